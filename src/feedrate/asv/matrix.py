@@ -1,0 +1,106 @@
+"""`benchmarks/matrix.json`: what asv measures. A committed file, and append-only.
+
+asv hands a benchmark the *index* of a parameter. Were the lists read from the registry, a commit with fewer plugins would
+store one loader's time under another's name. So they are written down, and names are only ever added at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import DataError
+
+__all__ = ["Matrix", "Names", "Offers", "base_name", "missing", "updated"]
+
+
+class Offers(Protocol):
+    """A registry, as far as the matrix cares: three mappings from name to strategy."""
+
+    @property
+    def workloads(self) -> Mapping[str, object]: ...  # noqa: D102
+    @property
+    def loaders(self) -> Mapping[str, object]: ...  # noqa: D102
+    @property
+    def steps(self) -> Mapping[str, object]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of workloads, loaders and steps, in order."""
+
+    workloads: tuple[str, ...] = ()
+    loaders: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+
+    @classmethod
+    def offered(cls, registry: Offers) -> Names:
+        """Name everything the registry offers."""
+        return cls(tuple(registry.workloads), tuple(registry.loaders), tuple(registry.steps))
+
+    def __bool__(self) -> bool:
+        return bool(self.workloads or self.loaders or self.steps)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What the file says. An entry may carry knobs, such as `workers[count=2]`."""
+
+    names: Names
+    versions: tuple[str, ...]
+    """(workloads,) the version of each workload; a new one, set by hand, starts its history afresh."""
+
+    @classmethod
+    def load(cls, file: Path) -> Matrix:
+        """Read the file.
+
+        Raises:
+            DataError: it is missing, not JSON, or not of this shape.
+        """
+        try:
+            found = json.loads(file.read_text())
+            versions = {str(name): str(version) for name, version in found["workloads"].items()}
+            names = Names(tuple(versions), tuple(found["loaders"]), tuple(found["steps"]))
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise DataError(f"{str(file)!r} is no benchmark matrix ({error!r}): restore it from git") from error
+        return cls(names, tuple(versions.values()))
+
+    def save(self, file: Path) -> None:
+        """Write the file."""
+        found = {
+            "workloads": dict(zip(self.names.workloads, self.versions, strict=True)),
+            "loaders": list(self.names.loaders),
+            "steps": list(self.names.steps),
+        }
+        file.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def base_name(entry: str) -> str:
+    """Strip an entry of its knobs: `workers[count=2]` is `workers`."""
+    return re.sub(r"\[.*", "", entry)
+
+
+def missing(matrix: Matrix, offered: Names) -> Names:
+    """Name what is offered and not yet in the matrix, in the order offered."""
+    listed = matrix.names
+    return Names(
+        _absent(offered.workloads, listed.workloads),
+        _absent(offered.loaders, listed.loaders),
+        _absent(offered.steps, listed.steps),
+    )
+
+
+def updated(matrix: Matrix, offered: Names) -> Matrix:
+    """Append what is missing. Nothing is removed or moved: what is gone from the registry is n/a, its history stays."""
+    new, old = missing(matrix, offered), matrix.names
+    names = Names(old.workloads + new.workloads, old.loaders + new.loaders, old.steps + new.steps)
+    return replace(matrix, names=names, versions=matrix.versions + ("1",) * len(new.workloads))
+
+
+def _absent(offered: Iterable[str], listed: Iterable[str]) -> tuple[str, ...]:
+    known = {base_name(entry) for entry in listed}
+    return tuple(name for name in offered if base_name(name) not in known)

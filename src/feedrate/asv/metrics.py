@@ -1,0 +1,47 @@
+"""The seven numbers that asv keeps of every cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["METRICS", "Metric"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a cell, as asv names and shows it."""
+
+    name: str
+    """asv's benchmark is `track_<name>`; a new name starts a new history."""
+    key: str
+    """Where `feedrate run --out` writes it, under `metrics`; its unit ends the key."""
+    unit: str
+    floor: float = 0.0
+    """Smaller values are lifted to this: asv divides by the older value when it compares two commits."""
+
+    def value(self, metrics: Mapping[str, float | None]) -> float | None:
+        """Look this metric up; None where it was not measured.
+
+        Raises:
+            ValueError: it is not a finite number. One infinity among the results stops `asv publish` for good.
+        """
+        found = metrics.get(self.key)
+        if found is None:
+            return None
+        if not isinstance(found, int | float) or not math.isfinite(found):
+            raise ValueError(f"{self.key} is {found!r}, not a finite number")
+        return max(float(found), self.floor)
+
+
+METRICS = (
+    Metric("time_per_sample", "time_per_sample_s", "s", floor=1e-12),
+    Metric("samples_per_s", "samples_per_s", "samples/s", floor=1e-12),
+    Metric("loader_time_per_sample", "loader_time_per_sample_s", "s", floor=1e-12),
+    Metric("step_time_per_sample", "step_time_per_sample_s", "s", floor=1e-12),
+    Metric("first_batch", "first_batch_s", "s", floor=1e-12),
+    Metric("host_peak", "host_peak_bytes", "bytes", floor=1.0),
+    Metric("device_peak", "device_peak_bytes", "bytes", floor=1.0),
+)
+"""`time_per_sample` is the one to watch: asv reads every larger number as worse, so `samples_per_s` is for reading only."""

@@ -1,0 +1,64 @@
+"""What a user sets for an asv run. asv calls us without a command line, so these come from the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Settings", "identity"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment of one asv child, read once."""
+
+    size: str
+    device: str
+    replicates: int
+    """Samples of a cell, each from a fresh interpreter. Never 6: no outcome of asv's test can then be a difference."""
+    deadline_s: int
+    """Longest one sample may take; `feedrate run` gives up by itself, long before asv's silence timeout."""
+    commit: str
+    environment: str
+    run: str
+    """One asv invocation: samples are served to it once each."""
+    memo: Path | None
+    """A folder that outlives asv, so that an interrupted run goes on where it was; None keeps samples for one run."""
+    raw: Path | None
+    """Where every measurement and failure is appended as one JSON line; None keeps none."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the environment asv runs a benchmark in."""
+        return cls(
+            size=environ.get("FEEDRATE_SIZE", "small"),
+            device=environ.get("FEEDRATE_DEVICE", "cpu"),
+            replicates=int(environ.get("FEEDRATE_REPLICATES", "5")),
+            deadline_s=int(environ.get("FEEDRATE_DEADLINE_S", "600")),
+            commit=environ.get("ASV_COMMIT", "uncommitted"),
+            environment=environ.get("ASV_ENV_NAME", "none"),
+            run=environ.get("FEEDRATE_ASV_RUN", "none"),
+            memo=_path(environ, "FEEDRATE_MEMO"),
+            raw=_path(environ, "FEEDRATE_RAW"),
+        )
+
+    @property
+    def silence_s(self) -> int:
+        """Seconds a benchmark may say nothing: every sample up to its deadline, and a minute for each to be reaped."""
+        return self.replicates * (self.deadline_s + 60)
+
+    def cell(self, workload: str, loader: str, step: str) -> str:
+        """Name one cell the way `feedrate run --cell` reads it."""
+        return f"{workload}/{self.size}/{loader}/{step}/{self.device}"
+
+
+def identity(environ: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
+    """Settle what must never share a history: the device (the GPU where there is one) and the size (full on a GPU)."""
+    device = environ.get("FEEDRATE_DEVICE", "cuda" if gpu else "cpu")
+    size = environ.get("FEEDRATE_SIZE", "small" if device == "cpu" else "full")
+    return {"FEEDRATE_DEVICE": device, "FEEDRATE_SIZE": size}
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]) if environ.get(name) else None

@@ -1,0 +1,107 @@
+"""Arrow IPC files: list or fixed-size-list columns, several record batches, LZ4, zstd or plain."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from feedrate.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from feedrate.field import Field
+    from feedrate.formats import Chunk
+
+__all__ = ["read", "write"]
+
+
+def write(
+    path: Path, fields: Sequence[Field], groups: Sequence[int], chunks: Iterable[Chunk], storage: Mapping[str, str]
+) -> None:
+    """Write one record batch a chunk. `storage`: `compression` lz4, zstd or none; `lists` fixed or variable."""
+    del groups
+    fixed = storage["lists"] == "fixed"
+    codec = None if storage["compression"] == "none" else storage["compression"]
+    schema = pa.schema([(field.name, _type(field, fixed)) for field in fields])
+    with pa.OSFile(str(path), "wb") as sink:
+        options = pa.ipc.IpcWriteOptions(compression=codec)
+        with pa.ipc.new_file(sink, schema, options=options) as out:
+            for chunk in chunks:
+                arrays = [_array(field, chunk[field.name], fixed) for field in fields]
+                out.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _type(field: Field, fixed: bool) -> pa.DataType:
+    base = pa.from_numpy_dtype(np.dtype(field.stored))
+    if not field.shape:
+        return base
+    return pa.list_(base, field.shape[0]) if fixed else pa.list_(base)
+
+
+def _array(field: Field, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], fixed: bool) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    if not field.shape:
+        return flat
+    width = field.shape[0]
+    if fixed:
+        return pa.FixedSizeListArray.from_arrays(flat, width)
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32) * width), flat)
+
+
+def read(
+    path: Path, fields: Sequence[Field], groups: Sequence[int], start: int, stop: int, reader: str
+) -> dict[str, torch.Tensor]:
+    """See `FormatReader`. Tensors of uncompressed files are views of the mapped file."""
+    del reader
+    ends = list(accumulate(groups))
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as source:
+        if source.num_record_batches != len(groups):
+            raise DataError(f"{path}: {source.num_record_batches} record batches instead of {len(groups)}")
+        first, last = bisect_right(ends, start), bisect_right(ends, stop - 1)
+        batches = [source.get_batch(index) for index in range(first, last + 1)]
+    for index, batch in enumerate(batches, first):
+        if batch.num_rows != groups[index]:
+            raise DataError(f"{path}: record batch {index} has {batch.num_rows} rows instead of {groups[index]}")
+    base = ends[first] - groups[first]
+    return {field.name: _tensor(path, field, batches)[start - base : stop - base] for field in fields}
+
+
+def _tensor(path: Path, field: Field, batches: Sequence[pa.RecordBatch]) -> torch.Tensor:
+    if field.name not in batches[0].schema.names:
+        raise DataError(f"{path}: no column {field.name!r}")
+    parts = [_flat(path, field, batch.column(field.name)) for batch in batches]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _flat(path: Path, field: Field, column: pa.Array) -> torch.Tensor:
+    """The column as a tensor (R, *shape) that shares its memory."""
+    if column.null_count:
+        raise DataError(f"{path}: column {field.name!r} has {column.null_count} nulls")
+    values = column
+    if field.shape:
+        if isinstance(column, pa.ListArray):
+            _demand_width(path, field, column)
+        values = column.flatten()
+    if values.type != pa.from_numpy_dtype(np.dtype(field.stored)):
+        raise DataError(f"{path}: column {field.name!r} holds {values.type} instead of {field.stored}")
+    tensor = torch.from_dlpack(values)
+    if tensor.dtype == torch.uint64:
+        tensor = tensor.view(torch.int64)
+    return tensor.view(len(column), *field.shape)
+
+
+def _demand_width(path: Path, field: Field, column: pa.ListArray) -> None:
+    widths = np.diff(column.offsets.to_numpy())
+    wrong = np.flatnonzero(widths != field.shape[0])
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(
+            f"{path}: row {row} of column {field.name!r} has {widths[row]} values instead of {field.shape[0]}"
+        )

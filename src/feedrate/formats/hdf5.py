@@ -1,0 +1,68 @@
+"""HDF5 files: one data set a column, contiguous, chunked or gzip-compressed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import torch
+
+from feedrate.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from feedrate.field import Field
+    from feedrate.formats import Chunk
+
+__all__ = ["read", "write"]
+
+CHUNK_ROWS = 64
+"""Rows in an HDF5 chunk, as in the source system's `(64, T, F)`."""
+
+
+def write(
+    path: Path, fields: Sequence[Field], groups: Sequence[int], chunks: Iterable[Chunk], storage: Mapping[str, str]
+) -> None:
+    """Write the columns. `storage`: `layout` contiguous, chunked or gzip."""
+    rows = sum(groups)
+    with h5py.File(path, "w") as file:
+        columns = {field.name: _column(file, field, rows, storage["layout"]) for field in fields}
+        at = 0
+        for chunk in chunks:
+            count = len(next(iter(chunk.values())))
+            for name, column in columns.items():
+                column[at : at + count] = chunk[name]
+            at += count
+
+
+def _column(file: h5py.File, field: Field, rows: int, layout: str) -> h5py.Dataset:
+    shape = (rows, *field.shape)
+    if layout == "contiguous":
+        return file.create_dataset(field.name, shape, field.stored)
+    chunks = (min(CHUNK_ROWS, rows), *field.shape)
+    gzip = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if layout == "gzip" else {}
+    return file.create_dataset(field.name, shape, field.stored, chunks=chunks, **gzip)
+
+
+def read(
+    path: Path, fields: Sequence[Field], groups: Sequence[int], start: int, stop: int, reader: str
+) -> dict[str, torch.Tensor]:
+    """See `FormatReader`. Opened here and closed before the return: no handle ever crosses a process."""
+    del reader
+    with h5py.File(path, "r") as file:
+        return {field.name: _tensor(path, file, field, sum(groups), start, stop) for field in fields}
+
+
+def _tensor(path: Path, file: h5py.File, field: Field, rows: int, start: int, stop: int) -> torch.Tensor:
+    if field.name not in file:
+        raise DataError(f"{path}: no column {field.name!r}")
+    column = file[field.name]
+    if column.dtype != np.dtype(field.stored):
+        raise DataError(f"{path}: column {field.name!r} holds {column.dtype} instead of {field.stored}")
+    if column.shape[0] != rows:
+        raise DataError(f"{path}: column {field.name!r} has {column.shape[0]} rows instead of {rows}")
+    tensor = torch.from_numpy(column[start:stop])
+    return tensor.view(torch.int64) if tensor.dtype == torch.uint64 else tensor

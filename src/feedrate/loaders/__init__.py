@@ -1,0 +1,1 @@
+"""Loaders that ship with feedrate; one idea a file."""

@@ -1,0 +1,261 @@
+"""What one run gave: raw numbers with the unit in the name; everything else is a property."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Failure", "Measurement", "Outcome", "Window", "append", "read", "results"]
+
+Kind = Literal["exception", "signal", "out of memory", "hang", "unavailable", "invalid"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """One timed stretch of a run, the device synchronised before and after it and nowhere inside."""
+
+    s: float
+    batches: int
+    samples: int
+
+    @property
+    def batch_s(self) -> float:
+        """Mean seconds a batch."""
+        return self.s / self.batches
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What measurements and failures have in common."""
+
+    cell: str
+    run: str
+    """The invocation of feedrate that it belongs to."""
+    replicate: int
+    started: str
+    """UTC, ISO 8601."""
+    environment: Mapping[str, object]
+    """Versions, machine, git commit, limits and variables; see `feedrate.environment`."""
+    log: str
+    """Path of what the run's processes wrote to standard error."""
+
+
+@dataclass(frozen=True)
+class Measurement(_Record):
+    """One replicate: one fresh interpreter that timed one cell."""
+
+    step_windows: tuple[Window, ...]
+    """The step alone on resident batches; half before and half after the rest, so that drift shows."""
+    loader_windows: tuple[Window, ...]
+    """The loader alone, drained to the same place as in the full run."""
+    full_windows: tuple[Window, ...]
+    """Both together."""
+    full_batch_s: tuple[float, ...]
+    """Seconds from batch to batch on the host in the full windows: jitter, never the mean's source."""
+    import_s: float
+    """Start of the interpreter to torch imported."""
+    build_s: float
+    """Data set opened, model built, moved to the device."""
+    first_batch_s: float
+    """Stream opened to its first batch on the device."""
+    first_step_s: float
+    """The first update, with whatever it compiles."""
+    ahead_batches: int
+    """Batches that may have been ready when a window began."""
+    discarded_batches: int
+    """Batches consumed before the full windows began."""
+    checked_batches: int
+    """Batches compared bit by bit with the generator before timing."""
+    loss_first: float | None
+    loss_last: float | None
+    skipped_updates: int
+    """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
+    compiles: int
+    """Graphs that torch.compile built before timing."""
+    recompiles: int
+    """Graphs it built again while the run went on."""
+    batch_bytes: int
+    """Bytes of the first batch as the loader yields it."""
+    host_peak_bytes: int | None
+    """Largest proportional set size of the whole process tree."""
+    shm_peak_bytes: int | None
+    """Growth of /dev/shm."""
+    device_allocated_peak_bytes: int | None
+    device_reserved_peak_bytes: int | None
+    device_used_peak_bytes: int | None
+    """The device's own used bytes, less those before the run."""
+    page_cache: str
+    """`warm`, `cold` or `unknown`, as verified before timing."""
+    requested: Mapping[str, object] = field(default_factory=dict)
+    observed: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def step_batch_s(self) -> float:
+        """T_S: mean seconds a batch of the step alone."""
+        return _batch_s(self.step_windows)
+
+    @property
+    def loader_batch_s(self) -> float:
+        """T_L: mean seconds a batch of the loader alone."""
+        return _batch_s(self.loader_windows)
+
+    @property
+    def full_batch_mean_s(self) -> float:
+        """T_F: mean seconds a batch of both together, total time over total batches."""
+        return _batch_s(self.full_windows)
+
+    @property
+    def time_per_sample_s(self) -> float:
+        """Seconds a sample of both together."""
+        return _sample_s(self.full_windows)
+
+    @property
+    def samples_per_s(self) -> float:
+        """Samples a second of both together."""
+        return 1 / self.time_per_sample_s
+
+    @property
+    def batches_per_s(self) -> float:
+        """Batches a second of both together."""
+        return 1 / self.full_batch_mean_s
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Bytes of batches, as the loader yields them, a second."""
+        return self.batch_bytes / self.full_batch_mean_s
+
+    @property
+    def loader_time_per_sample_s(self) -> float:
+        """Seconds a sample of the loader alone."""
+        return _sample_s(self.loader_windows)
+
+    @property
+    def step_time_per_sample_s(self) -> float:
+        """Seconds a sample of the step alone."""
+        return _sample_s(self.step_windows)
+
+    @property
+    def device_peak_bytes(self) -> int | None:
+        """Largest number of bytes that torch reserved on the device."""
+        return self.device_reserved_peak_bytes
+
+    @property
+    def loader_ceiling(self) -> float:
+        """T_F / T_S: the most that any loader can still gain here."""
+        return self.full_batch_mean_s / self.step_batch_s
+
+    @property
+    def step_ceiling(self) -> float:
+        """T_F / T_L: the most that any step can still gain here."""
+        return self.full_batch_mean_s / self.loader_batch_s
+
+    @property
+    def stall_share(self) -> float:
+        """1 - T_S / T_F: the share of the time that the step is not what runs."""
+        return 1 - self.step_batch_s / self.full_batch_mean_s
+
+    @property
+    def overlap(self) -> float:
+        """(T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 serial."""
+        t_l, t_s, t_f = self.loader_batch_s, self.step_batch_s, self.full_batch_mean_s
+        return (t_l + t_s - t_f) / min(t_l, t_s)
+
+    @property
+    def prefetch_bias(self) -> float:
+        """Q / (N - Q): by how much batches made before the windows can flatter the full run at most."""
+        batches = sum(window.batches for window in self.full_windows)
+        return self.ahead_batches / max(1, batches - self.ahead_batches)
+
+    @property
+    def step_drift(self) -> float:
+        """The step alone after the full run, relative to before it, less 1: how steady the machine was."""
+        half = len(self.step_windows) // 2
+        return _batch_s(self.step_windows[half:]) / _batch_s(self.step_windows[:half]) - 1
+
+    def as_json(self) -> dict[str, object]:
+        """One line of the raw results."""
+        return {"kind": "measurement"} | asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Measurement:
+        """The inverse of `as_json`; keys that this version does not know are left out."""
+        known = _known(cls, raw)
+        for name in ("step_windows", "loader_windows", "full_windows"):
+            known[name] = tuple(Window(**window) for window in known[name])  # type: ignore[attr-defined]
+        known["full_batch_s"] = tuple(known["full_batch_s"])  # type: ignore[arg-type]
+        return cls(**known)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Failure(_Record):
+    """Why a replicate gave no number."""
+
+    why: Kind
+    reason: str
+    """One line."""
+
+    def as_json(self) -> dict[str, object]:
+        """One line of the raw results."""
+        return {"kind": "failure"} | asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Failure:
+        """The inverse of `as_json`."""
+        return cls(**_known(cls, raw))  # type: ignore[arg-type]
+
+
+Outcome: TypeAlias = "Measurement | Failure"
+
+
+def _batch_s(windows: tuple[Window, ...]) -> float:
+    return sum(window.s for window in windows) / sum(window.batches for window in windows)
+
+
+def _sample_s(windows: tuple[Window, ...]) -> float:
+    return sum(window.s for window in windows) / sum(window.samples for window in windows)
+
+
+def _known(cls: type[_Record], raw: Mapping[str, object]) -> dict[str, object]:
+    return {entry.name: raw[entry.name] for entry in fields(cls) if entry.name in raw}
+
+
+def append(path: Path, outcome: Outcome) -> None:
+    """Add one line to a raw results file, in one write."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(outcome.as_json(), allow_nan=False, default=str)
+    torn = path.exists() and path.stat().st_size > 0 and not _ends_with_newline(path)
+    with path.open("a") as file:
+        file.write(("\n" if torn else "") + line + "\n")
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"
+
+
+def read(path: Path) -> Iterator[Outcome]:
+    """Yield the outcomes in a raw results file; a line that a crash left half-written is passed over."""
+    for line in path.read_text().splitlines():
+        try:
+            raw = json.loads(line)
+        except ValueError:
+            continue
+        yield Measurement.from_json(raw) if raw["kind"] == "measurement" else Failure.from_json(raw)
+
+
+def results(folder: Path | str = "results/raw") -> pd.DataFrame:
+    """Every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
+
+    Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's own
+    scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.
+    """
+    from feedrate.frame import frame
+
+    return frame(outcome for path in sorted(Path(folder).rglob("*.jsonl")) for outcome in read(path))

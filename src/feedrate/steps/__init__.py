@@ -1,0 +1,1 @@
+"""Steps that ship with feedrate; one idea a file."""
