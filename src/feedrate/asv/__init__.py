@@ -1,1 +1,1 @@
-"""What ties feedrate to asv: an environment, a matrix, benchmarks, a machine file and a site. Nothing here imports torch."""
+"""What ties feedrate to asv: an environment, a matrix, benchmarks, a machine file, a site. No torch here."""

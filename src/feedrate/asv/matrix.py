@@ -1,7 +1,7 @@
 """`benchmarks/matrix.json`: what asv measures. A committed file, and append-only.
 
-asv hands a benchmark the *index* of a parameter. Were the lists read from the registry, a commit with fewer plugins would
-store one loader's time under another's name. So they are written down, and names are only ever added at the end.
+asv hands a benchmark the *index* of a parameter. Were the lists read from the registry, a commit with fewer plugins
+would store one loader's time under another's name. So they are written down, and names are only ever added at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import DataError
+from feedrate.errors import DataError
 
 __all__ = ["Matrix", "Names", "Offers", "base_name", "missing", "updated"]
 

@@ -1,7 +1,7 @@
 """The samples of a run, on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
 
-A folder of asv's own (the working directory that `setup_cache` shares) lasts for one commit of one run. A folder given in
-`FEEDRATE_MEMO` outlives the run: asv saves nothing before a commit is complete, so an interrupted run goes on from here.
+A folder of asv's own (the working directory that `setup_cache` shares) lasts for one commit of one run. A folder given
+in `FEEDRATE_MEMO` outlives the run: asv saves nothing before a commit is complete, so an interrupted run goes on here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .outcome import Outcome
+from feedrate.asv.outcome import Outcome
 
 __all__ = ["Memo"]
 
@@ -31,7 +31,7 @@ class Memo:
     """Told of every new document, failures too: asv keeps only a null, never why."""
 
     def samples(self, cell: str, replicates: range) -> tuple[Outcome, ...]:
-        """Give these samples of a cell, up to and with the first failure: one that fails is not tried four times more."""
+        """Give these samples of a cell, up to and with the first failure, which is not tried four times more."""
         found: list[Outcome] = []
         for replicate in replicates:
             found.append(self._sample(cell, replicate))

@@ -44,4 +44,4 @@ METRICS = (
     Metric("host_peak", "host_peak_bytes", "bytes", floor=1.0),
     Metric("device_peak", "device_peak_bytes", "bytes", floor=1.0),
 )
-"""`time_per_sample` is the one to watch: asv reads every larger number as worse, so `samples_per_s` is for reading only."""
+"""`time_per_sample` is the one to watch. asv reads every larger number as worse: `samples_per_s` is for reading only."""

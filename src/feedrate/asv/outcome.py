@@ -42,10 +42,13 @@ def outcome(cell: str, replicate: int, folder: Path, deadline_s: int) -> dict[st
     The interpreter is ours, so in asv's environment it is the one of the commit; the log stays in `folder`.
     """
     out, log = folder / "out.json", folder / "run.log"
+    command = [sys.executable, "-m", "feedrate", "run", "--cell", cell]
     out.unlink(missing_ok=True)
     options = ["--replicate", str(replicate), "--deadline-s", str(deadline_s), "--out", str(out), "--quiet"]
     with log.open("wb") as sink:
-        status = _status([sys.executable, "-m", "feedrate", "run", "--cell", cell, *options], folder, sink.fileno(), deadline_s)
+        status = _status(
+            [sys.executable, "-m", "feedrate", "run", "--cell", cell, *options], folder, sink.fileno(), deadline_s
+        )
     try:
         document = json.loads(out.read_text())
     except (OSError, ValueError):
@@ -56,7 +59,7 @@ def outcome(cell: str, replicate: int, folder: Path, deadline_s: int) -> dict[st
 def _status(command: list[str], folder: Path, sink: int, deadline_s: int) -> int:
     # asv's PYTHONPATH shows the benchmarks the feedrate that drives asv; the one to measure is the commit's own.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    # A file, not a pipe: a worker left behind would hold a pipe open, and asv would call a finished benchmark timed out.
+    # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
     with subprocess.Popen(
         command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
     ) as process:
@@ -79,4 +82,8 @@ def _silence(status: int, log: Path) -> dict[str, str]:
     text = log.read_text(errors="replace")
     last = (text.strip().splitlines() or ["it printed nothing"])[-1]
     kind = "unavailable" if any(sign in text for sign in _UNKNOWN) else "exception"
-    return {"kind": kind, "reason": f"feedrate run ended with status {status} and no result: {last}", "log": text[-4000:]}
+    return {
+        "kind": kind,
+        "reason": f"feedrate run ended with status {status} and no result: {last}",
+        "log": text[-4000:],
+    }

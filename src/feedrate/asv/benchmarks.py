@@ -1,0 +1,124 @@
+"""One asv benchmark class per workload, one `track_` method per metric, made from the matrix.
+
+asv runs these in a fresh interpreter for each cell and metric, hundreds of times: nothing heavy is imported here. They
+are the classes of the feedrate that drives asv, whatever the commit under test holds; that one is only asked over its
+command line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from feedrate.asv.matrix import Matrix
+from feedrate.asv.memo import Memo
+from feedrate.asv.metrics import METRICS, Metric
+from feedrate.asv.outcome import Outcome, outcome
+from feedrate.asv.settings import Settings
+from feedrate.errors import DataError, FeedrateError
+
+__all__ = ["Feed", "class_name", "classes"]
+
+Samples = dict[str, object]
+
+
+class Feed:
+    """What the classes of all workloads share. asv makes one per benchmark and asks for one cell."""
+
+    workload: str
+    params: tuple[tuple[str, ...], ...]
+    param_names = ("loader", "step")
+
+    def setup_cache(self) -> None:
+        """Do nothing, once: it gives every benchmark of a commit the same working directory, where the memo lives."""
+
+    def samples(self, metric: Metric, loader: str, step: str) -> Samples:
+        """Give asv this metric's samples of a cell, measured at most once for all metrics.
+
+        Raises:
+            SkipNotImplemented: the cell is absent at this commit or on this machine, or does not have this metric: n/a.
+            FeedrateError: the cell failed; the reason is in the memo and in `results/raw`.
+        """
+        settings = Settings.read(os.environ)
+        cell, memo = settings.cell(self.workload, loader, step), _memo(settings)
+        first = memo.served(cell, metric.name)
+        until = first + settings.replicates
+        values = _values(cell, metric, memo.samples(cell, range(first, until)))
+        memo.serve(cell, metric.name, until)
+        # asv keeps no statistics of a plain number; of this shape it keeps median, interval and samples.
+        return {"samples": values, "number": 1}
+
+
+def classes(file: Path) -> dict[str, type[Feed]]:
+    """Make the classes of a matrix file, by name: the benchmark module puts them among its globals.
+
+    Raises:
+        DataError: two workloads would share a class, and so a history.
+    """
+    matrix = Matrix.load(file)
+    made = {
+        class_name(workload): _feed(workload, version, matrix)
+        for workload, version in zip(matrix.names.workloads, matrix.versions, strict=True)
+    }
+    if len(made) < len(matrix.names.workloads):
+        raise DataError(f"{str(file)!r} has two workloads of one class name among {list(made)}: rename one of them")
+    return made
+
+
+def class_name(workload: str) -> str:
+    """Spell a workload as an identifier: `boardmoves[head=legal]` is `boardmoves_head_legal`."""
+    return re.sub(r"\W+", "_", workload).strip("_")
+
+
+def _feed(workload: str, version: str, matrix: Matrix) -> type[Feed]:
+    methods = {f"track_{metric.name}": _track(metric, workload) for metric in METRICS}
+    # The version is set by hand: asv's own is a hash of source text, and a comment would drop the history.
+    fixed = {
+        "workload": workload,
+        "version": version,
+        "params": (matrix.names.loaders, matrix.names.steps),
+        "timeout": Settings.read(os.environ).silence_s,
+    }
+    return type(class_name(workload), (Feed,), {**fixed, **methods})
+
+
+def _track(metric: Metric, workload: str) -> Callable[[Feed, str, str], Samples]:
+    def track(self: Feed, loader: str, step: str) -> Samples:
+        return self.samples(metric, loader, step)
+
+    track.unit = metric.unit  # type: ignore[attr-defined]
+    track.pretty_name = f"{workload}: {metric.name}"  # type: ignore[attr-defined]
+    return track
+
+
+def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[float]:
+    # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
+    from asv_runner.benchmarks.mark import SkipNotImplemented
+
+    last = outcomes[-1]
+    if last.kind == "unavailable":
+        raise SkipNotImplemented(f"{cell}: {last.reason}")
+    if last.kind:
+        raise FeedrateError(f"{cell}: {last.kind}: {last.reason}")
+    values = [metric.value(each.metrics) for each in outcomes]
+    if None in values:
+        raise SkipNotImplemented(f"{cell} has no {metric.name}")
+    return [value for value in values if value is not None]
+
+
+def _memo(settings: Settings) -> Memo:
+    folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
+    return Memo(folder, settings.run, partial(outcome, deadline_s=settings.deadline_s), partial(_keep, settings))
+
+
+def _keep(settings: Settings, cell: str, replicate: int, document: dict[str, object]) -> None:
+    if settings.raw is None:
+        return
+    settings.raw.mkdir(parents=True, exist_ok=True)
+    origin = {"commit": settings.commit, "environment": settings.environment, "cell": cell, "replicate": replicate}
+    with (settings.raw / f"{settings.commit[:8]}.jsonl").open("a") as lines:
+        lines.write(json.dumps({**origin, **document}) + "\n")

@@ -1,0 +1,108 @@
+"""asv's environment type `feedrate`: a thin venv over the interpreter that already holds torch.
+
+asv's own kinds either download torch again for every environment or cannot go back in history. Here a commit costs one
+small wheel and one per plugin, each built once per git tree, offline. `asv.conf.json` names this module in `plugins`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+from asv import util
+from asv.console import log
+from asv.environment import Environment, EnvironmentUnavailable
+
+import feedrate
+from feedrate.asv.machine import gpu_names
+from feedrate.asv.overlay import host_folders, lay
+from feedrate.asv.settings import identity
+from feedrate.asv.wheels import Package, Shelf, packages
+
+__all__ = ["Overlay"]
+
+_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+_QUIET_PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
+
+
+class Overlay(Environment):  # type: ignore[misc]  # asv has no types
+    """Installs feedrate and its plugins of one commit; everything else is the host's."""
+
+    tool_name = "feedrate"
+
+    # Any: asv's configuration, repository and tables have no types.
+    def __init__(self, conf: Any, python: str, requirements: dict[str, str], tagged_env_vars: Any) -> None:
+        if python != _VERSION:
+            raise EnvironmentUnavailable(
+                f"feedrate: no Python {python} to lay over, asv runs under {_VERSION}; change 'pythons'"
+            )
+        # As part of the environment's name they keep sizes and devices in histories of their own.
+        settled = {("nobuild", name): value for name, value in identity(os.environ, gpu=bool(gpu_names())).items()}
+        super().__init__(conf, python, requirements, {**settled, **tagged_env_vars})
+        self._shelf = Shelf(Path(conf.env_dir).resolve() / "wheels" / f"py{python}", self._build)
+        self._cargo = Path(conf.env_dir).resolve() / "cargo"
+        self._global_env_vars |= {
+            "ASV_PYTHONPATH": str(Path(feedrate.__file__).parents[1]),
+            "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
+            "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
+        }
+
+    @classmethod
+    def matches(cls, python: str) -> bool:
+        """Only the version of the interpreter that asv runs under can be laid over."""
+        return python == _VERSION
+
+    def run(self, args: list[str], **kwargs: Any) -> Any:
+        """Run the environment's interpreter."""
+        return self.run_executable("python", args, **kwargs)
+
+    def create(self) -> None:
+        """Make the venv where there is none, and look at the host's packages anew: they may have changed since."""
+        super().create()
+        lay(host_folders(), self._folder / "host")
+
+    def _setup(self) -> None:
+        log.info(f"Laying {self.name} over {sys.executable}")
+        util.check_call([sys.executable, "-m", "virtualenv", "--quiet", "--no-download", str(self._folder)])
+        library = self._folder / "lib" / f"python{_VERSION}" / "site-packages"
+        (library / "feedrate-overlay.pth").write_text(f"{self._folder / 'commit'}\n{self._folder / 'host'}\n")
+
+    def _uninstall_project(self) -> None:
+        self._set_installed_commit_hash(None)
+        shutil.rmtree(self._folder / "commit", ignore_errors=True)
+
+    def _build_project(self, repo: Any, commit_hash: str, build_dir: str) -> None:
+        """Nothing: asv keeps builds by commit and the last two only; ours are kept by tree, see `_install_project`."""
+
+    def _install_project(self, repo: Any, commit_hash: str, build_dir: str) -> None:
+        log.info(f"Installing {repo.get_decorated_hash(commit_hash, 8)} into {self.name}")
+        own, *plugins = packages(Path(build_dir))
+        wheels = [self._shelf.wheel(own), *(wheel for plugin in plugins for wheel in self._offered(plugin))]
+        target = ["--target", str(self._folder / "commit")]
+        self._python_in(self._folder, *_QUIET_PIP, "install", "--no-deps", "--no-index", *target, *map(str, wheels))
+
+    def _offered(self, plugin: Package) -> tuple[Path, ...]:
+        try:
+            return (self._shelf.wheel(plugin),)
+        except util.ProcessError as error:
+            # A machine without a Rust compiler still measures the rest: what the plugin offers is n/a.
+            log.warning(f"plugin {plugin.name!r} does not build at this commit, its cells are n/a: {error}")
+            return ()
+
+    def _build(self, source: Path, target: Path) -> None:
+        options = ("--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(target))
+        self._python_in(target, *_QUIET_PIP, "wheel", *options, str(source))
+
+    def _python_in(self, folder: Path, *arguments: str) -> None:
+        # Build backends such as maturin call programs that sit beside the host's interpreter, not in the venv.
+        path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
+        environ = {**os.environ, "PATH": path, "CARGO_TARGET_DIR": str(self._cargo)}
+        self.run_executable("python", list(arguments), cwd=str(folder), env=environ)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self._path)
