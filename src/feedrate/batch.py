@@ -39,6 +39,11 @@ class Batch:
         """Bytes of the tensors, the ids left out."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory; tensors that are there already are shared."""
+        pinned = {name: tensor if tensor.is_pinned() else tensor.pin_memory() for name, tensor in self.tensors.items()}
+        return Batch(self.ids, pinned)
+
 
 class Source(Protocol):
     """An opened data set."""

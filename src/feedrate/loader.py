@@ -24,6 +24,8 @@ class Loader(Strategy):
 
     keeps_order: ClassVar[bool] = True
     """False: batches may come in another order than planned, each of them as planned."""
+    null: ClassVar[bool] = False
+    """True: serves the same few batches again and again; no promise about rows, order or damaged files is asked of it."""
 
     cast: str = knob("device", "host")
     """Where stored dtypes become the model's: the plan passes it on to whoever gathers or copies."""
@@ -42,6 +44,10 @@ class Loader(Strategy):
         Raises:
             DataError: a file is missing, truncated or corrupt; raised at the batch where it belongs.
         """
+
+    def safe(self) -> Loader:
+        """This loader without processes of its own, for the safe mode; unless overridden, itself."""
+        return self
 
     def ahead_batches(self, plan: Plan) -> int:
         """How many batches may be ready before they are asked for: the meter discards as many before it measures."""

@@ -100,6 +100,8 @@ class Plan:
     """Where the batches go in the end; a loader may yield them there already."""
     room_bytes: int | None = None
     """Memory of the device that a loader may fill, the step's own peak left out; None: nobody measured it."""
+    logs: str = ""
+    """Folder where processes of a loader may leave their dumps; empty: nowhere."""
     notes: dict[str, object] = field(default_factory=dict, compare=False)
     """Settings as a loader saw them while it ran (workers alive, their thread pools), for the record."""
 

@@ -1,0 +1,95 @@
+"""What worker processes of loaders need: thread caps before they start, sane handlers, distinct seeds, a report."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import random
+import signal
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["alive", "caps", "one_thread_each", "pools", "seed_32", "settle"]
+
+
+def caps(threads: int) -> dict[str, str]:
+    """Environment that caps every pool we know; void for a process that has imported torch already.
+
+    Arrow's CPU pool follows OMP_NUM_THREADS and its I/O pool ARROW_IO_THREADS; PYARROW_NUM_THREADS is read by nobody.
+    """
+    count = str(threads)
+    pools = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
+    return {f"{pool}_NUM_THREADS": count for pool in pools} | {
+        "ARROW_IO_THREADS": count,
+        "POLARS_MAX_THREADS": count,
+        "RAYON_NUM_THREADS": count,
+    }
+
+
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes started inside are capped at one thread a pool; this process's environment is as before on leaving."""
+    wanted = caps(1)
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def seed_32(seed: int) -> int:
+    """A seed for libraries that take 32 bits; distinct for the consecutive seeds of up to 2**32 workers."""
+    return seed % (1 << 32)
+
+
+def settle(worker: int, seed: int, logs: str) -> Mapping[str, object]:
+    """Prepare this worker process, and say what it looks like from inside.
+
+    Crashes dump their stacks to `logs/worker-<n>.txt` (nowhere if `logs` is empty), SIGTERM ends the process, Ctrl-C is
+    left to the parent, and the random generators of Python, numpy and torch are seeded.
+    """
+    import numpy as np
+    import torch
+
+    if logs:
+        # The file must outlive this call: faulthandler keeps the descriptor, and the process ends with it.
+        faulthandler.enable(os.fdopen(os.open(Path(logs) / f"worker-{worker}.txt", os.O_WRONLY | os.O_CREAT), "w"))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
+    random.seed(seed)
+    np.random.seed(seed_32(seed))
+    torch.manual_seed(seed)
+    return {"worker": worker, "pid": os.getpid(), "seed": seed} | pools()
+
+
+def pools() -> dict[str, object]:
+    """Sizes of the thread pools of this process, as the libraries themselves report them."""
+    import pyarrow as pa
+    import torch
+
+    return {
+        "torch_threads": torch.get_num_threads(),
+        "torch_interop_threads": torch.get_num_interop_threads(),
+        "arrow_cpu_threads": pa.cpu_count(),
+        "arrow_io_threads": pa.io_thread_count(),
+        "threads": len(os.listdir("/proc/self/task")),
+    }
+
+
+def alive(pids: Iterable[int]) -> int:
+    """How many of the processes run."""
+    return sum(_state(pid) not in ("", "Z", "X") for pid in pids)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

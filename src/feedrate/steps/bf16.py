@@ -1,0 +1,29 @@
+"""bfloat16 mixed precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.step import Step
+
+if TYPE_CHECKING:
+    import torch
+
+    from feedrate.step import Loss, Update
+
+__all__ = ["Bf16"]
+
+
+@dataclass(frozen=True)
+class Bf16(Step):
+    """Run the model under bf16 autocast; loss, gradients and weights stay fp32."""
+
+    name = "bf16"
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        import torch
+
+        from feedrate.steps.precision import forward_and_loss, plain_update
+
+        return plain_update(forward_and_loss(model, loss, torch.bfloat16), optimizer)

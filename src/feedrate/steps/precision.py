@@ -1,0 +1,91 @@
+"""One update in a given precision; the steps differ in nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from feedrate.batch import Batch
+    from feedrate.step import Loss, Update
+
+__all__ = [
+    "at_precision",
+    "autocast",
+    "forward_and_loss",
+    "matmul_precision",
+    "plain_update",
+    "single_precision_update",
+]
+
+Forward = Callable[[Mapping[str, Tensor]], Tensor]
+
+
+def autocast(model: torch.nn.Module, dtype: torch.dtype) -> AbstractContextManager[None]:
+    """Autocast on the device where the model lives."""
+    device = next(model.parameters()).device.type
+    return torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def forward_and_loss(model: torch.nn.Module, loss: Loss, dtype: torch.dtype) -> Forward:
+    """A batch's tensors -> its loss, the model run under autocast and the loss in fp32."""
+
+    def forward(tensors: Mapping[str, Tensor]) -> Tensor:
+        with autocast(model, dtype):
+            outputs = model(tensors)
+        return loss(_fp32(outputs), tensors)
+
+    return forward
+
+
+def _fp32(outputs: Any) -> Any:
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    return {name: tensor.float() for name, tensor in outputs.items()}
+
+
+def plain_update(forward: Forward, optimizer: torch.optim.Optimizer) -> Update:
+    """Forward, backward, update."""
+
+    def update(batch: Batch) -> Tensor:
+        optimizer.zero_grad(set_to_none=True)
+        value = forward(batch.tensors)
+        value.backward()
+        optimizer.step()
+        return value.detach()
+
+    return update
+
+
+def at_precision(update: Update, precision: str) -> Update:
+    """The update with fp32 matrix products at that precision while it runs."""
+
+    def precise(batch: Batch) -> Tensor:
+        with matmul_precision(precision):
+            return update(batch)
+
+    return precise
+
+
+def single_precision_update(
+    model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, precision: str
+) -> Update:
+    """An update in fp32 whose matrix products are `highest` (no TF32) or `high` (TF32)."""
+    return at_precision(plain_update(forward_and_loss(model, loss, torch.float32), optimizer), precision)
+
+
+@contextmanager
+def matmul_precision(precision: str) -> Iterator[None]:
+    """fp32 matrix products as `highest` (no TF32) or `high` (TF32), cuDNN included, as before on leaving."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
