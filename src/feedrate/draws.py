@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 __all__ = ["Draws"]
 
 _WORDS_PER_COUNT = 4  # Philox 4x64 makes four 64-bit words for each value of its counter.
+_PIECE_WORDS = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Draws:
     def uint64(self, start: int, stop: int) -> NDArray[np.uint64]:
         """uint64 (stop - start, words), for rows `start` to `stop`."""
         counts = -(-self.words // _WORDS_PER_COUNT)
-        philox = np.random.Philox(key=[self.seed, self.stream], counter=[start * counts, 0, 0, 0])  # type: ignore[arg-type]
+        philox = np.random.Philox(key=[self.seed, self.stream], counter=[start * counts, 0, 0, 0])
         raw = philox.random_raw((stop - start) * counts * _WORDS_PER_COUNT)
         return np.asarray(raw, dtype=np.uint64).reshape(stop - start, -1)[:, : self.words]
 
@@ -43,9 +43,19 @@ class Draws:
 
     def normal(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 (stop - start, words), mean 0 and variance 1: the sum of four uniforms (Irwin-Hall)."""
-        raw = np.ascontiguousarray(self.uint64(start, stop)).view(np.uint16)
-        quads: NDArray[Any] = raw.reshape(stop - start, self.words, 4)
-        total = quads[..., 0].astype(np.float32)
-        for part in range(1, 4):
-            total += quads[..., part]
-        return (total - np.float32(2 * 65535)) * np.float32(1 / (65536 * (4 / 12) ** 0.5))
+        made = np.empty((stop - start, self.words), dtype=np.float32)
+        # A piece that stays in the processor's cache is made three times faster than all rows at once.
+        step = max(1, _PIECE_WORDS // self.words)
+        for low in range(start, stop, step):
+            high = min(low + step, stop)
+            made[low - start : high - start] = _sums_of_four(self.uint64(low, high)).view(np.int64)
+        made -= np.float32(2 * 65535)
+        made *= np.float32(1 / (65536 * (4 / 12) ** 0.5))
+        return made
+
+
+def _sums_of_four(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The sum of the four 16-bit quarters of each word; two are added at once."""
+    lanes = np.uint64(0x0000FFFF0000FFFF)
+    pairs = (words & lanes) + ((words >> np.uint64(16)) & lanes)
+    return (pairs & np.uint64(0xFFFFFFFF)) + (pairs >> np.uint64(32))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from feedrate.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import torch
+    from numpy.typing import NDArray
 
     from feedrate.field import Field
     from feedrate.formats import Chunk
@@ -28,13 +30,13 @@ def write(
     """Write one record batch a chunk. `storage`: `compression` lz4, zstd or none; `lists` fixed or variable."""
     del groups
     fixed = storage["lists"] == "fixed"
-    codec = None if storage["compression"] == "none" else storage["compression"]
+    codec: Any = None if storage["compression"] == "none" else storage["compression"]
     schema = pa.schema([(field.name, _type(field, fixed)) for field in fields])
     with pa.OSFile(str(path), "wb") as sink:
         options = pa.ipc.IpcWriteOptions(compression=codec)
         with pa.ipc.new_file(sink, schema, options=options) as out:
             for chunk in chunks:
-                arrays = [_array(field, chunk[field.name], fixed) for field in fields]
+                arrays = [_array(field, chunk[field.name], fixed=fixed) for field in fields]
                 out.write_batch(pa.record_batch(arrays, schema=schema))
 
 
@@ -45,14 +47,13 @@ def _type(field: Field, fixed: bool) -> pa.DataType:
     return pa.list_(base, field.shape[0]) if fixed else pa.list_(base)
 
 
-def _array(field: Field, values: np.ndarray[tuple[int, ...], np.dtype[np.generic]], fixed: bool) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
-    if not field.shape:
-        return flat
-    width = field.shape[0]
-    if fixed:
-        return pa.FixedSizeListArray.from_arrays(flat, width)
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(values) + 1, dtype=np.int32) * width), flat)
+def _array(field: Field, values: NDArray[np.generic], *, fixed: bool) -> pa.Array[Any]:
+    flat: Any = pa.array(np.ascontiguousarray(values).reshape(-1))
+    if field.shape:
+        width = field.shape[0]
+        offsets: Any = pa.array(np.arange(len(values) + 1, dtype=np.int32) * np.int32(width))
+        flat = pa.FixedSizeListArray.from_arrays(flat, width) if fixed else pa.ListArray.from_arrays(offsets, flat)
+    return flat
 
 
 def read(
@@ -61,7 +62,7 @@ def read(
     """See `FormatReader`. Tensors of uncompressed files are views of the mapped file."""
     del reader
     ends = list(accumulate(groups))
-    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as source:
+    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=_only(path, file, fields)) as source:
         if source.num_record_batches != len(groups):
             raise DataError(f"{path}: {source.num_record_batches} record batches instead of {len(groups)}")
         first, last = bisect_right(ends, start), bisect_right(ends, stop - 1)
@@ -73,31 +74,45 @@ def read(
     return {field.name: _tensor(path, field, batches)[start - base : stop - base] for field in fields}
 
 
+def _only(path: Path, file: pa.MemoryMappedFile, fields: Sequence[Field]) -> pa.ipc.IpcReadOptions:
+    """Options that leave every other column unread."""
+    with pa.ipc.open_file(file) as source:
+        names = source.schema.names
+    missing = [field.name for field in fields if field.name not in names]
+    if missing:
+        raise DataError(f"{path}: no column {missing[0]!r}")
+    # Threads of Arrow's own would be counted as the loader's.
+    return pa.ipc.IpcReadOptions(included_fields=[names.index(field.name) for field in fields], use_threads=False)
+
+
 def _tensor(path: Path, field: Field, batches: Sequence[pa.RecordBatch]) -> torch.Tensor:
-    if field.name not in batches[0].schema.names:
-        raise DataError(f"{path}: no column {field.name!r}")
+    import torch
+
     parts = [_flat(path, field, batch.column(field.name)) for batch in batches]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _flat(path: Path, field: Field, column: pa.Array) -> torch.Tensor:
+def _flat(path: Path, field: Field, column: pa.Array[Any]) -> torch.Tensor:
     """The column as a tensor (R, *shape) that shares its memory."""
+    import torch
+    import torch.utils.dlpack
+
     if column.null_count:
         raise DataError(f"{path}: column {field.name!r} has {column.null_count} nulls")
-    values = column
+    values: Any = column
     if field.shape:
         if isinstance(column, pa.ListArray):
             _demand_width(path, field, column)
         values = column.flatten()
     if values.type != pa.from_numpy_dtype(np.dtype(field.stored)):
         raise DataError(f"{path}: column {field.name!r} holds {values.type} instead of {field.stored}")
-    tensor = torch.from_dlpack(values)
+    tensor = torch.utils.dlpack.from_dlpack(values)
     if tensor.dtype == torch.uint64:
         tensor = tensor.view(torch.int64)
     return tensor.view(len(column), *field.shape)
 
 
-def _demand_width(path: Path, field: Field, column: pa.ListArray) -> None:
+def _demand_width(path: Path, field: Field, column: pa.ListArray[Any]) -> None:
     widths = np.diff(column.offsets.to_numpy())
     wrong = np.flatnonzero(widths != field.shape[0])
     if len(wrong):

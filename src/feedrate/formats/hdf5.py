@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-import torch
 
 from feedrate.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    import torch
 
     from feedrate.field import Field
     from feedrate.formats import Chunk
@@ -57,6 +58,8 @@ def read(
 
 
 def _tensor(path: Path, file: h5py.File, field: Field, rows: int, start: int, stop: int) -> torch.Tensor:
+    import torch
+
     if field.name not in file:
         raise DataError(f"{path}: no column {field.name!r}")
     column = file[field.name]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
 from feedrate.errors import DataError, UnavailableError
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from feedrate.field import Field
@@ -38,7 +38,8 @@ def write(
     names = [name for field in fields for name in column_names(field)]
     types = [pa.from_numpy_dtype(np.dtype(field.stored)) for field in fields for _ in column_names(field)]
     schema = pa.schema(list(zip(names, types, strict=True)))
-    with pq.ParquetWriter(path, schema, compression=storage["compression"], use_dictionary=False) as out:
+    compression: Any = storage["compression"]
+    with pq.ParquetWriter(path, schema, compression=compression, use_dictionary=False) as out:
         for chunk in chunks:
             arrays = [pa.array(np.ascontiguousarray(column)) for field in fields for column in _split(field, chunk)]
             out.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=max(1, len(arrays[0])))
@@ -98,6 +99,8 @@ def _demand_columns(path: Path, wanted: list[str], found: list[str]) -> None:
 
 def _tensor(path: Path, field: Field, columns: Mapping[str, NDArray[np.generic]]) -> torch.Tensor:
     """The field as a tensor (R, *shape) of its own memory."""
+    import torch
+
     parts = [columns[name] for name in column_names(field)]
     for part in parts:
         if part.dtype != np.dtype(field.stored):

@@ -1,0 +1,26 @@
+"""The losses of the three tasks. A NaN target counts for nothing; where all are NaN the loss is 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["board_loss", "known_mean"]
+
+
+def known_mean(losses: Tensor, known: Tensor) -> Tensor:
+    """Mean of `losses` where `known`; written without indexing, so that no shape depends on the data."""
+    return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
+
+
+def board_loss(logits: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy of the legal moves; or KL divergence of the policy plus cross-entropy of the value."""
+    if "legal" in logits:
+        return F.binary_cross_entropy_with_logits(logits["legal"], tensors["legal"])
+    policy = F.kl_div(F.log_softmax(logits["policy"], dim=1), tensors["policy"], reduction="batchmean")
+    value, known = tensors["value"], ~tensors["value"].isnan()
+    filled = torch.where(known, value, 0)
+    return policy + known_mean(F.binary_cross_entropy_with_logits(logits["value"], filled, reduction="none"), known)
