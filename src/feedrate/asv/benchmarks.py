@@ -19,7 +19,7 @@ from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS, Metric
 from feedrate.asv.outcome import Outcome, outcome
 from feedrate.asv.settings import Settings
-from feedrate.errors import DataError, FeedrateError
+from feedrate.errors import DataError
 
 __all__ = ["Feed", "class_name", "classes"]
 
@@ -41,7 +41,8 @@ class Feed:
 
         Raises:
             SkipNotImplemented: the cell is absent at this commit or on this machine, or does not have this metric: n/a.
-            FeedrateError: the cell failed; the reason is in the memo and in `results/raw`.
+            SystemExit: the cell failed. Of anything else asv would show a page of traceback through its own code;
+                the reason is kept in `results/raw`, asv itself keeps only a null.
         """
         settings = Settings.read(os.environ)
         cell, memo = settings.cell(self.workload, loader, step), _memo(settings)
@@ -103,7 +104,7 @@ def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[fl
     if last.kind == "unavailable":
         raise SkipNotImplemented(f"{cell}: {last.reason}")
     if last.kind:
-        raise FeedrateError(f"{cell}: {last.kind}: {last.reason}")
+        raise SystemExit(f"{cell}: {last.kind}: {last.reason}")
     values = [metric.value(each.metrics) for each in outcomes]
     if None in values:
         raise SkipNotImplemented(f"{cell} has no {metric.name}")

@@ -42,11 +42,13 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
             )
         # As part of the environment's name they keep sizes and devices in histories of their own.
         settled = {("nobuild", name): value for name, value in identity(os.environ, gpu=bool(gpu_names())).items()}
+        # asv's own constructor reads it before it sets it.
+        self._requirements = requirements
         super().__init__(conf, python, requirements, {**settled, **tagged_env_vars})
         self._shelf = Shelf(Path(conf.env_dir).resolve() / "wheels" / f"py{python}", self._build)
         self._cargo = Path(conf.env_dir).resolve() / "cargo"
         self._global_env_vars |= {
-            "ASV_PYTHONPATH": str(Path(feedrate.__file__).parents[1]),
+            "FEEDRATE_DRIVER": str(Path(feedrate.__file__).parents[1]),
             "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
             "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
         }

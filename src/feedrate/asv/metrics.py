@@ -18,6 +18,7 @@ class Metric:
     key: str
     """Where `feedrate run --out` writes it, under `metrics`; its unit ends the key."""
     unit: str
+    """A word asv knows, so that it shows 10.1μs and 3.2G and not 1.01e-05 and 3200000000."""
     floor: float = 0.0
     """Smaller values are lifted to this: asv divides by the older value when it compares two commits."""
 
@@ -36,12 +37,12 @@ class Metric:
 
 
 METRICS = (
-    Metric("time_per_sample", "time_per_sample_s", "s", floor=1e-12),
+    Metric("time_per_sample", "time_per_sample_s", "seconds", floor=1e-12),
     Metric("samples_per_s", "samples_per_s", "samples/s", floor=1e-12),
-    Metric("loader_time_per_sample", "loader_time_per_sample_s", "s", floor=1e-12),
-    Metric("step_time_per_sample", "step_time_per_sample_s", "s", floor=1e-12),
-    Metric("first_batch", "first_batch_s", "s", floor=1e-12),
+    Metric("loader_time_per_sample", "loader_time_per_sample_s", "seconds", floor=1e-12),
+    Metric("step_time_per_sample", "step_time_per_sample_s", "seconds", floor=1e-12),
+    Metric("first_batch", "first_batch_s", "seconds", floor=1e-12),
     Metric("host_peak", "host_peak_bytes", "bytes", floor=1.0),
     Metric("device_peak", "device_peak_bytes", "bytes", floor=1.0),
 )
-"""`time_per_sample` is the one to watch. asv reads every larger number as worse: `samples_per_s` is for reading only."""
+"""asv reads every larger number as worse: watch `time_per_sample`; `samples_per_s` is there to be read."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -46,9 +45,7 @@ def outcome(cell: str, replicate: int, folder: Path, deadline_s: int) -> dict[st
     out.unlink(missing_ok=True)
     options = ["--replicate", str(replicate), "--deadline-s", str(deadline_s), "--out", str(out), "--quiet"]
     with log.open("wb") as sink:
-        status = _status(
-            [sys.executable, "-m", "feedrate", "run", "--cell", cell, *options], folder, sink.fileno(), deadline_s
-        )
+        status = _status([*command, *options], folder, sink.fileno(), deadline_s)
     try:
         document = json.loads(out.read_text())
     except (OSError, ValueError):
@@ -57,12 +54,8 @@ def outcome(cell: str, replicate: int, folder: Path, deadline_s: int) -> dict[st
 
 
 def _status(command: list[str], folder: Path, sink: int, deadline_s: int) -> int:
-    # asv's PYTHONPATH shows the benchmarks the feedrate that drives asv; the one to measure is the commit's own.
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
-    with subprocess.Popen(
-        command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
-    ) as process:
+    with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink) as process:
         try:
             return process.wait(deadline_s + _PATIENCE_S)
         except subprocess.TimeoutExpired:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 __all__ = ["host_folders", "lay"]
 
+_SLOW = {"pympler"}
+"""asv's runner imports it where it finds it, and numpy with it: 0.25 s in every child, for benchmarks we never have."""
+
 
 def host_folders() -> tuple[Path, ...]:
     """Name the folders this interpreter imports installed packages from."""
@@ -18,16 +21,15 @@ def host_folders() -> tuple[Path, ...]:
 
 
 def lay(hosts: tuple[Path, ...], target: Path) -> None:
-    """Fill `target` with links to all the hosts hold, leaving out feedrate, its plugins and path files.
+    """Fill `target` with links to all the hosts hold, without feedrate, its plugins and path files.
 
     A plugin that is installed in the host today must not show up at a commit that does not have it. Path files would
     bring editable installs back in.
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    hidden = {
-        name for dist in distributions(path=[str(host) for host in hosts]) if _ours(dist) for name in _roots(dist)
-    }
+    installed = distributions(path=[str(host) for host in hosts])
+    hidden = _SLOW.union(*(_roots(dist) for dist in installed if _ours(dist)))
     for host in hosts:
         for entry in host.iterdir():
             link = target / entry.name

@@ -20,7 +20,7 @@ class Vendored:
     package: str
     member: str
     integrity: str = ""
-    """Of the copy, where the package does not hold the very bytes the page asks for; empty: the page's own hash holds."""
+    """Of the copy, where the package does not hold the very bytes the page asks for; empty: the page's own holds."""
 
 
 FILES = {

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from feedrate.asv.memo import Memo
+from feedrate.asv.metrics import METRICS
+from feedrate.asv.outcome import Outcome, outcome
+from feedrate.asv.settings import Settings, identity
+
+CELL = "toy/tiny/inline/fp32/cpu"
+
+
+@dataclass
+class Harness:
+    """Measures at once: one second, or a failure."""
+
+    fails: bool = False
+    measured: list[tuple[str, int]] = field(default_factory=list)
+    kept: list[dict[str, object]] = field(default_factory=list)
+
+    def measure(self, cell: str, replicate: int, folder: Path) -> dict[str, object]:
+        self.measured.append((cell, replicate))
+        return {"failure": {"kind": "hang", "reason": "600 s"}} if self.fails else {"metrics": {"time_per_sample_s": 1}}
+
+    def keep(self, cell: str, replicate: int, document: dict[str, object]) -> None:
+        self.kept.append(document)
+
+    def memo(self, folder: Path, run: str = "first") -> Memo:
+        return Memo(folder, run, self.measure, self.keep)
+
+
+def test_a_sample_is_measured_once(tmp_path: Path) -> None:
+    harness = Harness()
+    for _ in range(2):
+        harness.memo(tmp_path).samples(CELL, range(2))
+
+    assert harness.measured == [(CELL, 0), (CELL, 1)]
+
+
+def test_a_failure_ends_a_cell(tmp_path: Path) -> None:
+    harness = Harness(fails=True)
+    (found,) = harness.memo(tmp_path).samples(CELL, range(5))
+
+    assert (found.kind, found.reason, len(harness.kept)) == ("hang", "600 s", 1)
+
+
+def test_each_metric_counts_its_own_samples(tmp_path: Path) -> None:
+    memo = Harness().memo(tmp_path)
+    memo.serve(CELL, "time_per_sample", 3)
+
+    assert (memo.served(CELL, "time_per_sample"), memo.served(CELL, "first_batch")) == (3, 0)
+
+
+def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) -> None:
+    harness = Harness()
+    harness.memo(tmp_path).serve(CELL, "time_per_sample", 3)
+
+    assert harness.memo(tmp_path, run="second").served(CELL, "time_per_sample") == 0
+
+
+def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
+    found = Outcome.read(outcome("no such cell", 0, tmp_path, deadline_s=60))
+
+    assert found.kind != ""
+    assert found.reason != ""
+
+
+@pytest.mark.parametrize("value", [math.inf, math.nan, "fast"])
+def test_no_infinity_reaches_asv(value: float) -> None:
+    with pytest.raises(ValueError, match="time_per_sample_s"):
+        METRICS[0].value({"time_per_sample_s": value})
+
+
+def test_no_metric_is_ever_zero_so_asv_can_divide_by_it() -> None:
+    assert all((metric.value({metric.key: 0.0}) or 0) > 0 for metric in METRICS)
+
+
+def test_an_unmeasured_metric_is_none() -> None:
+    assert METRICS[0].value({"time_per_sample_s": None}) is None
+
+
+def test_the_silence_asv_allows_is_longer_than_all_deadlines() -> None:
+    settings = Settings.read({"FEEDRATE_REPLICATES": "5", "FEEDRATE_DEADLINE_S": "100"})
+
+    assert settings.silence_s > 5 * 100
+
+
+def test_the_size_follows_the_device() -> None:
+    assert identity({}, gpu=False) == {"FEEDRATE_DEVICE": "cpu", "FEEDRATE_SIZE": "small"}
+    assert identity({}, gpu=True) == {"FEEDRATE_DEVICE": "cuda", "FEEDRATE_SIZE": "full"}
+    assert identity({"FEEDRATE_DEVICE": "cpu"}, gpu=True)["FEEDRATE_SIZE"] == "small"
