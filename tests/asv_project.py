@@ -33,7 +33,7 @@ import argparse, json, pathlib, subprocess, sys
 parser = argparse.ArgumentParser()
 parser.add_argument("command")
 parser.add_argument("--quiet", action="store_true")
-for name in ("cell", "replicate", "out", "deadline-s"):
+for name in ("cell", "replicate", "out", "deadline-s", "results", "logs"):
     parser.add_argument("--" + name)
 asked = parser.parse_args()
 workload, size, loader, step, device = asked.cell.split("/")
@@ -49,6 +49,10 @@ if isinstance(answer, float):
     keys = "time_per_sample_s", "loader_time_per_sample_s", "step_time_per_sample_s", "first_batch_s", "samples_per_s"
     answer = {"metrics": dict.fromkeys(keys, seconds) | {"host_peak_bytes": 1000, "device_peak_bytes": None}}
 pathlib.Path(asked.out).write_text(json.dumps(answer))
+commit = subprocess.run(["git", "rev-parse", "HEAD"], text=True, capture_output=True).stdout.strip()
+pathlib.Path(asked.results).mkdir(parents=True, exist_ok=True)
+with (pathlib.Path(asked.results) / (commit + ".jsonl")).open("a") as kept:
+    kept.write(json.dumps(answer | vars(asked)) + "\\n")
 """
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.asv.config import unknown_keys
-from feedrate.asv.machine import machine_name, write
+from feedrate.asv.machine import write
 from feedrate.asv.overlay import lay
 from feedrate.asv.wheels import Package, Shelf, packages
 
@@ -17,12 +17,6 @@ ROOT = Path(__file__).parents[1]
 
 def test_asv_is_the_one_whose_undocumented_behaviour_is_tested() -> None:
     assert (version("asv"), version("asv_runner")) == ("0.6.6", "0.3.2")
-
-
-def test_a_machine_is_named_after_its_gpus() -> None:
-    names = [machine_name("Box", gpus) for gpus in ((), ("NVIDIA H100 80GB HBM3",), ("NVIDIA L4", "NVIDIA L4"))]
-
-    assert names == ["box-cpu", "box-nvidia-h100-80gb-hbm3", "box-2x-nvidia-l4"]
 
 
 def test_the_machine_file_holds_the_gpu_and_no_version_of_anything(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.outcome import Outcome, outcome
 from feedrate.asv.settings import Settings, identity
+from feedrate.measurement import Failure, read
 
 CELL = "toy/tiny/inline/fp32/cpu"
 
@@ -20,17 +21,13 @@ class Harness:
 
     fails: bool = False
     measured: list[tuple[str, int]] = field(default_factory=list)
-    kept: list[dict[str, object]] = field(default_factory=list)
 
     def measure(self, cell: str, replicate: int, folder: Path) -> dict[str, object]:
         self.measured.append((cell, replicate))
         return {"failure": {"kind": "hang", "reason": "600 s"}} if self.fails else {"metrics": {"time_per_sample_s": 1}}
 
-    def keep(self, cell: str, replicate: int, document: dict[str, object]) -> None:
-        self.kept.append(document)
-
     def memo(self, folder: Path, run: str = "first") -> Memo:
-        return Memo(folder, run, self.measure, self.keep)
+        return Memo(folder, run, self.measure)
 
 
 def test_a_sample_is_measured_once(tmp_path: Path) -> None:
@@ -45,7 +42,7 @@ def test_a_failure_ends_a_cell(tmp_path: Path) -> None:
     harness = Harness(fails=True)
     (found,) = harness.memo(tmp_path).samples(CELL, range(5))
 
-    assert (found.kind, found.reason, len(harness.kept)) == ("hang", "600 s", 1)
+    assert (found.kind, found.reason, harness.measured) == ("hang", "600 s", [(CELL, 0)])
 
 
 def test_each_metric_counts_its_own_samples(tmp_path: Path) -> None:
@@ -63,10 +60,18 @@ def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) 
 
 
 def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
-    found = Outcome.read(outcome("no such cell", 0, tmp_path, deadline_s=60))
+    settings = Settings.read({"FEEDRATE_RAW": str(tmp_path / "raw"), "FEEDRATE_LOGS": str(tmp_path / "logs")})
+    found = Outcome.read(outcome(settings, "toy/tiny/inline/fp32/no such device", 0, tmp_path))
 
-    assert found.kind != ""
-    assert found.reason != ""
+    assert (found.kind, "no such device" in found.reason) == ("unavailable", True)
+
+
+def test_a_feedrate_that_writes_nothing_is_kept_as_a_failure(tmp_path: Path) -> None:
+    settings = replace(Settings.read({"FEEDRATE_RAW": str(tmp_path)}), deadline_s=-1)
+    found = Outcome.read(outcome(settings, CELL, 0, tmp_path))
+    (kept,) = read(tmp_path / "none.jsonl")
+
+    assert (found.kind, found.reason) == ("exception", kept.reason if isinstance(kept, Failure) else "")
 
 
 @pytest.mark.parametrize("value", [math.inf, math.nan, "fast"])

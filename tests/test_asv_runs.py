@@ -76,9 +76,11 @@ def test_why_a_cell_failed_is_kept(project: Project, commits: tuple[str, str]) -
 
 
 def test_all_metrics_of_a_cell_share_its_measurements(project: Project, commits: tuple[str, str]) -> None:
-    measured = Counter((line["cell"], line["replicate"]) for line in raw(project, commits[1]))
+    measured = Counter(
+        (line["cell"], line["replicate"]) for line in raw(project, commits[1]) if "/small/" in line["cell"]
+    )
 
-    assert measured["toy/small/inline/fp32/cpu", 0] == 1
+    assert measured["toy/small/inline/fp32/cpu", "0"] == 1
     assert set(measured.values()) == {1}
 
 
@@ -142,5 +144,6 @@ def test_a_memo_that_outlives_asv_measures_nothing_twice(project: Project, commi
 
 
 def raw(project: Project, commit: str) -> list[dict[str, Any]]:
-    lines = (project.folder / f"results/raw/{commit[:8]}.jsonl").read_text().splitlines()
+    """What `feedrate run` kept, which was started in a checkout of the commit."""
+    lines = (project.folder / f"results/raw/{commit}.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]

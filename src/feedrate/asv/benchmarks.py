@@ -7,7 +7,6 @@ command line.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -113,13 +112,4 @@ def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[fl
 
 def _memo(settings: Settings) -> Memo:
     folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
-    return Memo(folder, settings.run, partial(outcome, deadline_s=settings.deadline_s), partial(_keep, settings))
-
-
-def _keep(settings: Settings, cell: str, replicate: int, document: dict[str, object]) -> None:
-    if settings.raw is None:
-        return
-    settings.raw.mkdir(parents=True, exist_ok=True)
-    origin = {"commit": settings.commit, "environment": settings.environment, "cell": cell, "replicate": replicate}
-    with (settings.raw / f"{settings.commit[:8]}.jsonl").open("a") as lines:
-        lines.write(json.dumps({**origin, **document}) + "\n")
+    return Memo(folder, settings.run, partial(outcome, settings))

@@ -18,10 +18,10 @@ from asv.console import log
 from asv.environment import Environment, EnvironmentUnavailable
 
 import feedrate
-from feedrate.asv.machine import gpu_names
 from feedrate.asv.overlay import host_folders, lay
 from feedrate.asv.settings import identity
 from feedrate.asv.wheels import Package, Shelf, packages
+from feedrate.machine import gpus
 
 __all__ = ["Overlay"]
 
@@ -41,7 +41,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
                 f"feedrate: no Python {python} to lay over, asv runs under {_VERSION}; change 'pythons'"
             )
         # As part of the environment's name they keep sizes and devices in histories of their own.
-        settled = {("nobuild", name): value for name, value in identity(os.environ, gpu=bool(gpu_names())).items()}
+        settled = {("nobuild", name): value for name, value in identity(os.environ, gpu=bool(gpus())).items()}
         # asv's own constructor reads it before it sets it.
         self._requirements = requirements
         super().__init__(conf, python, requirements, {**settled, **tagged_env_vars})
@@ -50,6 +50,8 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         self._global_env_vars |= {
             "FEEDRATE_DRIVER": str(Path(feedrate.__file__).parents[1]),
             "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
+            "FEEDRATE_DATA": str(Path(os.environ.get("FEEDRATE_DATA") or "data").resolve()),
+            "FEEDRATE_LOGS": str(Path("logs").resolve()),
             "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
         }
 

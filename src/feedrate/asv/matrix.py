@@ -39,8 +39,9 @@ class Names:
 
     @classmethod
     def offered(cls, registry: Offers) -> Names:
-        """Name everything the registry offers."""
-        return cls(tuple(registry.workloads), tuple(registry.loaders), tuple(registry.steps))
+        """Name everything the registry offers that is not hidden."""
+        families = (registry.workloads, registry.loaders, registry.steps)
+        return cls(*(tuple(name for name, one in family.items() if not _hidden(one)) for family in families))
 
     def __bool__(self) -> bool:
         return bool(self.workloads or self.loaders or self.steps)
@@ -99,6 +100,10 @@ def updated(matrix: Matrix, offered: Names) -> Matrix:
     new, old = missing(matrix, offered), matrix.names
     names = Names(old.workloads + new.workloads, old.loaders + new.loaders, old.steps + new.steps)
     return replace(matrix, names=names, versions=matrix.versions + ("1",) * len(new.workloads))
+
+
+def _hidden(strategy: object) -> bool:
+    return bool(getattr(strategy, "hidden", False))
 
 
 def _absent(offered: Iterable[str], listed: Iterable[str]) -> tuple[str, ...]:

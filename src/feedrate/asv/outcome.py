@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+
+from feedrate.asv.settings import PATIENCE_S, Settings
 
 __all__ = ["Outcome", "outcome"]
 
-_PATIENCE_S = 30
-"""Seconds `feedrate run` has, past its own deadline, to reap its children and write down the failure."""
 _UNKNOWN = ("No module named feedrate", "unrecognized arguments", "invalid choice")
 """What a commit older than this command line prints."""
 
@@ -35,29 +36,35 @@ class Outcome:
         return cls(metrics) if isinstance(metrics, dict) else cls(kind="invalid", reason="no metrics and no failure")
 
 
-def outcome(cell: str, replicate: int, folder: Path, deadline_s: int) -> dict[str, object]:
+def outcome(settings: Settings, cell: str, replicate: int, folder: Path) -> dict[str, object]:
     """Measure one sample and give the document that `feedrate run` wrote, or one that says why it wrote none.
 
-    The interpreter is ours, so in asv's environment it is the one of the commit; the log stays in `folder`.
+    The interpreter is ours, so in asv's environment it is the one of the commit. `folder` is for what it writes.
     """
     out, log = folder / "out.json", folder / "run.log"
-    command = [sys.executable, "-m", "feedrate", "run", "--cell", cell]
     out.unlink(missing_ok=True)
-    options = ["--replicate", str(replicate), "--deadline-s", str(deadline_s), "--out", str(out), "--quiet"]
     with log.open("wb") as sink:
-        status = _status([*command, *options], folder, sink.fileno(), deadline_s)
+        status = _status(_command(settings, cell, replicate, out), settings, sink.fileno())
     try:
         document = json.loads(out.read_text())
     except (OSError, ValueError):
-        document = {"failure": _silence(status, log)}
+        return _silence(settings, cell, replicate, status, log.read_text(errors="replace"))
     return document if isinstance(document, dict) else {}
 
 
-def _status(command: list[str], folder: Path, sink: int, deadline_s: int) -> int:
+def _command(settings: Settings, cell: str, replicate: int, out: Path) -> list[str]:
+    # -P: the folder it is started in is a checkout, of which nothing is to be imported.
+    command = [sys.executable, "-P", "-m", "feedrate", "run", "--cell", cell, "--replicate", str(replicate)]
+    command += ["--deadline-s", str(settings.deadline_s), "--out", str(out), "--quiet"]
+    return [*command, "--results", str(settings.raw), "--logs", str(settings.logs)]
+
+
+def _status(command: list[str], settings: Settings, sink: int) -> int:
+    folder = settings.checkout if settings.checkout.is_dir() else None
     # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
     with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink) as process:
         try:
-            return process.wait(deadline_s + _PATIENCE_S)
+            return process.wait(settings.deadline_s + PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.terminate()
             return _reaped(process)
@@ -65,18 +72,26 @@ def _status(command: list[str], folder: Path, sink: int, deadline_s: int) -> int
 
 def _reaped(process: subprocess.Popen[bytes]) -> int:
     try:
-        return process.wait(_PATIENCE_S)
+        return process.wait(PATIENCE_S / 10)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
 
 
-def _silence(status: int, log: Path) -> dict[str, str]:
-    text = log.read_text(errors="replace")
-    last = (text.strip().splitlines() or ["it printed nothing"])[-1]
-    kind = "unavailable" if any(sign in text for sign in _UNKNOWN) else "exception"
-    return {
-        "kind": kind,
-        "reason": f"feedrate run ended with status {status} and no result: {last}",
-        "log": text[-4000:],
-    }
+def _silence(settings: Settings, cell: str, replicate: int, status: int, said: str) -> dict[str, object]:
+    from feedrate.measurement import Failure, append
+    from feedrate.report.document import document
+
+    last = (said.strip().splitlines() or ["it printed nothing"])[-1]
+    failure = Failure(
+        cell=cell,
+        run=settings.run,
+        replicate=replicate,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment={"git": {"commit": settings.commit}},
+        log="",
+        why="unavailable" if any(sign in said for sign in _UNKNOWN) else "exception",
+        reason=f"feedrate run ended with status {status} and no result: {last}",
+    )
+    append(settings.raw / f"{settings.run}.jsonl", failure)
+    return document(failure)

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Settings", "identity"]
+__all__ = ["PATIENCE_S", "Settings", "identity"]
+
+PATIENCE_S = 300
+"""Seconds `feedrate run` has past the deadline of a sample: to make its data set, and to reap what hangs."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,11 @@ class Settings:
     """One asv invocation: samples are served to it once each."""
     memo: Path | None
     """A folder that outlives asv, so that an interrupted run goes on where it was; None keeps samples for one run."""
-    raw: Path | None
-    """Where every measurement and failure is appended as one JSON line; None keeps none."""
+    raw: Path
+    """Folder that gets every measurement and failure as one JSON line: asv keeps only a null, never why."""
+    logs: Path
+    checkout: Path
+    """The project at the commit, from which `feedrate run` is started: it notes the commit of where it is."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -40,13 +46,15 @@ class Settings:
             environment=environ.get("ASV_ENV_NAME", "none"),
             run=environ.get("FEEDRATE_ASV_RUN", "none"),
             memo=_path(environ, "FEEDRATE_MEMO"),
-            raw=_path(environ, "FEEDRATE_RAW"),
+            raw=Path(environ.get("FEEDRATE_RAW", "results/raw")).resolve(),
+            logs=Path(environ.get("FEEDRATE_LOGS", "logs")).resolve(),
+            checkout=Path(environ.get("ASV_ENV_DIR", "."), "project").resolve(),
         )
 
     @property
     def silence_s(self) -> int:
-        """Seconds a benchmark may say nothing: every sample up to its deadline, and a minute for each to be reaped."""
-        return self.replicates * (self.deadline_s + 60)
+        """Seconds a benchmark may say nothing: more than all its samples together can take."""
+        return self.replicates * (self.deadline_s + 2 * PATIENCE_S)
 
     def cell(self, workload: str, loader: str, step: str) -> str:
         """Name one cell the way `feedrate run --cell` reads it."""
