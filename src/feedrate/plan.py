@@ -53,16 +53,16 @@ class Block:
                 yield torch.arange(start - self.start, stop - self.start)
             return
         rows = np.concatenate([np.arange(start, stop) for start, stop in self.spans]) - self.start
-        yield from torch.from_numpy(self._shuffled(rows)).split(self.batch_rows)
+        yield from torch.split(torch.from_numpy(self._shuffled(rows)), self.batch_rows)
 
-    def _shuffled(self, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[
-        tuple[int, ...], np.dtype[np.int64]
-    ]:
+    def _shuffled(
+        self, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
         return rows if self.key is None else _generator(*self.key).permutation(rows)
 
 
 def _generator(seed: int, epoch: int, number: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, epoch << 32 | number]))  # type: ignore[arg-type]
+    return np.random.Generator(np.random.Philox(key=[seed, epoch << 32 | number]))
 
 
 _ORDER = (1 << 32) - 1
@@ -73,8 +73,8 @@ _ORDER = (1 << 32) - 1
 class Plan:
     """Epochs of blocks of batches over one data set. Iterate it for the int64 (B,) row ids of each batch.
 
-    The order is a function of (seed, epoch): blocks shuffled, samples shuffled inside a block (in a plan with one span a
-    batch: the spans), or everything as stored. A batch never crosses a block.
+    The order is a function of (seed, epoch): blocks shuffled, samples shuffled inside a block (in a plan with one span
+    a batch: the spans), or everything as stored. A batch never crosses a block.
     """
 
     data: DataSet

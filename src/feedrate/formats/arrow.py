@@ -53,7 +53,8 @@ def _array(field: Field, values: NDArray[np.generic], *, fixed: bool) -> pa.Arra
         width = field.shape[0]
         offsets: Any = pa.array(np.arange(len(values) + 1, dtype=np.int32) * np.int32(width))
         flat = pa.FixedSizeListArray.from_arrays(flat, width) if fixed else pa.ListArray.from_arrays(offsets, flat)
-    return flat
+    array: pa.Array[Any] = flat
+    return array
 
 
 def read(
@@ -100,10 +101,10 @@ def _flat(path: Path, field: Field, column: pa.Array[Any]) -> torch.Tensor:
     if column.null_count:
         raise DataError(f"{path}: column {field.name!r} has {column.null_count} nulls")
     values: Any = column
-    if field.shape:
-        if isinstance(column, pa.ListArray):
-            _demand_width(path, field, column)
-        values = column.flatten()
+    if isinstance(column, pa.ListArray):
+        _demand_width(path, field, column)
+    if isinstance(column, pa.ListArray | pa.FixedSizeListArray):
+        values = values.flatten()
     if values.type != pa.from_numpy_dtype(np.dtype(field.stored)):
         raise DataError(f"{path}: column {field.name!r} holds {values.type} instead of {field.stored}")
     tensor = torch.utils.dlpack.from_dlpack(values)
@@ -113,10 +114,9 @@ def _flat(path: Path, field: Field, column: pa.Array[Any]) -> torch.Tensor:
 
 
 def _demand_width(path: Path, field: Field, column: pa.ListArray[Any]) -> None:
+    width = field.shape[0] if field.shape else 1
     widths = np.diff(column.offsets.to_numpy())
-    wrong = np.flatnonzero(widths != field.shape[0])
+    wrong = np.flatnonzero(widths != width)
     if len(wrong):
         row = int(wrong[0])
-        raise DataError(
-            f"{path}: row {row} of column {field.name!r} has {widths[row]} values instead of {field.shape[0]}"
-        )
+        raise DataError(f"{path}: row {row} of column {field.name!r} has {widths[row]} values instead of {width}")

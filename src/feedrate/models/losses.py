@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["board_loss", "known_mean"]
+__all__ = ["board_loss", "frames_loss", "known_mean", "masked_huber"]
 
 
 def known_mean(losses: Tensor, known: Tensor) -> Tensor:
@@ -24,3 +24,15 @@ def board_loss(logits: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> T
     value, known = tensors["value"], ~tensors["value"].isnan()
     filled = torch.where(known, value, 0)
     return policy + known_mean(F.binary_cross_entropy_with_logits(logits["value"], filled, reduction="none"), known)
+
+
+def masked_huber(predicted: Tensor, targets: Tensor) -> Tensor:
+    """Mean Huber loss of the targets that are known."""
+    known = ~targets.isnan()
+    return known_mean(F.huber_loss(predicted, torch.where(known, targets, 0), reduction="none"), known)
+
+
+def frames_loss(outputs: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy of the direction plus half the Huber loss of its size."""
+    direction = F.cross_entropy(outputs["direction"], tensors["direction"])
+    return direction + 0.5 * masked_huber(outputs["magnitude"], tensors["magnitude"])
