@@ -1,0 +1,106 @@
+"""The command line, and the only reader of arguments and environment. One module a command, imported when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from feedrate.cli.shell import Shell
+from feedrate.errors import FeedrateError, UsageError
+from feedrate.strategy import near
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "list": "what there is to measure, what each needs, and how to get what is missing",
+    "run": "measure loaders feeding steps, and print the table",
+    "show": "print the table of an earlier run again",
+    "check": "hold a loader, step or workload to its contract",
+    "data": "make, list, verify or remove the data sets",
+    "doctor": "what this machine is, and what on it would bend a measurement",
+    "matrix": "what asv measures, against what there is to measure",
+    "machine": "tell asv about this machine",
+}
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are ours: one line, with near matches."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    """Run one command.
+
+    Returns:
+        0 done; 1 some cells failed; 2 a mistake in what was asked, or something missing; 130 interrupted.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    shell = Shell.standard(environ)
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv), shell)
+    except FeedrateError as error:
+        shell.err.print(f"feedrate: {error}", soft_wrap=True)
+        return MISUSED
+    except KeyboardInterrupt:
+        shell.err.print("feedrate: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing may be flushed into the pipe on the way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """End like Ctrl-C does: what was measured is kept, what was started is ended."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
+def _run(argv: list[str], shell: Shell) -> int:
+    command = next((word for word in argv if not word.startswith("-")), None)
+    if command is not None and command not in COMMANDS:
+        raise UsageError(f"no command {command!r}; {near(command, COMMANDS)}")
+    parser, chosen = _parsers(command)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        known = re.findall(r"--[\w-]+", chosen.format_help())
+        close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
+        raise UsageError(f"unrecognized arguments: {' '.join(unknown)}{close}")
+    if command is None:
+        shell.out.print(f"feedrate {_version()}" if options.version else parser.format_help(), soft_wrap=True)
+        return DONE
+    return int(import_module(f"feedrate.cli.{command}").run(options, shell))
+
+
+def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The parser of the whole line, and that of the command (the same without a command)."""
+    about = "Measure how fast a way of loading feeds a way of training, and say what holds the two back."
+    parser = _Parser(prog="feedrate", description=about, allow_abbrev=False)
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    children = parser.add_subparsers(metavar="COMMAND", title="commands")
+    made: dict[str | None, argparse.ArgumentParser] = {None: parser}
+    for name, summary in COMMANDS.items():
+        made[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
+    if command is not None:
+        import_module(f"feedrate.cli.{command}").arguments(made[command])
+    return parser, made[command]
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[0].upper()}{summary[1:]}."
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("feedrate")

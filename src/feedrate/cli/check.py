@@ -1,0 +1,104 @@
+"""`feedrate check`."""
+
+from __future__ import annotations
+
+import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.cli.options import add_json, add_plugin
+from feedrate.cli.shell import Shell
+from feedrate.errors import UnavailableError, UsageError
+from feedrate.loader import Loader
+from feedrate.registry import Registry
+from feedrate.step import Step
+from feedrate.strategy import near, split_spec
+from feedrate.workload import Workload
+
+if TYPE_CHECKING:
+    from feedrate.contract import Trial
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="a loader or step, such as workers[count=2], or a file"
+    )
+    parser.add_argument(
+        "--workload", "-w", metavar="WORKLOAD", help="the task to check on; the first there is unless given"
+    )
+    add_plugin(parser.add_argument)
+    add_json(parser.add_argument)
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Hold each strategy to each promise: 0 when all are kept, 1 when one is broken."""
+    files = [Path(name) for name in options.names if name.endswith(".py")]
+    registry = Registry.load([*options.plugin, *files])
+    strategies = [found for name in options.names for found in _strategies(name, registry)]
+    for strategy in strategies:
+        if strategy.unmet():
+            raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet())}")
+    workload = _workload(options.workload, registry)
+    verdicts = []
+    with _trial(workload) as trial:
+        for strategy in strategies:
+            verdicts += list(_verdicts(strategy, trial, shell, quiet=options.json))
+    if options.json:
+        shell.print_json(verdicts)
+    return int(any(verdict["broken"] for verdict in verdicts))
+
+
+def _strategies(name: str, registry: Registry) -> list[Loader | Step]:
+    """What a name means: a loader, a step, both, or all that a file offers."""
+    if name.endswith(".py"):
+        mine = {key for key, origin in registry.origins.items() if origin == name}
+        found: list[Loader | Step] = [one for one in registry.loaders.values() if f"loader/{one.name}" in mine]
+        found += [one for one in registry.steps.values() if f"step/{one.name}" in mine]
+        if not found:
+            raise UsageError(f"{name}: offers neither a loader nor a step")
+        return found
+    plain = split_spec(name)[0]
+    families = ((registry.loaders, registry.loader), (registry.steps, registry.step))
+    meant = [parse(name) for known, parse in families if plain in known]
+    if not meant:
+        raise UsageError(f"no loader or step {plain!r}; {near(plain, [*registry.loaders, *registry.steps])}")
+    return meant
+
+
+def _workload(spec: str | None, registry: Registry) -> Workload:
+    if spec:
+        return registry.workload(spec)
+    ready = [workload for workload in registry.workloads.values() if not workload.hidden and not workload.unmet()]
+    if not ready:
+        raise UnavailableError(f"no workload to check on{''.join(f'; {line}' for line in registry.broken)}")
+    return ready[0]
+
+
+@contextmanager
+def _trial(workload: Workload) -> Iterator[Trial]:
+    """Two epochs over a data set of its own, so that promises may damage it."""
+    from feedrate.contract import Trial
+    from feedrate.dataset import DataSet
+
+    recipe = workload.at("tiny")
+    with tempfile.TemporaryDirectory(prefix="feedrate-check-") as folder:
+        data = DataSet.write(Path(folder, recipe.folder_name), recipe)
+        yield Trial(workload.plan(data, "tiny", epochs=2), recipe)
+
+
+def _verdicts(strategy: Loader | Step, trial: Trial, shell: Shell, *, quiet: bool) -> Iterator[dict[str, str]]:
+    from feedrate.contract import check
+
+    if not quiet:
+        shell.out.print(f"{strategy}, on {trial.recipe.folder_name}", style="bold", soft_wrap=True)
+    for promise, broken in check(strategy, trial):
+        if not quiet:
+            line = f"  BROKEN  {promise}: {broken}" if broken else f"  kept    {promise}"
+            shell.out.print(line, style="red" if broken else None, soft_wrap=True)
+        yield {"strategy": str(strategy), "promise": promise, "broken": str(broken or "")}

@@ -1,0 +1,162 @@
+"""`feedrate data`."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from feedrate.cli.data_sets import make, state
+from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.shell import Shell
+from feedrate.dataset import MANIFEST, DataSet
+from feedrate.errors import DataError, UsageError
+from feedrate.registry import Registry
+from feedrate.report.console import plain_table, print_table
+from feedrate.report.figures import ABSENT, gigabytes
+from feedrate.strategy import near
+from feedrate.workload import SIZES, Sized
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("action", metavar="ACTION", help="make, list, verify or remove")
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="all unless named; remove needs a name")
+    parser.add_argument("--force", action="store_true", help="make: write again what is there already")
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress")
+    add_size(parser.add_argument)
+    add_data(parser.add_argument)
+    add_plugin(parser.add_argument)
+    add_json(parser.add_argument)
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Do it: 0 done, 1 when a file is damaged."""
+    if options.action not in _ACTIONS:
+        raise UsageError(f"no action {options.action!r}; {near(options.action, _ACTIONS)}")
+    return _ACTIONS[options.action](options, shell, options.data or shell.data)
+
+
+def _make(options: Namespace, shell: Shell, root: Path) -> int:
+    registry = Registry.load(options.plugin)
+    size = size_or_default(options.size, device_or_default(None))
+    named = options.workloads or [name for name, found in registry.workloads.items() if not found.hidden]
+    recipes = [registry.workload(spec).at(size) for spec in named]
+    for recipe in recipes:
+        if options.force or state(recipe, root):
+            make(recipe, root, shell.err, quiet=options.quiet)
+    return _show([_look(root / recipe.folder_name) for recipe in recipes], options, shell)
+
+
+def _list(options: Namespace, shell: Shell, root: Path) -> int:
+    _show([_look(folder) for folder in _folders(options, root)], options, shell)
+    return 0
+
+
+def _verify(options: Namespace, shell: Shell, root: Path) -> int:
+    return _show([_look(folder, thoroughly=True) for folder in _folders(options, root)], options, shell)
+
+
+def _remove(options: Namespace, shell: Shell, root: Path) -> int:
+    if not options.workloads:
+        raise UsageError("name the data sets to remove, such as `feedrate data remove boardmoves --size small`")
+    folders = _folders(options, root)
+    for folder in folders:
+        shutil.rmtree(folder)
+    if options.json:
+        shell.print_json([str(folder) for folder in folders])
+    elif not options.quiet:
+        shell.out.print(
+            "\n".join(f"removed {folder}" for folder in folders) or f"{root}: nothing to remove", soft_wrap=True
+        )
+    return 0
+
+
+_ACTIONS: Mapping[str, Callable[[Namespace, Shell, Path], int]] = {
+    "make": _make,
+    "list": _list,
+    "verify": _verify,
+    "remove": _remove,
+}
+
+
+def _folders(options: Namespace, root: Path) -> list[Path]:
+    """The folders below `root` that hold a data set that is meant, whole or not."""
+    if not options.workloads:
+        return sorted(path.parent for path in root.glob(f"*/{MANIFEST}") if ".partial-" not in path.parent.name)
+    registry = Registry.load(options.plugin)
+    sizes = [size_or_default(options.size, "cpu")] if options.size else SIZES
+    meant = [root / Sized(registry.workload(spec), size).folder_name for spec in options.workloads for size in sizes]
+    return [folder for folder in meant if (folder / MANIFEST).exists()]
+
+
+def _look(folder: Path, *, thoroughly: bool = False) -> Look:
+    """What is there; with `thoroughly` every byte is read and compared with what was written."""
+    try:
+        data = DataSet.open(folder)
+    except DataError as error:
+        return Look(folder, None, str(error))
+    damaged = ", ".join(data.damaged()) if thoroughly else ""
+    return Look(folder, data, f"damaged: {damaged}" if damaged else "as written" if thoroughly else "ready")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One data set, as found."""
+
+    folder: Path
+    data: DataSet | None
+    """None: it cannot be opened."""
+    state: str
+
+    @property
+    def broken(self) -> bool:
+        """It is not what was written."""
+        return self.state not in ("ready", "as written")
+
+    @property
+    def digest(self) -> str:
+        """One digest of all files."""
+        shards = self.data.shards if self.data else ()
+        return hashlib.blake2b("".join(shard.digest for shard in shards).encode(), digest_size=8).hexdigest()
+
+
+def _show(looks: Sequence[Look], options: Namespace, shell: Shell) -> int:
+    """Print what is there: 1 if any of it is broken."""
+    if options.json:
+        shell.print_json([_described(look) for look in looks])
+    elif not looks:
+        shell.out.print("no data sets here; `feedrate data make` writes them", soft_wrap=True)
+    else:
+        table = plain_table(shell.out)
+        for heading in ("data set", "format", "rows", "files", "size", "digest", "state"):
+            table.add_column(heading, justify="right" if heading in ("rows", "files", "size") else "left")
+        for look in looks:
+            table.add_row(*map(Text, _cells(look)), style="red" if look.broken else "")
+        print_table(shell.out, table)
+    return int(any(look.broken for look in looks))
+
+
+def _cells(look: Look) -> tuple[str, ...]:
+    if look.data is None:
+        return look.folder.name, *(ABSENT,) * 5, look.state
+    data = look.data
+    numbers = (f"{data.rows:,}", f"{len(data.shards):,}", gigabytes(data.bytes))
+    return look.folder.name, data.format, *numbers, look.digest, look.state
+
+
+def _described(look: Look) -> dict[str, object]:
+    found: dict[str, object] = {"folder": str(look.folder), "state": look.state, "broken": look.broken}
+    if look.data is None:
+        return found
+    data = look.data
+    shards = [{"file": shard.file, "bytes": shard.bytes, "digest": shard.digest} for shard in data.shards]
+    about = {"format": data.format, "rows": data.rows, "bytes": data.bytes, "digest": look.digest}
+    return found | about | {"identity": dict(data.identity), "shards": shards}

@@ -1,0 +1,49 @@
+"""Data sets as commands see them: made when missing, renewed when stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from feedrate.dataset import MANIFEST, DataSet
+from feedrate.errors import DataError, UsageError
+from feedrate.report.progress import rows_written
+from feedrate.workload import Sized
+
+__all__ = ["ensure", "make", "state"]
+
+
+def ensure(recipes: Iterable[Sized], root: Path, console: Console, *, quiet: bool) -> None:
+    """Write each data set that is missing, damaged or made from something else: it can be made again at any time."""
+    for recipe in recipes:
+        problem = state(recipe, root)
+        if problem:
+            if (root / recipe.folder_name).exists() and not quiet:
+                console.print(f"making it again: {problem}", soft_wrap=True)
+            make(recipe, root, console, quiet=quiet)
+
+
+def state(recipe: Sized, root: Path) -> str:
+    """Why the data set cannot be used as it is; empty when it can."""
+    try:
+        recipe.open(root)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def make(recipe: Sized, root: Path, console: Console, *, quiet: bool) -> DataSet:
+    """Write a data set, over an older one if need be.
+
+    Raises:
+        UsageError: what is there was not written by feedrate.
+        DataError: the disk has too little room.
+    """
+    folder = root / recipe.folder_name
+    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder}: holds files and no {MANIFEST}: not a data set; move it, or choose another --data")
+    rows = sum(map(sum, recipe.groups))
+    with rows_written(console, recipe.folder_name, rows, quiet=quiet) as progress:
+        return DataSet.write(folder, recipe, progress)

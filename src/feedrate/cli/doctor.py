@@ -1,0 +1,82 @@
+"""`feedrate doctor`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+
+from feedrate.asv.config import unknown_keys
+from feedrate.asv.matrix import Matrix, Names, missing
+from feedrate.cli.options import add_data, add_json, add_plugin
+from feedrate.cli.shell import Shell
+from feedrate.doctor import Finding, Scene, findings
+from feedrate.errors import DataError
+from feedrate.machine import Machine, machine
+from feedrate.nvml import used_bytes
+from feedrate.registry import Registry
+from feedrate.report.figures import gigabytes
+
+__all__ = ["arguments", "run"]
+
+_ASV, _MATRIX = Path("asv.conf.json"), Path("benchmarks/matrix.json")
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_data(parser.add_argument)
+    add_plugin(parser.add_argument)
+    add_json(parser.add_argument)
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Say what was found; always 0, for none of it keeps feedrate from measuring."""
+    here = machine()
+    found = list(findings(Scene(here, shell.environ, options.data or shell.data, used_bytes())))
+    registry = Registry.load(options.plugin)
+    found += [*(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
+    if options.json:
+        shell.print_json({"machine": asdict(here), "findings": [asdict(one) for one in found]})
+        return 0
+    for line in _lines(here):
+        shell.out.print(line, soft_wrap=True)
+    shell.out.print()
+    for one in found:
+        shell.out.print(f"! {one.what}", style="yellow", soft_wrap=True)
+        if one.advice:
+            shell.out.print(f"    {one.advice}", soft_wrap=True)
+    if not found:
+        shell.out.print("nothing here should bend a measurement")
+    return 0
+
+
+def _lines(here: Machine) -> Iterator[str]:
+    yield f"machine     {here.name}"
+    yield f"processor   {here.cpu}, {here.cores} cores, of which this process can keep {here.usable_cores:g} busy"
+    yield f"memory      {gigabytes(here.usable_bytes)}"
+    for gpu in here.gpus:
+        yield f"GPU         {gpu.name}, {gigabytes(gpu.memory_bytes)}, driver {gpu.driver}"
+    if not here.gpus:
+        yield "GPU         none"
+
+
+def _asv_findings(registry: Registry) -> Iterator[Finding]:
+    """What is wrong with the benchmarks in the current folder, if it has any."""
+    if _ASV.exists() and find_spec("asv") is not None:
+        for key in unknown_keys(_ASV):
+            yield Finding(f"{_ASV}: nobody reads the key {key!r}", "mend its spelling or delete it: asv says nothing")
+    if _MATRIX.exists():
+        yield from _matrix_findings(registry)
+
+
+def _matrix_findings(registry: Registry) -> Iterator[Finding]:
+    try:
+        new = missing(Matrix.load(_MATRIX), Names.offered(registry))
+    except DataError as error:
+        yield Finding(str(error), "")
+        return
+    if new:
+        names = ", ".join((*new.workloads, *new.loaders, *new.steps))
+        yield Finding(f"{_MATRIX} lacks {names}", "`feedrate matrix --update` adds what is missing")

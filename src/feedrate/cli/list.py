@@ -1,0 +1,99 @@
+"""`feedrate list`."""
+
+from __future__ import annotations
+
+import inspect
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Mapping
+
+from rich.text import Text
+
+from feedrate.cli.options import add_json, add_plugin
+from feedrate.cli.shell import Shell
+from feedrate.registry import Registry
+from feedrate.report.console import plain_table, print_table
+from feedrate.strategy import Strategy
+from feedrate.workload import Workload
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    add_plugin(parser.add_argument)
+    add_json(parser.add_argument)
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """List every strategy; 0 also when a plugin is broken, for it is named and the others work."""
+    registry = Registry.load(options.plugin)
+    families: dict[str, Mapping[str, Strategy]] = {
+        "workload": registry.workloads,
+        "loader": registry.loaders,
+        "step": registry.steps,
+    }
+    if options.json:
+        found = {
+            f"{kind}s": [_described(kind, one, registry) for one in known.values()] for kind, known in families.items()
+        }
+        shell.print_json({**found, "broken": list(registry.broken)})
+        return 0
+    for kind, known in families.items():
+        _show(shell, kind, known.values(), registry)
+    for line in registry.broken:
+        shell.out.print(f"broken: {line}", style="red", soft_wrap=True)
+    return 0
+
+
+def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, object]:
+    return {
+        "name": strategy.name,
+        "about": _about(strategy),
+        "plugin": registry.origins.get(f"{kind}/{strategy.name}"),
+        "hidden": strategy.hidden,
+        "knobs": strategy.sweeps(),
+        "missing": [{"what": need.what, "hint": need.hint} for need in strategy.unmet()],
+    }
+
+
+def _show(shell: Shell, kind: str, strategies: Iterable[Strategy], registry: Registry) -> None:
+    table = plain_table(shell.out)
+    for heading in (f"{kind}s", "state", "from"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("about; its own knobs, the default first")
+    for strategy in strategies:
+        cells = (
+            strategy.name,
+            registry.origins.get(f"{kind}/{strategy.name}", ""),
+            _state(strategy),
+            _summary(strategy),
+        )
+        table.add_row(*map(Text, cells), style="dim" if strategy.unmet() else "")
+    print_table(shell.out, table)
+    for hint in dict.fromkeys(need.reason for strategy in strategies for need in strategy.unmet()):
+        shell.out.print(f"  missing: {hint}", soft_wrap=True)
+    shell.out.print()
+
+
+def _state(strategy: Strategy) -> str:
+    if strategy.unmet():
+        return f"needs {', '.join(need.what for need in strategy.unmet())}"
+    return "on request" if strategy.hidden else "ready"
+
+
+def _summary(strategy: Strategy) -> str:
+    shared = {name for base in type(strategy).__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
+    own = {name: values for name, values in strategy.sweeps().items() if name not in shared}
+    knobs = " ".join(f"{name}={'|'.join(map(_text, values))}" for name, values in own.items())
+    about = f"{strategy.format}: {_about(strategy)}" if isinstance(strategy, Workload) else _about(strategy)
+    return f"{about} {knobs}".strip()
+
+
+def _about(strategy: Strategy) -> str:
+    # A dataclass without a docstring gets its signature for one: that is no description.
+    text = inspect.cleandoc(type(strategy).__doc__ or "")
+    return "" if text.startswith(f"{type(strategy).__name__}(") else text.partition("\n\n")[0].replace("\n", " ")
+
+
+def _text(value: object) -> str:
+    return "auto" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,27 @@
+"""`feedrate machine`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from importlib.util import find_spec
+from pathlib import Path
+
+from feedrate.asv.machine import write
+from feedrate.cli.shell import Shell
+from feedrate.errors import UnavailableError
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument("--name", metavar="NAME", help="instead of one made from the host's name and the GPU")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="instead of ~/.asv-machine.json")
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Write asv's machine file and print the name for `asv run --machine`."""
+    if find_spec("asv") is None:
+        raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
+    shell.out.print(write(options.name, options.file), soft_wrap=True)
+    return 0

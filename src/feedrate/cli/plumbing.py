@@ -1,0 +1,58 @@
+"""`feedrate run --cell`: one replicate of one cell, for programs that drive feedrate."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from pathlib import Path
+
+from feedrate.cell import Cell
+from feedrate.cli.data_sets import ensure
+from feedrate.cli.shell import Shell
+from feedrate.errors import UsageError
+from feedrate.measurement import Measurement, Outcome, append
+from feedrate.registry import Registry
+from feedrate.report.document import document
+from feedrate.schedule import Run
+
+__all__ = ["run"]
+
+
+def run(options: Namespace, shell: Shell, registry: Registry, session: Run) -> int:
+    """Measure the cell and write its document: 0 when it was measured, else 1.
+
+    Raises:
+        UsageError: the cell names something that is not there; the document says so too, as `unavailable`.
+    """
+    try:
+        cell = Cell.parse(options.cell, registry)
+    except UsageError as error:
+        # A driver that walks through history meets commits that lack what later ones have.
+        _write(options.out, session.unavailable(options.cell, str(error), options.replicate))
+        raise
+    outcome = _outcome(cell, options, shell, session)
+    append(options.results / f"{session.name}.jsonl", outcome)
+    _write(options.out, outcome)
+    if options.json:
+        shell.print_json(document(outcome))
+    elif not options.quiet and isinstance(outcome, Measurement):
+        shell.out.print(f"{cell}: {outcome.samples_per_s:,.1f} samples/s", soft_wrap=True)
+    elif not isinstance(outcome, Measurement):
+        shell.err.print(f"feedrate: {cell}: {outcome.why}: {outcome.reason}", soft_wrap=True)
+    return int(not isinstance(outcome, Measurement))
+
+
+def _outcome(cell: Cell, options: Namespace, shell: Shell, session: Run) -> Outcome:
+    if cell.unmet:
+        return session.unavailable(str(cell), "; ".join(need.reason for need in cell.unmet), options.replicate)
+    ensure([cell.recipe], options.data or shell.data, shell.err, quiet=options.quiet)
+    return session.measure(str(cell), options.replicate)
+
+
+def _write(out: Path | None, outcome: Outcome) -> None:
+    if out is None:
+        return
+    # Renamed into place: whoever waits for the file never reads half of it.
+    draft = out.with_name(f"{out.name}.draft")
+    draft.write_text(json.dumps(document(outcome), allow_nan=False, default=str))
+    draft.replace(out)

@@ -1,0 +1,178 @@
+"""`feedrate run`."""
+
+from __future__ import annotations
+
+import secrets
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from feedrate.cell import Cell
+from feedrate.cli.cells import Choice
+from feedrate.cli.data_sets import ensure
+from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.shell import Shell
+from feedrate.environment import snapshot
+from feedrate.errors import UsageError
+from feedrate.measurement import Failure, Outcome, append
+from feedrate.registry import Registry
+from feedrate.report.document import document
+from feedrate.report.progress import run_progress
+from feedrate.schedule import Measure, Run
+
+__all__ = ["arguments", "run"]
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    what = parser.add_argument_group("what", "all that is not hidden, unless named; knobs as in workers[count=2]")
+    what.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="tasks to measure on")
+    what.add_argument(
+        "--workload", "-w", action="append", default=[], metavar="WORKLOAD", help="the same, as an option"
+    )
+    what.add_argument("--loader", "-l", action="append", default=[], metavar="LOADER", help="may be repeated")
+    what.add_argument("--step", "-s", action="append", default=[], metavar="STEP", help="may be repeated")
+    what.add_argument(
+        "--sweep", action="store_true", help="all combinations of the values of loaders' and steps' knobs"
+    )
+    add_size(what.add_argument)
+    what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
+    add_plugin(what.add_argument)
+    _add_how(parser)
+    _add_plumbing(parser)
+
+
+def _add_how(parser: ArgumentParser) -> None:
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--replicates", "-r", type=_positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
+    )
+    how.add_argument(
+        "--seconds", type=_positive(float), default=1.0, metavar="S", help="aim of each of the three times: 1"
+    )
+    how.add_argument(
+        "--deadline-s", type=_positive(float), default=600.0, metavar="S", help="longest a cell may take: 600"
+    )
+    how.add_argument(
+        "--threads", type=_positive(int), metavar="N", help="cap of every thread pool of a measured process"
+    )
+    how.add_argument("--safe", action="store_true", help="no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
+    where = parser.add_argument_group("where and what comes back")
+    add_data(where.add_argument)
+    where.add_argument(
+        "--results", type=Path, default=Path("results/raw"), metavar="DIR", help="raw results: results/raw"
+    )
+    where.add_argument(
+        "--logs", type=Path, default=Path("logs"), metavar="DIR", help="what measured processes say: logs"
+    )
+    where.add_argument("--explain", action="store_true", help="say what each column of the table is")
+    where.add_argument("--quiet", "-q", action="store_true", help="no progress")
+    add_json(where.add_argument)
+
+
+def _add_plumbing(parser: ArgumentParser) -> None:
+    plumbing = parser.add_argument_group("for programs", "one replicate of one cell; 1 unless it was measured")
+    plumbing.add_argument("--cell", metavar="CELL", help="workload/size/loader/step/device")
+    plumbing.add_argument("--replicate", type=int, default=0, metavar="K", help="number of the replicate: 0")
+    plumbing.add_argument("--out", type=Path, metavar="FILE", help="where its outcome is written as JSON")
+
+
+def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    def parsed(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError(text)
+        return value
+
+    parsed.__name__ = "positive number"
+    return parsed
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Measure, and print the table: 0 done, 1 some cells failed, 130 interrupted."""
+    from feedrate.cli import plumbing
+
+    registry = Registry.load(options.plugin)
+    session = _session(options, shell)
+    if options.cell:
+        return plumbing.run(options, shell, registry, session)
+    cells = _cells(options, registry)
+    for line in registry.broken:
+        shell.err.print(f"feedrate: {line}", soft_wrap=True)
+    outcomes: list[Outcome] = []
+    interrupted = False
+    raw = options.results / f"{session.name}.jsonl"
+    try:
+        _measure(session, cells, options, shell, lambda outcome: _keep(raw, outcome, outcomes))
+    except KeyboardInterrupt:
+        interrupted = True
+        shell.err.print("feedrate: interrupted; this is what there is")
+    _print(outcomes, raw, options, shell)
+    failed = any(isinstance(one, Failure) and one.why != "unavailable" for one in outcomes)
+    return 130 if interrupted else int(failed)
+
+
+def _session(options: Namespace, shell: Shell) -> Run:
+    now = datetime.now(UTC)
+    name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    environment = snapshot(shell.environ)
+    return Run(name, now.isoformat(timespec="seconds"), environment, _isolated(options, shell, name, environment))
+
+
+def _isolated(options: Namespace, shell: Shell, name: str, environment: dict[str, object]) -> Measure:
+    """Measure in a fresh interpreter, as the options say."""
+    from feedrate.isolation import Settings, measure
+
+    def measured(cell: str, replicate: int) -> Outcome:
+        settings = Settings(
+            data=(options.data or shell.data).resolve(),
+            logs=options.logs.resolve(),
+            replicate=replicate,
+            run=name,
+            seconds=options.seconds,
+            plugin_files=tuple(path.resolve() for path in options.plugin),
+            safe=options.safe or shell.safe,
+            timeout_s=options.deadline_s,
+            threads=options.threads,
+            environment=environment,
+        )
+        return measure(cell, settings=settings)
+
+    return measured
+
+
+def _cells(options: Namespace, registry: Registry) -> tuple[Cell, ...]:
+    if options.out:
+        raise UsageError("--out needs --cell; --json prints all outcomes of a run")
+    device = device_or_default(options.device)
+    named = [*options.workloads, *options.workload]
+    size = size_or_default(options.size, device)
+    return Choice(size, device, named, options.loader, options.step, options.sweep).cells(registry)
+
+
+def _measure(
+    session: Run, cells: Sequence[Cell], options: Namespace, shell: Shell, keep: Callable[[Outcome], None]
+) -> None:
+    recipes = {cell.recipe.folder_name: cell.recipe for cell in cells if not cell.unmet}
+    ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
+    with run_progress(shell.err, quiet=options.quiet) as progress:
+        for outcome in session.outcomes(cells, options.replicates, progress.begin):
+            keep(outcome)
+            progress.end(outcome)
+
+
+def _keep(raw: Path, outcome: Outcome, outcomes: list[Outcome]) -> None:
+    append(raw, outcome)
+    outcomes.append(outcome)
+
+
+def _print(outcomes: Sequence[Outcome], raw: Path, options: Namespace, shell: Shell) -> None:
+    if options.json:
+        shell.print_json([document(outcome) for outcome in outcomes])
+        return
+    from feedrate.report.table import show
+
+    show(shell.out, outcomes, explain=options.explain)
+    if outcomes:
+        shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)

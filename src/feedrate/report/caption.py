@@ -1,0 +1,60 @@
+"""What a table was measured on and under, in a few lines below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from feedrate.measurement import Measurement, Outcome
+from feedrate.report.figures import gigabytes
+from feedrate.report.row import rows
+
+__all__ = ["caption"]
+
+
+def caption(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield the lines: machine, then software, then replicates, page cache and run."""
+    environment = outcomes[-1].environment
+    machine = _inner(environment, "machine")
+    if machine:
+        yield f"machine     {_machine(machine)}"
+    versions = _inner(environment, "versions")
+    if versions:
+        named = (f"{name} {versions[name]}" for name in ("feedrate", "torch", "pyarrow") if versions.get(name))
+        yield f"software    {', '.join([*named, *_commit(_inner(environment, 'git'))])}"
+    if _inner(environment, "variables"):
+        yield f"variables   {environment.get('unset')}"
+    yield f"run         {_run(outcomes)}"
+
+
+def _inner(environment: Mapping[str, object], key: str) -> Mapping[str, object]:
+    found = environment.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _machine(machine: Mapping[str, object]) -> str:
+    affinity, limits, gpus = machine.get("affinity"), _inner(machine, "limits"), machine.get("gpus")
+    usable = len(affinity) if isinstance(affinity, Sequence) else machine.get("cores")
+    parts = [f"{machine.get('name')}: {machine.get('cpu')}", f"{usable} of {machine.get('cores')} cores"]
+    if limits.get("cores"):
+        parts.append(f"limited to {limits['cores']} cores' time")
+    memory = limits.get("memory_bytes") or machine.get("memory_bytes")
+    parts.append(gigabytes(float(str(memory))) if memory else "memory unknown")
+    first = gpus[0] if isinstance(gpus, Sequence) and gpus else None
+    if isinstance(first, Mapping):
+        parts.append(f"{first.get('name')}, driver {first.get('driver')}")
+    return ", ".join(parts)
+
+
+def _commit(git: Mapping[str, object]) -> Iterator[str]:
+    if git:
+        yield f"git {str(git.get('commit'))[:8]}{' with uncommitted changes' if git.get('dirty') else ''}"
+
+
+def _run(outcomes: Sequence[Outcome]) -> str:
+    counts = sorted({len(row.measured) for row in rows(outcomes) if row.measured})
+    caches = sorted({one.page_cache for one in outcomes if isinstance(one, Measurement)})
+    several = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "no"
+    plural = "" if several == "1" else "s"
+    runs = list(dict.fromkeys(outcome.run for outcome in outcomes))
+    cache = f"page cache {' and '.join(caches)}, " if caches else ""
+    return f"{several} replicate{plural} of each cell, {cache}{', '.join(runs[-3:])}"

@@ -1,0 +1,62 @@
+"""What a reader must know before believing a row: why it has no number, or what bends the number it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from feedrate.measurement import Failure
+from feedrate.report.figures import number, share
+from feedrate.report.row import Row
+
+__all__ = ["notes"]
+
+_BIAS = 0.05
+_DRIFT = 0.05
+"""Shares from which prefetched batches, or a machine that changed its pace, are worth a word."""
+_TURNS = 1.3
+"""Gain from overlapping the two that is worth a word: near balance a finite buffer alone costs 3 to 14 %."""
+
+
+def notes(row: Row) -> Iterator[str]:
+    """Yield one line for each thing worth knowing, the worst first."""
+    yield from dict.fromkeys(_failure(row, failure) for failure in row.failed)
+    if row.whole:
+        yield from _settings(row)
+        yield from _doubts(row)
+
+
+def _failure(row: Row, failure: Failure) -> str:
+    if failure.why == "unavailable":
+        return f"n/a: {failure.reason}"
+    total = len(row.failed) + len(row.measured)
+    count = f", {len(row.failed)} of {total} replicates" if row.measured else ""
+    log = f" (log: {failure.log})" if failure.log and failure.log not in failure.reason else ""
+    return f"failed, {failure.why}{count}: {failure.reason}{log}"
+
+
+def _settings(row: Row) -> Iterator[str]:
+    if any(one.requested.get("safe") for one in row.measured):
+        yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
+    states = {one.page_cache for one in row.measured} - {"warm"}
+    if states:
+        yield f"page cache {' and '.join(sorted(states))}, not warm: the disk is part of the number"
+
+
+def _doubts(row: Row) -> Iterator[str]:
+    bias = max(one.prefetch_bias for one in row.measured)
+    if bias > _BIAS:
+        yield f"batches made before the windows may flatter it by up to {share(bias)}: a longer --seconds lowers that"
+    drift = max((one.step_drift for one in row.measured), key=abs)
+    if abs(drift) > _DRIFT:
+        pace = "slower" if drift > 0 else "faster"
+        yield f"the step alone was {share(abs(drift))} {pace} after the run than before: the machine was not steady"
+    recompiled = max(one.recompiles for one in row.measured)
+    if recompiled:
+        yield f"torch.compile built {recompiled} graphs again inside the run"
+    skipped = max(one.skipped_updates for one in row.measured)
+    if skipped:
+        yield f"the optimizer skipped {number(skipped)} updates"
+    # Together slower than each alone: they do not overlap, and neither is to blame by itself.
+    loader, step = row.mean(lambda one: one.loader_ceiling), row.mean(lambda one: one.step_ceiling)
+    if loader is not None and step is not None and min(loader, step) > _TURNS:
+        yield "loader and step take turns: side by side, the slower of the two would set the pace"

@@ -1,0 +1,77 @@
+"""One line of the table: what all replicates of one cell say together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.statistics import Estimate, estimate
+
+__all__ = ["Row", "rows"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The replicates of one cell. One that failed takes the numbers of all from the table: half a result is none."""
+
+    cell: str
+    measured: tuple[Measurement, ...]
+    failed: tuple[Failure, ...]
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Workload, size and device: what a table is about."""
+        workload, size, _, _, device = self._parts
+        return workload, size, device
+
+    @property
+    def loader(self) -> str:
+        """The loader, with the knobs that are not at their default."""
+        return self._parts[2]
+
+    @property
+    def step(self) -> str:
+        """The step, with the knobs that are not at their default."""
+        return self._parts[3]
+
+    @property
+    def available(self) -> bool:
+        """False: this machine lacks what the cell needs, so nothing ran."""
+        return not any(failure.why == "unavailable" for failure in self.failed)
+
+    @property
+    def whole(self) -> bool:
+        """Every replicate was measured."""
+        return bool(self.measured) and not self.failed
+
+    @cached_property
+    def samples_per_s(self) -> Estimate | None:
+        """Mean over the replicates with its interval; None unless all were measured."""
+        return estimate([one.samples_per_s for one in self.measured]) if self.whole else None
+
+    def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
+        """Mean of a quantity over the replicates; None unless every one of them has it."""
+        values = [value for one in self.measured if (value := quantity(one)) is not None]
+        return statistics.fmean(values) if self.whole and len(values) == len(self.measured) else None
+
+    @property
+    def _parts(self) -> list[str]:
+        return self.cell.split("/")
+
+
+def rows(outcomes: Iterable[Outcome]) -> tuple[Row, ...]:
+    """One row a cell, in the order in which the cells first appear."""
+    by_cell: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_cell.setdefault(outcome.cell, []).append(outcome)
+    return tuple(
+        Row(
+            cell,
+            tuple(one for one in found if isinstance(one, Measurement)),
+            tuple(one for one in found if isinstance(one, Failure)),
+        )
+        for cell, found in by_cell.items()
+    )

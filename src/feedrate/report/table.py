@@ -1,0 +1,134 @@
+"""The table of a run: one row a cell, one table a workload, the best loader of each step marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from feedrate.measurement import Outcome
+from feedrate.report.caption import caption
+from feedrate.report.console import plain_table, print_table
+from feedrate.report.figures import ABSENT, factor, megabytes, number, share
+from feedrate.report.notes import notes
+from feedrate.report.row import Row, rows
+
+__all__ = ["COLUMNS", "show"]
+
+COLUMNS = {
+    "step": "the way of training",
+    "loader": "the way of getting rows off the disk; knobs that are not at their default in brackets",
+    "": "* the fastest loader of its step; ~ not told apart from it: their intervals overlap",
+    "samples/s": "loader and step together: samples over seconds, mean of the replicates",
+    "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
+    "T_F ms": "milliseconds a batch, loader and step together",
+    "T_L ms": "milliseconds a batch, the loader alone, drained to where the step would take over",
+    "T_S ms": "milliseconds a batch, the step alone on batches that are ready",
+    "loader up to": "T_F/T_S: what a perfect loader would gain here, and the most that any can",
+    "step up to": "T_F/T_L: what a perfect step would gain here, and the most that any can",
+    "first s": "seconds from opening the loader to its first batch on the device",
+    "host MB": "peak of host memory, all processes, shared pages counted once (10**6 bytes)",
+    "GPU MB": "peak of what torch reserved on the device (10**6 bytes)",
+    "notes": "numbers of the remarks below the table",
+}
+"""What each column says, by its heading."""
+
+
+def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False) -> None:
+    """Print all tables, their remarks, and what they were measured on; one line when there are no outcomes."""
+    everything = list(outcomes)
+    if not everything:
+        console.print("nothing was measured")
+        return
+    found = sorted(rows(everything), key=lambda row: row.group)
+    for (workload, size, device), members in groupby(found, key=lambda row: row.group):
+        _show_group(console, f"{workload}, {size}, {device}", list(members))
+    for line in caption(everything):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    legend = (f"{heading or '* ~':>12}  {text}" for heading, text in COLUMNS.items())
+    for line in legend if explain else ("`feedrate show --explain` says what each column is",):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _show_group(console: Console, title: str, members: list[Row]) -> None:
+    ordered = list(_ranked(members))
+    remarks = list(dict.fromkeys(remark for row in ordered for remark in notes(row)))
+    console.print(Text(title, style="bold"))
+    print_table(console, _table(console, ordered, remarks))
+    for index, remark in enumerate(remarks, 1):
+        console.print(Text(f"{index:>3}  {remark}"), soft_wrap=True)
+    console.print()
+
+
+def _ranked(members: list[Row]) -> Iterator[Row]:
+    """The rows step by step in the order given; within a step the fastest first, those without a number last."""
+    for step in dict.fromkeys(row.step for row in members):
+        mine = [row for row in members if row.step == step]
+        yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
+
+
+def _rate(row: Row) -> float:
+    return row.samples_per_s.mean if row.samples_per_s else 0.0
+
+
+def _table(console: Console, ordered: list[Row], remarks: list[str]) -> Table:
+    table = plain_table(console)
+    on_device = any(row.mean(lambda one: one.device_peak_bytes) for row in ordered)
+    left = ("step", "loader", "", "notes")
+    shown = [heading for heading in COLUMNS if heading != "GPU MB" or on_device]
+    for heading in shown:
+        table.add_column(
+            heading, justify="left" if heading in left else "right", no_wrap=heading not in ("loader", "notes")
+        )
+    for row in ordered:
+        mark = _mark(row, [other for other in ordered if other.step == row.step])
+        texts = _texts(row, mark, remarks)
+        # As Text, or rich would take the brackets of `workers[count=2]` for markup.
+        table.add_row(*(Text(texts[heading]) for heading in shown), style=_style(row, mark))
+    return table
+
+
+def _mark(row: Row, rivals: list[Row]) -> str:
+    """`*` for the fastest of several, `~` for those whose interval reaches into the fastest's."""
+    rated = [rival for rival in rivals if rival.samples_per_s]
+    best = max(rated, key=_rate, default=row)
+    if len(rated) < 2 or not row.samples_per_s or not best.samples_per_s:
+        return ""
+    if row is best:
+        return "*"
+    told = row.samples_per_s.half is not None and best.samples_per_s.half is not None
+    return "~" if told and row.samples_per_s.high >= best.samples_per_s.low else ""
+
+
+def _style(row: Row, mark: str) -> str:
+    if not row.available:
+        return "dim"
+    return "red" if row.failed else "bold green" if mark == "*" else ""
+
+
+def _texts(row: Row, mark: str, remarks: list[str]) -> dict[str, str]:
+    rate = row.samples_per_s
+    lacking = "failed" if row.available else "n/a"
+    return {
+        "step": row.step,
+        "loader": row.loader,
+        "": mark,
+        "samples/s": number(rate.mean, 4) if rate else lacking,
+        "+-": share(rate.half / rate.mean) if rate and rate.half is not None else ABSENT,
+        "T_F ms": _ms(row.mean(lambda one: one.full_batch_mean_s)),
+        "T_L ms": _ms(row.mean(lambda one: one.loader_batch_s)),
+        "T_S ms": _ms(row.mean(lambda one: one.step_batch_s)),
+        "loader up to": factor(row.mean(lambda one: one.loader_ceiling)),
+        "step up to": factor(row.mean(lambda one: one.step_ceiling)),
+        "first s": number(row.mean(lambda one: one.first_batch_s)),
+        "host MB": megabytes(row.mean(lambda one: one.host_peak_bytes)),
+        "GPU MB": megabytes(row.mean(lambda one: one.device_peak_bytes)),
+        "notes": ",".join(str(remarks.index(remark) + 1) for remark in notes(row)),
+    }
+
+
+def _ms(seconds: float | None) -> str:
+    return number(None if seconds is None else 1e3 * seconds)
