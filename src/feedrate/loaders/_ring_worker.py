@@ -23,7 +23,12 @@ __all__ = ["work"]
 
 
 def work(
-    pipe: Connection, memory: Tensor, layout: Layout, plan: Plan, place: tuple[int, int], by_batch: bool  # noqa: FBT001
+    pipe: Connection,
+    memory: Tensor,
+    layout: Layout,
+    plan: Plan,
+    place: tuple[int, int],
+    by_batch: bool,  # noqa: FBT001
 ) -> None:
     """Gather this worker's share of every epoch into its slots, and say so; ends when the consumer hangs up.
 

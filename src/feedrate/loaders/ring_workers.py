@@ -60,7 +60,7 @@ class RingWorkers(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         count = self._resolved(plan)
-        plan.notes |= {"workers requested": self.count, "workers resolved": count}
+        plan.notes.update({"workers requested": self.count, "workers resolved": count})
         if count == 0:
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)
             return
@@ -178,7 +178,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
                 workers.append(_spawned(loader, plan, (number, count), memory[number], layout))
             yield _Ring(tuple(workers), layout, loader)
     finally:
-        plan.notes |= {"workers alive": alive(worker.process.pid or 0 for worker in workers)}
+        plan.notes.update({"workers alive": alive(worker.process.pid or 0 for worker in workers)})
         for worker in workers:
             worker.process.terminate()
         for worker in workers:

@@ -64,7 +64,7 @@ class Workers(Loader):
         from feedrate.loaders._dealt import Dealt
 
         count = self._resolved(plan)
-        plan.notes |= {"workers requested": self.count, "workers resolved": count}
+        plan.notes.update({"workers requested": self.count, "workers resolved": count})
         dataset = Dealt(replace(plan, notes={}), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
@@ -123,7 +123,7 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
         yield _Epochs(torch_loader, running)
     finally:
         seen = [reports.get() for _ in iter(lambda: not reports.empty(), False)]
-        plan.notes |= {"workers": seen, "workers alive": alive(report["pid"] for report in seen)}
+        plan.notes.update({"workers": seen, "workers alive": alive(report["pid"] for report in seen)})
         # DataLoader offers no other way to end persistent workers now: dropping it leaves that to whoever still holds a
         # traceback that passed through it.
         running._shutdown_workers()  # type: ignore[attr-defined]

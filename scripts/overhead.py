@@ -1,0 +1,160 @@
+"""What feedrate's own loop costs: `python scripts/overhead.py [--pairs N]` (make bench-harness).
+
+1. Seconds a batch of the meter's loop over resident batches with the step `none`, beside a bare loop over the same list.
+2. The loader `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan: fresh processes in
+   ABBA order, the ratio of each pair, and its 95 % interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from feedrate.batch import Batch, widened
+from feedrate.dataset import DataSet
+from feedrate.loaders.resident import Resident
+from feedrate.loaders.workers import Workers
+from feedrate.meter import Feed
+from feedrate.plan import Plan
+from feedrate.processes import one_thread_each
+from feedrate.statistics import estimate
+from feedrate.steps.none import Nothing
+from feedrate.stopwatch import timed
+from feedrate.transfer import delivered
+from feedrate.workloads.boardmoves import BoardMoves
+
+WORKLOAD = BoardMoves()
+COUNT = 2
+DISCARDED, MEASURED = 40, 400
+
+
+def nothing() -> None:
+    """The CPU needs no synchronisation."""
+
+
+def plan(data: Path) -> Plan:
+    recipe = WORKLOAD.at("small")
+    folder = data / recipe.folder_name
+    return WORKLOAD.plan(recipe.open(data) if folder.exists() else DataSet.write(folder, recipe), "small", epochs=100)
+
+
+class Plain(IterableDataset[Batch]):
+    """What one writes by hand: each worker reads every n-th block and cuts its batches."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.epoch = plan, 0
+
+    def __iter__(self) -> Iterator[Batch]:
+        info = get_worker_info()
+        assert info is not None
+        blocks, self.epoch = list(self.plan.epoch_blocks(self.epoch)), self.epoch + 1
+        with self.plan.open() as source:
+            for block in blocks[info.id :: info.num_workers]:
+                columns = source.read(block)
+                for rows in block.batches():
+                    yield columns.batch(rows)
+
+
+def one_thread(worker: int) -> None:
+    """A DataLoader user's usual worker_init_fn."""
+    del worker
+    torch.set_num_threads(1)
+
+
+def as_is(batch: Batch) -> Batch:
+    return batch
+
+
+def by_hand(plan: Plan) -> float:
+    """Seconds a batch of a hand-written loop."""
+    loader = DataLoader(
+        Plain(plan), batch_size=None, collate_fn=as_is, num_workers=COUNT, prefetch_factor=2, persistent_workers=True,
+        multiprocessing_context="spawn", timeout=120, worker_init_fn=one_thread,
+    )  # fmt: skip
+    with one_thread_each():
+        first = iter(loader)
+
+    def batches() -> Iterator[Batch]:
+        yield from first
+        while True:
+            yield from loader
+
+    waiting = batches()
+    fields = plan.batch_fields[1:]
+
+    def drain(count: int) -> int:
+        return sum(len(Batch(batch.ids, widened(batch.tensors, fields))) for batch, _ in zip(waiting, range(count)))
+
+    return drained(drain)
+
+
+def by_meter(plan: Plan) -> float:
+    """Seconds a batch of the meter's loop."""
+    with closing(delivered(Workers(count=COUNT), plan)) as stream:
+        return drained(Feed(stream).drain)
+
+
+def drained(drain: Callable[[int], int]) -> float:
+    drain(DISCARDED)
+    return timed(drain, MEASURED, nothing).batch_s
+
+
+def resident(plan: Plan) -> dict[str, float]:
+    """Seconds a batch of the meter's loop, and of a bare loop, over batches that are there."""
+    update = Nothing().bind(torch.nn.Identity(), WORKLOAD.loss, None)  # type: ignore[arg-type]
+    with closing(delivered(Resident(count=8), plan)) as stream:
+        feed = Feed(stream)
+
+        def measured(count: int) -> int:
+            return sum(len(batch) for batch in (feed.take() for _ in range(count)) if update(batch) is not None)
+
+        batches = [feed.take() for _ in range(8)]
+
+        def bare(count: int) -> int:
+            return sum(len(batch) for batch in (batches[n % 8] for n in range(count)) if update(batch) is not None)
+
+        return {"meter": timed(measured, 10_000, nothing).batch_s, "bare": timed(bare, 10_000, nothing).batch_s}
+
+
+def sampled(kind: str, data: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, "--sample", kind, "--data", str(data)]
+    answer: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return answer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=6, help="pairs of processes (default: 6)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--sample", choices=("resident", "hand", "meter"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.sample:
+        asked = plan(options.data)
+        kinds = {"resident": resident, "hand": lambda p: {"s": by_hand(p)}, "meter": lambda p: {"s": by_meter(p)}}
+        print(json.dumps(kinds[options.sample](asked)))
+        return
+    plan(options.data)
+    cost = sampled("resident", options.data)
+    print(f"resident, none: {cost['meter'] * 1e6:.2f} us a batch in the meter's loop, {cost['bare'] * 1e6:.2f} us in a bare loop")
+    ratios = []
+    for pair in range(options.pairs):
+        order = ("meter", "hand") if pair % 2 == 0 else ("hand", "meter")
+        s = {kind: sampled(kind, options.data)["s"] for kind in order}
+        ratios.append(s["meter"] / s["hand"])
+        print(f"workers[count={COUNT}], pair {pair + 1}: meter {s['meter'] * 1e3:.3f} ms, by hand {s['hand'] * 1e3:.3f} ms a batch")
+    logs = estimate([float(value) for value in np.log(ratios)])
+    low, mid, high = (float(np.exp(value)) for value in (logs.low, logs.mean, logs.high))
+    print(f"workers, meter / by hand: {mid:.3f} (95 % interval {low:.3f} to {high:.3f}, {options.pairs} pairs)")
+
+
+if __name__ == "__main__":
+    main()

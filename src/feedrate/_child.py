@@ -1,0 +1,91 @@
+"""The fresh interpreter of one replicate: reads a request, measures, writes an answer."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from feedrate.errors import ContractError, FeedrateError, UnavailableError
+from feedrate.stopwatch import since_start_s
+
+
+def main() -> int:
+    """Answer the request whose path is the only argument."""
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    request = json.loads(Path(sys.argv[1]).read_text())
+    scratch = Path(request["scratch"])
+    try:
+        answer = _answer(request, scratch)
+    # Whatever a strategy raises is a result; the traceback goes to the log.
+    except BaseException as error:
+        traceback.print_exc()
+        answer = {"why": _why(error), "reason": _line(error)}
+    partial = scratch / "answer.part"
+    partial.write_text(json.dumps(answer, default=_plain, allow_nan=False))
+    partial.rename(scratch / "answer.json")
+    return 0
+
+
+def _answer(request: Mapping[str, Any], scratch: Path) -> Mapping[str, object]:
+    from feedrate.cell import Cell
+    from feedrate.registry import Registry
+
+    cell = Cell.parse(request["cell"], Registry.load(map(Path, request["plugin_files"])))
+    unmet = cell.unmet
+    if unmet:
+        raise UnavailableError("; ".join(need.reason for need in unmet))
+    import torch
+
+    import_s = since_start_s()
+    torch.set_num_interop_threads(1)
+    from feedrate.meter import Effort, Meter
+
+    requested = {"threads": request["threads"], "seconds": request["seconds"], "safe": request["safe"]}
+    asked = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
+    if request["safe"]:
+        cell = replace(cell, loader=cell.loader.safe())
+    data = cell.recipe.open(Path(request["data"]))
+    meter = Meter(cell, data, Effort(seconds=request["seconds"]), _marker(scratch / "timing"), str(scratch))
+    return {**meter.measure(), "import_s": import_s, "requested": requested | asked}
+
+
+def _marker(path: Path) -> Any:
+    """Tell the parent, by a file, not to disturb a timed window."""
+    return lambda timing: path.touch() if timing else path.unlink(missing_ok=True)
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, UnavailableError):
+        return "unavailable"
+    if isinstance(error, ContractError):
+        return "invalid"
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return "out of memory"
+    return "exception"
+
+
+def _line(error: BaseException) -> str:
+    """The error in one line; our own speak for themselves, others are named."""
+    text = (str(error).strip() or "no message").splitlines()[0]
+    return text if isinstance(error, FeedrateError) else f"{type(error).__name__}: {text}"
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} has no place in an answer")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

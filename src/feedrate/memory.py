@@ -1,0 +1,135 @@
+"""The only reader of memory: the tree of processes seen from outside, files in the page cache, shared memory."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+__all__ = [
+    "available_bytes",
+    "cached_share",
+    "family",
+    "pss_bytes",
+    "session",
+    "shm_bytes",
+    "total_bytes",
+    "warm",
+]
+
+
+def family(root: int) -> Iterator[int]:
+    """Yield `root` and every process that descends from it."""
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+            for thread in threads:
+                waiting += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text().split())
+        except OSError:
+            # It ended while we looked.
+            continue
+
+
+def pss_bytes(pids: Iterable[int]) -> int:
+    """Proportional set size of the processes together: pages that several share count once.
+
+    One reading takes milliseconds for a process that holds torch, and keeps its memory map locked meanwhile.
+    """
+    return sum(map(_pss_bytes, pids))
+
+
+def _pss_bytes(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        # It ended while we looked.
+        return 0
+    return 0
+
+
+def shm_bytes() -> int:
+    """Bytes in use in /dev/shm."""
+    try:
+        room = os.statvfs("/dev/shm")
+    except OSError:
+        return 0
+    return (room.f_blocks - room.f_bfree) * room.f_frsize
+
+
+def available_bytes() -> int:
+    """Memory that can be had without swapping."""
+    return _meminfo("MemAvailable")
+
+
+def total_bytes() -> int:
+    """Memory of the machine."""
+    return _meminfo("MemTotal")
+
+
+def _meminfo(name: str) -> int:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def session(leader: int) -> Iterator[int]:
+    """Yield every living process of the session that `leader` began, orphans included."""
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            # It ended while we looked.
+            continue
+        if int(fields[3]) == leader and fields[0] not in "ZX":
+            yield int(entry)
+
+
+def warm(paths: Iterable[Path]) -> None:
+    """Read files to their end, so that the page cache holds them."""
+    buffer = bytearray(8 << 20)
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                continue
+
+
+def cached_share(paths: Iterable[Path]) -> float:
+    """Share of the files' pages that the page cache holds, by mincore(2)."""
+    cached = total = 0
+    for path in paths:
+        pages = _resident_pages(path)
+        cached += sum(pages)
+        total += len(pages)
+    return cached / total if total else 1.0
+
+
+def _resident_pages(path: Path) -> list[bool]:
+    size = path.stat().st_size
+    if size == 0:
+        return []
+    count = -(-size // mmap.PAGESIZE)
+    states = (ctypes.c_ubyte * count)()
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as view,
+    ):
+        anchor = ctypes.c_char.from_buffer(view)
+        try:
+            if libc.mincore(ctypes.addressof(anchor), size, states) != 0:
+                raise OSError(ctypes.get_errno(), f"mincore: {path}")
+        finally:
+            # The map cannot be closed while an object points into it.
+            del anchor
+    return [bool(state & 1) for state in states]

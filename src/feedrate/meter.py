@@ -1,0 +1,290 @@
+"""The three times of a cell, measured in this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from feedrate import memory
+from feedrate.contract.values import Reference, check_batch
+from feedrate.errors import UnavailableError
+from feedrate.health import Health
+from feedrate.loaders.resident import Resident
+from feedrate.measurement import Window
+from feedrate.processes import pools
+from feedrate.served import demand_planned
+from feedrate.stopwatch import now_s, timed
+from feedrate.transfer import delivered
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from feedrate.batch import Batch
+    from feedrate.cell import Cell
+    from feedrate.dataset import DataSet
+    from feedrate.loader import Loader
+    from feedrate.plan import Plan
+
+__all__ = ["Effort", "Meter"]
+
+_ENDLESS = 1_000_000
+"""Epochs of a plan that is left when enough was measured."""
+_RESIDENT_BYTES = 64 << 20
+"""Of the batches behind T_S: more than the last-level caches hold."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure."""
+
+    seconds: float = 1.0
+    """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
+    windows: int = 4
+    most: float = 4.0
+    """A full run is never longer than this many times `seconds`."""
+    least_batches: int = 8
+    check_bytes: int = 64 << 20
+    """Batches worth at most so many bytes are compared with the generator before timing."""
+    memory_s: float = 0.6
+    """How long the loop goes on untimed, so that memory is read while nothing is timed."""
+
+    def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:
+        """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""
+        wanted = max(self.seconds / batch_s, at_least, min(20 * ahead, epoch))
+        return max(at_least, int(min(wanted, max(self.seconds * self.most / batch_s, at_least))))
+
+
+class Feed:
+    """A stream whose batches are counted and whose row ids are kept, for the check that follows the timing."""
+
+    def __init__(self, stream: Generator[Batch, None, None]) -> None:
+        self._stream = stream
+        self.ids: list[Tensor] = []
+
+    def take(self) -> Batch:
+        """The next batch."""
+        batch = next(self._stream)
+        # A copy: the ids may lie in a buffer that returns to the loader with the batch.
+        self.ids.append(batch.ids.clone())
+        return batch
+
+    def drain(self, batches: int) -> int:
+        """Take that many batches and drop them; returns the samples in them."""
+        return sum(len(self.take()) for _ in range(batches))
+
+
+@dataclass
+class Meter:
+    """Measures one cell; `raw` collects the fields of a `Measurement`."""
+
+    cell: Cell
+    data: DataSet
+    effort: Effort
+    timing: Callable[[bool], None]
+    """Told True before and False after each stretch that must not be disturbed from outside."""
+    logs: str = ""
+    raw: dict[str, object] = field(default_factory=dict)
+
+    def measure(self) -> Mapping[str, object]:
+        """Measure T_S, T_L, T_F and T_S again.
+
+        Raises:
+            ContractError: the loader served a wrong row, or the step does not train; there is no number then.
+            UnavailableError: this loader cannot do what this workload asks.
+        """
+        start = now_s()
+        self._demand_order()
+        memory.warm(self._files)
+        torch.manual_seed(0)
+        device = torch.device(self.cell.device)
+        workload, size = self.cell.workload, self.cell.size
+        model = workload.model(size).to(device).train()
+        optimizer = workload.trainer(model)
+        health = Health(model, optimizer)
+        update = self.cell.step.bind(model, workload.loss, optimizer)
+        self._update: Callable[[Batch], object] = health.watched(update) if self.cell.step.trains else update
+        self._sync: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else _nothing
+        self._note_device_idle()
+        self.raw["build_s"] = now_s() - start
+        before = self._step_alone(first=True)
+        plan = self._plan(self.cell.loader)
+        self._reset_device_peaks()
+        loader_windows, full_windows = self._streamed(plan)
+        self._note_device_peaks()
+        after = self._step_alone(first=False)
+        self.raw["recompiles"] = _graphs() - int(str(self.raw["compiles"]))
+        self.raw |= {"step_windows": (*before, *after), "loader_windows": loader_windows, "full_windows": full_windows}
+        with self._resident() as batches:
+            self.raw |= health.verdict(self.cell, model, next(batches)) if self.cell.step.trains else _UNTRAINED
+        self.raw["page_cache"] = "warm" if memory.cached_share(self._files) >= _WARM else "unknown"
+        self.raw["observed"] = pools() | {"device": self.cell.device} | dict(plan.notes)
+        return self.raw
+
+    def _demand_order(self) -> None:
+        if self.cell.workload.in_order and not self.cell.loader.keeps_order:
+            raise UnavailableError(f"{self.cell.loader}: {self.cell.workload} needs its order kept; try deal=batches")
+
+    @property
+    def _files(self) -> list[Path]:
+        return [self.data.path(index) for index in range(len(self.data.shards))]
+
+    def _plan(self, loader: Loader) -> Plan:
+        from dataclasses import replace
+
+        cast = "host" if loader.cast == "host" else "device"
+        plan = self.cell.workload.plan(self.data, self.cell.size, epochs=_ENDLESS, cast=cast)
+        return replace(plan, device=self.cell.device, room_bytes=self._room_bytes(), logs=self.logs)
+
+    # --- the step alone
+
+    @contextmanager
+    def _resident(self) -> Iterator[Iterator[Batch]]:
+        """Batches that are there already, in all sizes that an epoch has if there is room, again and again."""
+        plan = self._plan(self.cell.loader)
+        most = plan.most_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
+        count = max(8, min(plan.epoch_batches, _RESIDENT_BYTES // most))
+        with closing(Resident(count=count).stream(plan)) as stream:
+            yield stream
+
+    def _step_alone(self, *, first: bool) -> tuple[Window, ...]:
+        with self._resident() as batches:
+            if first:
+                self.raw["first_step_s"] = timed(lambda n: self._steps(batches, n), 1, self._sync).s
+            pilot = timed(lambda n: self._steps(batches, n), self.effort.least_batches, self._sync)
+            if first:
+                self.raw["compiles"] = _graphs()
+            half = self.effort.windows // 2
+            count = max(self.effort.least_batches, int(self.effort.seconds / 2 / pilot.batch_s)) // half
+            return self._windows(lambda n: self._steps(batches, n), half, max(1, count))
+
+    def _steps(self, batches: Iterator[Batch], count: int) -> int:
+        samples = 0
+        for _ in range(count):
+            batch = next(batches)
+            self._update(batch)
+            samples += len(batch)
+        return samples
+
+    def _windows(self, work: Callable[[int], int], count: int, batches: int) -> tuple[Window, ...]:
+        self.timing(True)
+        try:
+            return tuple(timed(work, batches, self._sync) for _ in range(count))
+        finally:
+            self.timing(False)
+
+    # --- the loader alone, then both together, in one stream
+
+    def _streamed(self, plan: Plan) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+        self.raw["ahead_batches"] = ahead = self.cell.loader.ahead_batches(plan)
+        start = now_s()
+        with closing(delivered(self.cell.loader, plan)) as stream:
+            feed = Feed(stream)
+            first = feed.take()
+            self._sync()
+            self.raw["first_batch_s"] = now_s() - start
+            self.raw["batch_bytes"] = self._stored_bytes(plan, first)
+            self.raw["checked_batches"] = self._checked(feed, first, plan)
+            del first
+            loader_windows = self._phase(feed.drain, plan, ahead)
+            stamps: list[float] = []
+            discarded = len(feed.ids)
+            full_windows = self._phase(lambda n: self._both(feed, n, stamps), plan, ahead)
+            self.raw["discarded_batches"] = len(feed.ids) - discarded - sum(window.batches for window in full_windows)
+            self.raw["full_batch_s"] = _gaps(stamps, full_windows)
+            self._memory_stretch(feed)
+        demand_planned(self.cell.loader, plan, feed.ids)
+        return loader_windows, full_windows
+
+    def _phase(self, work: Callable[[int], int], plan: Plan, ahead: int) -> tuple[Window, ...]:
+        """Discard what was made ahead for another consumer, find the pace, then measure."""
+        work(max(1, ahead))
+        pilot = timed(work, self.effort.least_batches, self._sync)
+        total = self.effort.batches(pilot.batch_s, self.effort.least_batches, ahead, plan.epoch_batches)
+        return self._windows(work, self.effort.windows, -(-total // self.effort.windows))
+
+    def _both(self, feed: Feed, count: int, stamps: list[float]) -> int:
+        samples = 0
+        for _ in range(count):
+            batch = feed.take()
+            self._update(batch)
+            samples += len(batch)
+            stamps.append(now_s())
+        return samples
+
+    def _checked(self, feed: Feed, first: Batch, plan: Plan) -> int:
+        """Compare batches with the generator: the first epoch, or as much of it as the effort allows."""
+        reference = Reference(self.cell.recipe, plan)
+        budget = self.effort.check_bytes // max(1, first.bytes)
+        batch, checked = first, 0
+        while True:
+            check_batch(self.cell.loader, batch, reference)
+            checked += 1
+            if checked >= min(plan.epoch_batches, max(1, budget)):
+                return checked
+            batch = feed.take()
+
+    def _memory_stretch(self, feed: Feed) -> None:
+        until = now_s() + self.effort.memory_s
+        while now_s() < until:
+            self._both(feed, 1, [])
+
+    def _stored_bytes(self, plan: Plan, batch: Batch) -> int:
+        return len(batch) * sum(field.sample_bytes(plan.cast) for field in plan.batch_fields)
+
+    # --- the device
+
+    def _room_bytes(self) -> int:
+        """Memory that a loader may fill: what the device has left beside the step's own peak."""
+        if self.cell.device == "cpu":
+            return memory.available_bytes() // 4
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.max_memory_allocated()
+
+    def _note_device_idle(self) -> None:
+        if self.cell.device == "cuda":
+            self._idle_free = torch.cuda.mem_get_info()[0]
+
+    def _reset_device_peaks(self) -> None:
+        if self.cell.device == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def _note_device_peaks(self) -> None:
+        cuda = self.cell.device == "cuda"
+        self.raw |= {
+            "device_allocated_peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
+            "device_reserved_peak_bytes": torch.cuda.max_memory_reserved() if cuda else None,
+            "device_used_peak_bytes": self._idle_free - torch.cuda.mem_get_info()[0] if cuda else None,
+        }
+
+
+_WARM = 0.99
+_UNTRAINED: dict[str, object] = {"loss_first": None, "loss_last": None, "skipped_updates": 0}
+
+
+def _nothing() -> None:
+    return
+
+
+def _graphs() -> int:
+    """Graphs that torch.compile has built in this process."""
+    if "torch._dynamo.utils" not in sys.modules:
+        return 0
+    return int(sys.modules["torch._dynamo.utils"].counters["stats"].get("unique_graphs", 0))
+
+
+def _gaps(stamps: list[float], windows: tuple[Window, ...]) -> tuple[float, ...]:
+    """Seconds from batch to batch inside each window; the first of each window has no predecessor."""
+    timed_stamps = stamps[-sum(window.batches for window in windows) :]
+    gaps: list[float] = []
+    for window in windows:
+        inside, timed_stamps = timed_stamps[: window.batches], timed_stamps[window.batches :]
+        gaps += [after - before for before, after in zip(inside, inside[1:], strict=False)]
+    return tuple(gaps)

@@ -1,0 +1,51 @@
+"""The only clock: windows, with the device synchronised at both ends and the garbage collector at rest inside."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from feedrate.measurement import Window
+
+__all__ = ["now_s", "quiet", "since_start_s", "timed"]
+
+
+def now_s() -> float:
+    """Seconds on a monotonic clock that all processes of the machine share."""
+    return time.perf_counter_ns() * 1e-9
+
+
+def since_start_s() -> float:
+    """Seconds since this process was started, interpreter included."""
+    with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
+        ticks = int(stat.read().rpartition(")")[2].split()[19])
+        return float(uptime.read().split()[0]) - ticks / _TICKS_PER_S
+
+
+_TICKS_PER_S = 100
+"""USER_HZ, fixed in Linux's interface on every platform that torch runs on."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No garbage collection inside; what lives already is collected before and left alone."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def timed(work: Callable[[int], int], batches: int, synchronize: Callable[[], None]) -> Window:
+    """One window of `batches` batches; `work` does that many and returns the samples in them."""
+    with quiet():
+        synchronize()
+        start = now_s()
+        samples = work(batches)
+        synchronize()
+        return Window(now_s() - start, batches, samples)

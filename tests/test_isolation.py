@@ -1,0 +1,201 @@
+"""Fresh interpreters that end in every way there is; each time the outcome says so and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from feedrate import memory
+from feedrate.dataset import DataSet
+from feedrate.isolation import Settings, measure
+from feedrate.measurement import Failure, Measurement
+
+MISCHIEF = Path(__file__).with_name("mischief.py")
+
+
+@pytest.fixture
+def settings(sums_data: DataSet, tmp_path: Path) -> Settings:
+    return Settings(
+        sums_data.folder.parent, tmp_path / "logs", "test", seconds=0.05, plugin_files=(MISCHIEF,), timeout_s=60
+    )
+
+
+def failure(cell: str, settings: Settings) -> Failure:
+    outcome = measure(cell, settings)
+    assert isinstance(outcome, Failure), outcome
+    return outcome
+
+
+def left_behind() -> set[str]:
+    """Temporary folders of runs, and shared memory."""
+    folders = {path.name for path in Path(tempfile.gettempdir()).glob("feedrate-*")}
+    return folders | set(os.listdir("/dev/shm"))
+
+
+def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(settings: Settings) -> None:
+    outcome = measure("sums/tiny/threads/fp32/cpu", settings)
+    assert isinstance(outcome, Measurement), outcome
+    assert 0 < outcome.step_batch_s
+    assert 0 < outcome.loader_batch_s
+    assert 0 < outcome.full_batch_mean_s
+    assert outcome.checked_batches >= 1
+    assert outcome.host_peak_bytes is not None
+    assert outcome.host_peak_bytes > 50e6
+    assert outcome.device_peak_bytes is None
+    assert outcome.page_cache == "warm"
+    assert outcome.loss_first is not None
+    assert outcome.loss_last is not None
+    assert outcome.loss_last < outcome.loss_first
+    assert outcome.requested["loader.depth"] == 4
+
+
+def test_threads_are_capped_before_the_interpreter_starts(settings: Settings) -> None:
+    one = Settings(**{**vars(settings), "threads": 1})
+    outcome = measure("sums/tiny/inline/none/cpu", one)
+    assert isinstance(outcome, Measurement), outcome
+    assert outcome.observed["torch_threads"] == 1
+    assert outcome.observed["arrow_cpu_threads"] == 1
+    assert outcome.observed["arrow_io_threads"] == 1
+
+
+def test_workers_are_counted_and_their_pools_are_read_inside_them(settings: Settings) -> None:
+    outcome = measure("sums/tiny/workers[count=2]/none/cpu", settings)
+    assert isinstance(outcome, Measurement), outcome
+    assert outcome.requested["loader.count"] == 2
+    assert outcome.observed["workers resolved"] == 2
+    assert outcome.observed["workers alive"] == 2
+    workers = outcome.observed["workers"]
+    assert isinstance(workers, list)
+    assert [worker["torch_threads"] for worker in workers] == [1, 1]
+    assert len({worker["seed"] for worker in workers}) == 2
+
+
+def test_the_safe_mode_starts_no_worker_and_the_record_says_so(settings: Settings) -> None:
+    outcome = measure("sums/tiny/workers[count=2]/none/cpu", Settings(**{**vars(settings), "safe": True}))
+    assert isinstance(outcome, Measurement), outcome
+    assert outcome.requested["safe"] is True
+    assert outcome.requested["loader.count"] == 2
+    assert outcome.observed["workers resolved"] == 0
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why", "text"),
+    [
+        ("raise", "exception", "ValueError: the loader had enough"),
+        ("kill", "signal", "SIGKILL"),
+        ("exit", "exception", "status 7"),
+        ("devour", "out of memory", "allocate"),
+        ("orphan", "signal", "SIGKILL"),
+    ],
+)
+def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
+    trouble: str, why: str, text: str, settings: Settings
+) -> None:
+    before = left_behind()
+    outcome = failure(f"sums/tiny/troubled[trouble={trouble}]/none/cpu".replace("[trouble=raise]", ""), settings)
+    assert outcome.why == why
+    assert text in outcome.reason
+    assert "\n" not in outcome.reason
+    assert left_behind() <= before
+    assert not [pid for pid in memory.family(os.getpid()) if pid != os.getpid() and not tracker(pid)]
+
+
+def tracker(pid: int) -> bool:
+    """Whether it is the test process's own resource tracker, started by an earlier test."""
+    return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(settings: Settings) -> None:
+    soon = Settings(**{**vars(settings), "timeout_s": 15.0})
+    outcome = failure("sums/tiny/troubled[trouble=hang]/none/cpu", soon)
+    assert outcome.why == "hang"
+    assert "_hang" in Path(outcome.log).read_text()
+
+
+def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: Settings) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLER.format(settings=vars(settings)), "sums/tiny/ring_workers[count=2]/none/cpu"],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+        text=True,
+    )
+    victim = first_worker(run.pid)
+    os.kill(victim, signal.SIGKILL)
+    out, _ = run.communicate(timeout=60)
+    assert "invalid" in out
+    assert str(victim) in out
+
+
+KILLER = """
+import sys
+from pathlib import Path, PosixPath
+from feedrate.isolation import Settings, measure
+settings = Settings(**{{**{settings}, "seconds": 30.0}})
+outcome = measure(sys.argv[1], settings)
+print(getattr(outcome, "why", "measured"), getattr(outcome, "reason", ""))
+"""
+
+
+def first_worker(root: int) -> int:
+    """The first process below `root` that multiprocessing spawned and that has got to work."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for pid in memory.family(root):
+            try:
+                line = Path(f"/proc/{pid}/cmdline").read_bytes()
+                busy = "libtorch_cpu" in Path(f"/proc/{pid}/maps").read_text()
+            except OSError:
+                continue
+            if b"spawn_main" in line and busy:
+                return pid
+        time.sleep(0.05)
+    raise AssertionError("no worker came")
+
+
+@pytest.mark.parametrize(
+    ("loader", "step", "text"),
+    [
+        ("doubling", "none", "does not hold the rows"),
+        ("corrupting", "none", "'x' of row"),
+        ("inline", "faulty[fault=zero]", "is not above 0"),
+        ("inline", "faulty[fault=nan]", "is not finite"),
+        ("inline", "faulty[fault=frozen]", "must fall"),
+        ("inline", "faulty[fault=climbing]", "must fall"),
+    ],
+)
+def test_wrong_rows_and_steps_that_do_not_train_get_no_number(
+    loader: str, step: str, text: str, settings: Settings
+) -> None:
+    outcome = failure(f"sums/tiny/{loader}/{step}/cpu", settings)
+    assert outcome.why == "invalid"
+    assert text in outcome.reason
+
+
+def test_an_exception_in_the_step_names_it(settings: Settings) -> None:
+    outcome = failure("sums/tiny/inline/faulty/cpu", settings)
+    assert outcome.why == "exception"
+    assert "RuntimeError: the step had enough" in outcome.reason
+    assert "the step had enough" in Path(outcome.log).read_text()
+
+
+def test_ctrl_c_reaches_the_caller_at_once_and_leaves_no_process(settings: Settings) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", KILLER.format(settings=vars(settings)), "sums/tiny/ring_workers[count=2]/none/cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+        text=True,
+    )
+    first_worker(run.pid)
+    family = set(memory.family(run.pid))
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=10)
+    assert "KeyboardInterrupt" in err
+    assert not [pid for pid in family if Path(f"/proc/{pid}").exists()]

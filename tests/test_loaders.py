@@ -1,0 +1,165 @@
+"""What single loaders do beyond the contract that all of them keep."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import weakref
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from feedrate.batch import Columns, Source
+from feedrate.buffers import Buffers, Layout
+from feedrate.contract import Trial
+from feedrate.errors import ContractError, UsageError
+from feedrate.loaders import gpu_chunk
+from feedrate.loaders.gpu_chunk import GpuChunk
+from feedrate.loaders.ring_workers import RingWorkers
+from feedrate.loaders.threads import Threads
+from feedrate.loaders.workers import Workers
+from feedrate.plan import Block, Plan
+
+
+@dataclass(frozen=True)
+class Watched(Plan):
+    """A plan whose source remembers which blocks' columns live, and how many did when the next was read."""
+
+    def open(self) -> Watcher:  # type: ignore[override]
+        return Watcher(super().open())
+
+
+class Watcher:
+    """Counts living columns at each read."""
+
+    seen: list[int] = []
+
+    def __init__(self, opened: object) -> None:
+        self._opened = opened
+        self._alive: list[weakref.ref[Columns]] = []
+
+    def __enter__(self) -> Watcher:
+        self._source: Source = self._opened.__enter__()  # type: ignore[attr-defined]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._opened.__exit__(*error)  # type: ignore[attr-defined]
+
+    def read(self, block: Block) -> Columns:
+        Watcher.seen.append(sum(ref() is not None for ref in self._alive))
+        columns = self._source.read(block)
+        self._alive.append(weakref.ref(columns))
+        return columns
+
+
+def watched(plan: Plan) -> Watched:
+    Watcher.seen = []
+    return Watched(**{name: getattr(plan, name) for name in plan.__dataclass_fields__})
+
+
+def test_with_one_buffer_the_old_chunk_is_gone_before_the_next_is_read(sums_trial: Trial) -> None:
+    plan = watched(sums_trial.plan)
+    with closing(GpuChunk(chunk=1, buffers=1).stream(plan)) as stream:
+        for _ in stream:
+            pass
+    assert Watcher.seen == [0] * 8
+
+
+def test_with_two_buffers_at_most_the_chunk_in_use_lives_while_the_next_is_read(sums_trial: Trial) -> None:
+    plan = watched(sums_trial.plan)
+    with closing(GpuChunk(chunk=1, buffers=2).stream(plan)) as stream:
+        for _ in stream:
+            pass
+    assert max(Watcher.seen) <= 2
+
+
+def test_an_automatic_chunk_leaves_room_for_the_step_and_divides_by_the_buffers(sums_trial: Trial) -> None:
+    plan = replace(sums_trial.plan, room_bytes=800)
+    assert GpuChunk(buffers=1).chunk_bytes(plan) == 600
+    assert GpuChunk(buffers=2).chunk_bytes(plan) == 300
+    assert GpuChunk(chunk=123).chunk_bytes(plan) == 123
+
+
+def test_chunks_hold_whole_blocks_in_the_planned_order(sums_trial: Trial) -> None:
+    plan = sums_trial.plan
+    groups = list(gpu_chunk._grouped(plan, 2 * gpu_chunk._block_bytes(plan, plan.stored_blocks[0])))
+    assert [len(group) for group in groups] == [2, 2, 2, 2]
+    assert [block for group in groups for block in group] == list(plan.blocks())
+
+
+@pytest.mark.parametrize("loader", [RingWorkers(count=2, slots=4), Threads()])
+def test_a_consumer_that_holds_every_batch_gets_every_batch(loader: RingWorkers | Threads, sums_trial: Trial) -> None:
+    held = list(loader.stream(sums_trial.plan))
+    assert len(held) == len(sums_trial.plan)
+    assert sum(int(batch.ids.sum()) for batch in held) == 2 * sum(range(203))
+
+
+def test_batches_of_a_ring_outlive_its_workers(sums_trial: Trial) -> None:
+    with closing(RingWorkers(count=1).stream(sums_trial.plan)) as stream:
+        batch = next(stream)
+    planned = next(iter(sums_trial.plan))
+    assert batch.ids.tolist() == planned.tolist()
+
+
+def test_a_killed_ring_worker_is_an_error_that_names_it(sums_trial: Trial) -> None:
+    plan = replace(sums_trial.plan, epochs=10_000)
+    with closing(RingWorkers(count=2).stream(plan)) as stream:
+        next(stream)
+        victim = children()[0]
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(ContractError, match=f"worker {victim} ended with status -9"):
+            for _ in stream:
+                pass
+
+
+def children() -> list[int]:
+    """Processes that multiprocessing spawned here, oldest first."""
+    found = Path("/proc/self/task", str(os.getpid()), "children").read_text().split()
+    return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+@pytest.mark.parametrize("loader", [Workers(count=2, deal="batches"), RingWorkers(count=2, deal="batches")])
+def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, sums_trial: Trial) -> None:
+    assert loader.keeps_order
+    served = [batch.ids.tolist() for batch in loader.stream(sums_trial.plan)]
+    assert served == [ids.tolist() for ids in sums_trial.plan]
+
+
+def test_no_more_workers_start_than_there_are_blocks(sums_trial: Trial) -> None:
+    assert Workers(count=8)._resolved(sums_trial.plan) == 4
+    assert Workers(count=0)._resolved(sums_trial.plan) == 0
+
+
+def test_the_safe_mode_leaves_no_loader_with_processes() -> None:
+    assert Workers(count=4).safe() == Workers(count=0)
+    assert RingWorkers(count=4).safe() == RingWorkers(count=0)
+    assert Threads(count=4).safe() == Threads(count=4)
+
+
+def test_a_knob_with_an_impossible_value_is_refused() -> None:
+    with pytest.raises(UsageError, match="deal=cards is not one of blocks, batches"):
+        Workers().turned({"deal": "cards"})
+
+
+def test_a_buffer_returns_when_the_last_view_of_it_is_gone(sums_trial: Trial) -> None:
+    buffers = Buffers(Layout.of(sums_trial.plan), 1, pinned=False)
+    first = buffers.lend()
+    place, view = first["x"].data_ptr(), first["x"][1:3]
+    del first
+    assert buffers.lend()["x"].data_ptr() != place
+    del view
+    gc.collect()
+    assert place in {tensors["x"].data_ptr() for tensors in islice(lent(buffers), 2)}
+
+
+def lent(buffers: Buffers) -> Iterator[dict[str, object]]:
+    """Lend and keep."""
+    kept = []
+    while True:
+        kept.append(buffers.lend())
+        yield kept[-1]  # type: ignore[misc]
