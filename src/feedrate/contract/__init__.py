@@ -1,0 +1,106 @@
+"""What loaders and steps promise, as functions that raise `ContractError`; shipped, so that plugins' tests use them.
+
+A plugin's whole test file::
+
+    @pytest.mark.parametrize("promise", LOADER_PROMISES)
+    def test_my_loader_keeps(promise, tmp_path):
+        workload = FxSeq()
+        recipe = workload.at("tiny")
+        data = DataSet.write(tmp_path / recipe.folder_name, recipe)
+        promise(MyLoader(), Trial(workload.plan(data, "tiny", epochs=2), recipe))
+
+Every promise takes a strategy and a `Trial`. Promises given the same trial share one stream of the loader, or one
+training run of the step, so keep the trial where there are several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias, TypeVar
+
+from feedrate.contract.again import streams_again, streams_in_a_spawned_process
+from feedrate.contract.content import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.damage import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
+from feedrate.contract.leftovers import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
+from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.contract.training import (
+    learns_like_plain_training,
+    leaves_the_batch_alone,
+    moves_the_parameters,
+    returns_a_loss,
+)
+from feedrate.contract.trial import Trial
+from feedrate.contract.values import GeneratorSource, Reference, check_batch, expected_batches
+from feedrate.errors import ContractError
+from feedrate.loader import Loader
+from feedrate.step import Step
+
+__all__ = [
+    "LOADER_PROMISES",
+    "STEP_PROMISES",
+    "GeneratorSource",
+    "LoaderPromise",
+    "Reference",
+    "StepPromise",
+    "Trial",
+    "check",
+    "check_batch",
+    "expected_batches",
+    "title",
+]
+
+S = TypeVar("S", Loader, Step)
+LoaderPromise: TypeAlias = Callable[[Loader, Trial], None]
+StepPromise: TypeAlias = Callable[[Step, Trial], None]
+
+LOADER_PROMISES: tuple[LoaderPromise, ...] = (
+    serves_each_row_once,
+    keeps_the_planned_order,
+    cuts_the_planned_batches,
+    serves_the_generated_values,
+    leaves_batches_to_their_owner,
+    streams_again,
+    streams_in_a_spawned_process,
+    leaves_nothing_behind,
+    ends_when_closed,
+    ends_when_the_consumer_fails,
+    names_a_missing_file,
+    names_a_truncated_file,
+    names_a_corrupt_file,
+)
+"""Each raises ContractError; a loader whose `null` is true keeps those about rows, order and files by being exempt."""
+
+STEP_PROMISES: tuple[StepPromise, ...] = (
+    returns_a_loss,
+    moves_the_parameters,
+    learns_like_plain_training,
+    leaves_the_batch_alone,
+)
+"""Each raises ContractError; a step whose `trains` is false keeps all but the last by being exempt."""
+
+
+def title(promise: LoaderPromise | StepPromise) -> str:
+    """The promise in words, such as `serves each row once`."""
+    return promise.__name__.replace("_", " ")
+
+
+def check(strategy: Loader | Step, trial: Trial) -> Iterator[tuple[str, ContractError | None]]:
+    """Yield each promise of a loader or a step, in words, with how it was broken, or None.
+
+    Raises:
+        UnavailableError: the strategy cannot run here.
+    """
+    if isinstance(strategy, Loader):
+        for loader_promise in LOADER_PROMISES:
+            yield title(loader_promise), _broken(loader_promise, strategy, trial)
+    else:
+        for step_promise in STEP_PROMISES:
+            yield title(step_promise), _broken(step_promise, strategy, trial)
+
+
+def _broken(promise: Callable[[S, Trial], None], strategy: S, trial: Trial) -> ContractError | None:
+    try:
+        promise(strategy, trial)
+    except ContractError as error:
+        return error
+    return None

@@ -1,0 +1,113 @@
+"""Which rows come, in which order, cut into which batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise
+
+import torch
+from torch import Tensor
+
+from feedrate.batch import Batch
+from feedrate.contract.trial import Trial
+from feedrate.errors import ContractError
+from feedrate.loader import Loader
+from feedrate.plan import Plan
+
+__all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once"]
+
+
+def serves_each_row_once(loader: Loader, trial: Trial) -> None:
+    """Every epoch holds every row of the plan, once."""
+    if loader.null:
+        return
+    for epoch, (wanted, found) in enumerate(_epochs(trial.plan, trial.served(loader).copies)):
+        counts = Counter(found.tolist())
+        planned = set(wanted.tolist())
+        wrong = sorted(row for row in planned | set(counts) if counts[row] != (row in planned))
+        if wrong:
+            row = wrong[0]
+            instead = "once" if row in planned else "never"
+            raise ContractError(
+                f"{loader}: epoch {epoch} serves row {row} {counts[row]} times instead of {instead}"
+                f" ({len(wrong)} such rows of {len(planned)})"
+            )
+
+
+def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
+    """Rows come in the planned order; if `keeps_order` is false, those of each batch do."""
+    if loader.null:
+        return
+    batches = trial.served(loader).copies
+    for epoch, (wanted, found) in enumerate(_epochs(trial.plan, batches)):
+        planned, served = _comparable(wanted, found)
+        if not loader.keeps_order:
+            served = _rearranged(served, list(_epoch_ids(trial.plan, epoch)))
+        differs = (planned != served).nonzero().flatten()
+        if len(differs):
+            at = int(differs[0])
+            raise ContractError(
+                f"{loader}: epoch {epoch} serves row {int(served[at])} where row {int(planned[at])} is planned"
+                f" ({len(differs)} such places of {len(planned)})"
+            )
+
+
+def cuts_the_planned_batches(loader: Loader, trial: Trial) -> None:
+    """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
+    if loader.null:
+        return
+    batches = trial.served(loader).copies
+    if len(batches) != len(trial.plan):
+        raise ContractError(f"{loader}: serves {len(batches)} batches instead of {len(trial.plan)}")
+    wanted = Counter(int(ids[0]) for ids in trial.plan)
+    found = Counter(int(batch.ids[0]) for batch in batches if len(batch))
+    wrong = sorted((found - wanted).elements())
+    if wrong:
+        raise ContractError(
+            f"{loader}: a batch starts with row {wrong[0]}, where none is planned to"
+            f" ({len(wrong)} such batches of {len(batches)})"
+        )
+
+
+def _epoch_ids(plan: Plan, epoch: int) -> Iterator[Tensor]:
+    for block in plan.epoch_blocks(epoch):
+        for rows in block.batches():
+            yield rows + block.start
+
+
+def _epochs(plan: Plan, batches: Sequence[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, for each epoch, the planned rows and the served ones, both int64 (R,)."""
+    planned = [list(_epoch_ids(plan, epoch)) for epoch in range(plan.epochs)]
+    wanted = [torch.cat(ids) for ids in planned]
+    served = [batch.ids for batch in batches]
+    # Epochs end where as many batches have come as planned; were they cut otherwise, where as many rows have.
+    if len(served) == sum(map(len, planned)):
+        found = [torch.cat(served[low:high]) for low, high in _ranges(map(len, planned))]
+    else:
+        rows = torch.cat([*served, torch.empty(0, dtype=torch.int64)])
+        found = [rows[low:high] for low, high in _ranges(map(len, wanted))]
+        found[-1] = torch.cat([found[-1], rows[sum(map(len, wanted)) :]])
+    yield from zip(wanted, found, strict=True)
+
+
+def _ranges(counts: Iterable[int]) -> Iterator[tuple[int, int]]:
+    return pairwise(accumulate(counts, initial=0))
+
+
+def _comparable(wanted: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+    """Both without the rows that are missing, doubled or strange: those break another promise, not the order."""
+    counts = Counter(found.tolist())
+    planned = set(wanted.tolist())
+    once = {row for row in planned if counts[row] == 1}
+    return _only(wanted, once), _only(found, once)
+
+
+def _only(rows: Tensor, kept: set[int]) -> Tensor:
+    return torch.tensor([row for row in rows.tolist() if row in kept], dtype=torch.int64)
+
+
+def _rearranged(served: Tensor, planned: Sequence[Tensor]) -> Tensor:
+    """`served` with its batches in the planned order, the rows of each as they came."""
+    home = {row: number for number, ids in enumerate(planned) for row in ids.tolist()}
+    return torch.tensor(sorted(served.tolist(), key=home.__getitem__), dtype=torch.int64)

@@ -1,0 +1,124 @@
+"""Every promise of the contract kit catches the strategy that breaks it, and no other promise does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import liars
+import pytest
+from liars import PlainStep
+
+from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, Trial, check, title
+from feedrate.contract.again import streams_in_a_spawned_process
+from feedrate.contract.damage import names_a_missing_file, names_a_truncated_file
+from feedrate.errors import ContractError
+from feedrate.loader import Loader
+from feedrate.loaders.inline import Inline
+from feedrate.step import Step
+
+SPAWN = title(streams_in_a_spawned_process)
+
+LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
+    (liars.DoublesARow(), {"serves each row once"}, "epoch 0 serves row"),
+    (liars.DropsARow(), {"serves each row once"}, "0 times instead of once (1 such rows of 203)"),
+    (liars.TurnsABatchAround(), {"keeps the planned order"}, "is planned (14 such places of 203)"),
+    (liars.SwapsBatches(), {"keeps the planned order"}, "epoch 0 serves row"),
+    (liars.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
+    (liars.SplitsABatch(), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
+    (liars.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
+    (liars.ChangesABit(), {"serves the generated values"}, "is wrong (1 such rows of"),
+    (liars.FillsHoles(), {"serves the generated values"}, "'unsure' of row"),
+    (liars.WidensTooFar(), {"serves the generated values"}, "'y' is torch.float64 (16,) instead of torch.float32"),
+    (liars.AddsAnAxis(), {"serves the generated values"}, "'y' is torch.float32 (16, 1) instead of"),
+    (liars.ForgetsATensor(), {"serves the generated values"}, "has the tensors ['x'] instead of ['unsure', 'x', 'y']"),
+    (liars.ReusesMemory(), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
+    (liars.ReusesIds(), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
+    (liars.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
+    (liars.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
+    (liars.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),
+    (liars.LeavesAThread(), {"leaves nothing behind"}, "leaves thread 'Thread-"),
+    (liars.LeavesAProcess(), {"leaves nothing behind"}, "leaves process "),
+    (liars.LeavesADataFileOpen(), {"leaves nothing behind"}, "00000.arrow open behind after the last batch"),
+    (liars.LeavesAnotherFileOpen(), {"leaves nothing behind"}, "liars.py open behind"),
+    (liars.LeavesSharedMemory(), {"leaves nothing behind"}, "leaves /dev/shm/psm_"),
+    # A generator hears of both in the same way.
+    (
+        liars.GoesOnWhenClosed(),
+        {"ends when closed", "ends when the consumer fails"},
+        "behind when closed after one batch",
+    ),
+    (liars.HoldsOnToItself(), {"ends when the consumer fails"}, "behind when the consumer raises"),
+    (liars.EndsEarlyWhenMissing(), {"names a missing file"}, "goes on as if nothing had happened"),
+    (liars.SkipsTruncated(), {"names a truncated file"}, "although 0000"),
+    (liars.BlamesNobodyForCorrupt(), {"names a corrupt file"}, "but says 'some file is corrupt'"),
+    (liars.BlamesItselfForCorrupt(), {"names a corrupt file"}, "raises RuntimeError instead of DataError or OSError"),
+)
+
+LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
+    (liars.ReturnsNaN(), "returns a loss", "update 0 returns the loss nan, not a finite one above 0"),
+    (liars.ReturnsZero(), "returns a loss", "update 0 returns the loss 0"),
+    (liars.ReturnsItsGraph(), "returns a loss", "attached to its graph"),
+    (liars.FreezesAParameter(), "moves the parameters", "leave 'inner.weight' where it was (1 such parameters of 4)"),
+    (liars.ClimbsUphill(), "learns like plain training", "where plain fp32 lowers it by"),
+    (liars.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
+    (liars.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
+)
+
+
+@pytest.fixture
+def trial(sums_trial: Trial) -> Iterator[Trial]:
+    """Two epochs of `Sums`, short patience, and nothing left of the liars afterwards."""
+    yield replace(sums_trial, deadline_s=60.0, grace_s=0.4)
+    liars.left.clear()
+    liars.left.__init__()  # type: ignore[misc]
+
+
+def broken(strategy: Loader | Step, trial: Trial) -> dict[str, str]:
+    return {name: str(error) for name, error in check(strategy, trial) if error is not None}
+
+
+@pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=lambda value: getattr(value, "name", ""))
+def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
+    liar: Loader, promises: set[str], text: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if SPAWN not in promises:
+        # A fresh interpreter takes seconds; these liars say there what they say here.
+        kept = tuple(promise for promise in LOADER_PROMISES if promise is not streams_in_a_spawned_process)
+        monkeypatch.setattr("feedrate.contract.LOADER_PROMISES", kept)
+    caught = broken(liar, trial)
+    assert set(caught) == promises
+    first = next(iter(caught.values()))
+    assert first.startswith(f"{liar}: ")
+    assert text in first
+    assert "\n" not in first
+
+
+@pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=lambda value: getattr(value, "name", ""))
+def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, trial: Trial) -> None:
+    caught = broken(liar, trial)
+    assert set(caught) == {promise}
+    assert text in caught[promise]
+
+
+def test_the_truthful_pass(trial: Trial) -> None:
+    assert broken(Inline(), trial) == {}
+    assert broken(PlainStep(), trial) == {}
+
+
+def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(trial: Trial) -> None:
+    with pytest.raises(
+        ContractError, match=r"^hangs_on_truncated: 0000\d.arrow is cut in half: still not done after 2 s$"
+    ):
+        names_a_truncated_file(liars.HangsOnTruncated(), replace(trial, deadline_s=2.0))
+    names_a_missing_file(liars.HangsOnTruncated(), trial)
+
+
+def test_a_loader_that_never_ends_is_stopped(trial: Trial) -> None:
+    with pytest.raises(ContractError, match="serves more than 62 batches instead of 30"):
+        trial.served(liars.NeverEnds())
+
+
+def test_every_promise_has_its_liar() -> None:
+    caught = {name for _, promises, _ in LYING_LOADERS for name in promises} | {name for _, name, _ in LYING_STEPS}
+    assert caught == {*map(title, LOADER_PROMISES), *map(title, STEP_PROMISES)}
