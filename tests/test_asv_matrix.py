@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from feedrate.asv.benchmarks import class_name, classes
-from feedrate.asv.matrix import Matrix, Names, missing, updated
+from feedrate.asv.benchmarks import classes
+from feedrate.asv.matrix import Matrix, Names, class_name, missing, selection, updated
 from feedrate.errors import DataError
 
 MATRIX = Matrix(Names(("boardmoves",), ("inline", "workers[count=2]"), ("fp32",)), ("3",))
@@ -56,6 +59,32 @@ def test_two_workloads_never_share_a_class(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="fx_seq"):
         classes(tmp_path / "matrix.json")
+
+
+def test_a_selection_takes_the_cells_it_names_and_no_other() -> None:
+    chosen = re.compile(selection(Names(("boardmoves",), ("inline", "workers[count=2]"))))
+    cells = [
+        ("boardmoves", "workers[count=2]"),
+        ("boardmoves", "workers"),
+        ("fxseq", "inline"),
+        ("boardmoves", "inline"),
+    ]
+    named = [f"feed.{workload}.track_first_batch('{loader}', 'fp32')" for workload, loader in cells]
+
+    assert [bool(chosen.search(name)) for name in named] == [True, False, False, True]
+
+
+def test_a_hidden_strategy_stays_out_of_the_matrix() -> None:
+    @dataclass(frozen=True)
+    class Registry:
+        workloads: Mapping[str, object] = field(default_factory=dict)
+        loaders: Mapping[str, object] = field(default_factory=lambda: {"inline": object(), "resident": Hidden()})
+        steps: Mapping[str, object] = field(default_factory=dict)
+
+    class Hidden:
+        hidden = True
+
+    assert Names.offered(Registry()) == Names((), ("inline",), ())
 
 
 def test_a_workload_with_knobs_has_an_identifier() -> None:

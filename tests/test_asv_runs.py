@@ -70,9 +70,16 @@ def test_a_worker_left_behind_does_not_time_out_the_benchmark(project: Project, 
 
 
 def test_why_a_cell_failed_is_kept(project: Project, commits: tuple[str, str]) -> None:
-    (why,) = (line["failure"] for line in raw(project, commits[0]) if "/flaky/" in line["cell"])
+    (why,) = (line["failure"] for line in raw(project, commits[0]) if "/small/flaky/" in line["cell"])
 
     assert why == ABORTED["failure"]
+
+
+def test_a_failed_cell_says_so_in_one_line(project: Project, commits: tuple[str, str]) -> None:
+    said = project.run(f"{commits[0]}^!", "--bench", r"track_time_per_sample\('flaky'", FEEDRATE_SIZE="full")
+
+    assert "toy/full/flaky/fp32/cpu: signal: killed by SIGABRT" in said
+    assert "Traceback" not in said
 
 
 def test_all_metrics_of_a_cell_share_its_measurements(project: Project, commits: tuple[str, str]) -> None:

@@ -8,19 +8,18 @@ command line.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from feedrate.asv.matrix import Matrix
+from feedrate.asv.matrix import Matrix, class_name
 from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS, Metric
 from feedrate.asv.outcome import Outcome, outcome
 from feedrate.asv.settings import Settings
 from feedrate.errors import DataError
 
-__all__ = ["Feed", "class_name", "classes"]
+__all__ = ["Feed", "classes"]
 
 Samples = dict[str, object]
 
@@ -67,11 +66,6 @@ def classes(file: Path) -> dict[str, type[Feed]]:
     if len(made) < len(matrix.names.workloads):
         raise DataError(f"{str(file)!r} has two workloads of one class name among {list(made)}: rename one of them")
     return made
-
-
-def class_name(workload: str) -> str:
-    """Spell a workload as an identifier: `boardmoves[head=legal]` is `boardmoves_head_legal`."""
-    return re.sub(r"\W+", "_", workload).strip("_")
 
 
 def _feed(workload: str, version: str, matrix: Matrix) -> type[Feed]:

@@ -15,7 +15,11 @@ from typing import Protocol
 
 from feedrate.errors import DataError
 
-__all__ = ["Matrix", "Names", "Offers", "base_name", "missing", "updated"]
+__all__ = ["Matrix", "Names", "Offers", "base_name", "class_name", "missing", "selection", "updated"]
+
+
+_ANY = "[^']+"
+"""In a regular expression over asv's spelling of a cell: one whole name, since names hold no quotes."""
 
 
 class Offers(Protocol):
@@ -100,6 +104,25 @@ def updated(matrix: Matrix, offered: Names) -> Matrix:
     new, old = missing(matrix, offered), matrix.names
     names = Names(old.workloads + new.workloads, old.loaders + new.loaders, old.steps + new.steps)
     return replace(matrix, names=names, versions=matrix.versions + ("1",) * len(new.workloads))
+
+
+def selection(names: Names) -> str:
+    """Give the regular expression that makes `asv run --bench` measure these alone; an empty family means all of it.
+
+    What it leaves out costs nothing, not even a process; what was measured of it before is kept.
+    """
+    # asv spells a cell `feed.boardmoves.track_first_batch('inline', 'fp32')`.
+    classes = tuple(class_name(workload) for workload in names.workloads)
+    return rf"^feed\.{_any_of(classes)}\.track_\w+\('{_any_of(names.loaders)}', '{_any_of(names.steps)}'\)$"
+
+
+def class_name(workload: str) -> str:
+    """Spell a workload as an identifier: `boardmoves[head=legal]` is `boardmoves_head_legal`."""
+    return re.sub(r"\W+", "_", workload).strip("_")
+
+
+def _any_of(names: tuple[str, ...]) -> str:
+    return f"({'|'.join(map(re.escape, names)) or _ANY})"
 
 
 def _hidden(strategy: object) -> bool:
