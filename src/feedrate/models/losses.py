@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["board_loss", "frames_loss", "known_mean", "masked_huber"]
+__all__ = ["board_loss", "frames_loss", "known_mean", "masked_huber", "pinball"]
 
 
 def known_mean(losses: Tensor, known: Tensor) -> Tensor:
@@ -36,3 +36,12 @@ def frames_loss(outputs: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) ->
     """Cross-entropy of the direction plus half the Huber loss of its size."""
     direction = F.cross_entropy(outputs["direction"], tensors["direction"])
     return direction + 0.5 * masked_huber(outputs["magnitude"], tensors["magnitude"])
+
+
+def pinball(quantiles: Tensor, targets: Tensor) -> Tensor:
+    """Mean pinball loss of evenly spaced quantiles, 0.1 to 0.9: float32 (B, H, Q) against (B, H)."""
+    # Made on the device: a tensor of constants from the host would make every step wait for its copy.
+    levels = torch.linspace(0.1, 0.9, quantiles.shape[2], device=quantiles.device)
+    known = ~targets.isnan()
+    missed = torch.where(known, targets, 0)[:, :, None] - quantiles
+    return known_mean(torch.maximum(levels * missed, (levels - 1) * missed).mean(2), known)
