@@ -116,7 +116,9 @@ class BoardMoves(Workload):
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         del size
         raw = Draws(seed, _POSITIONS, words=12).bytes(start, stop)
-        board = ((raw[:, :SQUARES].astype(np.uint16) * PIECES) >> 8).astype(np.uint8)
+        chance = raw[:, SQUARES + HAND]
+        # Early positions hold pieces 0 to 15, late ones 15 to 30: what a network learns first.
+        board = (raw[:, :SQUARES] >> 4) + np.uint8(15) * (chance >> 7)[:, None]
         hand = raw[:, SQUARES : SQUARES + HAND] & np.uint8(7)
         hand[:, : self.constant_columns] = 1
         legal = _legal(board, hand)
@@ -129,7 +131,7 @@ class BoardMoves(Workload):
             "board": board,
             "hand": hand,
             "legal": legal,
-            "policy": _policy(legal, two=(raw[:, SQUARES + HAND] & 1).astype(np.bool_)),
+            "policy": _policy(legal, two=(chance & 1).astype(np.bool_)),
             "value": value,
         }
 
@@ -151,15 +153,18 @@ class BoardMoves(Workload):
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.AdamW(parameters, lr=1e-3)
+        return torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+
+
+_WANTED = np.array([*range(1, 10), *range(16, 25)], dtype=np.uint8)
+"""Pieces that can move: nine early ones, nine late ones."""
 
 
 def _legal(board: NDArray[np.uint8], hand: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """uint8 (R, 1496): move 81 p + s asks for piece p + 1 on square s; the last 38 moves ask for three in hand."""
+    """uint8 (R, 1496): move 81 p + s asks for the p-th wanted piece on square s; the last 38 ask for three in hand."""
     legal = np.empty((len(board), MOVES), dtype=np.uint8)
     on_board = legal[:, : _PLANES * SQUARES].reshape(-1, _PLANES, SQUARES)
-    wanted = np.arange(1, _PLANES + 1, dtype=np.uint8)[:, None]
-    np.equal(board[:, None, :], wanted, out=on_board.view(np.bool_))
+    np.equal(board[:, None, :], _WANTED[:, None], out=on_board.view(np.bool_))
     drops = np.arange(MOVES - _PLANES * SQUARES) % HAND
     legal[:, _PLANES * SQUARES :] = hand[:, drops] == 3
     return legal

@@ -190,7 +190,7 @@ class DayWindows(Workload):
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.AdamW(parameters, lr=5e-4)
+        return torch.optim.AdamW(parameters, lr=5e-4, fused=True)
 
 
 def _listed(size: str) -> NDArray[np.int64]:

@@ -43,7 +43,7 @@ class _Scale(NamedTuple):
 
 
 _SCALES = {
-    "tiny": _Scale(96, 12, 8, 96, (12, 8, 6, 4, 3), 8, 16, 2, 16),
+    "tiny": _Scale(96, 12, 8, 96, (12, 8, 6, 4, 3), 8, 16, 2, 32),
     "small": _Scale(2_000, 90, 32, 600, (60, 36, 24, 12, 6), 16, 32, 4, 32),
     # 300 MB a chunk for `single`.
     "full": _Scale(10_000, 360, 167, 4_000, (480, 288, 192, 96, 48), 128, 128, 8, 128),
@@ -181,7 +181,7 @@ class FxSeq(Workload):
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 
-        return torch.optim.Adam(parameters, lr=1e-3, weight_decay=1e-4)
+        return torch.optim.Adam(parameters, lr=1e-3, weight_decay=1e-4, fused=True)
 
 
 _THIRD = np.float32(0.5)
