@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml scripts/install.sh
 install: $(STAMP) ## Install into .venv; the other targets do this by themselves
 
 bench: $(STAMP) ## Measure every loader x step on three workloads, print the table, make the pages
-	@SIZE=$(SIZE) REPLICATES=$(REPLICATES) BIN=$(BIN) bash scripts/bench.sh
+	@$(BIN)/feedrate bench --size "$(SIZE)" --replicates $(REPLICATES)
 
 bench-harness: $(STAMP) ## Measure what feedrate's own loop costs
 	@$(BIN)/python scripts/overhead.py

@@ -1,8 +1,8 @@
 """What feedrate's own loop costs: `python scripts/overhead.py [--pairs N]` (make bench-harness).
 
-1. Seconds a batch of the meter's loop over resident batches with the step `none`, beside a bare loop over the same list.
-2. The loader `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan: fresh processes in
-   ABBA order, the ratio of each pair, and its 95 % interval.
+1. Seconds a batch of the meter's loop over resident batches with the step `none`, beside a bare loop over the list.
+2. The loader `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan: fresh processes
+   in ABBA order, the ratio of each pair, and its 95 % interval.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,8 @@ def by_hand(plan: Plan) -> float:
     fields = plan.batch_fields[1:]
 
     def drain(count: int) -> int:
-        return sum(len(Batch(batch.ids, widened(batch.tensors, fields))) for batch, _ in zip(waiting, range(count)))
+        taken = islice(waiting, count)
+        return sum(len(Batch(batch.ids, widened(batch.tensors, fields))) for batch in taken)
 
     return drained(drain)
 
@@ -143,14 +145,16 @@ def main() -> None:
         print(json.dumps(kinds[options.sample](asked)))
         return
     plan(options.data)
-    cost = sampled("resident", options.data)
-    print(f"resident, none: {cost['meter'] * 1e6:.2f} us a batch in the meter's loop, {cost['bare'] * 1e6:.2f} us in a bare loop")
+    cost = {kind: s * 1e6 for kind, s in sampled("resident", options.data).items()}
+    print(f"resident, none: {cost['meter']:.2f} us a batch in the meter's loop, {cost['bare']:.2f} us in a bare one")
     ratios = []
     for pair in range(options.pairs):
         order = ("meter", "hand") if pair % 2 == 0 else ("hand", "meter")
-        s = {kind: sampled(kind, options.data)["s"] for kind in order}
-        ratios.append(s["meter"] / s["hand"])
-        print(f"workers[count={COUNT}], pair {pair + 1}: meter {s['meter'] * 1e3:.3f} ms, by hand {s['hand'] * 1e3:.3f} ms a batch")
+        ms = {kind: sampled(kind, options.data)["s"] * 1e3 for kind in order}
+        ratios.append(ms["meter"] / ms["hand"])
+        print(
+            f"workers[count={COUNT}], pair {pair + 1}: meter {ms['meter']:.3f} ms, by hand {ms['hand']:.3f} ms a batch"
+        )
     logs = estimate([float(value) for value in np.log(ratios)])
     low, mid, high = (float(np.exp(value)) for value in (logs.low, logs.mean, logs.high))
     print(f"workers, meter / by hand: {mid:.3f} (95 % interval {low:.3f} to {high:.3f}, {options.pairs} pairs)")

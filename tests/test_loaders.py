@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 
 from feedrate.batch import Columns, Source
 from feedrate.buffers import Buffers, Layout
@@ -157,9 +158,9 @@ def test_a_buffer_returns_when_the_last_view_of_it_is_gone(sums_trial: Trial) ->
     assert place in {tensors["x"].data_ptr() for tensors in islice(lent(buffers), 2)}
 
 
-def lent(buffers: Buffers) -> Iterator[dict[str, object]]:
+def lent(buffers: Buffers) -> Iterator[dict[str, torch.Tensor]]:
     """Lend and keep."""
     kept = []
     while True:
         kept.append(buffers.lend())
-        yield kept[-1]  # type: ignore[misc]
+        yield kept[-1]

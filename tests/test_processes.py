@@ -10,7 +10,8 @@ from feedrate.processes import alive, caps, one_thread_each, seed_32
 
 
 def test_caps_reach_every_pool_of_a_fresh_interpreter() -> None:
-    code = "from feedrate.processes import pools; p = pools(); print(p['torch_threads'], p['arrow_cpu_threads'], p['arrow_io_threads'])"
+    names = ("torch_threads", "arrow_cpu_threads", "arrow_io_threads")
+    code = f"from feedrate.processes import pools; seen = pools(); print(*(seen[name] for name in {names}))"
     answer = subprocess.run(
         [sys.executable, "-c", code], env=dict(os.environ) | caps(1), check=True, capture_output=True, text=True
     )

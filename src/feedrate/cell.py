@@ -21,7 +21,7 @@ DEVICES = ("cpu", "cuda")
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured. `str(cell)`, such as `boardmoves/small/workers[count=2]/bf16/cuda`, is its key in every file."""
+    """What is measured; `str(cell)`, such as `boardmoves/small/workers[count=2]/bf16/cuda`, is its key everywhere."""
 
     workload: Workload
     size: str

@@ -50,8 +50,8 @@ class Health:
         """The fields of a measurement that say how training went.
 
         Raises:
-            ContractError: a loss is not finite or not above 0, the loss did not fall, no parameter moved, or predictions
-                do not vary.
+            ContractError: a loss is not finite or not above 0, the loss did not fall, no parameter moved, or
+                predictions do not vary.
         """
         losses = torch.stack([loss.float().reshape(()) for loss in self._losses]).cpu()
         _demand(bool(losses.isfinite().all()), cell, f"loss {_first_not(losses.isfinite(), losses)} is not finite")
@@ -72,7 +72,7 @@ class Health:
         return {"loss_first": first, "loss_last": last, "skipped_updates": len(losses) - self._updates}
 
 
-def _demand(kept: bool, cell: Cell, reason: str) -> None:  # noqa: FBT001
+def _demand(kept: bool, cell: Cell, reason: str) -> None:
     if not kept:
         raise ContractError(f"{cell.step} on {cell.workload}: {reason}")
 

@@ -59,8 +59,8 @@ class Settings:
 def measure(cell: str, settings: Settings) -> Outcome:
     """Measure `cell`, as `str(Cell)` writes it, once in a fresh interpreter.
 
-    Whatever happens to the interpreter comes back as a `Failure`; on return, and on any exception such as Ctrl-C, none of
-    its processes, temporary files or shared memory is left.
+    Whatever happens to the interpreter comes back as a `Failure`; on return, and on any exception such as Ctrl-C,
+    none of its processes, temporary files or shared memory is left.
     """
     record: dict[str, object] = {
         "cell": cell,

@@ -25,7 +25,7 @@ class Loader(Strategy):
     keeps_order: ClassVar[bool] = True
     """False: batches may come in another order than planned, each of them as planned."""
     null: ClassVar[bool] = False
-    """True: serves the same few batches again and again; no promise about rows, order or damaged files is asked of it."""
+    """True: serves the same few batches again and again; nothing is asked of it about rows, order or damaged files."""
 
     cast: str = knob("device", "host")
     """Where stored dtypes become the model's: the plan passes it on to whoever gathers or copies."""

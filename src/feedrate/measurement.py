@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from feedrate.errors import DataError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -241,20 +243,28 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def read(path: Path) -> Iterator[Outcome]:
-    """Yield the outcomes in a raw results file; a line that a crash left half-written is passed over."""
-    for line in path.read_text().splitlines():
+    """Yield the outcomes in a raw results file; a line that a crash left half-written is passed over.
+
+    Raises:
+        DataError: a line is whole and is no outcome.
+    """
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         try:
             raw = json.loads(line)
         except ValueError:
             continue
-        yield Measurement.from_json(raw) if raw["kind"] == "measurement" else Failure.from_json(raw)
+        try:
+            outcome = Measurement.from_json(raw) if raw["kind"] == "measurement" else Failure.from_json(raw)
+        except (KeyError, TypeError, AttributeError):
+            raise DataError(f"{path}: line {number} is no outcome of `feedrate run`") from None
+        yield outcome
 
 
 def results(folder: Path | str = "results/raw") -> pd.DataFrame:
     """Every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
 
-    Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's own
-    scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.
+    Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's
+    own scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.
     """
     from feedrate.frame import frame
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from feedrate.batch import Batch
     from feedrate.cell import Cell
     from feedrate.dataset import DataSet
+    from feedrate.field import Cast
     from feedrate.loader import Loader
     from feedrate.plan import Plan
 
@@ -59,6 +62,13 @@ class Effort:
         """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""
         wanted = max(self.seconds / batch_s, at_least, min(20 * ahead, epoch))
         return max(at_least, int(min(wanted, max(self.seconds * self.most / batch_s, at_least))))
+
+
+class Idle(torch.optim.Optimizer):
+    """An optimizer of nothing, for steps that train nothing: a real one takes seconds to import."""
+
+    def __init__(self) -> None:
+        self._optimizer_step_post_hooks = OrderedDict()
 
 
 class Feed:
@@ -105,8 +115,11 @@ class Meter:
         torch.manual_seed(0)
         device = torch.device(self.cell.device)
         workload, size = self.cell.workload, self.cell.size
-        model = workload.model(size).to(device).train()
-        optimizer = workload.trainer(model)
+        if self.cell.step.trains:
+            model = workload.model(size).to(device).train()
+            optimizer = workload.trainer(model)
+        else:
+            model, optimizer = torch.nn.Identity(), Idle()
         health = Health(model, optimizer)
         update = self.cell.step.bind(model, workload.loss, optimizer)
         self._update: Callable[[Batch], object] = health.watched(update) if self.cell.step.trains else update
@@ -136,9 +149,7 @@ class Meter:
         return [self.data.path(index) for index in range(len(self.data.shards))]
 
     def _plan(self, loader: Loader) -> Plan:
-        from dataclasses import replace
-
-        cast = "host" if loader.cast == "host" else "device"
+        cast: Cast = "host" if loader.cast == "host" else "device"
         plan = self.cell.workload.plan(self.data, self.cell.size, epochs=_ENDLESS, cast=cast)
         return replace(plan, device=self.cell.device, room_bytes=self._room_bytes(), logs=self.logs)
 
@@ -286,5 +297,5 @@ def _gaps(stamps: list[float], windows: tuple[Window, ...]) -> tuple[float, ...]
     gaps: list[float] = []
     for window in windows:
         inside, timed_stamps = timed_stamps[: window.batches], timed_stamps[window.batches :]
-        gaps += [after - before for before, after in zip(inside, inside[1:], strict=False)]
+        gaps += [after - before for before, after in pairwise(inside)]
     return tuple(gaps)

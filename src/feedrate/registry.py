@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 
@@ -50,8 +50,12 @@ class Registry:
         """
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
-        broken = tuple(filter(None, map(lambda found: _register(manager, found.name, found.load),
-                                        entry_points(group=hookspecs.PROJECT))))
+        broken = tuple(
+            filter(
+                None,
+                (_register(manager, found.name, found.load) for found in entry_points(group=hookspecs.PROJECT)),
+            )
+        )
         for path in plugin_files:
             manager.register(_file_module(Path(path)), name=str(path))
         return _collected(manager, broken)
@@ -104,7 +108,9 @@ def _file_module(path: Path) -> ModuleType:
     except Exception as error:
         raise PluginError(f"--plugin {path}: {type(error).__name__}: {error}") from error
     if Path(str(module.__file__)).resolve() != path.resolve():
-        raise PluginError(f"--plugin {path}: another module is called {path.stem!r} ({module.__file__}); rename the file")
+        raise PluginError(
+            f"--plugin {path}: another module is called {path.stem!r} ({module.__file__}); rename the file"
+        )
     return module
 
 
@@ -113,26 +119,30 @@ def _collected(manager: pluggy.PluginManager, broken: tuple[str, ...]) -> Regist
     loaders: dict[str, Loader] = {}
     steps: dict[str, Step] = {}
     workloads: dict[str, Workload] = {}
-    for impl in _answers(manager.hook.loaders):
-        _add("loader", Loader, (make() for make in impl.function()), loaders, origins, impl.plugin_name)
-    for impl in _answers(manager.hook.steps):
-        _add("step", Step, (make() for make in impl.function()), steps, origins, impl.plugin_name)
-    for impl in _answers(manager.hook.workloads):
-        _add("workload", Workload, impl.function(), workloads, origins, impl.plugin_name)
+    for plugin, answer in _answers(manager.hook.loaders):
+        _add("loader", Loader, (make() for make in answer), loaders, origins, plugin)
+    for plugin, answer in _answers(manager.hook.steps):
+        _add("step", Step, (make() for make in answer), steps, origins, plugin)
+    for plugin, answer in _answers(manager.hook.workloads):
+        _add("workload", Workload, answer, workloads, origins, plugin)
     return Registry(loaders, steps, workloads, origins, broken)
 
 
-def _answers(hook: pluggy.HookCaller) -> Iterable[pluggy.HookImpl]:
-    return hook.get_hookimpls()
+def _answers(hook: pluggy.HookCaller) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Yield each plugin that answers, and its answer."""
+    for impl in hook.get_hookimpls():
+        yield impl.plugin_name, cast("Iterable[Any]", impl.function())
 
 
 def _add(
-    kind: str, base: type[S], found: Iterable[object], into: dict[str, S], origins: dict[str, str], plugin: str
+    kind: str, base: type[Any], found: Iterable[Any], into: dict[str, S], origins: dict[str, str], plugin: str
 ) -> None:
     for strategy in found:
         if not isinstance(strategy, base):
             raise PluginError(f"plugin {plugin!r}: its {kind}s() offers {strategy!r}, which is not a {base.__name__}")
         key = f"{kind}/{strategy.name}"
         if key in origins:
-            raise PluginError(f"plugins {origins[key]!r} and {plugin!r} both offer a {kind} {strategy.name!r}; rename one")
+            raise PluginError(
+                f"plugins {origins[key]!r} and {plugin!r} both offer a {kind} {strategy.name!r}; rename one"
+            )
         into[strategy.name], origins[key] = strategy, plugin

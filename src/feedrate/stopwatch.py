@@ -6,6 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from feedrate.measurement import Window
 
@@ -19,9 +20,8 @@ def now_s() -> float:
 
 def since_start_s() -> float:
     """Seconds since this process was started, interpreter included."""
-    with open("/proc/self/stat") as stat, open("/proc/uptime") as uptime:
-        ticks = int(stat.read().rpartition(")")[2].split()[19])
-        return float(uptime.read().split()[0]) - ticks / _TICKS_PER_S
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / _TICKS_PER_S
 
 
 _TICKS_PER_S = 100

@@ -11,7 +11,7 @@ from abc import ABC
 from dataclasses import MISSING, dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from feedrate.errors import UsageError
 
@@ -27,7 +27,7 @@ Value = bool | int | float | str | None
 
 def knob(default: T, *others: T) -> T:
     """A field of a strategy that users may turn: its default, then the other values that a sweep tries."""
-    field: T = dataclasses.field(default=default, metadata={"sweep": (default, *others)})  # type: ignore[assignment]
+    field: T = dataclasses.field(default=default, metadata={"sweep": (default, *others)})
     return field
 
 
@@ -90,7 +90,7 @@ class Strategy(ABC):
     @classmethod
     def defaults(cls) -> dict[str, Value]:
         """The default of every knob."""
-        return {field.name: field.default for field in _fields(cls)}
+        return {field.name: cast("Value", field.default) for field in _fields(cls)}
 
     @classmethod
     def sweeps(cls) -> dict[str, tuple[Value, ...]]:
@@ -122,7 +122,7 @@ class Strategy(ABC):
         for kind in kinds:
             value = _value(text, kind)
             if value is not MISSING:
-                return self._allowed(key, typing.cast(Value, value))
+                return self._allowed(key, cast("Value", value))
         raise UsageError(f"{self.name}: {key}={text} is not {' or '.join(map(_kind_name, kinds))}")
 
     def _allowed(self, key: str, value: Value) -> Value:

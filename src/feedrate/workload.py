@@ -87,7 +87,7 @@ class Workload(Strategy):
         return ()
 
     def derive(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Work on each batch that loaders do, in whatever process they gather in; called only if `derived` names any."""
+        """Work on each batch that loaders do, in the process they gather in; called only if `derived` names any."""
         del tensors
         return {}
 
@@ -174,9 +174,7 @@ class Sized:
         """Name of the data set's folder: the workload, the size, and the stored knobs that are not at their default."""
         defaults = self.workload.defaults()
         turned = [
-            f"{name}={value}"
-            for name in self.workload.stored
-            if (value := self.workload.knobs[name]) != defaults[name]
+            f"{name}={value}" for name in self.workload.stored if (value := self.workload.knobs[name]) != defaults[name]
         ]
         return "-".join([self.workload.name, self.size, *turned])
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "hold a loader, step or workload to its contract",
     "data": "make, list, verify or remove the data sets",
     "doctor": "what this machine is, and what on it would bend a measurement",
+    "bench": "measure the default matrix through asv at HEAD, and publish its history",
     "matrix": "what asv measures, against what there is to measure",
     "machine": "tell asv about this machine",
 }

@@ -62,12 +62,8 @@ def _show(shell: Shell, kind: str, strategies: Iterable[Strategy], registry: Reg
         table.add_column(heading, no_wrap=True)
     table.add_column("about; its own knobs, the default first")
     for strategy in strategies:
-        cells = (
-            strategy.name,
-            registry.origins.get(f"{kind}/{strategy.name}", ""),
-            _state(strategy),
-            _summary(strategy),
-        )
+        origin = registry.origins.get(f"{kind}/{strategy.name}", "")
+        cells = (strategy.name, _state(strategy), origin, _summary(strategy))
         table.add_row(*map(Text, cells), style="dim" if strategy.unmet() else "")
     print_table(shell.out, table)
     for hint in dict.fromkeys(need.reason for strategy in strategies for need in strategy.unmet()):

@@ -12,7 +12,7 @@ from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
 from feedrate.cli.data_sets import ensure
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
-from feedrate.cli.shell import Shell
+from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
 from feedrate.measurement import Failure, Outcome, append
@@ -115,7 +115,7 @@ def run(options: Namespace, shell: Shell) -> int:
 
 def _session(options: Namespace, shell: Shell) -> Run:
     now = datetime.now(UTC)
-    name = f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    name = shell.environ.get(RUN) or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     environment = snapshot(shell.environ)
     return Run(name, now.isoformat(timespec="seconds"), environment, _isolated(options, shell, name, environment))
 

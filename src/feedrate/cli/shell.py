@@ -12,7 +12,10 @@ from rich.console import Console
 
 from feedrate.report.console import console
 
-__all__ = ["Shell"]
+__all__ = ["RUN", "Shell"]
+
+RUN = "FEEDRATE_RUN"
+"""Variable with which a program that starts feedrate many times names all of it one run."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def work(
     layout: Layout,
     plan: Plan,
     place: tuple[int, int],
-    by_batch: bool,  # noqa: FBT001
+    by_batch: bool,
 ) -> None:
     """Gather this worker's share of every epoch into its slots, and say so; ends when the consumer hangs up.
 

@@ -33,8 +33,8 @@ __all__ = ["RingWorkers", "Written"]
 class RingWorkers(Loader):
     """Let `count` spawned processes gather into `slots` buffers each, in memory that this process shares; 0: inline.
 
-    What crosses between processes is the number of a slot: nothing is allocated, faulted in or copied twice. A slot goes
-    back to its worker when the consumer has dropped the batch; a consumer that holds too many gets copies instead.
+    What crosses between processes is the number of a slot: nothing is allocated, faulted in or copied twice. A slot
+    goes back to its worker when the consumer has dropped the batch; a consumer that holds too many gets copies.
     Blocks are dealt and their batches come as they are ready, epoch by epoch; `deal=batches` keeps the planned order.
     """
 
@@ -101,9 +101,8 @@ class _Worker:
             message = pickle.loads(self.pipe.recv_bytes())
         except (EOFError, ConnectionError):
             self.process.join(1)
-            raise ContractError(
-                f"ring_workers: worker {self.process.pid} ended with status {self.process.exitcode} before its work was done"
-            ) from None
+            end = f"worker {self.process.pid} ended with status {self.process.exitcode}"
+            raise ContractError(f"ring_workers: {end} before its work was done") from None
         if isinstance(message, Written):
             self.waiting.append(message)
         elif isinstance(message, BaseException):

@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Threads(Loader):
-    """Decode `blocks` blocks and cut `depth` batches ahead on `count` threads, into reused buffers, in the planned order.
+    """Decode `blocks` blocks and cut `depth` batches ahead on `count` threads, into reused buffers, in planned order.
 
     Jobs start in the order they are handed in, and a block is handed in before its batches: a thread that waits for a
     block waits for one that already runs.

@@ -81,7 +81,7 @@ class Workers(Loader):
         return DataLoader(dataset, batch_size=None, collate_fn=_as_is, pin_memory=pin, **workers)
 
 
-def _as_is(batch: Batch) -> Batch:
+def _as_is(batch: Any) -> Any:
     return batch
 
 

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Build the wheels that a machine without network needs: feedrate, its plugins where cargo is, and the small tools that
+# scripts/gpu.sh calls. scripts/wheels.sh FOLDER
+set -euo pipefail
+folder=${1:?usage: scripts/wheels.sh FOLDER}
+cd "$(dirname "$0")/.."
+python=${BIN:-.venv/bin}/python
+mkdir -p "$folder"
+rm -f "$folder"/feedrate*.whl
+"$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
+"$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$folder" .
+"$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$folder" pytest-timeout
+for manifest in plugins/*/Cargo.toml; do
+    [ -e "$manifest" ] || continue
+    if command -v cargo >/dev/null; then
+        "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$folder" "$(dirname "$manifest")"
+    else
+        echo "wheels: cargo is not here; $(dirname "$manifest") is left out"
+    fi
+done
+ls "$folder"

@@ -1,0 +1,174 @@
+"""`feedrate bench`: the default matrix through asv at HEAD, its pages, and the table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+from feedrate.asv.machine import write
+from feedrate.asv.matrix import Matrix, Names, selection
+from feedrate.asv.site import self_contained
+from feedrate.cell import Cell
+from feedrate.cli.data_sets import ensure
+from feedrate.cli.options import device_or_default, size_or_default
+from feedrate.cli.shell import RUN, Shell
+from feedrate.environment import snapshot
+from feedrate.errors import UnavailableError, UsageError
+from feedrate.measurement import Failure, Outcome, append, read
+from feedrate.registry import Registry
+from feedrate.report.progress import run_progress
+
+__all__ = ["arguments", "run"]
+
+_MATRIX = Path("benchmarks/matrix.json")
+_RAW, _LOGS, _ASV = Path("results/raw"), Path("logs"), Path(".asv")
+_LOOK_S = 0.5
+"""Between two looks at what asv has measured so far."""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--size", metavar="SIZE", help="tiny, small or full; small on a cpu and full on a GPU unless given"
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
+    parser.add_argument("--replicates", "-r", type=int, default=1, metavar="N", help="fresh processes a cell: 1")
+    parser.add_argument("--explain", action="store_true", help="say what each column of the table is")
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Measure, publish, print: 0 done, 1 some cells failed."""
+    _demand_checkout(options)
+    device = device_or_default(options.device or None)
+    size = size_or_default(options.size or None, device)
+    registry = Registry.load()
+    cells = _cells(Matrix.load(_MATRIX).names, size, device, registry)
+    ready = [cell for cell in cells if not cell.unmet]
+    shell.out.print(
+        f"{len(ready)} cells at size {size} on {device}, {options.replicates} replicate(s) each", soft_wrap=True
+    )
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-bench"
+    raw = _RAW / f"{name}.jsonl"
+    try:
+        ensure({cell.recipe.folder_name: cell.recipe for cell in ready}.values(), shell.data, shell.err, quiet=False)
+        _note_absent(cells, name, raw, shell)
+        status = _measured(ready, options, shell, {RUN: name, "FEEDRATE_SIZE": size, "FEEDRATE_DEVICE": device}, raw)
+    except KeyboardInterrupt:
+        _show(raw, shell, options)
+        raise
+    site = _published(shell)
+    _show(raw, shell, options)
+    shell.out.print(f"history     {site}", soft_wrap=True)
+    shell.out.print(f"to read it  {_program('asv')} preview, then open the address that it prints", soft_wrap=True)
+    return status
+
+
+def _demand_checkout(options: Namespace) -> None:
+    if not (_MATRIX.exists() and Path("asv.conf.json").exists() and Path(".git").exists()):
+        raise UsageError("bench: run it at the root of a git checkout of feedrate; `feedrate run` measures anywhere")
+    if find_spec("asv") is None:
+        raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
+    if options.replicates < 1 or options.replicates == 6:
+        raise UsageError("bench: --replicates takes 1 or more, but not 6: asv's test can then never see a difference")
+
+
+def _cells(names: Names, size: str, device: str, registry: Registry) -> list[Cell]:
+    return [
+        Cell(registry.workload(workload), size, registry.loader(loader), registry.step(step), device)
+        for workload in names.workloads
+        for step in names.steps
+        for loader in names.loaders
+    ]
+
+
+def _note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: Shell) -> None:
+    """Write down the cells that this machine cannot run, and why: asv is not asked for them."""
+    now, environment = datetime.now(UTC).isoformat(timespec="seconds"), snapshot(shell.environ)
+    for cell in cells:
+        if cell.unmet:
+            reason = "; ".join(need.reason for need in cell.unmet)
+            absent = Failure(str(cell), name, 0, now, environment, "", "unavailable", reason)
+            append(raw, absent)
+
+
+def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: Mapping[str, str], raw: Path) -> int:
+    """Run asv, and show what comes of it as it comes: 0, or 1 when a cell failed.
+
+    Raises:
+        UnavailableError: asv measured nothing.
+    """
+    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write("", None), "--record-samples"]
+    command += ["--bench", selection(Names(*(tuple(dict.fromkeys(family)) for family in _families(ready))))]
+    log = _LOGS / raw.stem / "asv.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = dict(shell.environ) | dict(chosen) | {
+        "FEEDRATE_REPLICATES": str(options.replicates), "FEEDRATE_DATA": str(shell.data.resolve())
+    }  # fmt: skip
+    total, came = len(ready) * options.replicates, 0
+    with log.open("wb") as sink, run_progress(shell.err, quiet=False) as progress:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        try:
+            progress.begin("asv builds its environment", total)
+            for outcome in _following(raw, process):
+                came += 1
+                progress.end(outcome)
+                progress.begin("", total - came)
+        finally:
+            process.terminate()
+            process.wait()
+    if not came:
+        raise UnavailableError(f"bench: asv measured nothing (status {process.returncode}); {log} says why")
+    return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw)))
+
+
+def _families(cells: Sequence[Cell]) -> Iterator[list[str]]:
+    yield [str(cell.workload) for cell in cells]
+    yield [str(cell.loader) for cell in cells]
+    yield [str(cell.step) for cell in cells]
+
+
+def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]:
+    """Yield the outcomes that are added to a file while a process runs."""
+    seen = sum(1 for _ in read(raw)) if raw.exists() else 0
+    running = True
+    while running:
+        try:
+            process.wait(_LOOK_S)
+            running = False
+        except subprocess.TimeoutExpired:
+            running = True
+        outcomes = list(read(raw)) if raw.exists() else []
+        yield from outcomes[seen:]
+        seen = len(outcomes)
+
+
+def _published(shell: Shell) -> str:
+    """Write the pages; one line says where they are and what they need."""
+    log = _ASV / "publish.log"
+    with log.open("wb") as sink:
+        status = subprocess.run(
+            [sys.executable, "-m", "asv", "publish"], stdout=sink, stderr=sink, check=False
+        ).returncode
+    if status:
+        return f"no pages: asv publish ended with status {status}; {log} says why"
+    cache = Path(shell.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return self_contained(_ASV / "html", cache / "feedrate" / "site")
+
+
+def _show(raw: Path, shell: Shell, options: Namespace) -> None:
+    from feedrate.report.table import show
+
+    if raw.exists():
+        show(shell.out, list(read(raw)), explain=options.explain)
+        shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
+
+
+def _program(name: str) -> str:
+    """How to call a program of this environment."""
+    return os.path.relpath(Path(sys.executable).with_name(name))
