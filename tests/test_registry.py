@@ -1,0 +1,158 @@
+"""Where strategies come from, and what is said of plugins that cannot be used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feedrate.cell import Cell
+from feedrate.errors import PluginError, UsageError
+from feedrate.registry import Registry
+
+LOADER = """
+from dataclasses import dataclass
+
+from feedrate import Loader, hookimpl, knob
+
+
+@dataclass(frozen=True)
+class {cls}(Loader):
+    \"\"\"Serve nothing.\"\"\"
+
+    name = "{name}"
+    depth: int = knob(2, 4)
+
+    def stream(self, plan):
+        yield from ()
+
+
+@hookimpl
+def loaders():
+    return ({offered},)
+"""
+
+
+def loader_file(folder: Path, name: str, offered: str = "Nought") -> Path:
+    path = folder / f"{name}_plugin.py"
+    path.write_text(LOADER.format(cls="Nought", name=name, offered=offered))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def imports_forgotten() -> Iterator[None]:
+    """A single file is imported under its own name: the next test's file may have the same one."""
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.endswith("_plugin"):
+            del sys.modules[name]
+
+
+def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str) -> None:
+    """Make `module` an installed plugin, as a distribution's metadata does."""
+    info = folder / f"{name}-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[feedrate]\n{name} = {module}\n")
+    monkeypatch.syspath_prepend(str(folder))
+
+
+def test_what_ships_comes_through_the_same_hooks(registry: Registry) -> None:
+    assert registry.broken == ()
+    assert set(registry.origins.values()) == {"builtin"}
+    assert registry.origins["loader/inline"] == "builtin"
+
+
+def test_every_strategy_is_listed_by_its_own_name_at_its_defaults(registry: Registry) -> None:
+    for known in (registry.loaders, registry.steps, registry.workloads):
+        assert [str(strategy) for strategy in known.values()] == list(known)
+
+
+def test_a_spec_is_a_strategy_with_its_knobs_turned(registry: Registry) -> None:
+    assert str(registry.loader("workers[count=2]")) == "workers[count=2]"
+    assert str(registry.step("fp32")) == "fp32"
+    assert str(registry.workload("boardmoves[net=resnet]")) == "boardmoves[net=resnet]"
+
+
+def test_an_unknown_name_is_refused_with_near_matches(registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"^no loader 'wokers'; did you mean workers or ring_workers\?$"):
+        registry.loader("wokers")
+
+
+def test_a_single_file_offers_a_loader(tmp_path: Path) -> None:
+    path = loader_file(tmp_path, "nought")
+    registry = Registry.load([path])
+    assert str(registry.loader("nought[depth=4]")) == "nought[depth=4]"
+    assert registry.origins["loader/nought"] == str(path)
+
+
+def test_an_installed_plugin_offers_a_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader_file(tmp_path, "nought")
+    installed(tmp_path, monkeypatch, "stranger", "nought_plugin")
+    assert Registry.load().origins["loader/nought"] == "stranger"
+
+
+def test_an_installed_plugin_that_cannot_be_imported_is_named_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(tmp_path, monkeypatch, "stranger", "missing_plugin")
+    registry = Registry.load()
+    assert registry.broken == (
+        "plugin 'stranger' cannot be imported (ModuleNotFoundError: No module named 'missing_plugin');"
+        " reinstall or remove it",
+    )
+    assert "inline" in registry.loaders
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="no such file"):
+        Registry.load([tmp_path / "gone_plugin.py"])
+
+
+def test_a_file_that_cannot_be_imported_is_refused_with_its_error(tmp_path: Path) -> None:
+    path = tmp_path / "torn_plugin.py"
+    path.write_text("import feedrate\nfeedrate.Laoder\n")
+    with pytest.raises(PluginError, match=r"torn_plugin\.py: AttributeError: module 'feedrate' has no .* 'Laoder'"):
+        Registry.load([path])
+
+
+def test_a_file_called_like_another_module_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "json.py"
+    path.write_text("")
+    with pytest.raises(PluginError, match="another module is called 'json'"):
+        Registry.load([path])
+
+
+def test_two_plugins_with_one_name_are_refused(tmp_path: Path) -> None:
+    path = loader_file(tmp_path, "inline")
+    with pytest.raises(PluginError, match=r"both offer a loader 'inline'; rename one"):
+        Registry.load([path])
+
+
+def test_a_plugin_that_offers_something_else_is_refused_by_name(tmp_path: Path) -> None:
+    path = loader_file(tmp_path, "odd", offered="dict")
+    with pytest.raises(PluginError, match=r"its loaders\(\) offers \{\}, which is not a Loader"):
+        Registry.load([path])
+
+
+def test_a_cell_is_its_own_key(registry: Registry) -> None:
+    key = "boardmoves[net=resnet]/tiny/workers[count=2]/bf16/cpu"
+    assert str(Cell.parse(key, registry)) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("boardmoves/tiny/inline/fp32", "a cell reads workload/size/loader/step/device"),
+        ("boardmoves/tiny/inline/fp32/abacus", "no device 'abacus'; there are: cpu, cuda"),
+        ("boardmoves/tyni/inline/fp32/cpu", r"no size 'tyni'; did you mean tiny\?"),
+        ("boredmoves/tiny/inline/fp32/cpu", r"no workload 'boredmoves'; did you mean boardmoves\?"),
+    ],
+)
+def test_what_is_no_cell_is_refused(key: str, text: str, registry: Registry) -> None:
+    with pytest.raises(UsageError, match=text):
+        Cell.parse(key, registry)
