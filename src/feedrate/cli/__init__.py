@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         signal.signal(number, _interrupt)
     shell = Shell.standard(environ)
     try:
-        return _run(sys.argv[1:] if argv is None else list(argv), shell)
+        return _run(sys.argv[1:] if argv is None else argv, shell)
     except FeedrateError as error:
         shell.err.print(f"feedrate: {error}", soft_wrap=True)
         return MISUSED
@@ -67,7 +67,7 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _run(argv: list[str], shell: Shell) -> int:
+def _run(argv: Sequence[str], shell: Shell) -> int:
     command = next((word for word in argv if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
         raise UsageError(f"no command {command!r}; {near(command, COMMANDS)}")

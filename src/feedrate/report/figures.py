@@ -13,7 +13,9 @@ def number(value: float | None, digits: int = 3) -> str:
     """`value` to that many significant digits, thousands apart, never with an exponent."""
     if value is None or not math.isfinite(value):
         return ABSENT
-    whole = math.floor(math.log10(abs(value))) + 1 if value else 1
+    # Of the rounded value: 99.96 to three digits is 100, not 100.0.
+    rounded = abs(float(f"{value:.{digits}g}"))
+    whole = math.floor(math.log10(rounded)) + 1 if rounded else 1
     return f"{value:,.{max(0, min(digits - whole, 6))}f}"
 
 

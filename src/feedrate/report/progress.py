@@ -88,8 +88,14 @@ def _bar(console: Console) -> bars.Progress:
     )
 
     columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    # A cell takes tens of seconds: the estimate must look back over all of them.
-    return Progress(*columns, TextColumn("{task.description}"), console=console, speed_estimate_period=1e6)
+    # A cell takes tens of seconds: the estimate looks back over all of them, and drawing is no load on the machine.
+    return Progress(
+        *columns,
+        TextColumn("{task.description}"),
+        console=console,
+        speed_estimate_period=1e6,
+        refresh_per_second=1,
+    )
 
 
 def _told(outcome: Outcome) -> str:

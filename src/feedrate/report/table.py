@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -80,15 +81,21 @@ def _table(console: Console, ordered: list[Row], remarks: list[str]) -> Table:
     left = ("step", "loader", "", "notes")
     shown = [heading for heading in COLUMNS if heading != "GPU MB" or on_device]
     for heading in shown:
-        table.add_column(
-            heading, justify="left" if heading in left else "right", no_wrap=heading not in ("loader", "notes")
-        )
+        # On a terminal the unit goes below, for headings are wider than what stands under them.
+        text = _below(heading) if console.is_terminal else heading
+        justify: Literal["left", "right"] = "left" if heading in left else "right"
+        table.add_column(text, justify=justify, no_wrap=heading not in ("loader", "notes"), overflow="fold")
     for row in ordered:
         mark = _mark(row, [other for other in ordered if other.step == row.step])
         texts = _texts(row, mark, remarks)
         # As Text, or rich would take the brackets of `workers[count=2]` for markup.
         table.add_row(*(Text(texts[heading]) for heading in shown), style=_style(row, mark))
     return table
+
+
+def _below(heading: str) -> str:
+    first, blank, rest = heading.partition(" ")
+    return f"{first}\n{rest}" if blank else heading
 
 
 def _mark(row: Row, rivals: list[Row]) -> str:

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from feedrate.statistics import estimate
+
+
+def test_the_interval_is_students() -> None:
+    # t(0.975; 2) = 4.303, tabled; s = 1.
+    found = estimate([9, 10, 11])
+
+    assert found.mean == 10
+    assert found.half == pytest.approx(4.303 / math.sqrt(3), abs=1e-3)
+    assert found.low == pytest.approx(10 - 2.484, abs=1e-3)
+
+
+def test_one_value_has_no_interval() -> None:
+    found = estimate([10])
+
+    assert (found.mean, found.half, found.high) == (10, None, math.inf)
+
+
+def test_no_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="no value"):
+        estimate([])
