@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from feedrate.errors import DataError, FeedrateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
     import numpy as np
     import torch
@@ -22,16 +25,29 @@ if TYPE_CHECKING:
     Chunk = Mapping[str, NDArray[np.generic]]
     Writer = Callable[[Path, Sequence[Field], Sequence[int], Iterable[Chunk], Mapping[str, str]], None]
 
-__all__ = ["FileSource", "FormatReader", "writer"]
+__all__ = ["FileSource", "FormatReader", "Part", "writer"]
+
+
+class Part(NamedTuple):
+    """Rows `start` to `stop` of one file, which holds `groups` rows in each record batch, row group or range."""
+
+    path: Path
+    groups: Sequence[int]
+    start: int
+    stop: int
+
+    def group_range(self) -> tuple[int, int, int]:
+        """First group that is needed, the one after the last, and the rows before the first."""
+        ends = list(accumulate(self.groups))
+        first, last = bisect_right(ends, self.start), bisect_right(ends, self.stop - 1)
+        return first, last + 1, ends[first] - self.groups[first]
 
 
 class FormatReader(Protocol):
     """Decodes rows of one file; stateless, so that threads may share it."""
 
-    def __call__(
-        self, path: Path, fields: Sequence[Field], groups: Sequence[int], start: int, stop: int, reader: str
-    ) -> dict[str, torch.Tensor]:
-        """Rows `start` to `stop` of the file, by column, in stored dtypes."""
+    def __call__(self, part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
+        """The rows by column, in stored dtypes. `options`: the storage's, and `reader`, a library."""
 
 
 def _module(name: str) -> object:
@@ -54,6 +70,7 @@ class FileSource:
         self._plan = plan
         self._read: FormatReader = _module(plan.data.format).read  # type: ignore[attr-defined]
         wanted = {field.source for field in plan.fields}
+        self._options = {**plan.data.storage, "reader": plan.reader}
         self._fields = tuple(field for field in plan.data.fields if field.name in wanted)
 
     def read(self, block: Block) -> Columns:
@@ -64,8 +81,9 @@ class FileSource:
     def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
         data = self._plan.data
         path = data.path(shard)
+        part = Part(path, data.shards[shard].groups, start, stop)
         try:
-            tensors = self._read(path, self._fields, data.shards[shard].groups, start, stop, self._plan.reader)
+            tensors = self._read(part, self._fields, self._options)
         except FeedrateError:
             raise
         except FileNotFoundError:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feedrate.field import Field
-    from feedrate.formats import Chunk
+    from feedrate.formats import Chunk, Part
 
 __all__ = ["read", "write"]
 
@@ -57,33 +55,35 @@ def _array(field: Field, values: NDArray[np.generic], *, fixed: bool) -> pa.Arra
     return array
 
 
-def read(
-    path: Path, fields: Sequence[Field], groups: Sequence[int], start: int, stop: int, reader: str
-) -> dict[str, torch.Tensor]:
+def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
     """See `FormatReader`. Tensors of uncompressed files are views of the mapped file."""
-    del reader
-    ends = list(accumulate(groups))
-    with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=_only(path, file, fields)) as source:
+    path, groups = part.path, part.groups
+    first, end, base = part.group_range()
+    with pa.memory_map(str(path)) as file, _opened(path, file, fields, options["compression"]) as source:
         if source.num_record_batches != len(groups):
             raise DataError(f"{path}: {source.num_record_batches} record batches instead of {len(groups)}")
-        first, last = bisect_right(ends, start), bisect_right(ends, stop - 1)
-        batches = [source.get_batch(index) for index in range(first, last + 1)]
+        batches = [source.get_batch(index) for index in range(first, end)]
     for index, batch in enumerate(batches, first):
         if batch.num_rows != groups[index]:
             raise DataError(f"{path}: record batch {index} has {batch.num_rows} rows instead of {groups[index]}")
-    base = ends[first] - groups[first]
-    return {field.name: _tensor(path, field, batches)[start - base : stop - base] for field in fields}
+    return {field.name: _tensor(path, field, batches)[part.start - base : part.stop - base] for field in fields}
 
 
-def _only(path: Path, file: pa.MemoryMappedFile, fields: Sequence[Field]) -> pa.ipc.IpcReadOptions:
-    """Options that leave every other column unread."""
-    with pa.ipc.open_file(file) as source:
-        names = source.schema.names
+def _opened(
+    path: Path, file: pa.MemoryMappedFile, fields: Sequence[Field], compression: str
+) -> pa.ipc.RecordBatchFileReader:
+    """A reader that decompresses no other columns."""
+    source = pa.ipc.open_file(file)
+    names = source.schema.names
     missing = [field.name for field in fields if field.name not in names]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}")
+    if compression == "none":
+        # Arrow copies what it selects; all columns at once stay views of the mapped file.
+        return source
+    wanted = [names.index(field.name) for field in fields]
     # Threads of Arrow's own would be counted as the loader's.
-    return pa.ipc.IpcReadOptions(included_fields=[names.index(field.name) for field in fields], use_threads=False)
+    return pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False))
 
 
 def _tensor(path: Path, field: Field, batches: Sequence[pa.RecordBatch]) -> torch.Tensor:

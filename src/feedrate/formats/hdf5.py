@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from feedrate.field import Field
-    from feedrate.formats import Chunk
+    from feedrate.formats import Chunk, Part
 
 __all__ = ["read", "write"]
 
@@ -48,18 +48,17 @@ def _column(file: h5py.File, field: Field, rows: int, layout: str) -> h5py.Datas
     return file.create_dataset(field.name, shape, field.stored, chunks=chunks, **gzip)
 
 
-def read(
-    path: Path, fields: Sequence[Field], groups: Sequence[int], start: int, stop: int, reader: str
-) -> dict[str, torch.Tensor]:
+def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
     """See `FormatReader`. Opened here and closed before the return: no handle ever crosses a process."""
-    del reader
-    with h5py.File(path, "r") as file:
-        return {field.name: _tensor(path, file, field, sum(groups), start, stop) for field in fields}
+    del options
+    with h5py.File(part.path, "r") as file:
+        return {field.name: _tensor(part, file, field) for field in fields}
 
 
-def _tensor(path: Path, file: h5py.File, field: Field, rows: int, start: int, stop: int) -> torch.Tensor:
+def _tensor(part: Part, file: h5py.File, field: Field) -> torch.Tensor:
     import torch
 
+    path, rows = part.path, sum(part.groups)
     if field.name not in file:
         raise DataError(f"{path}: no column {field.name!r}")
     column = file[field.name]
@@ -67,5 +66,5 @@ def _tensor(path: Path, file: h5py.File, field: Field, rows: int, start: int, st
         raise DataError(f"{path}: column {field.name!r} holds {column.dtype} instead of {field.stored}")
     if column.shape[0] != rows:
         raise DataError(f"{path}: column {field.name!r} has {column.shape[0]} rows instead of {rows}")
-    tensor = torch.from_numpy(column[start:stop])
+    tensor = torch.from_numpy(column[part.start : part.stop])
     return tensor.view(torch.int64) if tensor.dtype == torch.uint64 else tensor

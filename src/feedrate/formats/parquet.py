@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feedrate.field import Field
-    from feedrate.formats import Chunk
+    from feedrate.formats import Chunk, Part
 
 __all__ = ["column_names", "read", "write"]
 
@@ -50,44 +48,38 @@ def _split(field: Field, chunk: Chunk) -> list[NDArray[np.generic]]:
     return list(np.ascontiguousarray(values.T)) if field.shape else [values]
 
 
-def read(
-    path: Path, fields: Sequence[Field], groups: Sequence[int], start: int, stop: int, reader: str
-) -> dict[str, torch.Tensor]:
-    """See `FormatReader`; `reader` is `pyarrow` or `polars`."""
+def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """See `FormatReader`; `options["reader"]` is `pyarrow` or `polars`."""
     wanted = [name for field in fields for name in column_names(field)]
-    decode = _with_polars if reader == "polars" else _with_pyarrow
-    columns = decode(path, wanted, groups, start, stop)
-    return {field.name: _tensor(path, field, columns) for field in fields}
+    decode = _with_polars if options["reader"] == "polars" else _with_pyarrow
+    columns = decode(part, wanted)
+    return {field.name: _tensor(part.path, field, columns) for field in fields}
 
 
-def _with_pyarrow(
-    path: Path, wanted: list[str], groups: Sequence[int], start: int, stop: int
-) -> dict[str, NDArray[np.generic]]:
-    ends = list(accumulate(groups))
-    with pq.ParquetFile(path, memory_map=True) as file:
-        _demand_columns(path, wanted, file.schema_arrow.names)
-        if file.metadata.num_row_groups != len(groups):
-            raise DataError(f"{path}: {file.metadata.num_row_groups} row groups instead of {len(groups)}")
-        first, last = bisect_right(ends, start), bisect_right(ends, stop - 1)
-        table = file.read_row_groups(list(range(first, last + 1)), columns=wanted)
-    base = ends[first] - groups[first]
-    table = table.slice(start - base, stop - start)
+def _with_pyarrow(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic]]:
+    first, end, base = part.group_range()
+    with pq.ParquetFile(part.path, memory_map=True) as file:
+        _demand_columns(part.path, wanted, file.schema_arrow.names)
+        found = tuple(file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups))
+        if found != tuple(part.groups):
+            raise DataError(f"{part.path}: row groups of {found} rows instead of {tuple(part.groups)}")
+        # Threads of Arrow's own would be counted as the loader's.
+        table = file.read_row_groups(list(range(first, end)), columns=wanted, use_threads=False)
+    table = table.slice(part.start - base, part.stop - part.start)
     return {name: table.column(name).to_numpy() for name in wanted}
 
 
-def _with_polars(
-    path: Path, wanted: list[str], groups: Sequence[int], start: int, stop: int
-) -> dict[str, NDArray[np.generic]]:
+def _with_polars(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic]]:
     try:
         import polars as pl
     except ModuleNotFoundError:
         raise UnavailableError("reader=polars: Polars is not installed; `pip install polars` provides it") from None
-    if not path.exists():
-        raise FileNotFoundError(path)
+    if not part.path.exists():
+        raise FileNotFoundError(part.path)
     try:
-        frame = pl.scan_parquet(path).select(wanted).slice(start, stop - start).collect()
+        frame = pl.scan_parquet(part.path).select(wanted).slice(part.start, part.stop - part.start).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: cannot read rows {start} to {stop} ({str(error).splitlines()[0]})") from error
+        raise DataError(f"{part.path}: cannot be read by Polars ({str(error).splitlines()[0]})") from error
     return {name: frame[name].to_numpy() for name in wanted}
 
 
