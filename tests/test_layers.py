@@ -14,12 +14,12 @@ import feedrate
 PACKAGE = Path(feedrate.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    # Numbers and texts.
-    ("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment"),
+    # Numbers and names.
+    ("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment", "strategy"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
-    ("strategy", "loader", "step", "workload", "transfer", "buffers", "processes", "served", "stopwatch", "memory"),
+    ("loader", "step", "workload", "transfer", "buffers", "processes", "served", "stopwatch", "memory"),
     # Who offers what, and what they promise.
     ("hookspecs", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
