@@ -145,6 +145,12 @@ def test_the_device_column_is_there_only_where_there_was_one() -> None:
     assert "GPU MB" in told([measurement(device_reserved_peak_bytes=10**9)])
 
 
+def test_steps_that_have_numbers_come_first() -> None:
+    text = told([failure("boardmoves/small/inline/tf32/cpu", "unavailable", "no GPU"), measurement()])
+
+    assert text.index("fp32") < text.index("tf32")
+
+
 def test_nothing_measured_is_said() -> None:
     assert told([]) == "nothing was measured\n"
 

@@ -56,7 +56,7 @@ def _doubts(row: Row) -> Iterator[str]:
     skipped = max(one.skipped_updates for one in row.measured)
     if skipped:
         yield f"the optimizer skipped {number(skipped)} updates"
-    # Together slower than each alone: they do not overlap, and neither is to blame by itself.
+    # Together much slower than either alone: neither is to blame by itself.
     loader, step = row.mean(lambda one: one.loader_ceiling), row.mean(lambda one: one.step_ceiling)
     if loader is not None and step is not None and min(loader, step) > _TURNS:
-        yield "loader and step take turns: side by side, the slower of the two would set the pace"
+        yield "together slower than either alone: they take turns, or compete for cores or memory"

@@ -67,6 +67,9 @@ class _Live:
 
     def begin(self, cell: str, left: int) -> None:
         self._bar.update(self._task, description=cell, total=self._done + left)
+        if not self._done:
+            # The estimate needs a moment to count from, or it would stay blank until the second cell is done.
+            self._bar.advance(self._task, 0)
 
     def end(self, outcome: Outcome) -> None:
         # A cell that could not start says nothing about how long the others take.

@@ -65,9 +65,11 @@ def _show_group(console: Console, title: str, members: list[Row]) -> None:
 
 
 def _ranked(members: list[Row]) -> Iterator[Row]:
-    """The rows step by step in the order given; within a step the fastest first, those without a number last."""
-    for step in dict.fromkeys(row.step for row in members):
-        mine = [row for row in members if row.step == step]
+    """The rows step by step; within a step the fastest first; what has no number comes last in either."""
+    by_step: dict[str, list[Row]] = {}
+    for row in members:
+        by_step.setdefault(row.step, []).append(row)
+    for mine in sorted(by_step.values(), key=lambda found: not any(row.whole for row in found)):
         yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
 
 
