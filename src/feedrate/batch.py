@@ -58,7 +58,7 @@ class Source(Protocol):
 
 def dtype(name: str) -> torch.dtype:
     """The torch dtype of that name."""
-    found = getattr(torch, name)
+    found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype):
         raise ContractError(f"{name!r} is not the name of a torch dtype")
     return found
