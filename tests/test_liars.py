@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-import liars
+import lying_about_files
+import lying_leftovers
+import lying_rows
+import lying_steps
 import pytest
-from liars import PlainStep
+from liars import left
 
 from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, Trial, check, title
 from feedrate.contract.again import streams_in_a_spawned_process
@@ -20,49 +23,61 @@ from feedrate.step import Step
 SPAWN = title(streams_in_a_spawned_process)
 
 LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
-    (liars.DoublesARow(), {"serves each row once"}, "epoch 0 serves row"),
-    (liars.DropsARow(), {"serves each row once"}, "0 times instead of once (1 such rows of 203)"),
-    (liars.TurnsABatchAround(), {"keeps the planned order"}, "is planned (14 such places of 203)"),
-    (liars.SwapsBatches(), {"keeps the planned order"}, "epoch 0 serves row"),
-    (liars.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
-    (liars.SplitsABatch(), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
-    (liars.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
-    (liars.ChangesABit(), {"serves the generated values"}, "is wrong (1 such rows of"),
-    (liars.FillsHoles(), {"serves the generated values"}, "'unsure' of row"),
-    (liars.WidensTooFar(), {"serves the generated values"}, "'y' is torch.float64 (16,) instead of torch.float32"),
-    (liars.AddsAnAxis(), {"serves the generated values"}, "'y' is torch.float32 (16, 1) instead of"),
-    (liars.ForgetsATensor(), {"serves the generated values"}, "has the tensors ['x'] instead of ['unsure', 'x', 'y']"),
-    (liars.ReusesMemory(), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
-    (liars.ReusesIds(), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
-    (liars.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
-    (liars.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
-    (liars.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),
-    (liars.LeavesAThread(), {"leaves nothing behind"}, "leaves thread 'Thread-"),
-    (liars.LeavesAProcess(), {"leaves nothing behind"}, "leaves process "),
-    (liars.LeavesADataFileOpen(), {"leaves nothing behind"}, "00000.arrow open behind after the last batch"),
-    (liars.LeavesAnotherFileOpen(), {"leaves nothing behind"}, "liars.py open behind"),
-    (liars.LeavesSharedMemory(), {"leaves nothing behind"}, "leaves /dev/shm/psm_"),
+    (lying_rows.DoublesARow(), {"serves each row once"}, "epoch 0 serves row"),
+    (lying_rows.DropsARow(), {"serves each row once"}, "0 times instead of once (1 such rows of 203)"),
+    (lying_rows.TurnsABatchAround(), {"keeps the planned order"}, "is planned (14 such places of 203)"),
+    (lying_rows.SwapsBatches(), {"keeps the planned order"}, "epoch 0 serves row"),
+    (lying_rows.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
+    (lying_rows.SplitsABatch(), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
+    (lying_rows.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
+    (lying_rows.ChangesABit(), {"serves the generated values"}, "is wrong (1 such rows of"),
+    (lying_rows.FillsHoles(), {"serves the generated values"}, "'unsure' of row"),
+    (lying_rows.WidensTooFar(), {"serves the generated values"}, "'y' is torch.float64 (16,) instead of torch.float32"),
+    (lying_rows.AddsAnAxis(), {"serves the generated values"}, "'y' is torch.float32 (16, 1) instead of"),
+    (
+        lying_rows.ForgetsATensor(),
+        {"serves the generated values"},
+        "has the tensors ['x'] instead of",
+    ),
+    (lying_rows.ReusesMemory(), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
+    (lying_rows.ReusesIds(), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
+    (lying_rows.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
+    (lying_rows.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
+    (lying_rows.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),
+    (lying_leftovers.LeavesAThread(), {"leaves nothing behind"}, "leaves thread 'Thread-"),
+    (lying_leftovers.LeavesAProcess(), {"leaves nothing behind"}, "leaves process "),
+    (lying_leftovers.LeavesADataFileOpen(), {"leaves nothing behind"}, "00000.arrow open behind after the last batch"),
+    (lying_leftovers.LeavesAnotherFileOpen(), {"leaves nothing behind"}, "lying_leftovers.py open behind"),
+    (lying_leftovers.LeavesSharedMemory(), {"leaves nothing behind"}, "leaves /dev/shm/psm_"),
     # A generator hears of both in the same way.
     (
-        liars.GoesOnWhenClosed(),
+        lying_leftovers.GoesOnWhenClosed(),
         {"ends when closed", "ends when the consumer fails"},
         "behind when closed after one batch",
     ),
-    (liars.HoldsOnToItself(), {"ends when the consumer fails"}, "behind when the consumer raises"),
-    (liars.EndsEarlyWhenMissing(), {"names a missing file"}, "goes on as if nothing had happened"),
-    (liars.SkipsTruncated(), {"names a truncated file"}, "although 0000"),
-    (liars.BlamesNobodyForCorrupt(), {"names a corrupt file"}, "but says 'some file is corrupt'"),
-    (liars.BlamesItselfForCorrupt(), {"names a corrupt file"}, "raises RuntimeError instead of DataError or OSError"),
+    (lying_leftovers.HoldsOnToItself(), {"ends when the consumer fails"}, "behind when the consumer raises"),
+    (lying_about_files.EndsEarlyWhenMissing(), {"names a missing file"}, "goes on as if nothing had happened"),
+    (lying_about_files.SkipsTruncated(), {"names a truncated file"}, "although 0000"),
+    (lying_about_files.BlamesNobodyForCorrupt(), {"names a corrupt file"}, "but says 'some file is corrupt'"),
+    (
+        lying_about_files.BlamesItselfForCorrupt(),
+        {"names a corrupt file"},
+        "raises RuntimeError instead of DataError",
+    ),
 )
 
 LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
-    (liars.ReturnsNaN(), "returns a loss", "update 0 returns the loss nan, not a finite one above 0"),
-    (liars.ReturnsZero(), "returns a loss", "update 0 returns the loss 0"),
-    (liars.ReturnsItsGraph(), "returns a loss", "attached to its graph"),
-    (liars.FreezesAParameter(), "moves the parameters", "leave 'inner.weight' where it was (1 such parameters of 4)"),
-    (liars.ClimbsUphill(), "learns like plain training", "where plain fp32 lowers it by"),
-    (liars.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
-    (liars.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
+    (lying_steps.ReturnsNaN(), "returns a loss", "update 0 returns the loss nan, not a finite one above 0"),
+    (lying_steps.ReturnsZero(), "returns a loss", "update 0 returns the loss 0"),
+    (lying_steps.ReturnsItsGraph(), "returns a loss", "attached to its graph"),
+    (
+        lying_steps.FreezesAParameter(),
+        "moves the parameters",
+        "leave 'inner.weight' where it was (1 such parameters of 4)",
+    ),
+    (lying_steps.ClimbsUphill(), "learns like plain training", "where plain fp32 lowers it by"),
+    (lying_steps.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
+    (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
 )
 
 
@@ -70,8 +85,7 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
 def trial(sums_trial: Trial) -> Iterator[Trial]:
     """Two epochs of `Sums`, short patience, and nothing left of the liars afterwards."""
     yield replace(sums_trial, deadline_s=60.0, grace_s=0.4)
-    liars.left.clear()
-    liars.left.__init__()  # type: ignore[misc]
+    left.clear()
 
 
 def broken(strategy: Loader | Step, trial: Trial) -> dict[str, str]:
@@ -103,20 +117,20 @@ def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: st
 
 def test_the_truthful_pass(trial: Trial) -> None:
     assert broken(Inline(), trial) == {}
-    assert broken(PlainStep(), trial) == {}
+    assert broken(lying_steps.PlainStep(), trial) == {}
 
 
 def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(trial: Trial) -> None:
     with pytest.raises(
         ContractError, match=r"^hangs_on_truncated: 0000\d.arrow is cut in half: still not done after 2 s$"
     ):
-        names_a_truncated_file(liars.HangsOnTruncated(), replace(trial, deadline_s=2.0))
-    names_a_missing_file(liars.HangsOnTruncated(), trial)
+        names_a_truncated_file(lying_about_files.HangsOnTruncated(), replace(trial, deadline_s=2.0))
+    names_a_missing_file(lying_about_files.HangsOnTruncated(), trial)
 
 
 def test_a_loader_that_never_ends_is_stopped(trial: Trial) -> None:
     with pytest.raises(ContractError, match="serves more than 62 batches instead of 30"):
-        trial.served(liars.NeverEnds())
+        trial.served(lying_rows.NeverEnds())
 
 
 def test_every_promise_has_its_liar() -> None:

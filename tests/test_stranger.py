@@ -36,8 +36,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from feedrate import Loader, Plan, Stream, hookimpl, knob
+from feedrate import Loader, hookimpl, knob
+
+if TYPE_CHECKING:
+    from feedrate import Plan, Stream
 
 
 @dataclass(frozen=True)

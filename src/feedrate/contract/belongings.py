@@ -111,6 +111,6 @@ def _threads() -> Iterator[tuple[int, str]]:
 
 
 def _pinned_bytes() -> int:
-    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+    if not torch.cuda.is_initialized():
         return 0
     return int(torch.cuda.host_memory_stats().get("active_bytes.current", 0))

@@ -120,7 +120,7 @@ def _plain(model: nn.Module, trial: Trial, optimizer: torch.optim.Optimizer) -> 
     def update(batch: Batch) -> Tensor:
         optimizer.zero_grad()
         loss = trial.recipe.workload.loss(model(batch.tensors), batch.tensors)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         return loss.detach()
 
