@@ -50,9 +50,11 @@ class Effort:
     seconds: float = 1.0
     """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
     windows: int = 4
-    most: float = 4.0
+    most: float = 3.0
     """A full run is never longer than this many times `seconds`."""
     least_batches: int = 8
+    pilot_batches: int = 3
+    """Batches that tell the pace, once those made ahead are gone."""
     check_bytes: int = 64 << 20
     """Batches worth at most so many bytes are compared with the generator before timing."""
     memory_s: float = 0.6
@@ -168,11 +170,13 @@ class Meter:
         with self._resident() as batches:
             if first:
                 self.raw["first_step_s"] = timed(lambda n: self._steps(batches, n), 1, self._sync).s
-            pilot = timed(lambda n: self._steps(batches, n), self.effort.least_batches, self._sync)
+            # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
+            self._steps(batches, 2)
+            pilot = timed(lambda n: self._steps(batches, n), self.effort.pilot_batches, self._sync)
             if first:
                 self.raw["compiles"] = _graphs()
             half = self.effort.windows // 2
-            count = max(self.effort.least_batches, int(self.effort.seconds / 2 / pilot.batch_s)) // half
+            count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / pilot.batch_s)) // half
             return self._windows(lambda n: self._steps(batches, n), half, max(1, count))
 
     def _steps(self, batches: Iterator[Batch], count: int) -> int:
@@ -216,7 +220,7 @@ class Meter:
     def _phase(self, work: Callable[[int], int], plan: Plan, ahead: int) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure."""
         work(max(1, ahead))
-        pilot = timed(work, self.effort.least_batches, self._sync)
+        pilot = timed(work, self.effort.pilot_batches, self._sync)
         total = self.effort.batches(pilot.batch_s, self.effort.least_batches, ahead, plan.epoch_batches)
         return self._windows(work, self.effort.windows, -(-total // self.effort.windows))
 

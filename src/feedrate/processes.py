@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import faulthandler
 import os
 import random
@@ -60,6 +61,9 @@ def settle(worker: int, seed: int, logs: str) -> Mapping[str, object]:
     if logs:
         # The file must outlive this call: faulthandler keeps the descriptor, and the process ends with it.
         faulthandler.enable(os.fdopen(os.open(Path(logs) / f"worker-{worker}.txt", os.O_WRONLY | os.O_CREAT), "w"))
+    # A worker has nothing to finish. Going through the destructors of libraries whose threads still run aborts it now
+    # and then, which DataLoader takes for a crash.
+    atexit.register(os._exit, 0)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)

@@ -17,7 +17,10 @@ __all__ = ["Bf16"]
 
 @dataclass(frozen=True)
 class Bf16(Step):
-    """Run the model under bf16 autocast; loss, gradients and weights stay fp32."""
+    """Run the model under bf16 autocast; loss, gradients and weights stay fp32.
+
+    So do recurrent cells on a CPU without bf16 instructions, for which there are none in bf16.
+    """
 
     name = "bf16"
 

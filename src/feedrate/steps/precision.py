@@ -34,12 +34,34 @@ def autocast(model: torch.nn.Module, dtype: torch.dtype) -> AbstractContextManag
 def forward_and_loss(model: torch.nn.Module, loss: Loss, dtype: torch.dtype) -> Forward:
     """A batch's tensors -> its loss, the model run under autocast and the loss in fp32."""
 
+    if dtype == torch.bfloat16 and not _has_bf16_recurrence(model):
+        for module in model.modules():
+            if isinstance(module, torch.nn.RNNBase):
+                _keep_fp32(module)
+
     def forward(tensors: Mapping[str, Tensor]) -> Tensor:
         with autocast(model, dtype):
             outputs = model(tensors)
         return loss(_fp32(outputs), tensors)
 
     return forward
+
+
+def _has_bf16_recurrence(model: torch.nn.Module) -> bool:
+    """Whether recurrent cells run in bf16 where the model lives: oneDNN has none for a CPU without bf16."""
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return not on_cpu or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _keep_fp32(module: torch.nn.Module) -> None:
+    """Take a module out of autocast."""
+    inside = module.forward
+
+    def forward(first: Tensor, *rest: Any) -> Any:
+        with torch.autocast(first.device.type, enabled=False):
+            return inside(first.float(), *rest)
+
+    module.forward = forward  # type: ignore[method-assign]
 
 
 def _fp32(outputs: Any) -> Any:
