@@ -61,7 +61,7 @@ def _keep_fp32(module: torch.nn.Module) -> None:
         with torch.autocast(first.device.type, enabled=False):
             return inside(first.float(), *rest)
 
-    module.forward = forward  # type: ignore[method-assign]
+    module.forward = forward
 
 
 def _fp32(outputs: Any) -> Any:
