@@ -23,6 +23,6 @@ if [ -n "$torch_folder" ]; then
 else
     echo "install: into $venv (torch included: some 6 GB, half a minute to a few minutes)"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --editable ".[$extras]"
+    "$venv/bin/uv" pip install --quiet --compile-bytecode --python "$venv/bin/python" --editable ".[$extras]"
 fi
 touch "$venv/.installed"

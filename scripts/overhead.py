@@ -1,7 +1,7 @@
 """What feedrate's own loop costs: `python scripts/overhead.py [--pairs N]` (make bench-harness).
 
 1. Seconds a batch of the meter's loop over resident batches with the step `none`, beside a bare loop over the list.
-2. The loader `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan: fresh processes
+2. `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan, fresh processes
    in ABBA order, the ratio of each pair, and its 95 % interval.
 """
 

@@ -44,7 +44,7 @@ class Settings:
     run: str
     """Name of this invocation."""
     replicate: int = 0
-    seconds: float = 1.0
+    seconds: float = 0.4
     """Aim of each of the three times."""
     timeout_s: float = 300.0
     plugin_files: tuple[Path, ...] = ()

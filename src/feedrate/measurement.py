@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -170,9 +171,15 @@ class Measurement(_Record):
 
     @property
     def prefetch_bias(self) -> float:
-        """Q / (N - Q): by how much batches made before the windows can flatter the full run at most."""
-        batches = sum(window.batches for window in self.full_windows)
-        return self.ahead_batches / max(1, batches - self.ahead_batches)
+        """By how much batches made before the windows can flatter the full run at most.
+
+        Of N batches Q were not waited for, so no more than Q / (N - Q); and without them the run had been no slower
+        than loader and step one after the other.
+        """
+        batches, ahead = sum(window.batches for window in self.full_windows), self.ahead_batches
+        unpaid = ahead / (batches - ahead) if batches > ahead else math.inf
+        serial = (self.loader_batch_s + self.step_batch_s) / self.full_batch_mean_s - 1
+        return max(0.0, min(unpaid, serial))
 
     @property
     def step_drift(self) -> float:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +20,7 @@ from feedrate.loaders.resident import Resident
 from feedrate.measurement import Window
 from feedrate.processes import pools
 from feedrate.served import demand_planned
-from feedrate.stopwatch import now_s, timed
+from feedrate.stopwatch import leave_alone, now_s, timed
 from feedrate.transfer import delivered
 
 if TYPE_CHECKING:
@@ -47,17 +47,16 @@ _RESIDENT_BYTES = 64 << 20
 class Effort:
     """How long to measure."""
 
-    seconds: float = 1.0
+    seconds: float = 0.4
     """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
     windows: int = 4
     most: float = 3.0
     """A full run is never longer than this many times `seconds`."""
-    least_batches: int = 8
-    pilot_batches: int = 3
-    """Batches that tell the pace, once those made ahead are gone."""
+    least_batches: int = 4
+    """Of each of the three times, however slow the step is."""
     check_bytes: int = 64 << 20
     """Batches worth at most so many bytes are compared with the generator before timing."""
-    memory_s: float = 0.6
+    memory_s: float = 0.5
     """How long the loop goes on untimed, so that memory is read while nothing is timed."""
 
     def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:
@@ -128,6 +127,7 @@ class Meter:
         self._sync: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else _nothing
         self._note_device_idle()
         self.raw["build_s"] = now_s() - start
+        leave_alone()
         before = self._step_alone(first=True)
         plan = self._plan(self.cell.loader)
         self._reset_device_peaks()
@@ -170,14 +170,29 @@ class Meter:
         with self._resident() as batches:
             if first:
                 self.raw["first_step_s"] = timed(lambda n: self._steps(batches, n), 1, self._sync).s
+                leave_alone()
+                self._meet_other_sizes(batches)
             # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
-            self._steps(batches, 2)
-            pilot = timed(lambda n: self._steps(batches, n), self.effort.pilot_batches, self._sync)
+            self._steps(batches, 1)
+            pace_s = self._pace_s(lambda n: self._steps(batches, n))
             if first:
                 self.raw["compiles"] = _graphs()
             half = self.effort.windows // 2
-            count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / pilot.batch_s)) // half
-            return self._windows(lambda n: self._steps(batches, n), half, max(1, count))
+            count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / pace_s))
+            return self._windows(lambda n: self._steps(batches, n), half, -(-count // half))
+
+    def _meet_other_sizes(self, batches: Iterator[Batch]) -> None:
+        """Train once on batches of two more sizes, if there are: a compiled step compiles again for the second."""
+        met: set[int] = set()
+        for batch in islice(batches, _SIZES_WITHIN):
+            if len(batch) not in met and len(met) < _SIZES:
+                self._update(batch)
+                met.add(len(batch))
+
+    def _pace_s(self, work: Callable[[int], int]) -> float:
+        """Seconds a batch, from as few as will do: more where one is too quick to be believed."""
+        one = timed(work, 1, self._sync).s
+        return one if one > self.effort.seconds / 10 else timed(work, 8, self._sync).batch_s
 
     def _steps(self, batches: Iterator[Batch], count: int) -> int:
         samples = 0
@@ -219,10 +234,18 @@ class Meter:
 
     def _phase(self, work: Callable[[int], int], plan: Plan, ahead: int) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure."""
-        work(max(1, ahead))
-        pilot = timed(work, self.effort.pilot_batches, self._sync)
-        total = self.effort.batches(pilot.batch_s, self.effort.least_batches, ahead, plan.epoch_batches)
+        self._discard(work, max(1, ahead))
+        pace_s = self._pace_s(work)
+        total = self.effort.batches(pace_s, self.effort.least_batches, ahead, plan.epoch_batches)
         return self._windows(work, self.effort.windows, -(-total // self.effort.windows))
+
+    def _discard(self, work: Callable[[int], int], batches: int) -> None:
+        """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway."""
+        until = now_s() + self.effort.seconds
+        for _ in range(batches):
+            work(1)
+            if now_s() > until:
+                return
 
     def _both(self, feed: Feed, count: int, stamps: list[float]) -> int:
         samples = 0
@@ -280,6 +303,8 @@ class Meter:
         }
 
 
+_SIZES, _SIZES_WITHIN = 3, 256
+"""Sizes of batches that are met before timing, and among how many batches they are looked for."""
 _WARM = 0.99
 _UNTRAINED: dict[str, object] = {"loss_first": None, "loss_last": None, "skipped_updates": 0}
 

@@ -49,7 +49,7 @@ def _add_how(parser: ArgumentParser) -> None:
         "--replicates", "-r", type=_positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
     )
     how.add_argument(
-        "--seconds", type=_positive(float), default=1.0, metavar="S", help="aim of each of the three times: 1"
+        "--seconds", type=_positive(float), default=0.4, metavar="S", help="aim of each of the three times: 0.4"
     )
     how.add_argument(
         "--deadline-s", type=_positive(float), default=600.0, metavar="S", help="longest a cell may take: 600"

@@ -64,7 +64,7 @@ class DayWindows(Workload):
     """Library that decodes the files."""
     batch: str = knob("day", "fixed")
     """A batch is all windows of a day, or a fixed number of windows of any day."""
-    selection: str = knob("looped", "batched")
+    selection: str = knob("batched", "looped")
     """One gated residual network after the other, a feature each; or all in one go. The mathematics is the same."""
     graph: str = knob("off", "in_step", "in_worker", "cached")
     """Who finds each stock's most correlated neighbours: nobody, the model, the loader, or whoever wrote the files."""
