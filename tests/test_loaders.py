@@ -88,7 +88,7 @@ def test_an_automatic_chunk_leaves_room_for_the_step_and_divides_by_the_buffers(
 
 def test_chunks_hold_whole_blocks_in_the_planned_order(sums_trial: Trial) -> None:
     plan = sums_trial.plan
-    groups = list(gpu_chunk._grouped(plan, 2 * gpu_chunk._block_bytes(plan, plan.stored_blocks[0])))
+    groups = list(gpu_chunk._grouped(plan, 2 * plan.block_bytes(plan.stored_blocks[0])))
     assert [len(group) for group in groups] == [2, 2, 2, 2]
     assert [block for group in groups for block in group] == list(plan.blocks())
 

@@ -156,3 +156,13 @@ def test_a_cell_is_its_own_key(registry: Registry) -> None:
 def test_what_is_no_cell_is_refused(key: str, text: str, registry: Registry) -> None:
     with pytest.raises(UsageError, match=text):
         Cell.parse(key, registry)
+
+
+def test_a_plugin_whose_answer_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "abstract_plugin.py"
+    path.write_text(LOADER.format(cls="Nought", name="abstract", offered="Loader"))
+    found = Registry.load([path])
+    assert "inline" in found.loaders
+    (line,) = found.broken
+    assert str(path) in line
+    assert "its loaders() fails (TypeError" in line

@@ -90,5 +90,5 @@ def _plain(value: object) -> object:
 if __name__ == "__main__":
     main()
     sys.stderr.flush()
-    # The answer is written and streams are closed: taking torch apart module by module would only cost every cell a second.
+    # The answer is written and streams are closed: taking torch apart would only cost every cell a second.
     os._exit(0)

@@ -112,6 +112,7 @@ class Meter:
         """
         start = now_s()
         self._demand_order()
+        self._demand_memory()
         memory.warm(self._files)
         torch.manual_seed(0)
         device = torch.device(self.cell.device)
@@ -145,6 +146,15 @@ class Meter:
     def _demand_order(self) -> None:
         if self.cell.workload.in_order and not self.cell.loader.keeps_order:
             raise UnavailableError(f"{self.cell.loader}: {self.cell.workload} needs its order kept; try deal=batches")
+
+    def _demand_memory(self) -> None:
+        plan, free = self._plan(self.cell.loader), memory.available_bytes()
+        largest = max(map(plan.block_bytes, plan.stored_blocks))
+        if 2 * largest > free:
+            raise UnavailableError(
+                f"{self.cell.workload}/{self.cell.size}: needs twice {largest / 1e9:.1f} GB, a decoded block, and"
+                f" {free / 1e9:.1f} GB of memory are free; choose a smaller size, or smaller blocks"
+            )
 
     @property
     def _files(self) -> list[Path]:

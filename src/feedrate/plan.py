@@ -158,6 +158,20 @@ class Plan:
             for block in self.stored_blocks
         )
 
+    def block_bytes(self, block: Block) -> int:
+        """Bytes of the block's decoded rows."""
+        return (block.stop - block.start) * self._row_bytes
+
+    @cached_property
+    def _row_bytes(self) -> int:
+        wanted = {field.source for field in self.fields}
+        return sum(field.row_bytes for field in self.data.fields if field.name in wanted)
+
+    @cached_property
+    def epoch_bytes(self) -> int:
+        """Bytes of the decoded rows of all blocks; rows that two blocks read count twice."""
+        return sum(self.block_bytes(block) for block in self.stored_blocks)
+
     @contextmanager
     def open(self) -> Iterator[Source]:
         """A `Source` that reads this plan's blocks. It may be used from several threads, not from other processes."""

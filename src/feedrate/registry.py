@@ -114,24 +114,37 @@ def _file_module(path: Path) -> ModuleType:
     return module
 
 
-def _collected(manager: pluggy.PluginManager, broken: tuple[str, ...]) -> Registry:
+def _collected(manager: pluggy.PluginManager, imported: tuple[str, ...]) -> Registry:
+    broken = list(imported)
     origins: dict[str, str] = {}
     loaders: dict[str, Loader] = {}
     steps: dict[str, Step] = {}
     workloads: dict[str, Workload] = {}
-    for plugin, answer in _answers(manager.hook.loaders):
-        _add("loader", Loader, (make() for make in answer), loaders, origins, plugin)
-    for plugin, answer in _answers(manager.hook.steps):
-        _add("step", Step, (make() for make in answer), steps, origins, plugin)
-    for plugin, answer in _answers(manager.hook.workloads):
+    for plugin, answer in _answers(manager.hook.loaders, _made, broken):
+        _add("loader", Loader, answer, loaders, origins, plugin)
+    for plugin, answer in _answers(manager.hook.steps, _made, broken):
+        _add("step", Step, answer, steps, origins, plugin)
+    for plugin, answer in _answers(manager.hook.workloads, list, broken):
         _add("workload", Workload, answer, workloads, origins, plugin)
-    return Registry(loaders, steps, workloads, origins, broken)
+    return Registry(loaders, steps, workloads, origins, tuple(broken))
 
 
-def _answers(hook: pluggy.HookCaller) -> Iterator[tuple[str, Iterable[Any]]]:
-    """Yield each plugin that answers, and its answer."""
+def _made(classes: Iterable[Any]) -> list[Any]:
+    return [make() for make in classes]
+
+
+def _answers(
+    hook: pluggy.HookCaller, strategies: Callable[[Iterable[Any]], list[Any]], broken: list[str]
+) -> Iterator[tuple[str, list[Any]]]:
+    """Yield each plugin that answers, and its strategies; one whose answer fails is noted in `broken`."""
     for impl in hook.get_hookimpls():
-        yield impl.plugin_name, cast("Iterable[Any]", impl.function())
+        try:
+            answer = strategies(cast("Iterable[Any]", impl.function()))
+        # A stranger's code again: it is named, and the other plugins go on.
+        except Exception as error:
+            broken.append(f"plugin {impl.plugin_name!r}: its {hook.name}() fails ({type(error).__name__}: {error})")
+            continue
+        yield impl.plugin_name, answer
 
 
 def _add(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -93,30 +93,38 @@ def _received(batch: Batch, event: torch.cuda.Event | None, *, wait_on_host: boo
 
 
 def staged(columns: Mapping[str, Tensor], device: str, stage: str) -> dict[str, Tensor]:
-    """Copies of large host tensors on a CUDA device, complete on return.
+    """Copies of large host tensors on a CUDA device, complete on return, made beside whatever the device does.
 
     `stage`: `whole` pins each tensor, `ring` goes through two small pinned buffers, `pageable` leaves it to the driver.
     """
-    if stage == "ring":
-        copies = dict(zip(columns, _through_ring(columns.values(), device), strict=True))
-    else:
-        pinned = {name: t.pin_memory() if stage == "whole" else t for name, t in columns.items()}
-        copies = {name: tensor.to(device, non_blocking=True) for name, tensor in pinned.items()}
-    torch.cuda.current_stream().synchronize()
+    copies = {name: torch.empty(t.shape, dtype=t.dtype, device=device) for name, t in columns.items()}
+    side = torch.cuda.Stream()
+    # The memory was the consumer's a moment ago, and kernels that read it may still be waiting in its stream.
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        if stage == "ring":
+            _through_ring((tensor, copies[name]) for name, tensor in columns.items())
+        else:
+            sources = {name: tensor.pin_memory() if stage == "whole" else tensor for name, tensor in columns.items()}
+            for name, source in sources.items():
+                copies[name].copy_(source, non_blocking=True)
+        # Before `sources` is let go.
+        side.synchronize()
     return copies
 
 
-def _through_ring(tensors: Iterable[Tensor], device: str) -> Generator[Tensor, None, None]:
+def _through_ring(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Copy each host tensor to its place in the current stream, part by part."""
     ring = [torch.empty(_RING_BYTES, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
     done = [torch.cuda.Event() for _ in ring]
     turn = 0
-    for tensor in tensors:
-        copy = torch.empty(tensor.shape, dtype=tensor.dtype, device=device)
-        source, target = tensor.contiguous().view(-1).view(torch.uint8), copy.view(-1).view(torch.uint8)
-        for part, place in zip(source.split(_RING_BYTES), target.split(_RING_BYTES), strict=True):
+    for source, target in pairs:
+        flat, places = source.contiguous().view(-1).view(torch.uint8), target.view(-1).view(torch.uint8)
+        for part, place in zip(flat.split(_RING_BYTES), places.split(_RING_BYTES), strict=True):
             done[turn].synchronize()
             ring[turn][: len(part)].copy_(part)
             place.copy_(ring[turn][: len(part)], non_blocking=True)
             done[turn].record()
             turn = 1 - turn
-        yield copy
+    for event in done:
+        event.synchronize()

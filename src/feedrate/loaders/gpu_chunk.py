@@ -42,11 +42,11 @@ class GpuChunk(Loader):
         """Bytes of a chunk; a single block may exceed it."""
         if self.chunk is not None:
             return self.chunk
-        quarter = -(-_epoch_bytes(plan) // 4)
+        quarter = -(-plan.epoch_bytes // 4)
         return quarter if plan.room_bytes is None else min(quarter, int(plan.room_bytes * _SHARE) // self.buffers)
 
     def ahead_batches(self, plan: Plan) -> int:
-        chunks = max(1, _epoch_bytes(plan) // max(1, self.chunk_bytes(plan)))
+        chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))
         return -(-plan.epoch_batches // chunks)
 
     def stream(self, plan: Plan) -> Stream:
@@ -86,21 +86,12 @@ class GpuChunk(Loader):
         return replace(columns, tensors=moved, days=days)
 
 
-def _block_bytes(plan: Plan, block: Block) -> int:
-    wanted = {field.source for field in plan.fields}
-    return (block.stop - block.start) * sum(field.row_bytes for field in plan.data.fields if field.name in wanted)
-
-
-def _epoch_bytes(plan: Plan) -> int:
-    return sum(_block_bytes(plan, block) for block in plan.stored_blocks)
-
-
 def _grouped(plan: Plan, chunk_bytes: int) -> Iterator[list[Block]]:
     """Yield the planned blocks in groups of at most that many bytes, at least one block each."""
     group: list[Block] = []
     size = 0
     for block in plan.blocks():
-        more = _block_bytes(plan, block)
+        more = plan.block_bytes(block)
         if group and size + more > chunk_bytes:
             yield group
             group, size = [], 0
