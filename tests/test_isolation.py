@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +24,13 @@ MISCHIEF = Path(__file__).with_name("mischief.py")
 
 
 @pytest.fixture
-def settings(sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    return Settings(
+def settings(sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    scratch = tempfile.mkdtemp(prefix="t-")
+    monkeypatch.setattr(tempfile, "tempdir", scratch)
+    yield Settings(
         sums_data.folder.parent, tmp_path / "logs", "test", seconds=0.05, plugin_files=(MISCHIEF,), timeout_s=60
     )
+    shutil.rmtree(scratch)
 
 
 def failure(cell: str, settings: Settings) -> Failure:
@@ -180,6 +182,15 @@ def test_wrong_rows_and_steps_that_do_not_train_get_no_number(
     outcome = failure(f"sums/tiny/{loader}/{step}/cpu", settings)
     assert outcome.why == "invalid"
     assert text in outcome.reason
+
+
+def test_a_long_name_of_the_temporary_folder_breaks_no_worker(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    assert isinstance(measure("sums/tiny/workers[count=1]/none/cpu", settings), Measurement)
 
 
 def test_an_exception_in_the_step_names_it(settings: Settings) -> None:

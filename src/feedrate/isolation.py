@@ -29,6 +29,8 @@ _SAMPLE_S = 0.1
 """Between two looks at the tree; a look at its memory is left out while a window is timed."""
 _GRACE_S = 1.0
 """For processes that clean up when the others are gone (multiprocessing's resource tracker), and for stack dumps."""
+_LONGEST = 50
+"""Characters of a folder in which multiprocessing's sockets still find room for their names."""
 _RESERVE = 0.03
 """Share of the machine's memory below which a run is ended before the kernel picks a victim of its own."""
 
@@ -70,7 +72,7 @@ def measure(cell: str, settings: Settings) -> Outcome:
         "environment": settings.environment,
     }
     log = _log_path(cell, settings)
-    with tempfile.TemporaryDirectory(prefix="feedrate-") as scratch, log.open("wb") as stderr:
+    with tempfile.TemporaryDirectory(prefix="feedrate-", dir=_short_folder()) as scratch, log.open("wb") as stderr:
         request = Path(scratch, "request.json")
         threads = settings.threads or len(os.sched_getaffinity(0))
         request.write_text(json.dumps(_request(cell, settings, scratch, threads)))
@@ -88,6 +90,12 @@ def measure(cell: str, settings: Settings) -> Outcome:
         raw = json.loads(answer.read_text()) if answer.exists() else None
     kept = _tidy(log)
     return _outcome(record | {"log": kept}, raw, seen, log)
+
+
+def _short_folder() -> str:
+    """The folder for temporary files; workers bind sockets in it, whose paths may have 107 characters."""
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= _LONGEST else "/tmp"
 
 
 def _log_path(cell: str, settings: Settings) -> Path:
