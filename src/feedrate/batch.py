@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feedrate.field import Cast, Field
     from feedrate.plan import Block
 
-__all__ = ["ROW_ID", "Batch", "Columns", "Source", "widened"]
+__all__ = ["ROW_ID", "Batch", "Columns", "Source", "model_dtypes", "widened"]
 
 ROW_ID = "row_id"
 """The column that every data set has: the number of the row."""
@@ -66,8 +66,13 @@ def dtype(name: str) -> torch.dtype:
 
 def widened(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
     """The tensors in the model's dtypes, on the device they are on."""
-    wanted = {field.name: dtype(field.model) for field in fields}
+    wanted = model_dtypes(fields)
     return {name: tensor.to(wanted[name]) for name, tensor in tensors.items()}
+
+
+def model_dtypes(fields: Iterable[Field]) -> dict[str, torch.dtype]:
+    """The dtype that the model wants of each tensor, by name."""
+    return {field.name: dtype(field.model) for field in fields}
 
 
 @dataclass(frozen=True)

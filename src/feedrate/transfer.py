@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feedrate.batch import Batch, widened
+from feedrate.batch import Batch, model_dtypes, widened
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,8 +31,10 @@ def delivered(loader: Loader, plan: Plan) -> Stream:
     """
     with closing(loader.stream(plan)) as stream:
         if plan.device == "cpu":
+            wanted = model_dtypes(plan.batch_fields)
             for batch in stream:
-                yield _widened(batch, plan)
+                ready = all(tensor.dtype == wanted[name] for name, tensor in batch.tensors.items())
+                yield batch if ready else _widened(batch, plan)
         else:
             yield from _copied(stream, plan, loader)
 
