@@ -3,7 +3,7 @@
 #   scripts/gpu.sh [FOLDER]      (default: out/gpu)
 # PYTHON   an interpreter that holds torch with CUDA (default: python3)
 # WHEELS   folder of carried wheels, made with `make wheels` (default: wheels)
-# SIZE     tiny, small, full (default: small, which fits ten minutes)   SECONDS_EACH  aim of each time (default: 0.3)
+# SIZE     tiny, small, full (default: small)   SECONDS_EACH  aim of each time (default: 0.3)
 # LIMIT_S  the matrix is ended after that many seconds, and what was measured is kept (default: 480)
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -21,7 +21,7 @@ def caps(threads: int) -> dict[str, str]:
     """
     count = str(threads)
     # Loaders work beside the step, so there are more threads than cores: OpenMP's own number of turns to spin for that
-    # case. With its other one (300,000) a step beside one busy process took 1.5 times as long here.
+    # case. The other one (300,000) has a thread spin on a core that the loader needs.
     pools = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
     return {f"{pool}_NUM_THREADS": count for pool in pools} | {
         "ARROW_IO_THREADS": count,
