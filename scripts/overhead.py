@@ -22,9 +22,9 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from feedrate.batch import Batch, widened
 from feedrate.dataset import DataSet
+from feedrate.feed import Feed
 from feedrate.loaders.resident import Resident
 from feedrate.loaders.workers import Workers
-from feedrate.meter import Feed
 from feedrate.plan import Plan
 from feedrate.processes import one_thread_each
 from feedrate.statistics import estimate

@@ -65,6 +65,7 @@ def measurement(
         device_reserved_peak_bytes=None,
         device_used_peak_bytes=None,
         page_cache="warm",
+        batch_samples=256.0,
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

@@ -16,3 +16,13 @@ class Guess(nn.Module):
     def forward(self, tensors: Mapping[str, Tensor]) -> Tensor:
         guess: Tensor = self.outer(self.inner(tensors["x"] / 10))[:, 0]
         return guess
+
+
+class Constant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.always = nn.Linear(1, 1, bias=False)
+
+    def forward(self, tensors: Mapping[str, Tensor]) -> Tensor:
+        said: Tensor = self.always(tensors["y"].new_ones(len(tensors["y"]), 1))[:, 0]
+        return said

@@ -207,6 +207,15 @@ def test_check_names_the_broken_promise_of_a_loader_in_a_file(tmp_path: Path) ->
     assert all("wrong" in broken for broken in verdicts.values() if broken)
 
 
+def test_check_holds_a_workload_of_a_file_to_its_promises(tmp_path: Path) -> None:
+    done = feedrate(tmp_path, "check", "sums", "--plugin", str(PLUGIN), "--json")
+
+    verdicts = {one["promise"]: one["broken"] for one in json.loads(done.stdout)}
+    assert done.returncode == 0
+    assert verdicts["plans each sample once"] == ""
+    assert set(verdicts.values()) == {""}
+
+
 def test_data_is_made_listed_verified_and_removed(tmp_path: Path) -> None:
     where = ("--plugin", str(PLUGIN), "--size", "tiny")
     assert feedrate(tmp_path, "data", "make", "sums", *where).returncode == 0

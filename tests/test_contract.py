@@ -14,6 +14,7 @@ from sums import Sums
 from feedrate.contract import (
     LOADER_PROMISES,
     STEP_PROMISES,
+    WORKLOAD_PROMISES,
     LoaderPromise,
     Reference,
     StepPromise,
@@ -22,6 +23,7 @@ from feedrate.contract import (
     check_batch,
     expected_batches,
     title,
+    unwritten,
 )
 from feedrate.contract.content import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
@@ -121,6 +123,19 @@ def test_a_variant_of_a_workload_is_read_as_generated(workload: Workload, tmp_pa
     trial = trial_on(DataSet.write(tmp_path / recipe.folder_name, recipe), recipe, epochs=1)
     for promise in ONE_STREAM:
         promise(Inline(), trial)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_keeps_its_promises(name: str, registry: Registry) -> None:
+    workload = registry.workload(name)
+    assert [(promise, str(error)) for promise, error in check(workload, unwritten(workload)) if error] == []
+
+
+@pytest.mark.parametrize("workload", variants(), ids=str)
+def test_a_variant_of_a_workload_makes_and_plans_what_it_declares(workload: Workload) -> None:
+    trial = unwritten(workload)
+    for promise in WORKLOAD_PROMISES[:4]:
+        promise(workload, trial)
 
 
 @pytest.mark.parametrize("promise", STEP_PROMISES, ids=title)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,19 +19,40 @@ from feedrate import memory
 from feedrate.dataset import DataSet
 from feedrate.isolation import Settings, measure
 from feedrate.measurement import Failure, Measurement
+from feedrate.nursery import Nursery
 from feedrate.processes import alive
 
 MISCHIEF = Path(__file__).with_name("mischief.py")
 
 
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery.opened({}) as opened:
+        yield opened
+
+
 @pytest.fixture
-def settings(sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+def settings(
+    sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery
+) -> Iterator[Settings]:
     scratch = tempfile.mkdtemp(prefix="t-")
     monkeypatch.setattr(tempfile, "tempdir", scratch)
     yield Settings(
-        sums_data.folder.parent, tmp_path / "logs", "test", seconds=0.05, plugin_files=(MISCHIEF,), timeout_s=60
+        sums_data.folder.parent,
+        tmp_path / "logs",
+        "test",
+        seconds=0.05,
+        plugin_files=(MISCHIEF,),
+        timeout_s=60,
+        nursery=nursery,
     )
     shutil.rmtree(scratch)
+
+
+@pytest.fixture(params=["forked", "own"])
+def either(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """The settings of a process that is forked, and of one that imports torch itself."""
+    return settings if request.param == "forked" else replace(settings, nursery=None)
 
 
 def failure(cell: str, settings: Settings) -> Failure:
@@ -43,17 +65,24 @@ def left_behind() -> list[str]:
     """Temporary files of runs, shared memory of the plugin's making, and processes below this one."""
     files = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
     shared = [name for name in os.listdir("/dev/shm") if name.startswith("feedrate-test")]
-    below = [str(pid) for pid in memory.family(os.getpid()) if pid != os.getpid() and not tracker(pid)]
+    below = [str(pid) for pid in memory.family(os.getpid()) if pid != os.getpid() and not stays(pid)]
     return files + shared + below
 
 
-def tracker(pid: int) -> bool:
-    """Whether it is the test process's own resource tracker, started by an earlier test."""
-    return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+def stays(pid: int) -> bool:
+    """Whether it is the test process's own resource tracker, started by an earlier test, or its nursery."""
+    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    leads = os.getsid(pid) == pid
+    return b"resource_tracker" in command or (b"feedrate._nursery" in command and leads and nursed(pid))
 
 
-def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(settings: Settings) -> None:
-    outcome = measure("sums/tiny/threads/fp32/cpu", settings)
+def nursed(pid: int) -> bool:
+    """Whether it is the nursery itself, which this process started, and not what it forked."""
+    return f"\nPPid:\t{os.getpid()}\n" in Path(f"/proc/{pid}/status").read_text()
+
+
+def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(either: Settings) -> None:
+    outcome = measure("sums/tiny/threads/fp32/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.step_batch_s > 0
     assert outcome.loader_batch_s > 0
@@ -69,8 +98,8 @@ def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(settings: Sett
     assert outcome.requested["loader.depth"] == 4
 
 
-def test_threads_are_capped_before_the_interpreter_starts(settings: Settings) -> None:
-    one = Settings(**{**vars(settings), "threads": 1})
+def test_threads_are_capped_before_the_interpreter_starts(either: Settings) -> None:
+    one = Settings(**{**vars(either), "threads": 1})
     outcome = measure("sums/tiny/inline/none/cpu", one)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.observed["torch_threads"] == 1
@@ -78,8 +107,8 @@ def test_threads_are_capped_before_the_interpreter_starts(settings: Settings) ->
     assert outcome.observed["arrow_io_threads"] == 1
 
 
-def test_workers_are_counted_and_their_pools_are_read_inside_them(settings: Settings) -> None:
-    outcome = measure("sums/tiny/workers[count=2]/none/cpu", settings)
+def test_workers_are_counted_and_their_pools_are_read_inside_them(either: Settings) -> None:
+    outcome = measure("sums/tiny/workers[count=2]/none/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.requested["loader.count"] == 2
     assert outcome.observed["workers resolved"] == 2
@@ -90,8 +119,8 @@ def test_workers_are_counted_and_their_pools_are_read_inside_them(settings: Sett
     assert len({worker["seed"] for worker in workers}) == 2
 
 
-def test_the_safe_mode_starts_no_worker_and_the_record_says_so(settings: Settings) -> None:
-    outcome = measure("sums/tiny/workers[count=2]/none/cpu", Settings(**{**vars(settings), "safe": True}))
+def test_the_safe_mode_starts_no_worker_and_the_record_says_so(either: Settings) -> None:
+    outcome = measure("sums/tiny/workers[count=2]/none/cpu", Settings(**{**vars(either), "safe": True}))
     assert isinstance(outcome, Measurement), outcome
     assert outcome.requested["safe"] is True
     assert outcome.requested["loader.count"] == 2
@@ -109,17 +138,17 @@ def test_the_safe_mode_starts_no_worker_and_the_record_says_so(settings: Setting
     ],
 )
 def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
-    trouble: str, why: str, text: str, settings: Settings
+    trouble: str, why: str, text: str, either: Settings
 ) -> None:
-    outcome = failure(f"sums/tiny/troubled[trouble={trouble}]/none/cpu".replace("[trouble=raise]", ""), settings)
+    outcome = failure(f"sums/tiny/troubled[trouble={trouble}]/none/cpu".replace("[trouble=raise]", ""), either)
     assert outcome.why == why
     assert text in outcome.reason
     assert "\n" not in outcome.reason
     assert left_behind() == []
 
 
-def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(settings: Settings) -> None:
-    soon = Settings(**{**vars(settings), "timeout_s": 30.0})
+def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(either: Settings) -> None:
+    soon = replace(either, timeout_s=12.0 if either.nursery else 30.0)
     outcome = failure("sums/tiny/troubled[trouble=hang]/none/cpu", soon)
     assert outcome.why == "hang"
     assert "_hang" in Path(outcome.log).read_text()
@@ -127,7 +156,12 @@ def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(s
 
 def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: Settings) -> None:
     run = subprocess.Popen(
-        [sys.executable, "-c", KILLER.format(settings=vars(settings)), "sums/tiny/ring_workers[count=2]/none/cpu"],
+        [
+            sys.executable,
+            "-c",
+            KILLER.format(settings=vars(replace(settings, nursery=None))),
+            "sums/tiny/ring_workers[count=2]/none/cpu",
+        ],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parent,
         text=True,
@@ -143,8 +177,10 @@ KILLER = """
 import sys
 from pathlib import Path, PosixPath
 from feedrate.isolation import Settings, measure
-settings = Settings(**{{**{settings}, "seconds": 30.0}})
-outcome = measure(sys.argv[1], settings)
+from feedrate.nursery import Nursery
+with Nursery.opened({{}}) as nursery:
+    settings = Settings(**{{**{settings}, "seconds": 30.0, "nursery": nursery}})
+    outcome = measure(sys.argv[1], settings)
 print(getattr(outcome, "why", "measured"), getattr(outcome, "reason", ""))
 """
 
@@ -202,7 +238,12 @@ def test_an_exception_in_the_step_names_it(settings: Settings) -> None:
 
 def test_ctrl_c_reaches_the_caller_at_once_and_leaves_no_process(settings: Settings) -> None:
     run = subprocess.Popen(
-        [sys.executable, "-c", KILLER.format(settings=vars(settings)), "sums/tiny/ring_workers[count=2]/none/cpu"],
+        [
+            sys.executable,
+            "-c",
+            KILLER.format(settings=vars(replace(settings, nursery=None))),
+            "sums/tiny/ring_workers[count=2]/none/cpu",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parent,

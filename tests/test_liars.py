@@ -9,16 +9,19 @@ import lying_about_files
 import lying_leftovers
 import lying_rows
 import lying_steps
+import lying_workloads
 import pytest
 from liars import left
+from sums import Sums
 
-from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, Trial, check, title
+from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Trial, check, title, unwritten
 from feedrate.contract.again import streams_in_a_spawned_process
 from feedrate.contract.damage import names_a_missing_file, names_a_truncated_file
 from feedrate.errors import ContractError
 from feedrate.loader import Loader
 from feedrate.loaders.inline import Inline
 from feedrate.step import Step
+from feedrate.workload import Workload
 
 SPAWN = title(streams_in_a_spawned_process)
 
@@ -80,6 +83,26 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
     (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
 )
 
+LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
+    (lying_workloads.CountsFromOne(), {"makes the declared columns"}, "row 0 has the id 1 (203 such rows)"),
+    (
+        lying_workloads.MakesAnotherDtype(),
+        {"makes the declared columns"},
+        "column 'y' is float64 (203,) instead of float32 (203,)",
+    ),
+    (lying_workloads.LooksAtItsNeighbours(), {"makes the same rows in pieces"}, "of 'y' differ when they are made by"),
+    (lying_workloads.PlansARowTwice(), {"plans each sample once"}, "epoch 0 plans row 51 2 times"),
+    (lying_workloads.PlansBeyondTheEnd(), {"plans each sample once"}, "plans rows that are not among 203"),
+    (
+        lying_workloads.ReachesBeforeItsBlock(),
+        {"cuts every sample", "learns what it asks", "predicts different things"},
+        "cannot be cut (",
+    ),
+    (lying_workloads.HasNothingToLearn(), {"learns what it asks"}, "lowers its loss by 0: there is no signal"),
+    (lying_workloads.LosesLessThanNothing(), {"learns what it asks"}, "not a finite one above 0"),
+    (lying_workloads.SaysAlwaysTheSame(), {"predicts different things"}, "have standard deviation 0"),
+)
+
 
 @pytest.fixture
 def trial(sums_trial: Trial) -> Iterator[Trial]:
@@ -88,7 +111,7 @@ def trial(sums_trial: Trial) -> Iterator[Trial]:
     left.clear()
 
 
-def broken(strategy: Loader | Step, trial: Trial) -> dict[str, str]:
+def broken(strategy: Loader | Step | Workload, trial: Trial) -> dict[str, str]:
     return {name: str(error) for name, error in check(strategy, trial) if error is not None}
 
 
@@ -115,7 +138,18 @@ def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: st
     assert text in caught[promise]
 
 
+@pytest.mark.parametrize(("liar", "promises", "text"), LYING_WORKLOADS, ids=lambda value: getattr(value, "name", ""))
+def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, promises: set[str], text: str) -> None:
+    caught = broken(liar, unwritten(liar))
+    assert set(caught) == promises
+    first = next(iter(caught.values()))
+    assert first.startswith(f"{liar}: ")
+    assert text in first
+    assert "\n" not in first
+
+
 def test_the_truthful_pass(trial: Trial) -> None:
+    assert broken(Sums(), unwritten(Sums())) == {}
     assert broken(Inline(), trial) == {}
     assert broken(lying_steps.PlainStep(), trial) == {}
 
@@ -134,5 +168,6 @@ def test_a_loader_that_never_ends_is_stopped(trial: Trial) -> None:
 
 
 def test_every_promise_has_its_liar() -> None:
-    caught = {name for _, promises, _ in LYING_LOADERS for name in promises} | {name for _, name, _ in LYING_STEPS}
-    assert caught == {*map(title, LOADER_PROMISES), *map(title, STEP_PROMISES)}
+    several = [promises for _, promises, _ in (*LYING_LOADERS, *LYING_WORKLOADS)]
+    caught = {name for promises in several for name in promises} | {name for _, name, _ in LYING_STEPS}
+    assert caught == {*map(title, LOADER_PROMISES), *map(title, STEP_PROMISES), *map(title, WORKLOAD_PROMISES)}

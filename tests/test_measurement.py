@@ -8,7 +8,7 @@ import pytest
 from outcomes import failure, measurement
 
 from feedrate.errors import DataError
-from feedrate.measurement import Failure, Outcome, Window, append, read, results
+from feedrate.measurement import Failure, Measurement, Outcome, Window, append, read, results
 
 
 def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
@@ -60,13 +60,23 @@ def test_a_number_that_is_none_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "raw.jsonl").exists()
 
 
-def test_means_are_total_time_over_total_batches() -> None:
-    uneven = (Window(s=1.0, batches=10, samples=100), Window(s=1.0, batches=30, samples=900))
+def test_times_a_batch_are_of_the_mean_size_whatever_the_windows_met() -> None:
+    small = (Window(s=1.0, batches=10, samples=100), Window(s=1.0, batches=30, samples=900))
+    large = (Window(s=4.0, batches=20, samples=2000),)
 
-    found = measurement(full_windows=uneven)
+    found = measurement(full_windows=small, step_windows=large, batch_samples=50.0)
 
-    assert found.full_batch_mean_s == pytest.approx(0.05)
     assert found.samples_per_s == pytest.approx(500)
+    assert found.full_batch_mean_s == pytest.approx(0.1)
+    assert found.step_batch_s == pytest.approx(0.1)
+    assert found.loader_ceiling == pytest.approx(1)
+
+
+def test_a_record_from_before_the_mean_size_was_kept_is_read() -> None:
+    record = measurement(full_ms=20).as_json()
+    del record["batch_samples"]
+
+    assert Measurement.from_json(record).full_batch_mean_s == pytest.approx(0.02)
 
 
 def test_the_ceilings_say_what_either_side_can_gain() -> None:

@@ -9,7 +9,7 @@ import pytest
 from outcomes import failure, measurement
 from rich.console import Console
 
-from feedrate.measurement import Outcome
+from feedrate.measurement import Outcome, Window
 from feedrate.report.console import console
 from feedrate.report.figures import factor, gigabytes, number, share
 from feedrate.report.progress import run_progress
@@ -63,6 +63,11 @@ def test_one_replicate_has_no_interval_and_three_have_one() -> None:
     assert row(told(three), "inline")[3] == "12%"
 
 
+def paces(*batch_ms: float) -> tuple[Window, ...]:
+    """Windows of 20 batches of 256 samples, each at its own milliseconds a batch."""
+    return tuple(Window(s=20 * ms / 1e3, batches=20, samples=20 * 256) for ms in batch_ms)
+
+
 def test_the_fastest_loader_of_each_step_is_marked() -> None:
     slow, fast = "boardmoves/small/inline/fp32/cpu", "boardmoves/small/threads/fp32/cpu"
 
@@ -103,7 +108,8 @@ def test_what_is_unavailable_is_n_a_with_the_way_out() -> None:
     ("changes", "note"),
     [
         ({"requested": {"safe": True}}, "safe mode: 0 worker processes"),
-        ({"ahead_batches": 5}, "flatter it by up to 14%"),
+        ({"ahead_batches": 5}, "flatter it by more than 5%"),
+        ({"step_windows": paces(10, 13)}, "changed its pace by more than 20%"),
         ({"page_cache": "cold"}, "page cache cold, not warm"),
         ({"recompiles": 2}, "built 2 graphs again"),
         ({"full_ms": 30.0}, "take turns"),
@@ -115,6 +121,12 @@ def test_what_bends_a_number_is_said_below_the_table(changes: dict[str, object],
     assert note not in plain
     assert note in bent
     assert row(bent, "inline")[-1] == "1"
+
+
+def test_a_step_that_trains_nothing_has_no_pace_to_change() -> None:
+    text = told([measurement(step_windows=paces(10, 13), loss_first=None, loss_last=None)])
+
+    assert "pace" not in text
 
 
 def test_the_same_remark_stands_once() -> None:

@@ -1,4 +1,4 @@
-"""The fresh interpreter of one replicate: reads a request, measures, writes an answer."""
+"""The fresh process of one replicate: reads a request, measures, writes an answer."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ from feedrate.errors import ContractError, FeedrateError, UnavailableError
 from feedrate.stopwatch import since_start_s
 
 
-def main() -> None:
-    """Answer the request whose path is the only argument."""
+def answer(request_path: Path, imported_s: float | None = None) -> None:
+    """Answer a request.
+
+    `imported_s`: seconds that importing torch took the process that this one was forked from; None: nothing is
+    imported yet.
+    """
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    request = json.loads(Path(sys.argv[1]).read_text())
+    request = json.loads(request_path.read_text())
     scratch = Path(request["scratch"])
     try:
-        answer = _answer(request, scratch)
+        found = _measured(request, scratch, imported_s)
     # Whatever a strategy raises is a result; the traceback goes to the log.
     except BaseException as error:
         traceback.print_exc()
-        answer = {"why": _why(error), "reason": _line(error)}
+        found = {"why": _why(error), "reason": _line(error)}
     partial = scratch / "answer.part"
-    partial.write_text(json.dumps(answer, default=_plain, allow_nan=False))
+    partial.write_text(json.dumps(found, default=_plain, allow_nan=False))
     partial.rename(scratch / "answer.json")
 
 
-def _answer(request: Mapping[str, Any], scratch: Path) -> Mapping[str, object]:
+def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | None) -> Mapping[str, object]:
     from feedrate.cell import Cell
     from feedrate.registry import Registry
 
@@ -44,9 +48,10 @@ def _answer(request: Mapping[str, Any], scratch: Path) -> Mapping[str, object]:
         raise UnavailableError("; ".join(need.reason for need in unmet))
     import torch
 
-    import_s = since_start_s()
+    import_s = since_start_s() if imported_s is None else imported_s
     torch.set_num_interop_threads(1)
-    from feedrate.meter import Effort, Meter
+    from feedrate.effort import Effort
+    from feedrate.meter import Meter
 
     requested = {"threads": request["threads"], "seconds": request["seconds"], "safe": request["safe"]}
     asked = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
@@ -88,7 +93,7 @@ def _plain(value: object) -> object:
 
 
 if __name__ == "__main__":
-    main()
+    answer(Path(sys.argv[1]))
     sys.stderr.flush()
     # The answer is written and streams are closed: taking torch apart would only cost every cell a second.
     os._exit(0)

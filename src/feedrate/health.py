@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from feedrate.contract.tasks import VARIES, spread
 from feedrate.errors import ContractError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ __all__ = ["Health"]
 _FIRST = 3
 _LAST = 10
 """Losses that stand for the start and the end of a run: single ones are noise."""
-_VARIES = 0.001
-"""Least standard deviation of predictions; below, a model says the same of everything."""
 
 
 class Health:
@@ -65,10 +64,8 @@ class Health:
             for before, after in zip(self._before, (p for p in model.parameters() if p.requires_grad), strict=True)
         )
         _demand(moved, cell, "no parameter moved")
-        spread = _spread(model, batch)
-        _demand(
-            spread > _VARIES, cell, f"predictions have standard deviation {spread:.2g}: at least {_VARIES} is wanted"
-        )
+        found = spread(model, batch)
+        _demand(found > VARIES, cell, f"predictions have standard deviation {found:.2g}: at least {VARIES} is wanted")
         return {"loss_first": first, "loss_last": last, "skipped_updates": len(losses) - self._updates}
 
 
@@ -80,11 +77,3 @@ def _demand(kept: bool, cell: Cell, reason: str) -> None:
 def _first_not(good: Tensor, losses: Tensor) -> str:
     wrong = losses[~good]
     return f"{float(wrong[0]):.4g}" if len(wrong) else ""
-
-
-def _spread(model: torch.nn.Module, batch: Batch) -> float:
-    """The largest standard deviation over the samples of any output."""
-    with torch.no_grad():
-        outputs = model(batch.tensors)
-    tensors = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs.values())
-    return max(float(t.detach().float().std(dim=0).max()) if len(t) > 1 else float("inf") for t in tensors)

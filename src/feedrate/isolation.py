@@ -1,4 +1,4 @@
-"""One fresh interpreter for each replicate, watched from outside and reaped whole."""
+"""One fresh process for each replicate, watched from outside and reaped whole."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from feedrate import memory
 from feedrate.measurement import Failure, Measurement
+from feedrate.nursery import Forked, Nursery, short_folder
 from feedrate.processes import caps
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ __all__ = ["Settings", "measure"]
 
 _SAMPLE_S = 0.1
 """Between two looks at the tree; a look at its memory is left out while a window is timed."""
+_REST = 10.0
+"""A look at memory is followed by so many times its length without: it takes a core, and locks what it looks at."""
 _GRACE_S = 1.0
 """For processes that clean up when the others are gone (multiprocessing's resource tracker), and for stack dumps."""
-_LONGEST = 50
-"""Characters of a folder in which multiprocessing's sockets still find room for their names."""
 _RESERVE = 0.03
 """Share of the machine's memory below which a run is ended before the kernel picks a victim of its own."""
 
@@ -56,10 +57,12 @@ class Settings:
     """Cap of every thread pool; None: the cores that this process may use."""
     environment: Mapping[str, object] = field(default_factory=dict)
     """The snapshot that goes into every outcome."""
+    nursery: Nursery | None = None
+    """Where processes for the CPU are forked; None: every replicate imports torch for itself."""
 
 
 def measure(cell: str, settings: Settings) -> Outcome:
-    """Measure `cell`, as `str(Cell)` writes it, once in a fresh interpreter.
+    """Measure `cell`, as `str(Cell)` writes it, once in a fresh process.
 
     Whatever happens to the interpreter comes back as a `Failure`; on return, and on any exception such as Ctrl-C,
     none of its processes, temporary files or shared memory is left.
@@ -72,30 +75,39 @@ def measure(cell: str, settings: Settings) -> Outcome:
         "environment": settings.environment,
     }
     log = _log_path(cell, settings)
-    with tempfile.TemporaryDirectory(prefix="feedrate-", dir=_short_folder()) as scratch, log.open("wb") as stderr:
+    with tempfile.TemporaryDirectory(prefix="feedrate-", dir=short_folder()) as scratch:
         request = Path(scratch, "request.json")
         threads = settings.threads or len(os.sched_getaffinity(0))
         request.write_text(json.dumps(_request(cell, settings, scratch, threads)))
-        child = subprocess.Popen(
-            [sys.executable, "-m", "feedrate._child", str(request)],
-            stdin=subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
-            env=_environment(threads, Path(scratch), settings),
-            start_new_session=True,
-        )
+        child = _begun(cell, request, log, threads, settings)
+        nursery = settings.nursery.pid(threads) if settings.nursery and isinstance(child, Forked) else None
         with _reaped(child):
-            seen = _watch(child, Path(scratch, "timing"), settings.timeout_s)
+            seen = _watch(child, nursery, Path(scratch, "timing"), settings.timeout_s)
         answer = Path(scratch, "answer.json")
         raw = json.loads(answer.read_text()) if answer.exists() else None
     kept = _tidy(log)
     return _outcome(record | {"log": kept}, raw, seen, log)
 
 
-def _short_folder() -> str:
-    """The folder for temporary files; workers bind sockets in it, whose paths may have 107 characters."""
-    usual = tempfile.gettempdir()
-    return usual if len(usual) <= _LONGEST else "/tmp"
+def _begun(cell: str, request: Path, log: Path, threads: int, settings: Settings) -> Forked | subprocess.Popen[bytes]:
+    """A process in a session of its own that answers the request."""
+    environment, scratch = _environment(threads, settings), {"TMPDIR": str(request.parent)}
+    on_cpu = cell.endswith("/cpu")
+    if on_cpu:
+        # The compiler's pool of processes is for GPU kernels; started in vain it imports torch beside the measurement.
+        environment["TORCH_WARM_POOL"] = "0"
+    # A CUDA driver that was touched survives no fork, and nothing keeps a library from touching it when imported.
+    if settings.nursery and on_cpu:
+        return settings.nursery.fork(request, log, environment, scratch, threads)
+    with log.open("wb") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", "feedrate._child", str(request)],
+            stdin=subprocess.DEVNULL,
+            stdout=stderr,
+            stderr=stderr,
+            env=environment | scratch,
+            start_new_session=True,
+        )
 
 
 def _log_path(cell: str, settings: Settings) -> Path:
@@ -117,13 +129,13 @@ def _request(cell: str, settings: Settings, scratch: str, threads: int) -> dict[
     }
 
 
-def _environment(threads: int, scratch: Path, settings: Settings) -> dict[str, str]:
-    """This process's environment with thread caps, void after `import torch`, and folders that outlive no run.
+def _environment(threads: int, settings: Settings) -> dict[str, str]:
+    """This process's environment with thread caps, void after `import torch`.
 
     Compiled kernels are kept between runs: the record says how long the first step took.
     """
     kept = settings.logs.resolve() / "compiled"
-    return dict(os.environ) | caps(threads) | {"TMPDIR": str(scratch), "TORCHINDUCTOR_CACHE_DIR": str(kept)}
+    return dict(os.environ) | caps(threads) | {"TORCHINDUCTOR_CACHE_DIR": str(kept)}
 
 
 @dataclass
@@ -137,10 +149,13 @@ class _Seen:
     status: int = 0
 
 
-def _watch(child: subprocess.Popen[bytes], timing: Path, timeout_s: float) -> _Seen:
+def _watch(child: Forked | subprocess.Popen[bytes], nursery: int | None, timing: Path, timeout_s: float) -> _Seen:
     """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out."""
     seen, shm_before = _Seen(), memory.shm_bytes()
+    # Pages that nobody wrote to since the fork: half of each counts as the nursery's, and is the child's memory too.
+    lent = memory.lent_bytes(nursery) if nursery else 0
     deadline = time.monotonic() + timeout_s
+    look = 0.0
     while True:
         with suppress(subprocess.TimeoutExpired):
             seen.status = child.wait(_SAMPLE_S)
@@ -155,12 +170,14 @@ def _watch(child: subprocess.Popen[bytes], timing: Path, timeout_s: float) -> _S
             seen.ended = "memory"
             return seen
         seen.shm_peak = max(seen.shm_peak, memory.shm_bytes() - shm_before)
-        if not timing.exists():
-            seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(memory.family(child.pid)))
+        start = time.monotonic()
+        if start > look and not timing.exists():
+            seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(memory.family(child.pid)) + lent)
+            look = time.monotonic() + (time.monotonic() - start) * _REST
 
 
 @contextmanager
-def _reaped(child: subprocess.Popen[bytes]) -> Iterator[None]:
+def _reaped(child: Forked | subprocess.Popen[bytes]) -> Iterator[None]:
     """On leaving, every process of the child's session is gone."""
     try:
         yield

@@ -51,7 +51,7 @@ class _Record:
 
 @dataclass(frozen=True)
 class Measurement(_Record):
-    """One replicate: one fresh interpreter that timed one cell."""
+    """One replicate: one fresh process that timed one cell."""
 
     step_windows: tuple[Window, ...]
     """The step alone on resident batches; half before and half after the rest, so that drift shows."""
@@ -84,7 +84,7 @@ class Measurement(_Record):
     recompiles: int
     """Graphs it built again while the run went on."""
     batch_bytes: int
-    """Bytes of the first batch as the loader yields it."""
+    """Bytes of a planned batch of mean size as the loader yields it."""
     host_peak_bytes: int | None
     """Largest proportional set size of the whole process tree."""
     shm_peak_bytes: int | None
@@ -97,21 +97,30 @@ class Measurement(_Record):
     """`warm`, `cold` or `unknown`, as verified before timing."""
     requested: Mapping[str, object] = field(default_factory=dict)
     observed: Mapping[str, object] = field(default_factory=dict)
+    batch_samples: float | None = None
+    """Mean samples of a planned batch. None in records of feedrate before it was kept."""
 
     @property
     def step_batch_s(self) -> float:
-        """T_S: mean seconds a batch of the step alone."""
-        return _batch_s(self.step_windows)
+        """T_S: seconds a batch of mean size, of the step alone."""
+        return self._batch_s(self.step_windows)
 
     @property
     def loader_batch_s(self) -> float:
-        """T_L: mean seconds a batch of the loader alone."""
-        return _batch_s(self.loader_windows)
+        """T_L: seconds a batch of mean size, of the loader alone."""
+        return self._batch_s(self.loader_windows)
 
     @property
     def full_batch_mean_s(self) -> float:
-        """T_F: mean seconds a batch of both together, total time over total batches."""
-        return _batch_s(self.full_windows)
+        """T_F: seconds a batch of mean size, of both together: total time over total samples, times its samples."""
+        return self._batch_s(self.full_windows)
+
+    def _batch_s(self, windows: tuple[Window, ...]) -> float:
+        # Short windows over ragged days meet large and small ones in other shares each: seconds a batch would compare
+        # days, not loaders.
+        if self.batch_samples is None:
+            return sum(window.s for window in windows) / sum(window.batches for window in windows)
+        return _sample_s(windows) * self.batch_samples
 
     @property
     def time_per_sample_s(self) -> float:
@@ -185,7 +194,7 @@ class Measurement(_Record):
     def step_drift(self) -> float:
         """The step alone after the full run, relative to before it, less 1: how steady the machine was."""
         half = len(self.step_windows) // 2
-        return _batch_s(self.step_windows[half:]) / _batch_s(self.step_windows[:half]) - 1
+        return _sample_s(self.step_windows[half:]) / _sample_s(self.step_windows[:half]) - 1
 
     def as_json(self) -> dict[str, object]:
         """One line of the raw results."""
@@ -220,10 +229,6 @@ class Failure(_Record):
 
 
 Outcome: TypeAlias = "Measurement | Failure"
-
-
-def _batch_s(windows: tuple[Window, ...]) -> float:
-    return sum(window.s for window in windows) / sum(window.batches for window in windows)
 
 
 def _sample_s(windows: tuple[Window, ...]) -> float:

@@ -12,6 +12,7 @@ __all__ = [
     "available_bytes",
     "cached_share",
     "family",
+    "lent_bytes",
     "pss_bytes",
     "session",
     "shm_bytes",
@@ -44,14 +45,22 @@ def pss_bytes(pids: Iterable[int]) -> int:
 
 
 def _pss_bytes(pid: int) -> int:
+    return _rollup(pid).get("Pss", 0)
+
+
+def lent_bytes(pid: int) -> int:
+    """The part that a process bears of the pages it shares with others: what belongs to those it forked as well."""
+    found = _rollup(pid)
+    return found.get("Pss", 0) - found.get("Private_Clean", 0) - found.get("Private_Dirty", 0)
+
+
+def _rollup(pid: int) -> dict[str, int]:
+    """Bytes of a process's mappings by kind; empty when it has ended."""
     try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
-        # It ended while we looked.
-        return 0
-    return 0
+        return {}
+    return {name: int(text.split()[0]) * 1024 for name, _, text in (line.partition(":") for line in lines)}
 
 
 def shm_bytes() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice, pairwise
@@ -14,7 +14,10 @@ import torch
 
 from feedrate import memory
 from feedrate.contract.values import Reference, check_batch
+from feedrate.device import Device
+from feedrate.effort import Effort
 from feedrate.errors import UnavailableError
+from feedrate.feed import Feed
 from feedrate.health import Health
 from feedrate.loaders.resident import Resident
 from feedrate.measurement import Window
@@ -26,8 +29,6 @@ from feedrate.transfer import delivered
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import Tensor
-
     from feedrate.batch import Batch
     from feedrate.cell import Cell
     from feedrate.dataset import DataSet
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from feedrate.loader import Loader
     from feedrate.plan import Plan
 
-__all__ = ["Effort", "Meter"]
+__all__ = ["Meter"]
 
 _ENDLESS = 1_000_000
 """Epochs of a plan that is left when enough was measured."""
@@ -43,52 +44,11 @@ _RESIDENT_BYTES = 64 << 20
 """Of the batches behind T_S: more than the last-level caches hold."""
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How long to measure."""
-
-    seconds: float = 0.4
-    """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
-    windows: int = 4
-    most: float = 3.0
-    """A full run is never longer than this many times `seconds`."""
-    least_batches: int = 4
-    """Of each of the three times, however slow the step is."""
-    check_bytes: int = 64 << 20
-    """Batches worth at most so many bytes are compared with the generator before timing."""
-    memory_s: float = 0.5
-    """How long the loop goes on untimed, so that memory is read while nothing is timed."""
-
-    def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:
-        """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""
-        wanted = max(self.seconds / batch_s, at_least, min(20 * ahead, epoch))
-        return max(at_least, int(min(wanted, max(self.seconds * self.most / batch_s, at_least))))
-
-
 class Idle(torch.optim.Optimizer):
     """An optimizer of nothing, for steps that train nothing: a real one takes seconds to import."""
 
     def __init__(self) -> None:
         self._optimizer_step_post_hooks = OrderedDict()
-
-
-class Feed:
-    """A stream whose batches are counted and whose row ids are kept, for the check that follows the timing."""
-
-    def __init__(self, stream: Generator[Batch, None, None]) -> None:
-        self._stream = stream
-        self.ids: list[Tensor] = []
-
-    def take(self) -> Batch:
-        """The next batch."""
-        batch = next(self._stream)
-        # A copy: the ids may lie in a buffer that returns to the loader with the batch.
-        self.ids.append(batch.ids.clone())
-        return batch
-
-    def drain(self, batches: int) -> int:
-        """Take that many batches and drop them; returns the samples in them."""
-        return sum(len(self.take()) for _ in range(batches))
 
 
 @dataclass
@@ -111,29 +71,27 @@ class Meter:
             UnavailableError: this loader cannot do what this workload asks.
         """
         start = now_s()
+        self._device = Device(self.cell.device)
         self._demand_order()
         self._demand_memory()
         memory.warm(self._files)
         torch.manual_seed(0)
-        device = torch.device(self.cell.device)
         workload, size = self.cell.workload, self.cell.size
         if self.cell.step.trains:
-            model = workload.model(size).to(device).train()
+            model = workload.model(size).to(self.cell.device).train()
             optimizer = workload.trainer(model)
         else:
             model, optimizer = torch.nn.Identity(), Idle()
         health = Health(model, optimizer)
         update = self.cell.step.bind(model, workload.loss, optimizer)
         self._update: Callable[[Batch], object] = health.watched(update) if self.cell.step.trains else update
-        self._sync: Callable[[], None] = torch.cuda.synchronize if device.type == "cuda" else _nothing
-        self._note_device_idle()
         self.raw["build_s"] = now_s() - start
         leave_alone()
         before = self._step_alone(first=True)
         plan = self._plan(self.cell.loader)
-        self._reset_device_peaks()
+        self._device.reset_peaks()
         loader_windows, full_windows = self._streamed(plan)
-        self._note_device_peaks()
+        self.raw |= self._device.peaks()
         after = self._step_alone(first=False)
         self.raw["recompiles"] = _graphs() - int(str(self.raw["compiles"]))
         self.raw |= {"step_windows": (*before, *after), "loader_windows": loader_windows, "full_windows": full_windows}
@@ -163,7 +121,7 @@ class Meter:
     def _plan(self, loader: Loader) -> Plan:
         cast: Cast = "host" if loader.cast == "host" else "device"
         plan = self.cell.workload.plan(self.data, self.cell.size, epochs=_ENDLESS, cast=cast)
-        return replace(plan, device=self.cell.device, room_bytes=self._room_bytes(), logs=self.logs)
+        return replace(plan, device=self.cell.device, room_bytes=self._device.room_bytes(), logs=self.logs)
 
     # --- the step alone
 
@@ -179,20 +137,21 @@ class Meter:
     def _step_alone(self, *, first: bool) -> tuple[Window, ...]:
         with self._resident() as batches:
             if first:
-                self.raw["first_step_s"] = timed(lambda n: self._steps(batches, n), 1, self._sync).s
+                self.raw["first_step_s"] = timed(lambda n: self._steps(batches, n), 1, self._device.synchronize).s
                 leave_alone()
-                self._meet_other_sizes(batches)
-            # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
-            self._steps(batches, 1)
-            pace_s = self._pace_s(lambda n: self._steps(batches, n))
-            if first:
+                if _graphs():
+                    self._meet_other_sizes(batches)
+                self._step_pace_s = self._pace_s(lambda n: self._steps(batches, n))
                 self.raw["compiles"] = _graphs()
+            else:
+                # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
+                self._steps(batches, 1)
             half = self.effort.windows // 2
-            count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / pace_s))
+            count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / self._step_pace_s))
             return self._windows(lambda n: self._steps(batches, n), half, -(-count // half))
 
     def _meet_other_sizes(self, batches: Iterator[Batch]) -> None:
-        """Train once on batches of two more sizes, if there are: a compiled step compiles again for the second."""
+        """Train once on batches of each of a few sizes: a compiled step compiles again for the second."""
         met: set[int] = set()
         for batch in islice(batches, _SIZES_WITHIN):
             if len(batch) not in met and len(met) < _SIZES:
@@ -201,8 +160,8 @@ class Meter:
 
     def _pace_s(self, work: Callable[[int], int]) -> float:
         """Seconds a batch, from as few as will do: more where one is too quick to be believed."""
-        one = timed(work, 1, self._sync).s
-        return one if one > self.effort.seconds / 10 else timed(work, 8, self._sync).batch_s
+        one = timed(work, 1, self._device.synchronize).s
+        return one if one > self.effort.seconds / 10 else timed(work, 8, self._device.synchronize).batch_s
 
     def _steps(self, batches: Iterator[Batch], count: int) -> int:
         samples = 0
@@ -215,7 +174,7 @@ class Meter:
     def _windows(self, work: Callable[[int], int], count: int, batches: int) -> tuple[Window, ...]:
         self.timing(True)
         try:
-            return tuple(timed(work, batches, self._sync) for _ in range(count))
+            return tuple(timed(work, batches, self._device.synchronize) for _ in range(count))
         finally:
             self.timing(False)
 
@@ -227,16 +186,17 @@ class Meter:
         with closing(delivered(self.cell.loader, plan)) as stream:
             feed = Feed(stream)
             first = feed.take()
-            self._sync()
+            self._device.synchronize()
             self.raw["first_batch_s"] = now_s() - start
-            self.raw["batch_bytes"] = self._stored_bytes(plan, first)
+            self.raw["batch_samples"] = plan.samples / plan.epoch_batches
+            self.raw["batch_bytes"] = round(plan.samples / plan.epoch_batches * self._sample_bytes(plan))
             self.raw["checked_batches"] = self._checked(feed, first, plan)
             del first
             loader_windows = self._phase(feed.drain, plan, ahead)
             stamps: list[float] = []
-            discarded = len(feed.ids)
+            discarded = feed.taken
             full_windows = self._phase(lambda n: self._both(feed, n, stamps), plan, ahead)
-            self.raw["discarded_batches"] = len(feed.ids) - discarded - sum(window.batches for window in full_windows)
+            self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
             self.raw["full_batch_s"] = _gaps(stamps, full_windows)
             self._memory_stretch(feed)
         demand_planned(self.cell.loader, plan, feed.ids)
@@ -283,44 +243,14 @@ class Meter:
         while now_s() < until:
             self._both(feed, 1, [])
 
-    def _stored_bytes(self, plan: Plan, batch: Batch) -> int:
-        return len(batch) * sum(field.sample_bytes(plan.cast) for field in plan.batch_fields)
-
-    # --- the device
-
-    def _room_bytes(self) -> int:
-        """Memory that a loader may fill: what the device has left beside the step's own peak."""
-        if self.cell.device == "cpu":
-            return memory.available_bytes() // 4
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.max_memory_allocated()
-
-    def _note_device_idle(self) -> None:
-        if self.cell.device == "cuda":
-            self._idle_free = torch.cuda.mem_get_info()[0]
-
-    def _reset_device_peaks(self) -> None:
-        if self.cell.device == "cuda":
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-
-    def _note_device_peaks(self) -> None:
-        cuda = self.cell.device == "cuda"
-        self.raw |= {
-            "device_allocated_peak_bytes": torch.cuda.max_memory_allocated() if cuda else None,
-            "device_reserved_peak_bytes": torch.cuda.max_memory_reserved() if cuda else None,
-            "device_used_peak_bytes": self._idle_free - torch.cuda.mem_get_info()[0] if cuda else None,
-        }
+    def _sample_bytes(self, plan: Plan) -> int:
+        return sum(field.sample_bytes(plan.cast) for field in plan.batch_fields)
 
 
 _SIZES, _SIZES_WITHIN = 3, 256
 """Sizes of batches that are met before timing, and among how many batches they are looked for."""
 _WARM = 0.99
 _UNTRAINED: dict[str, object] = {"loss_first": None, "loss_last": None, "skipped_updates": 0}
-
-
-def _nothing() -> None:
-    return
 
 
 def _graphs() -> int:

@@ -11,7 +11,7 @@ from feedrate.measurement import Failure, Outcome
 __all__ = ["Begin", "Measure", "Run"]
 
 Measure = Callable[[str, int], Outcome]
-"""(cell, replicate) -> what came of it, in a fresh interpreter."""
+"""(cell, replicate) -> what came of it, in a fresh process."""
 Begin = Callable[[str, int], None]
 """Told of a cell before it starts, and how many measurements are still to come, this one among them."""
 

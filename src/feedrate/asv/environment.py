@@ -6,6 +6,7 @@ small wheel and one per plugin, each built once per git tree, offline. `asv.conf
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sys
@@ -22,6 +23,7 @@ from feedrate.asv.overlay import host_folders, lay
 from feedrate.asv.settings import identity
 from feedrate.asv.wheels import Package, Shelf, packages
 from feedrate.machine import gpus
+from feedrate.nursery import NURSERY, Nursery
 
 __all__ = ["Overlay"]
 
@@ -53,6 +55,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
             "FEEDRATE_DATA": str(Path(os.environ.get("FEEDRATE_DATA") or "data").resolve()),
             "FEEDRATE_LOGS": str(Path("logs").resolve()),
             "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
+            NURSERY: str(_nursery()),
         }
 
     @classmethod
@@ -110,3 +113,10 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
     @property
     def _folder(self) -> Path:
         return Path(self._path)
+
+
+def _nursery() -> Path:
+    """A folder for as long as this asv lives: the commits' own `feedrate run` share what they start in it."""
+    folder = Nursery.make()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -106,14 +106,16 @@ def updated(matrix: Matrix, offered: Names) -> Matrix:
     return replace(matrix, names=names, versions=matrix.versions + ("1",) * len(new.workloads))
 
 
-def selection(names: Names) -> str:
+def selection(names: Names, metrics: tuple[str, ...] = ()) -> str:
     """Give the regular expression that makes `asv run --bench` measure these alone; an empty family means all of it.
 
     What it leaves out costs nothing, not even a process; what was measured of it before is kept.
     """
     # asv spells a cell `feed.boardmoves.track_first_batch('inline', 'fp32')`.
     classes = tuple(class_name(workload) for workload in names.workloads)
-    return rf"^feed\.{_any_of(classes)}\.track_\w+\('{_any_of(names.loaders)}', '{_any_of(names.steps)}'\)$"
+    return (
+        rf"^feed\.{_any_of(classes)}\.track_{_any_of(metrics)}\('{_any_of(names.loaders)}', '{_any_of(names.steps)}'\)$"
+    )
 
 
 def class_name(workload: str) -> str:

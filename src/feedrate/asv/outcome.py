@@ -1,4 +1,4 @@
-"""One sample of one cell: the code of the commit under test, in a fresh interpreter, asked over its command line."""
+"""One sample of one cell: the code of the commit under test, in a fresh process, asked over its command line."""
 
 from __future__ import annotations
 

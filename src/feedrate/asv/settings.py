@@ -19,7 +19,7 @@ class Settings:
     size: str
     device: str
     replicates: int
-    """Samples of a cell, each from a fresh interpreter. Never 6: no outcome of asv's test can then be a difference."""
+    """Samples of a cell, each from a fresh process. Never 6: no outcome of asv's test can then be a difference."""
     deadline_s: int
     """Longest one sample may take; `feedrate run` gives up by itself, long before asv's silence timeout."""
     commit: str

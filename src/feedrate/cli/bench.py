@@ -13,6 +13,7 @@ from pathlib import Path
 
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
+from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import self_contained
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
@@ -104,7 +105,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
         UnavailableError: asv measured nothing.
     """
     command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write("", None), "--record-samples"]
-    command += ["--bench", selection(Names(*(tuple(dict.fromkeys(family)) for family in _families(ready))))]
+    command += ["--bench", _selection(ready)]
     log = _LOGS / raw.stem / "asv.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = dict(shell.environ) | dict(chosen) | {
@@ -127,6 +128,15 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw)))
 
 
+def _selection(ready: Sequence[Cell]) -> str:
+    """What asv is asked for: the cells that can run, and on the CPU no memory of a device."""
+    names = Names(*(tuple(dict.fromkeys(family)) for family in _families(ready)))
+    devices = {cell.device for cell in ready}
+    return selection(
+        names, tuple(metric.name for metric in METRICS if "device" not in metric.name or "cuda" in devices)
+    )
+
+
 def _families(cells: Sequence[Cell]) -> Iterator[list[str]]:
     yield [str(cell.workload) for cell in cells]
     yield [str(cell.loader) for cell in cells]
@@ -135,7 +145,7 @@ def _families(cells: Sequence[Cell]) -> Iterator[list[str]]:
 
 def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]:
     """Yield the outcomes that are added to a file while a process runs."""
-    seen = sum(1 for _ in read(raw)) if raw.exists() else 0
+    size, seen = 0, sum(1 for _ in read(raw)) if raw.exists() else 0
     running = True
     while running:
         try:
@@ -143,9 +153,12 @@ def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]
             running = False
         except subprocess.TimeoutExpired:
             running = True
-        outcomes = list(read(raw)) if raw.exists() else []
-        yield from outcomes[seen:]
-        seen = len(outcomes)
+        # Reading it costs what the cells that run meanwhile lack.
+        if raw.exists() and raw.stat().st_size != size:
+            size = raw.stat().st_size
+            outcomes = list(read(raw))
+            yield from outcomes[seen:]
+            seen = len(outcomes)
 
 
 def _published(shell: Shell) -> str:

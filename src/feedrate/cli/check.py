@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from feedrate.cli.options import add_json, add_plugin
 from feedrate.cli.shell import Shell
@@ -23,14 +23,20 @@ if TYPE_CHECKING:
 
 __all__ = ["arguments", "run"]
 
+Strategic: TypeAlias = Loader | Step | Workload
+"""What can be held to promises."""
+
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        "names", nargs="+", metavar="NAME", help="a loader or step, such as workers[count=2], or a file"
+        "names", nargs="+", metavar="NAME", help="a loader, step or workload, such as workers[count=2], or a file"
     )
     parser.add_argument(
-        "--workload", "-w", metavar="WORKLOAD", help="the task to check on; the first there is unless given"
+        "--workload",
+        "-w",
+        metavar="WORKLOAD",
+        help="what loaders and steps are checked on; the first there is unless given",
     )
     add_plugin(parser.add_argument)
     add_json(parser.add_argument)
@@ -44,30 +50,34 @@ def run(options: Namespace, shell: Shell) -> int:
     for strategy in strategies:
         if strategy.unmet():
             raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet())}")
-    workload = _workload(options.workload, registry)
-    verdicts = []
-    with _trial(workload) as trial:
-        for strategy in strategies:
-            verdicts += list(_verdicts(strategy, trial, shell, quiet=options.json))
+    verdicts = list(_all_verdicts(strategies, options, shell, registry))
     if options.json:
         shell.print_json(verdicts)
     return int(any(verdict["broken"] for verdict in verdicts))
 
 
-def _strategies(name: str, registry: Registry) -> list[Loader | Step]:
-    """What a name means: a loader, a step, both, or all that a file offers."""
+def _strategies(name: str, registry: Registry) -> list[Strategic]:
+    """What a name means: strategies of each family that has it, or all that a file offers."""
     if name.endswith(".py"):
         mine = {key for key, origin in registry.origins.items() if origin == name}
-        found: list[Loader | Step] = [one for one in registry.loaders.values() if f"loader/{one.name}" in mine]
-        found += [one for one in registry.steps.values() if f"step/{one.name}" in mine]
+        found: list[Strategic] = [
+            *(one for one in registry.loaders.values() if f"loader/{one.name}" in mine),
+            *(one for one in registry.steps.values() if f"step/{one.name}" in mine),
+            *(one for one in registry.workloads.values() if f"workload/{one.name}" in mine),
+        ]
         if not found:
-            raise UsageError(f"{name}: offers neither a loader nor a step")
+            raise UsageError(f"{name}: offers no loader, step or workload")
         return found
     plain = split_spec(name)[0]
-    families = ((registry.loaders, registry.loader), (registry.steps, registry.step))
+    families = (
+        (registry.loaders, registry.loader),
+        (registry.steps, registry.step),
+        (registry.workloads, registry.workload),
+    )
     meant = [parse(name) for known, parse in families if plain in known]
     if not meant:
-        raise UsageError(f"no loader or step {plain!r}; {near(plain, [*registry.loaders, *registry.steps])}")
+        known = [*registry.loaders, *registry.steps, *registry.workloads]
+        raise UsageError(f"no loader, step or workload {plain!r}; {near(plain, known)}")
     return meant
 
 
@@ -92,13 +102,30 @@ def _trial(workload: Workload) -> Iterator[Trial]:
         yield Trial(workload.plan(data, "tiny", epochs=2), recipe)
 
 
-def _verdicts(strategy: Loader | Step, trial: Trial, shell: Shell, *, quiet: bool) -> Iterator[dict[str, str]]:
+def _all_verdicts(
+    strategies: Iterable[Strategic], options: Namespace, shell: Shell, registry: Registry
+) -> Iterator[dict[str, str]]:
+    from feedrate.contract import unwritten
+
+    say = not options.json
+    for one in strategies:
+        if isinstance(one, Workload):
+            yield from _verdicts(one, unwritten(one), shell, say=say)
+    others = [one for one in strategies if not isinstance(one, Workload)]
+    if others:
+        with _trial(_workload(options.workload, registry)) as trial:
+            for one in others:
+                yield from _verdicts(one, trial, shell, say=say)
+
+
+def _verdicts(strategy: Strategic, trial: Trial, shell: Shell, *, say: bool) -> Iterator[dict[str, str]]:
     from feedrate.contract import check
 
-    if not quiet:
-        shell.out.print(f"{strategy}, on {trial.recipe.folder_name}", style="bold", soft_wrap=True)
+    if say:
+        on = "" if isinstance(strategy, Workload) else f", on {trial.recipe.folder_name}"
+        shell.out.print(f"{strategy}{on}", style="bold", soft_wrap=True)
     for promise, broken in check(strategy, trial):
-        if not quiet:
+        if say:
             line = f"  BROKEN  {promise}: {broken}" if broken else f"  kept    {promise}"
             shell.out.print(line, style="red" if broken else None, soft_wrap=True)
         yield {"strategy": str(strategy), "promise": promise, "broken": str(broken or "")}

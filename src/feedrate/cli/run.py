@@ -16,6 +16,7 @@ from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
 from feedrate.measurement import Failure, Outcome, append
+from feedrate.nursery import Nursery
 from feedrate.registry import Registry
 from feedrate.report.document import document
 from feedrate.report.progress import run_progress
@@ -91,10 +92,15 @@ def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
 
 def run(options: Namespace, shell: Shell) -> int:
     """Measure, and print the table: 0 done, 1 some cells failed, 130 interrupted."""
+    with Nursery.opened(shell.environ) as nursery:
+        return _run(options, shell, nursery)
+
+
+def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
     from feedrate.cli import plumbing
 
     registry = Registry.load(options.plugin)
-    session = _session(options, shell)
+    session = _session(options, shell, nursery)
     if options.cell:
         return plumbing.run(options, shell, registry, session)
     cells = _cells(options, registry)
@@ -113,15 +119,16 @@ def run(options: Namespace, shell: Shell) -> int:
     return 130 if interrupted else int(failed)
 
 
-def _session(options: Namespace, shell: Shell) -> Run:
+def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
     now = datetime.now(UTC)
     name = shell.environ.get(RUN) or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     environment = snapshot(shell.environ)
-    return Run(name, now.isoformat(timespec="seconds"), environment, _isolated(options, shell, name, environment))
+    measure = _isolated(options, shell, name, environment, nursery)
+    return Run(name, now.isoformat(timespec="seconds"), environment, measure)
 
 
-def _isolated(options: Namespace, shell: Shell, name: str, environment: dict[str, object]) -> Measure:
-    """Measure in a fresh interpreter, as the options say."""
+def _isolated(options: Namespace, shell: Shell, name: str, environment: dict[str, object], nursery: Nursery) -> Measure:
+    """Measure in a fresh process, as the options say."""
     from feedrate.isolation import Settings, measure
 
     def measured(cell: str, replicate: int) -> Outcome:
@@ -136,6 +143,7 @@ def _isolated(options: Namespace, shell: Shell, name: str, environment: dict[str
             timeout_s=options.deadline_s,
             threads=options.threads,
             environment=environment,
+            nursery=nursery,
         )
         return measure(cell, settings=settings)
 

@@ -1,4 +1,4 @@
-"""What loaders and steps promise, as functions that raise `ContractError`; shipped, so that plugins' tests use them.
+"""What strategies promise, as functions that raise `ContractError`; shipped, so that plugins' tests use them.
 
 A plugin's whole test file::
 
@@ -9,8 +9,8 @@ A plugin's whole test file::
         data = DataSet.write(tmp_path / recipe.folder_name, recipe)
         promise(MyLoader(), Trial(workload.plan(data, "tiny", epochs=2), recipe))
 
-Every promise takes a strategy and a `Trial`. Promises given the same trial share one stream of the loader, or one
-training run of the step, so keep the trial where there are several.
+Every promise takes a strategy and a `Trial`; that of a workload needs no files: `unwritten(workload)`. Promises given
+the same trial share one stream of the loader, or one training run, so keep the trial where there are several.
 """
 
 from __future__ import annotations
@@ -23,6 +23,15 @@ from feedrate.contract.content import leaves_batches_to_their_owner, serves_the_
 from feedrate.contract.damage import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
 from feedrate.contract.leftovers import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.contract.tasks import (
+    cuts_every_sample,
+    learns_what_it_asks,
+    makes_the_declared_columns,
+    makes_the_same_rows_in_pieces,
+    plans_each_sample_once,
+    predicts_different_things,
+    unwritten,
+)
 from feedrate.contract.training import (
     learns_like_plain_training,
     leaves_the_batch_alone,
@@ -34,24 +43,29 @@ from feedrate.contract.values import GeneratorSource, Reference, check_batch, ex
 from feedrate.errors import ContractError
 from feedrate.loader import Loader
 from feedrate.step import Step
+from feedrate.workload import Workload
 
 __all__ = [
     "LOADER_PROMISES",
     "STEP_PROMISES",
+    "WORKLOAD_PROMISES",
     "GeneratorSource",
     "LoaderPromise",
     "Reference",
     "StepPromise",
     "Trial",
+    "WorkloadPromise",
     "check",
     "check_batch",
     "expected_batches",
     "title",
+    "unwritten",
 ]
 
-S = TypeVar("S", Loader, Step)
+S = TypeVar("S", Loader, Step, Workload)
 LoaderPromise: TypeAlias = Callable[[Loader, Trial], None]
 StepPromise: TypeAlias = Callable[[Step, Trial], None]
+WorkloadPromise: TypeAlias = Callable[[Workload, Trial], None]
 
 LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     serves_each_row_once,
@@ -78,24 +92,41 @@ STEP_PROMISES: tuple[StepPromise, ...] = (
 )
 """Each raises ContractError; a step whose `trains` is false keeps all but the last by being exempt."""
 
+WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
+    makes_the_declared_columns,
+    makes_the_same_rows_in_pieces,
+    plans_each_sample_once,
+    cuts_every_sample,
+    learns_what_it_asks,
+    predicts_different_things,
+)
+"""Each raises ContractError; the trial is one of the workload itself."""
 
-def title(promise: LoaderPromise | StepPromise) -> str:
+
+def title(promise: Callable[..., None]) -> str:
     """The promise in words, such as `serves each row once`."""
     return promise.__name__.replace("_", " ")
 
 
-def check(strategy: Loader | Step, trial: Trial) -> Iterator[tuple[str, ContractError | None]]:
-    """Yield each promise of a loader or a step, in words, with how it was broken, or None.
+def check(strategy: Loader | Step | Workload, trial: Trial) -> Iterator[tuple[str, ContractError | None]]:
+    """Yield each promise of a strategy, in words, with how it was broken, or None.
 
     Raises:
         UnavailableError: the strategy cannot run here.
     """
     if isinstance(strategy, Loader):
-        for loader_promise in LOADER_PROMISES:
-            yield title(loader_promise), _broken(loader_promise, strategy, trial)
+        yield from _checked(LOADER_PROMISES, strategy, trial)
+    elif isinstance(strategy, Step):
+        yield from _checked(STEP_PROMISES, strategy, trial)
     else:
-        for step_promise in STEP_PROMISES:
-            yield title(step_promise), _broken(step_promise, strategy, trial)
+        yield from _checked(WORKLOAD_PROMISES, strategy, trial)
+
+
+def _checked(
+    promises: tuple[Callable[[S, Trial], None], ...], strategy: S, trial: Trial
+) -> Iterator[tuple[str, ContractError | None]]:
+    for promise in promises:
+        yield title(promise), _broken(promise, strategy, trial)
 
 
 def _broken(promise: Callable[[S, Trial], None], strategy: S, trial: Trial) -> ContractError | None:

@@ -15,7 +15,14 @@ from feedrate.contract.values import Reference, demand_equal
 from feedrate.errors import ContractError
 from feedrate.step import Step, Update
 
-__all__ = ["learns_like_plain_training", "leaves_the_batch_alone", "moves_the_parameters", "returns_a_loss"]
+__all__ = [
+    "learns_like_plain_training",
+    "leaves_the_batch_alone",
+    "moves_the_parameters",
+    "plain_progress",
+    "plainly_trained",
+    "returns_a_loss",
+]
 
 UPDATES = 12
 """On one batch, which any optimizer learns by heart. A step that scales its loss may skip the first few."""
@@ -39,7 +46,7 @@ def moves_the_parameters(step: Step, trial: Trial) -> None:
     """Every parameter that plain training moves has moved."""
     if not step.trains:
         return
-    found, wanted = _trained(step, trial), _plainly_trained(trial)
+    found, wanted = _trained(step, trial), plainly_trained(trial)
     moved = _moved(wanted)
     still = sorted(moved - _moved(found))
     if still:
@@ -52,7 +59,7 @@ def learns_like_plain_training(step: Step, trial: Trial) -> None:
     """The loss, computed anew in fp32, falls about as far as in plain fp32 training."""
     if not step.trains:
         return
-    wanted = _progress(_plainly_trained(trial), trial)
+    wanted = plain_progress(trial)
     if not wanted > 0:
         raise ContractError(
             f"{trial.recipe.workload}: plain fp32 training lowers its loss by {wanted:.3g}: mend that first"
@@ -90,7 +97,8 @@ def _trained(step: Step, trial: Trial) -> _Trained:
     return trial.once(step, lambda: within(trial.deadline_s, step, lambda: _train(step, trial)))
 
 
-def _plainly_trained(trial: Trial) -> _Trained:
+def plainly_trained(trial: Trial) -> _Trained:
+    """What plain fp32 training does to a new model of the trial's workload; trained once a trial."""
     return trial.once(None, lambda: within(trial.deadline_s, "plain fp32 training", lambda: _train(None, trial)))
 
 
@@ -141,6 +149,11 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
 
 def _moved(trained: _Trained) -> set[str]:
     return {name for name in trained.parameters if not trained.before[name].equal(trained.after[name])}
+
+
+def plain_progress(trial: Trial) -> float:
+    """By how much plain fp32 training lowers the loss of its batch."""
+    return _progress(plainly_trained(trial), trial)
 
 
 def _progress(trained: _Trained, trial: Trial) -> float:

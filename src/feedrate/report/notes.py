@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from feedrate.measurement import Failure
-from feedrate.report.figures import number, share
+from feedrate.report.figures import number
 from feedrate.report.row import Row
 
 __all__ = ["notes"]
 
-_BIAS = 0.05
-_DRIFT = 0.05
-"""Shares from which prefetched batches, or a machine that changed its pace, are worth a word."""
+_LEVELS = (0.5, 0.2, 0.05)
+"""Shares above which prefetched batches, or a machine that changed its pace, are worth a word. A few levels rather than
+each row's own figure: rows share a remark, and the figures are in the raw results."""
 _TURNS = 1.3
 """Gain from overlapping the two that is worth a word: near balance a finite buffer alone costs 3 to 14 %."""
 
@@ -43,13 +43,13 @@ def _settings(row: Row) -> Iterator[str]:
 
 
 def _doubts(row: Row) -> Iterator[str]:
-    bias = max(one.prefetch_bias for one in row.measured)
-    if bias > _BIAS:
-        yield f"batches made before the windows may flatter it by up to {share(bias)}: a longer --seconds lowers that"
-    drift = max((one.step_drift for one in row.measured), key=abs)
-    if abs(drift) > _DRIFT:
-        pace = "slower" if drift > 0 else "faster"
-        yield f"the step alone was {share(abs(drift))} {pace} after the run than before: the machine was not steady"
+    bias = _level(one.prefetch_bias for one in row.measured)
+    if bias:
+        yield f"batches made before the windows may flatter it by more than {bias}: a longer --seconds lowers that"
+    # A step that trains nothing takes microseconds: its pace says nothing of the machine.
+    drift = _level(abs(one.step_drift) for one in row.measured if one.loss_first is not None)
+    if drift:
+        yield f"the step alone changed its pace by more than {drift} during the run: the machine was not steady"
     recompiled = max(one.recompiles for one in row.measured)
     if recompiled:
         yield f"torch.compile built {recompiled} graphs again inside the run"
@@ -60,3 +60,9 @@ def _doubts(row: Row) -> Iterator[str]:
     loader, step = row.mean(lambda one: one.loader_ceiling), row.mean(lambda one: one.step_ceiling)
     if loader is not None and step is not None and min(loader, step) > _TURNS:
         yield "together slower than either alone: they take turns, or compete for cores or memory"
+
+
+def _level(shares: Iterable[float]) -> str:
+    """The highest level that the largest share exceeds; empty if it exceeds none."""
+    largest = max(shares, default=0.0)
+    return next((f"{level:.0%}" for level in _LEVELS if largest > level), "")

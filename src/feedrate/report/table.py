@@ -25,7 +25,7 @@ COLUMNS = {
     "": "* the fastest loader of its step; ~ not told apart from it: their intervals overlap",
     "samples/s": "loader and step together: samples over seconds, mean of the replicates",
     "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
-    "T_F ms": "milliseconds a batch, loader and step together",
+    "T_F ms": "milliseconds a batch (of mean size, where sizes differ), loader and step together",
     "T_L ms": "milliseconds a batch, the loader alone, drained to where the step would take over",
     "T_S ms": "milliseconds a batch, the step alone on batches that are ready",
     "loader up to": "T_F/T_S: what a perfect loader would gain here, and the most that any can",

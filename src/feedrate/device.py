@@ -1,0 +1,43 @@
+"""Memory of the device that a cell runs on; on the CPU there is nothing to account for."""
+
+from __future__ import annotations
+
+import torch
+
+from feedrate import memory
+
+__all__ = ["Device"]
+
+
+class Device:
+    """The device of one run, from before the model is on it."""
+
+    def __init__(self, name: str) -> None:
+        self._cuda = name == "cuda"
+        self._idle_free = torch.cuda.mem_get_info()[0] if self._cuda else 0
+
+    def synchronize(self) -> None:
+        """Wait until all that was started on it is done."""
+        if self._cuda:
+            torch.cuda.synchronize()
+
+    def room_bytes(self) -> int:
+        """Memory that a loader may fill: what there is beside the step's own peak."""
+        if not self._cuda:
+            return memory.available_bytes() // 4
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.max_memory_allocated()
+
+    def reset_peaks(self) -> None:
+        """Forget the peaks so far, and give back what torch keeps in reserve."""
+        if self._cuda:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def peaks(self) -> dict[str, object]:
+        """The fields of a measurement that say what was used of the device; None without one."""
+        return {
+            "device_allocated_peak_bytes": torch.cuda.max_memory_allocated() if self._cuda else None,
+            "device_reserved_peak_bytes": torch.cuda.max_memory_reserved() if self._cuda else None,
+            "device_used_peak_bytes": self._idle_free - torch.cuda.mem_get_info()[0] if self._cuda else None,
+        }

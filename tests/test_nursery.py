@@ -1,0 +1,151 @@
+"""What is forked from the process that imports torch: alone, several at once, and when somebody dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import feedrate
+from feedrate import memory
+from feedrate.dataset import DataSet
+from feedrate.errors import FeedrateError
+from feedrate.isolation import Settings, measure
+from feedrate.measurement import Measurement
+from feedrate.nursery import NURSERY, Nursery
+from feedrate.processes import alive
+
+MISCHIEF = Path(__file__).with_name("mischief.py")
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with Nursery.opened({}) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(sums_data: DataSet, tmp_path: Path, nursery: Nursery) -> Settings:
+    return Settings(
+        sums_data.folder.parent, tmp_path / "logs", "test", seconds=0.05, plugin_files=(MISCHIEF,), nursery=nursery
+    )
+
+
+def until(happened: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def test_two_at_once_do_not_meet(settings: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(measure, f"sums/tiny/{loader}/fp32/cpu", settings) for loader in ("inline", "threads")]
+    assert [type(one.result()) for one in found] == [Measurement, Measurement]
+
+
+def test_what_the_nursery_lends_counts_as_memory_of_the_measured(settings: Settings) -> None:
+    forked, own = (measure("sums/tiny/inline/fp32/cpu", replace(settings, nursery=n)) for n in (settings.nursery, None))
+    assert isinstance(forked, Measurement)
+    assert isinstance(own, Measurement)
+    assert forked.host_peak_bytes is not None
+    assert own.host_peak_bytes is not None
+    # It holds the whole of the compiler; half of it, as the bare proportional set size says, would be less.
+    assert own.host_peak_bytes * 0.9 < forked.host_peak_bytes
+
+
+def test_one_nursery_serves_all_and_another_cap_of_threads_another(settings: Settings, nursery: Nursery) -> None:
+    first = measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
+    pid = nursery.pid(1)
+    second = measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
+    assert isinstance(first, Measurement)
+    assert isinstance(second, Measurement)
+    assert first.import_s == second.import_s
+    assert nursery.pid(1) == pid
+    assert nursery.pid(2) != pid
+    assert first.observed["torch_threads"] == 1
+
+
+def test_code_that_changed_since_is_not_what_is_forked(settings: Settings, nursery: Nursery) -> None:
+    file = Path(feedrate.__file__).with_name("errors.py")
+    stamps = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
+    assert nursery.pid(1)
+    os.utime(file, ns=(stamps[0], stamps[1] + 1))
+    try:
+        assert nursery.pid(1) is None
+    finally:
+        os.utime(file, ns=stamps)
+
+
+HANG = """
+import sys
+from pathlib import Path, PosixPath
+from feedrate.isolation import Settings, measure
+from feedrate.nursery import Nursery
+with Nursery.opened({environ}) as nursery:
+    measure("sums/tiny/troubled[trouble=hang]/none/cpu", Settings(**{settings}, nursery=nursery))
+"""
+
+
+def hanging(settings: Settings, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """A process that waits for a forked one, which hangs."""
+    known = {name: value for name, value in vars(settings).items() if name != "nursery"}
+    return subprocess.Popen([sys.executable, "-c", HANG.format(settings=known, environ=dict(environ))])
+
+
+def forked(nursery: int) -> set[int]:
+    return set(memory.family(nursery)) - {nursery}
+
+
+def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(settings: Settings, nursery: Nursery) -> None:
+    measure("sums/tiny/inline/none/cpu", settings)
+    mother = nursery.pid(len(os.sched_getaffinity(0)))
+    assert mother
+    waiting = hanging(settings, {NURSERY: str(nursery.folder)})
+    until(lambda: forked(mother))
+    victims = forked(mother)
+    waiting.kill()
+    waiting.wait()
+    until(lambda: not alive(victims))
+    assert alive([mother])
+
+
+def test_the_end_of_the_owner_is_the_end_of_all(settings: Settings) -> None:
+    owner = hanging(settings, {})
+    until(lambda: len(nurseries(owner.pid)) == 2)
+    everything = nurseries(owner.pid)
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    until(lambda: not alive(everything))
+
+
+def nurseries(root: int) -> set[int]:
+    """Below `root`: the nursery and what it forked."""
+    found = set()
+    for pid in memory.family(root):
+        with suppress(OSError):
+            if b"feedrate._nursery" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.add(pid)
+    return found
+
+
+def test_a_torch_that_cannot_be_imported_is_one_line(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with (
+        Nursery.opened({}) as broken,
+        pytest.raises(FeedrateError, match=r"^torch could not be imported.*libnothing.so is not here$"),
+    ):
+        measure("sums/tiny/inline/none/cpu", replace(settings, nursery=broken))
