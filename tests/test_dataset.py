@@ -14,6 +14,7 @@ from tables import Table
 from feedrate.dataset import MANIFEST, DataSet
 from feedrate.errors import DataError
 from feedrate.field import Field
+from feedrate.workloads.boardmoves import BoardMoves
 
 TESTS = Path(__file__).parent
 MOMENTS = ("rows", "shard-30", "shard-10", "rename-0-before", "rename-0-after", "rename-1-before", "rename-1-after")
@@ -97,10 +98,24 @@ def test_a_flipped_bit_is_found_in_its_file(data: DataSet) -> None:
 
 def test_a_full_disk_is_foreseen_in_one_line_before_anything_is_written(tmp_path: Path) -> None:
     huge = Table(fields=(Field("row_id", "uint64", "int64"), Field("wide", "float32", "float32", (10**15,))))
-    with pytest.raises(DataError, match=r"needs up to [\d.]+ GB and the disk has [\d.]+ GB free;.*--size") as caught:
+    with pytest.raises(DataError, match=r"needs some [\d.]+ GB and the disk has [\d.]+ GB free;.*--size") as caught:
         DataSet.write(tmp_path / "table", huge)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_holds_the_rows_compressed_is_large_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = replace(BoardMoves(), compression="zstd").at("tiny")
+    raw = sum(field.row_bytes for field in recipe.fields) * sum(map(sum, recipe.groups))
+    room = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room._replace(free=raw // 2))
+
+    data = DataSet.write(tmp_path / "compressed", recipe)
+
+    assert data.bytes < raw // 2
+    assert [path.name for path in tmp_path.iterdir()] == ["compressed"]
+    with pytest.raises(DataError, match="needs some"):
+        DataSet.write(tmp_path / "plain", replace(BoardMoves(), compression="none").at("tiny"))
 
 
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:

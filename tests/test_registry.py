@@ -166,3 +166,13 @@ def test_a_plugin_whose_answer_fails_is_named_and_the_others_go_on(tmp_path: Pat
     (line,) = found.broken
     assert str(path) in line
     assert "its loaders() fails (TypeError" in line
+
+
+def test_a_misspelt_hook_is_named_and_the_rest_of_its_plugin_goes_on(tmp_path: Path) -> None:
+    file = loader_file(tmp_path, "nought")
+    file.write_text(file.read_text() + "\n\n@hookimpl\ndef step():\n    return ()\n")
+
+    found = Registry.load([file])
+
+    assert "nought" in found.loaders
+    assert found.broken == (f"plugin {str(file)!r}: there is no hook 'step'; there are: loaders, steps, workloads",)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.errors import UsageError
-from feedrate.strategy import Need, near
+from feedrate.strategy import Need
 
 if TYPE_CHECKING:
     from feedrate.loader import Loader
@@ -43,7 +43,7 @@ class Cell:
         if len(parts) != 5:
             raise UsageError(f"{text!r} is not a cell; a cell reads workload/size/loader/step/device")
         if parts[4] not in DEVICES:
-            raise UsageError(f"no device {parts[4]!r}; {near(parts[4], DEVICES)}")
+            raise UsageError(f"no device {parts[4]!r}; there are: {', '.join(DEVICES)}")
         workload = registry.workload(parts[0])
         return cls(workload, workload.at(parts[1]).size, registry.loader(parts[2]), registry.step(parts[3]), parts[4])
 

@@ -126,7 +126,16 @@ def _collected(manager: pluggy.PluginManager, imported: tuple[str, ...]) -> Regi
         _add("step", Step, answer, steps, origins, plugin)
     for plugin, answer in _answers(manager.hook.workloads, list, broken):
         _add("workload", Workload, answer, workloads, origins, plugin)
+    broken += _misspelt(manager)
     return Registry(loaders, steps, workloads, origins, tuple(broken))
+
+
+def _misspelt(manager: pluggy.PluginManager) -> Iterator[str]:
+    """One line for each hook implementation that nobody will ever call."""
+    for name, plugin in manager.list_name_plugin():
+        for hook in manager.get_hookcallers(plugin) or ():
+            if not hook.has_spec():
+                yield f"plugin {name!r}: there is no hook {hook.name!r}; there are: loaders, steps, workloads"
 
 
 def _made(classes: Iterable[Any]) -> list[Any]:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import tempfile
 import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -28,6 +29,8 @@ __all__ = ["write_folder"]
 
 _WORTH_PROCESSES_BYTES = 512_000_000
 """A smaller data set is written sooner by one process than it takes to start several."""
+_SAMPLE_BYTES = 16 << 20
+"""Of rows that are written to see how far they compress."""
 
 
 def write_folder(folder: Path, recipe: Recipe, progress: Callable[[int], None]) -> None:
@@ -129,10 +132,29 @@ def _demand_room(folder: Path, recipe: Recipe) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     needed, free = _raw_bytes(recipe), shutil.disk_usage(folder.parent).free
     if needed > free:
+        needed = round(needed * _written_share(folder, recipe))
+    if needed > free:
         raise DataError(
-            f"{folder}: needs up to {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free;"
+            f"{folder}: needs some {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free;"
             " choose a smaller --size, or another folder with --data"
         )
+
+
+def _written_share(folder: Path, recipe: Recipe) -> float:
+    """Bytes on disk over bytes of rows, as a sample compresses, and a tenth for safety; 1 where none can be taken."""
+    row_bytes = sum(field.row_bytes for field in recipe.fields)
+    rows = min(recipe.groups[0][0], _SAMPLE_BYTES // row_bytes)
+    if rows == 0:
+        return 1.0
+    from feedrate.formats import writer
+
+    try:
+        with tempfile.TemporaryDirectory(prefix=f"{folder.name}.sample-", dir=folder.parent) as sample:
+            path = Path(sample, f"sample.{recipe.format}")
+            writer(recipe.format)(path, recipe.fields, (rows,), [recipe.rows(0, rows)], recipe.storage)
+            return 1.1 * path.stat().st_size / (rows * row_bytes)
+    except OSError:
+        return 1.0
 
 
 def _clear_leftovers(folder: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.filesize import decimal
 from rich.text import Text
 
 from feedrate.cli.data_sets import make, state
@@ -18,7 +19,7 @@ from feedrate.dataset import MANIFEST, DataSet
 from feedrate.errors import DataError, UsageError
 from feedrate.registry import Registry
 from feedrate.report.console import plain_table, print_table
-from feedrate.report.figures import ABSENT, gigabytes
+from feedrate.report.figures import ABSENT
 from feedrate.strategy import near
 from feedrate.workload import SIZES, Sized
 
@@ -148,7 +149,7 @@ def _cells(look: Look) -> tuple[str, ...]:
     if look.data is None:
         return look.folder.name, *(ABSENT,) * 5, look.state
     data = look.data
-    numbers = (f"{data.rows:,}", f"{len(data.shards):,}", gigabytes(data.bytes))
+    numbers = (f"{data.rows:,}", f"{len(data.shards):,}", decimal(data.bytes))
     return look.folder.name, data.format, *numbers, look.digest, look.state
 
 
