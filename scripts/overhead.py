@@ -1,8 +1,10 @@
-"""What feedrate's own loop costs: `python scripts/overhead.py [--pairs N]` (make bench-harness).
+"""What feedrate's own loop costs: `python scripts/overhead.py [--processes N]` (make bench-harness).
 
 1. Seconds a batch of the meter's loop over resident batches with the step `none`, beside a bare loop over the list.
-2. `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan, fresh processes
-   in ABBA order, the ratio of each pair, and its 95 % interval.
+2. `workers`, drained by the meter, against a hand-written DataLoader loop over the same plan. Both are open in one
+   process, the workers of the one that waits have nothing to do, and windows of either alternate in ABBA order, so
+   that a machine that changes its pace changes it for both. The replicate is the process: one ratio each, and the
+   95 % interval of their mean.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -35,7 +37,7 @@ from feedrate.workloads.boardmoves import BoardMoves
 
 WORKLOAD = BoardMoves()
 COUNT = 2
-DISCARDED, MEASURED = 40, 400
+DISCARDED, MEASURED, TURNS = 40, 400, 8
 
 
 def nothing() -> None:
@@ -75,8 +77,9 @@ def as_is(batch: Batch) -> Batch:
     return batch
 
 
-def by_hand(plan: Plan) -> float:
-    """Seconds a batch of a hand-written loop."""
+@contextmanager
+def by_hand(plan: Plan) -> Iterator[Callable[[int], int]]:
+    """Drains so many batches of a hand-written loop."""
     loader = DataLoader(
         Plain(plan), batch_size=None, collate_fn=as_is, num_workers=COUNT, prefetch_factor=2, persistent_workers=True,
         multiprocessing_context="spawn", timeout=120, worker_init_fn=one_thread,
@@ -96,18 +99,26 @@ def by_hand(plan: Plan) -> float:
         taken = islice(waiting, count)
         return sum(len(Batch(batch.ids, widened(batch.tensors, fields))) for batch in taken)
 
-    return drained(drain)
+    yield drain
 
 
-def by_meter(plan: Plan) -> float:
-    """Seconds a batch of the meter's loop."""
+@contextmanager
+def by_meter(plan: Plan) -> Iterator[Callable[[int], int]]:
+    """Drains so many batches as the meter does."""
     with closing(delivered(Workers(count=COUNT), plan)) as stream:
-        return drained(Feed(stream).drain)
+        yield Feed(stream).drain
 
 
-def drained(drain: Callable[[int], int]) -> float:
-    drain(DISCARDED)
-    return timed(drain, MEASURED, nothing).batch_s
+def compared(plan: Plan) -> dict[str, float]:
+    """Seconds a batch of either, over alternating windows."""
+    spent = {"meter": 0.0, "hand": 0.0}
+    with by_meter(plan) as meter, by_hand(plan) as hand:
+        drains = {"meter": meter, "hand": hand}
+        for turn in range(TURNS):
+            for kind in ("meter", "hand") if turn % 2 == 0 else ("hand", "meter"):
+                drains[kind](DISCARDED)
+                spent[kind] += timed(drains[kind], MEASURED, nothing).batch_s / TURNS
+    return spent
 
 
 def resident(plan: Plan) -> dict[str, float]:
@@ -135,29 +146,27 @@ def sampled(kind: str, data: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=6, help="pairs of processes (default: 6)")
+    parser.add_argument("--processes", type=int, default=6, help="fresh processes that compare (default: 6)")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
-    parser.add_argument("--sample", choices=("resident", "hand", "meter"), help=argparse.SUPPRESS)
+    parser.add_argument("--sample", choices=("resident", "workers"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.sample:
         asked = plan(options.data)
-        kinds = {"resident": resident, "hand": lambda p: {"s": by_hand(p)}, "meter": lambda p: {"s": by_meter(p)}}
-        print(json.dumps(kinds[options.sample](asked)))
+        print(json.dumps(resident(asked) if options.sample == "resident" else compared(asked)))
         return
     plan(options.data)
     cost = {kind: s * 1e6 for kind, s in sampled("resident", options.data).items()}
     print(f"resident, none: {cost['meter']:.2f} us a batch in the meter's loop, {cost['bare']:.2f} us in a bare one")
     ratios = []
-    for pair in range(options.pairs):
-        order = ("meter", "hand") if pair % 2 == 0 else ("hand", "meter")
-        ms = {kind: sampled(kind, options.data)["s"] * 1e3 for kind in order}
+    for number in range(options.processes):
+        ms = {kind: s * 1e3 for kind, s in sampled("workers", options.data).items()}
         ratios.append(ms["meter"] / ms["hand"])
         print(
-            f"workers[count={COUNT}], pair {pair + 1}: meter {ms['meter']:.3f} ms, by hand {ms['hand']:.3f} ms a batch"
+            f"workers[count={COUNT}], process {number + 1}: {ms['meter']:.3f} ms a batch, by hand {ms['hand']:.3f} ms"
         )
     logs = estimate([float(value) for value in np.log(ratios)])
     low, mid, high = (float(np.exp(value)) for value in (logs.low, logs.mean, logs.high))
-    print(f"workers, meter / by hand: {mid:.3f} (95 % interval {low:.3f} to {high:.3f}, {options.pairs} pairs)")
+    print(f"workers, meter / by hand: {mid:.3f} (95 % interval {low:.3f} to {high:.3f}, {options.processes} processes)")
 
 
 if __name__ == "__main__":

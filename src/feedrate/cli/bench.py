@@ -51,9 +51,8 @@ def run(options: Namespace, shell: Shell) -> int:
     registry = Registry.load()
     cells = _cells(Matrix.load(_MATRIX).names, size, device, registry)
     ready = [cell for cell in cells if not cell.unmet]
-    shell.out.print(
-        f"{len(ready)} cells at size {size} on {device}, {options.replicates} replicate(s) each", soft_wrap=True
-    )
+    each = "one fresh process" if options.replicates == 1 else f"{options.replicates} fresh processes"
+    shell.out.print(f"{len(ready)} cells at size {size} on {device}, {each} for each", soft_wrap=True)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-bench"
     raw = _RAW / f"{name}.jsonl"
     try:
