@@ -104,6 +104,17 @@ def test_what_is_unavailable_is_n_a_with_the_way_out() -> None:
     assert "n/a: needs a CUDA device: run elsewhere" in text
 
 
+def test_a_step_that_no_loader_can_feed_here_is_one_row() -> None:
+    loaders = ("inline", "threads", "workers")
+    absent = [failure(f"boardmoves/small/{loader}/fp16/cpu", "unavailable", "needs CUDA") for loader in loaders]
+
+    text = told([measurement(), *absent])
+
+    assert text.count("fp16") == 1
+    assert row(text, "all")[:4] == ["fp16", "all", "3", "n/a"]
+    assert text.count("n/a: needs CUDA") == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "note"),
     [

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
             "FEEDRATE_DATA": str(Path(os.environ.get("FEEDRATE_DATA") or "data").resolve()),
             "FEEDRATE_LOGS": str(Path("logs").resolve()),
             "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
+            # Every sample of one asv run is of one run, in one file; `feedrate bench` has named it already.
+            "FEEDRATE_RUN": os.environ.get("FEEDRATE_RUN") or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-asv",
             NURSERY: str(_nursery()),
         }
 

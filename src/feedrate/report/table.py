@@ -73,6 +73,16 @@ def _ranked(members: list[Row]) -> Iterator[Row]:
         yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
 
 
+def _listed(ordered: list[Row]) -> Iterator[tuple[Row, str]]:
+    """The rows with what stands for their loader: one row for all loaders of a step that cannot run here at all."""
+    for _, group in groupby(ordered, key=lambda row: row.step):
+        mine = list(group)
+        if len(mine) > 2 and not any(row.available for row in mine) and len({tuple(notes(row)) for row in mine}) == 1:
+            yield mine[0], f"all {len(mine)}"
+        else:
+            yield from ((row, row.loader) for row in mine)
+
+
 def _rate(row: Row) -> float:
     return row.samples_per_s.mean if row.samples_per_s else 0.0
 
@@ -87,9 +97,9 @@ def _table(console: Console, ordered: list[Row], remarks: list[str]) -> Table:
         text = _below(heading) if console.is_terminal else heading
         justify: Literal["left", "right"] = "left" if heading in left else "right"
         table.add_column(text, justify=justify, no_wrap=heading not in ("loader", "notes"), overflow="fold")
-    for row in ordered:
+    for row, loader in _listed(ordered):
         mark = _mark(row, [other for other in ordered if other.step == row.step])
-        texts = _texts(row, mark, remarks)
+        texts = _texts(row, mark, remarks) | {"loader": loader}
         # As Text, or rich would take the brackets of `workers[count=2]` for markup.
         table.add_row(*(Text(texts[heading]) for heading in shown), style=_style(row, mark))
     return table
