@@ -119,3 +119,15 @@ def test_columns_moved_to_the_same_device_are_shared() -> None:
 def test_a_dtype_that_torch_lacks_is_named() -> None:
     with pytest.raises(ContractError, match="'float12' is not the name of a torch dtype"):
         columns("host", (Field("x", "float32", "float12", (3,)),)).batch(torch.tensor([6]))
+
+
+def test_a_batch_stands_alone_in_the_same_memory() -> None:
+    memory = torch.arange(12.0).view(3, 4)
+    batch = Batch(torch.arange(2), {"view": memory[1:, ::2], "own": torch.ones(2)})
+
+    alone = batch.standing_alone()
+
+    assert alone.tensors["view"]._base is None
+    assert alone.tensors["view"].tolist() == [[4, 6], [8, 10]]
+    assert alone.tensors["view"].data_ptr() == batch.tensors["view"].data_ptr()
+    assert alone.tensors["own"] is batch.tensors["own"]

@@ -39,10 +39,24 @@ class Batch:
         """Bytes of the tensors, the ids left out."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
+    def standing_alone(self) -> Batch:
+        """The batch in the same memory, in tensors that are views of no other tensor.
+
+        torch.compile tells the two apart and compiles for each.
+        """
+        return Batch(self.ids, {name: _alone(tensor) for name, tensor in self.tensors.items()})
+
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory; tensors that are there already are shared."""
         pinned = {name: tensor if tensor.is_pinned() else tensor.pin_memory() for name, tensor in self.tensors.items()}
         return Batch(self.ids, pinned)
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    if tensor._base is None:
+        return tensor
+    own = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return own.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
 
 
 class Source(Protocol):

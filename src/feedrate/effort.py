@@ -14,13 +14,13 @@ class Effort:
     seconds: float = 0.4
     """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
     windows: int = 4
-    most: float = 3.0
+    most: float = 2.0
     """A full run is never longer than this many times `seconds`."""
     least_batches: int = 4
     """Of each of the three times, however slow the step is."""
     check_bytes: int = 64 << 20
     """Batches worth at most so many bytes are compared with the generator before timing."""
-    memory_s: float = 0.5
+    memory_s: float = 0.3
     """How long the loop goes on untimed, so that memory is read while nothing is timed."""
 
     def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:

@@ -21,7 +21,7 @@ _PREFIXES = (
     *("OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "KMP_", "GOMP_"),
     *("CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_", "PYTORCH_", "TORCH", "TRITON_"),
     *("POLARS_", "ARROW_", "PYARROW_", "RAYON_", "HDF5_", "MALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES"),
-    *("PYTHONMALLOC", "PYTHONOPTIMIZE", "FORCE_SINGLE_PROCESS", "FEEDRATE_"),
+    *("PYTHONMALLOC", "PYTHONOPTIMIZE", "FORCE_SINGLE_PROCESS"),
 )
 """Beginnings of the variables that change how fast a loader or a step is."""
 

@@ -84,7 +84,11 @@ class Meter:
             model, optimizer = torch.nn.Identity(), Idle()
         health = Health(model, optimizer)
         update = self.cell.step.bind(model, workload.loss, optimizer)
-        self._update: Callable[[Batch], object] = health.watched(update) if self.cell.step.trains else update
+        self._update: Callable[[Batch], object] = update
+        if self.cell.step.trains:
+            watched = health.watched(update)
+            # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
+            self._update = lambda batch: watched(batch.standing_alone())
         self.raw["build_s"] = now_s() - start
         leave_alone()
         before = self._step_alone(first=True)
@@ -204,18 +208,22 @@ class Meter:
 
     def _phase(self, work: Callable[[int], int], plan: Plan, ahead: int) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure."""
-        self._discard(work, max(1, ahead))
-        pace_s = self._pace_s(work)
+        last_s = self._discard(work, max(1, ahead))
+        pace_s = last_s if last_s > self.effort.seconds / 10 else self._pace_s(work)
         total = self.effort.batches(pace_s, self.effort.least_batches, ahead, plan.epoch_batches)
         return self._windows(work, self.effort.windows, -(-total // self.effort.windows))
 
-    def _discard(self, work: Callable[[int], int], batches: int) -> None:
-        """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway."""
-        until = now_s() + self.effort.seconds
+    def _discard(self, work: Callable[[int], int], batches: int) -> float:
+        """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway.
+
+        Returns the seconds of the last one.
+        """
+        until, last_s = now_s() + self.effort.seconds, 0.0
         for _ in range(batches):
-            work(1)
+            last_s = timed(work, 1, self._device.synchronize).s
             if now_s() > until:
-                return
+                break
+        return last_s
 
     def _both(self, feed: Feed, count: int, stamps: list[float]) -> int:
         samples = 0
