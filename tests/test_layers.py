@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin"),
     # The loop, and the fresh interpreter it runs in.
-    ("device", "effort", "feed", "health", "meter", "nursery", "isolation", "_child", "_nursery", "schedule"),
+    ("device", "effort", "feed", "health", "marks", "meter", "nursery", "isolation", "_child", "_nursery", "schedule"),
     # Tables, pages, history.
     ("report", "asv", "doctor"),
     ("cli", "__main__"),

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,12 +242,15 @@ def test_sizes_for_tests_and_for_two_cores_stay_small(size: str) -> None:
         assert raw < {"tiny": 16_000_000, "small": 320_000_000}[size]
 
 
-def test_row_counts_of_the_source_systems_are_refused_where_the_disk_is_short(tmp_path: Path) -> None:
-    recipe = BoardMoves().at("seed")
-    if shutil.disk_usage(tmp_path).free > 300e9:
-        pytest.skip("the disk has room for them")
-    with pytest.raises(DataError, match=r"needs up to 306.5 GB"):
+def test_row_counts_of_the_source_systems_are_refused_where_the_disk_is_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(BoardMoves(), compression="none").at("seed")
+    room = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: room._replace(free=300 * 10**9))
+    with pytest.raises(DataError, match=r"needs some 3[0-9]{2}\.\d GB and the disk has 300.0 GB free"):
         DataSet.write(tmp_path / recipe.folder_name, recipe)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_naming_workloads_and_making_rows_imports_neither_torch_nor_arrow() -> None:

@@ -51,6 +51,7 @@ def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | Non
     import_s = since_start_s() if imported_s is None else imported_s
     torch.set_num_interop_threads(1)
     from feedrate.effort import Effort
+    from feedrate.marks import Marks
     from feedrate.meter import Meter
 
     requested = {"threads": request["threads"], "seconds": request["seconds"], "safe": request["safe"]}
@@ -58,13 +59,8 @@ def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | Non
     if request["safe"]:
         cell = replace(cell, loader=cell.loader.safe())
     data = cell.recipe.open(Path(request["data"]))
-    meter = Meter(cell, data, Effort(seconds=request["seconds"]), _marker(scratch / "timing"), str(scratch))
+    meter = Meter(cell, data, Effort(seconds=request["seconds"]), Marks(scratch), str(scratch))
     return {**meter.measure(), "import_s": import_s, "requested": requested | asked}
-
-
-def _marker(path: Path) -> Any:
-    """Tell the parent, by a file, not to disturb a timed window."""
-    return lambda timing: path.touch() if timing else path.unlink(missing_ok=True)
 
 
 def _why(error: BaseException) -> str:

@@ -5,6 +5,7 @@ It never computes, so that it has no thread that a fork would lose, and never to
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -31,7 +32,14 @@ def main() -> None:
     """Serve until the owner ends."""
     door_path, owner = sys.argv[1], int(sys.argv[2])
     with socket.socket(socket.AF_UNIX) as door:
-        door.bind(door_path)
+        try:
+            door.bind(door_path)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                # Somebody else asked at the same moment, and its nursery was quicker.
+                return
+            raise
+        Path(door_path).with_suffix(".pid").write_text(str(os.getpid()))
         door.listen()
         import_s = _prepare()
         _Ward(door, import_s).serve(owner)

@@ -20,8 +20,8 @@ class Effort:
     """Of each of the three times, however slow the step is."""
     check_bytes: int = 64 << 20
     """Batches worth at most so many bytes are compared with the generator before timing."""
-    memory_s: float = 0.3
-    """How long the loop goes on untimed, so that memory is read while nothing is timed."""
+    memory_s: float = 5.0
+    """The loop goes on untimed until memory was read, but no longer than this."""
 
     def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:
         """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""

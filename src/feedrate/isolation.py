@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate import memory
+from feedrate.marks import Marks
 from feedrate.measurement import Failure, Measurement
 from feedrate.nursery import Forked, Nursery, short_folder
 from feedrate.processes import caps
@@ -82,7 +83,7 @@ def measure(cell: str, settings: Settings) -> Outcome:
         child = _begun(cell, request, log, threads, settings)
         nursery = settings.nursery.pid(threads) if settings.nursery and isinstance(child, Forked) else None
         with _reaped(child):
-            seen = _watch(child, nursery, Path(scratch, "timing"), settings.timeout_s)
+            seen = _watch(child, nursery, Marks(Path(scratch)), settings.timeout_s)
         answer = Path(scratch, "answer.json")
         raw = json.loads(answer.read_text()) if answer.exists() else None
     kept = _tidy(log)
@@ -149,7 +150,7 @@ class _Seen:
     status: int = 0
 
 
-def _watch(child: Forked | subprocess.Popen[bytes], nursery: int | None, timing: Path, timeout_s: float) -> _Seen:
+def _watch(child: Forked | subprocess.Popen[bytes], nursery: int | None, marks: Marks, timeout_s: float) -> _Seen:
     """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out."""
     seen, shm_before = _Seen(), memory.shm_bytes()
     # Pages that nobody wrote to since the fork: half of each counts as the nursery's, and is the child's memory too.
@@ -171,8 +172,9 @@ def _watch(child: Forked | subprocess.Popen[bytes], nursery: int | None, timing:
             return seen
         seen.shm_peak = max(seen.shm_peak, memory.shm_bytes() - shm_before)
         start = time.monotonic()
-        if start > look and not timing.exists():
+        if marks.is_asked or (start > look and not marks.is_timing):
             seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(memory.family(child.pid)) + lent)
+            marks.answer()
             look = time.monotonic() + (time.monotonic() - start) * _REST
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from feedrate.dataset import DataSet
     from feedrate.field import Cast
     from feedrate.loader import Loader
+    from feedrate.marks import Marks
     from feedrate.plan import Plan
 
 __all__ = ["Meter"]
@@ -58,8 +59,8 @@ class Meter:
     cell: Cell
     data: DataSet
     effort: Effort
-    timing: Callable[[bool], None]
-    """Told True before and False after each stretch that must not be disturbed from outside."""
+    marks: Marks
+    """Where it says when it must not be disturbed from outside, and when a look at its memory is due."""
     logs: str = ""
     raw: dict[str, object] = field(default_factory=dict)
 
@@ -176,11 +177,11 @@ class Meter:
         return samples
 
     def _windows(self, work: Callable[[int], int], count: int, batches: int) -> tuple[Window, ...]:
-        self.timing(True)
+        self.marks.timing(True)
         try:
             return tuple(timed(work, batches, self._device.synchronize) for _ in range(count))
         finally:
-            self.timing(False)
+            self.marks.timing(False)
 
     # --- the loader alone, then both together, in one stream
 
@@ -247,9 +248,13 @@ class Meter:
             batch = feed.take()
 
     def _memory_stretch(self, feed: Feed) -> None:
+        """Go on untimed until somebody has looked at the memory of the running loop."""
         until = now_s() + self.effort.memory_s
-        while now_s() < until:
+        self.marks.ask()
+        while True:
             self._both(feed, 1, [])
+            if not self.marks.is_asked or now_s() > until:
+                return
 
     def _sample_bytes(self, plan: Plan) -> int:
         return sum(field.sample_bytes(plan.cast) for field in plan.batch_fields)

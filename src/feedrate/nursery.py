@@ -147,7 +147,8 @@ class Nursery:
             except OSError:
                 if started is None:
                     started = self._start(environment, threads)
-                if started.poll() is not None or time.monotonic() > until:
+                # One that finds another in its place ends at once, and that is fine.
+                if started.poll() or time.monotonic() > until:
                     line.close()
                     raise FeedrateError(
                         f"torch could not be imported for measuring: {self._last_words(threads)}"
@@ -155,7 +156,7 @@ class Nursery:
                 time.sleep(_RETRY_S)
 
     def _start(self, environment: Mapping[str, str], threads: int) -> subprocess.Popen[bytes]:
-        with self._path(threads, "log").open("wb") as log:
+        with self._path(threads, "log").open("ab") as log:
             command = [sys.executable, "-m", "feedrate._nursery", str(self._path(threads, "sock"))]
             owner = (self.folder / _OWNER).read_text()
             # A session of its own: Ctrl-C is for whoever asked for the measurement.
@@ -167,7 +168,6 @@ class Nursery:
                 env=dict(environment),
                 start_new_session=True,
             )
-        self._path(threads, "pid").write_text(str(process.pid))
         self._started.append(process)
         return process
 

@@ -24,11 +24,13 @@ from feedrate.errors import UnavailableError, UsageError
 from feedrate.measurement import Failure, Outcome, append, read
 from feedrate.registry import Registry
 from feedrate.report.progress import run_progress
+from feedrate.strategy import split_spec
 
 __all__ = ["arguments", "run"]
 
 _MATRIX = Path("benchmarks/matrix.json")
 _RAW, _LOGS, _ASV = Path("results/raw"), Path("logs"), Path(".asv")
+_WAY = "`make install` builds those under plugins/, where cargo is"
 _LOOK_S = 0.5
 """Between two looks at what asv has measured so far."""
 
@@ -49,7 +51,7 @@ def run(options: Namespace, shell: Shell) -> int:
     device = device_or_default(options.device or None)
     size = size_or_default(options.size or None, device)
     registry = Registry.load()
-    cells = _cells(Matrix.load(_MATRIX).names, size, device, registry)
+    cells = _cells(_here(Matrix.load(_MATRIX).names, registry, shell), size, device, registry)
     ready = [cell for cell in cells if not cell.unmet]
     each = "one fresh process" if options.replicates == 1 else f"{options.replicates} fresh processes"
     shell.out.print(f"{len(ready)} cells at size {size} on {device}, {each} for each", soft_wrap=True)
@@ -76,6 +78,22 @@ def _demand_checkout(options: Namespace) -> None:
         raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
     if options.replicates < 1 or options.replicates == 6:
         raise UsageError("bench: --replicates takes 1 or more, but not 6: asv's test can then never see a difference")
+
+
+def _here(names: Names, registry: Registry, shell: Shell) -> Names:
+    """What the matrix lists and somebody offers; the rest is said in a line each, and left out."""
+    for line in registry.broken:
+        shell.err.print(f"feedrate: {line}", soft_wrap=True)
+    families = ((names.workloads, registry.workloads), (names.loaders, registry.loaders), (names.steps, registry.steps))
+    found = []
+    for listed, offered in families:
+        for name in listed:
+            if split_spec(name)[0] not in offered:
+                shell.err.print(
+                    f"feedrate: {name}: no plugin here offers it, so it is left out; {_WAY}", soft_wrap=True
+                )
+        found.append(tuple(name for name in listed if split_spec(name)[0] in offered))
+    return Names(*found)
 
 
 def _cells(names: Names, size: str, device: str, registry: Registry) -> list[Cell]:
