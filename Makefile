@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PLUGINS := $(VENV)/.plugins
+PLUGIN_SOURCES := $(wildcard plugins/*/Cargo.* plugins/*/pyproject.toml plugins/*/src/*.rs plugins/*/src/*/*.rs plugins/*/python/*/*)
 SIZE ?=
 REPLICATES ?= 1
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness test check lint types pytest rust format wheels clean
+.PHONY: help install bench bench-harness bench-rust test check lint types pytest rust format wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,13 +19,19 @@ help: ## List the targets
 $(STAMP): pyproject.toml scripts/install.sh
 	@bash scripts/install.sh $(VENV)
 
-install: $(STAMP) ## Install into .venv; the other targets do this by themselves
+$(PLUGINS): $(STAMP) $(PLUGIN_SOURCES) scripts/plugins.sh
+	@bash scripts/plugins.sh $(VENV)
 
-bench: $(STAMP) ## Measure every loader x step on three workloads, print the table, make the pages
+install: $(PLUGINS) ## Install into .venv; the other targets do this by themselves
+
+bench: $(PLUGINS) ## Measure every loader x step on three workloads, print the table, make the pages
 	@$(BIN)/feedrate bench --size "$(SIZE)" --replicates $(REPLICATES)
 
 bench-harness: $(STAMP) ## Measure what feedrate's own loop costs
 	@$(BIN)/python scripts/overhead.py
+
+bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
+	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
 test: check ## The same as check: what CI runs
 
@@ -33,17 +41,21 @@ lint: $(STAMP)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 
-types: $(STAMP)
+types: $(PLUGINS)
 	@$(BIN)/mypy
 
-pytest: $(STAMP)
+pytest: $(PLUGINS)
 	@$(BIN)/python -m pytest
 
-rust:
+rust: export CARGO_TARGET_DIR := $(CURDIR)/.asv/env/cargo
+rust: $(PLUGINS) # in the release profile, whose crates are built already
 	@for manifest in $(wildcard plugins/*/Cargo.toml); do \
 		if ! command -v cargo >/dev/null; then echo "rust: cargo is not here; $$manifest is not checked"; continue; fi; \
-		cargo fmt --check --manifest-path $$manifest && cargo clippy --all-targets --manifest-path $$manifest -- -D warnings \
-			&& cargo test --manifest-path $$manifest || exit 1; done
+		cargo fmt --check --manifest-path $$manifest \
+			&& cargo clippy --release --all-targets --manifest-path $$manifest -- -D warnings \
+			&& cargo test --release --manifest-path $$manifest \
+			&& $(BIN)/mypy $${manifest%/*}/python $${manifest%/*}/tests_py $${manifest%/*}/bench \
+			&& $(BIN)/python -m pytest $${manifest%/*}/tests_py || exit 1; done
 
 format: $(STAMP) ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix .

@@ -5,6 +5,7 @@ set -euo pipefail
 folder=${1:?usage: scripts/wheels.sh FOLDER}
 cd "$(dirname "$0")/.."
 python=${BIN:-.venv/bin}/python
+export CARGO_TARGET_DIR="$PWD/.asv/env/cargo"
 mkdir -p "$folder"
 rm -f "$folder"/feedrate*.whl
 "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
@@ -13,7 +14,8 @@ rm -f "$folder"/feedrate*.whl
 for manifest in plugins/*/Cargo.toml; do
     [ -e "$manifest" ] || continue
     if command -v cargo >/dev/null; then
-        "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$folder" "$(dirname "$manifest")"
+        # Not through pip, which has maturin leave out the manylinux tag: any machine with this glibc can install it.
+        "$(dirname "$python")/maturin" build --quiet --release --interpreter "$python" --out "$folder" --manifest-path "$manifest"
     else
         echo "wheels: cargo is not here; $(dirname "$manifest") is left out"
     fi

@@ -63,7 +63,8 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: 
 
 def test_what_ships_comes_through_the_same_hooks(registry: Registry) -> None:
     assert registry.broken == ()
-    assert set(registry.origins.values()) == {"builtin"}
+    assert {registry.origins[key] for key in ("loader/inline", "step/fp32", "workload/fxseq")} == {"builtin"}
+    assert len(registry.origins) == len(registry.loaders) + len(registry.steps) + len(registry.workloads)
     assert registry.origins["loader/inline"] == "builtin"
 
 

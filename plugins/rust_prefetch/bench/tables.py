@@ -1,0 +1,38 @@
+"""The tables that the bench prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.table import Table
+from timing import Timing
+
+__all__ = ["times"]
+
+
+def times(timings: Iterable[Timing], size: str) -> Table:
+    """Medians of everybody on every layout of one size, and the goals' ratios."""
+    timings = [timing for timing in timings if timing.size == size]
+    names = list(dict.fromkeys(timing.loader for timing in timings))
+    table = Table(title=f"{size}: loader alone, ns a row, medians (a batch is widened on the host)")
+    table.add_column("layout")
+    table.add_column("GB stored", justify="right")
+    for name in (*names, *(_RATIOS if "floor" in names else ())):
+        table.add_column(name, justify="right")
+    for layout in dict.fromkeys(timing.layout for timing in timings):
+        here = [timing for timing in timings if timing.layout == layout]
+        medians = {timing.loader: timing.median for timing in here}
+        row = (f"{medians[name]:,.0f}" for name in names)
+        table.add_row(layout, f"{here[0].stored_bytes / 1e9:.2f}", *row, *_ratios(medians))
+    return table
+
+
+_RATIOS = ("of the floor", "x best other", "x workers")
+
+
+def _ratios(medians: Mapping[str, float]) -> list[str]:
+    if "floor" not in medians:
+        return []
+    ours = medians["rust_prefetch"]
+    others = [time for name, time in medians.items() if name not in ("rust_prefetch", "floor")]
+    return [f"{medians['floor'] / ours:.2f}", f"{min(others) / ours:.2f}", f"{medians['workers'] / ours:.1f}"]

@@ -1,0 +1,113 @@
+"""Nanoseconds a row of loaders alone and of the floor, in turn."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from feedrate import Plan, Registry
+from feedrate_rust_prefetch.blocks import Blocks, source
+
+__all__ = ["Timing", "contestants", "measured", "warm"]
+
+LOADERS = ("inline[cast=host]", "threads[cast=host]", "workers[cast=host,count=2]", "rust_prefetch[cast=host]")
+SECONDS = 1.0
+"""A measurement has as many epochs as take about this long."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one loader needed on one layout."""
+
+    layout: str
+    size: str
+    loader: str
+    stored_bytes: int
+    """Of the data set's rows, unpacked."""
+    ns_per_row: tuple[float, ...]
+    """One a round."""
+    disk_bytes: int
+    """Read from the disk while the clock ran, by this process."""
+
+    @property
+    def median(self) -> float:
+        """Median of the rounds."""
+        return statistics.median(self.ns_per_row)
+
+
+def drained_s(registry: Registry, spec: str, plan: Plan) -> float:
+    """Seconds for all epochs but the first."""
+    with closing(registry.loader(spec).stream(plan)) as stream:
+        for number, batch in enumerate(stream, 1):
+            del batch
+            if number == plan.epoch_batches:
+                begin = time.perf_counter()
+        return time.perf_counter() - begin
+
+
+def floor_s(plan: Plan, readers: int) -> float:
+    """Seconds for all epochs but the first, without order or consumer."""
+    native = source(plan)
+    blocks = Blocks(plan, native)
+    made = [blocks.native(block) for block in plan.blocks()]
+    first = len(plan.stored_blocks)
+    return native.floor(made[:first], made[first:], readers, 7)
+
+
+def warm(plan: Plan) -> None:
+    """Read every file twice: the second time makes it a page that the kernel would rather keep."""
+    for _ in range(2):
+        for index in range(len(plan.data.shards)):
+            plan.data.path(index).read_bytes()
+
+
+def disk_bytes() -> int:
+    """Bytes that this process has read from the disk."""
+    lines = dict(line.split(": ") for line in Path("/proc/self/io").read_text().splitlines())
+    return int(lines["read_bytes"])
+
+
+def contestants(registry: Registry, readers: list[int]) -> dict[str, Callable[[Plan], float]]:
+    """What is timed, by name: functions that return seconds for all epochs of a plan but the first."""
+
+    def drain(spec: str) -> Callable[[Plan], float]:
+        return lambda plan: drained_s(registry, spec, plan)
+
+    def floor(count: int) -> Callable[[Plan], float]:
+        return lambda plan: floor_s(plan, count)
+
+    if readers == [0]:
+        return {spec.partition("[")[0]: drain(spec) for spec in LOADERS} | {"floor": floor(0)}
+    ours = {f"rust_prefetch[readers={n}]": drain(f"rust_prefetch[cast=host,readers={n}]") for n in readers}
+    return ours | {f"floor, {n}": floor(n) for n in readers}
+
+
+def measured(
+    names: tuple[str, str], plan: Plan, who: Mapping[str, Callable[[Plan], float]], rounds: int
+) -> list[Timing]:
+    """Time everybody on the layout and size of that name, in turn, `rounds` times."""
+    warm(plan)
+    epochs = {name: enough_epochs(plan, run) for name, run in who.items()}
+    times: dict[str, list[float]] = {name: [] for name in who}
+    disk = dict.fromkeys(who, 0)
+    for _ in range(rounds):
+        for name, run in who.items():
+            before = disk_bytes()
+            took = run(replace(plan, epochs=epochs[name] + 1))
+            disk[name] += disk_bytes() - before
+            times[name].append(took / (epochs[name] * plan.samples) * 1e9)
+    return [Timing(*names, name, plan.epoch_bytes, tuple(times[name]), disk[name]) for name in who]
+
+
+def enough_epochs(plan: Plan, run: Callable[[Plan], float]) -> int:
+    """Epochs that take about `SECONDS`."""
+    epochs = 1
+    while True:
+        took = run(replace(plan, epochs=epochs + 1))
+        if took > SECONDS / 4 or epochs > 500:
+            return max(1, min(2_000, round(epochs * SECONDS / max(took, 1e-3))))
+        epochs *= 4

@@ -1,0 +1,117 @@
+"""The Rust half: it knows files, blocks and buffers, and nothing of feedrate."""
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions: TypeAlias = NDArray[np.int64]
+Part: TypeAlias = tuple[int, int, int]
+"""Number of a file, first row in it, last row + 1."""
+
+RawBlock: TypeAlias = tuple[int, Sequence[Part], Positions, Sequence[int]]
+"""First row, parts, positions of all samples, samples in each batch."""
+
+class DamagedError(RuntimeError):
+    """A file is not what the manifest says; the text is one line that begins with its path."""
+
+class Source:
+    """A data set and what batches are cut from it. Opens nothing; holds no state but what `describe` told."""
+
+    def __new__(
+        cls,
+        format: str,
+        files: Sequence[tuple[str | PathLike[str], Sequence[int]]],
+        columns: Sequence[tuple[str, str, Sequence[int]]],
+        tensors: Sequence[tuple[int | None, str, int, Sequence[int]]],
+        *,
+        days: Sequence[int] | None,
+        block_rows: int,
+        batch_rows: int,
+    ) -> Source:
+        """Take note of everything.
+
+        `files`: path and rows of each group. `columns`: name, stored dtype, shape of a row. `tensors`: number of the
+        column (None: made elsewhere, it only has a place), dtype in the batch, window, shape of a sample. `days`: row
+        where each day starts, and the end. No block holds more than `block_rows`, no batch more than `batch_rows`.
+
+        Raises:
+            NotImplementedError: a dtype is unknown.
+        """
+
+    def describe(self, file: int, columns: Sequence[tuple[int, bool, bool, Positions]]) -> None:
+        """Say where the columns of an HDF5 file lie, before a block of it is submitted; the first word counts.
+
+        For each column: rows of a chunk (0: in one piece), whether shuffled, whether deflated, and int64 (chunks * 4,):
+        first row, offset, bytes, and mask of the filters left out, in the order of the rows.
+        """
+
+    @property
+    def bytes(self) -> int:
+        """Size of a buffer for the largest batch."""
+
+    def floor(self, warm: Sequence[RawBlock], blocks: Sequence[RawBlock], readers: int, buffers: int) -> float:
+        """Seconds that the unavoidable work on `blocks` takes: each decoded once, each batch cut once, in no order.
+
+        `readers` threads (0: as many as suit the machine) write into `buffers` buffers in turn. `warm` is read before,
+        so that all memory has been touched. Blocks are what `Pipeline.submit` takes. Raises like `Pipeline.next`.
+        """
+
+class Pipeline:
+    """Threads that make batches of submitted blocks. To be closed; a pipeline that is dropped closes itself."""
+
+    def __new__(
+        cls,
+        source: Source,
+        *,
+        readers: int,
+        depth: int,
+        blocks_ahead: int,
+        allocate: Callable[[], tuple[object, int, int]] | None = None,
+    ) -> Pipeline:
+        """Start `readers` threads (0: as many as suit the machine).
+
+        `depth` batches are made before they are asked for; `blocks_ahead` blocks are decoded before batches are cut
+        from them. `allocate` returns (owner, address, bytes) of a buffer that the owner keeps alive; it may be called
+        by any thread. None: ordinary memory.
+
+        Raises:
+            NotImplementedError: the format, or a tensor of another dtype than its column, is not supported.
+        """
+
+    def submit(self, first: int, parts: Sequence[Part], positions: Positions, lengths: Sequence[int]) -> None:
+        """Append the block that starts at row `first` and is read from `parts`; returns at once.
+
+        `positions`: int64, samples of all batches counted from `first`; `lengths`: samples in each batch. Both are
+        copied.
+
+        Raises:
+            NotImplementedError: a row or its history is not in the block.
+        """
+
+    def submit_fault(self, text: str) -> None:
+        """Append a block that cannot be read: `next` raises `DamagedError` with this text in its turn."""
+
+    @property
+    def is_hungry(self) -> bool:
+        """Whether the threads could use another block."""
+
+    def end(self) -> None:
+        """Say that no more blocks will come."""
+
+    def next(self) -> list[object] | None:
+        """The next batch as one DLPack capsule a tensor, or None after the last. Waits without the interpreter lock.
+
+        The tensors share a buffer of the ring, which returns when all of them are gone, wherever that happens.
+
+        Raises:
+            DamagedError: a file is not what it should be; the stream is over.
+            NotImplementedError: the data is of a kind that is not supported.
+            RuntimeError: a thread panicked, or the pipeline is closed.
+            KeyboardInterrupt: a signal came while waiting.
+        """
+
+    def close(self) -> None:
+        """Stop and join the threads; batches that were delivered stay what they are."""

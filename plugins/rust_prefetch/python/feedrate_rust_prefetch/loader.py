@@ -1,0 +1,137 @@
+"""The loader: it walks the plan and hands blocks to threads of Rust, which hand batches back."""
+
+from __future__ import annotations
+
+import atexit
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate import DataError, Loader, UnavailableError, knob, package
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from feedrate import Batch, Plan, Stream
+    from feedrate_rust_prefetch._native import Pipeline
+    from feedrate_rust_prefetch.blocks import Blocks
+
+__all__ = ["RustPrefetch"]
+
+ROW_ID = "row_id"
+
+
+@dataclass(frozen=True)
+class RustPrefetch(Loader):
+    """Decode blocks and cut batches ahead of need on Rust threads, into reused buffers, in planned order."""
+
+    name = "rust_prefetch"
+    needs = (package("feedrate_rust_prefetch._native", "feedrate-rust-prefetch"), package("h5py"))
+
+    readers: int = knob(0, 1, 2, 4)
+    """Threads; 0: as many as suit the machine."""
+    depth: int = knob(4, 2, 8)
+    """Batches that are made before they are asked for."""
+    blocks_ahead: int = knob(2, 1, 4)
+    """Blocks that are decoded before batches are cut from them."""
+
+    def stream(self, plan: Plan) -> Stream:
+        """See `Loader.stream`."""
+        from feedrate_rust_prefetch._native import DamagedError
+
+        try:
+            with self._pipeline(plan) as (pipeline, blocks):
+                made = _batches(pipeline, blocks, plan)
+                yield from made if plan.derive is None else _derived(made, plan, self.depth)
+        except DamagedError as error:
+            raise DataError(str(error)) from None
+        except NotImplementedError as error:
+            raise UnavailableError(f"{self}: {error}") from None
+
+    @contextmanager
+    def _pipeline(self, plan: Plan) -> Iterator[tuple[Pipeline, Blocks]]:
+        from feedrate_rust_prefetch._native import Pipeline
+        from feedrate_rust_prefetch.blocks import Blocks, source
+
+        native = source(plan)
+        pipeline = Pipeline(
+            native,
+            readers=self.readers,
+            depth=self.depth,
+            blocks_ahead=self.blocks_ahead,
+            allocate=_page_locked(native.bytes) if self.pin and plan.device != "cpu" else None,
+        )
+        # A stream that is still open when the interpreter ends has threads that must not outlive it.
+        atexit.register(pipeline.close)
+        try:
+            yield pipeline, Blocks(plan, native)
+        finally:
+            pipeline.close()
+            atexit.unregister(pipeline.close)
+
+    def ahead_batches(self, plan: Plan) -> int:
+        """See `Loader.ahead_batches`."""
+        del plan
+        return self.depth
+
+
+def _batches(pipeline: Pipeline, blocks: Blocks, plan: Plan) -> Iterator[Batch]:
+    """Yield each batch, keeping the threads fed."""
+    from torch.utils.dlpack import from_dlpack
+
+    from feedrate import Batch
+
+    names = [field.name for field in plan.batch_fields]
+    feeding = True
+    while True:
+        while feeding and pipeline.is_hungry:
+            feeding = blocks.submit_next(pipeline)
+        capsules = pipeline.next()
+        if capsules is None:
+            return
+        tensors = dict(zip(names, map(from_dlpack, capsules), strict=True))
+        yield Batch(tensors.pop(ROW_ID), tensors)
+
+
+def _derived(made: Iterator[Batch], plan: Plan, depth: int) -> Iterator[Batch]:
+    """Let the plan's own work on each batch be done ahead, too, on threads of Python."""
+    import torch
+
+    def derive(batch: Batch) -> Batch:
+        if plan.derive is not None:
+            cut = {field.name: batch.tensors[field.name] for field in plan.fields if field.name != ROW_ID}
+            _put(plan.derive({ROW_ID: batch.ids, **cut}), batch.tensors)
+        return batch
+
+    ahead: deque[Future[Batch]] = deque()
+    # One core's worth of work each: torch's own threads would take the step's cores.
+    with ThreadPoolExecutor(2, "rust-prefetch-derive", torch.set_num_threads, (1,)) as pool:
+        try:
+            for batch in made:
+                ahead.append(pool.submit(derive, batch))
+                if len(ahead) > depth:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _put(made: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in made.items():
+        tensors[name].copy_(tensor)
+
+
+def _page_locked(nbytes: int) -> Callable[[], tuple[object, int, int]]:
+    def allocate() -> tuple[object, int, int]:
+        import torch
+
+        memory = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
+        return memory, memory.data_ptr(), nbytes
+
+    return allocate

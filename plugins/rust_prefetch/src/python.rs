@@ -1,0 +1,317 @@
+//! What Python sees: arguments and results are converted here, the interpreter is let go while Rust waits.
+
+use std::ffi::c_void;
+use std::path::PathBuf;
+use std::ptr::NonNull;
+use std::time::{Duration, Instant};
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::{create_exception, ffi};
+
+use crate::columns::{Column, slab_bytes};
+use crate::dlpack;
+use crate::dtype::Dtype;
+use crate::fault::Fault;
+use crate::floor;
+use crate::formats::hdf5::{Extents, Filters};
+use crate::formats::{self, Format};
+use crate::gather::{Cutter, Days};
+use crate::handover::{Lead, Next};
+use crate::layout::{Layout, Tensor};
+use crate::memory::{Memory, Pool};
+use crate::pipeline::{self, Batch, Make};
+use crate::reading::{Block, File, Part, Reading};
+use crate::sync::Arc;
+
+create_exception!(
+    _native,
+    DamagedError,
+    PyRuntimeError,
+    "A file is not what the manifest says; the text begins with its path."
+);
+
+/// How long a wait may last before signals are looked at.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+impl From<Fault> for PyErr {
+    fn from(fault: Fault) -> Self {
+        let text = fault.to_string();
+        match fault {
+            Fault::Data(_) => DamagedError::new_err(text),
+            Fault::Unsupported(_) => PyNotImplementedError::new_err(text),
+            Fault::Panic(_) => PyRuntimeError::new_err(text),
+        }
+    }
+}
+
+/// A stored column: (name, dtype, shape of a row).
+type RawColumn = (String, String, Vec<usize>);
+/// A tensor of a batch: (number of its column or none, dtype, window, shape of a sample).
+type RawTensor = (Option<usize>, String, usize, Vec<usize>);
+/// (number of the file, first row, row after the last).
+type RawPart = (usize, usize, usize);
+/// (first row, parts, positions of all samples, samples of each batch).
+type RawBlock = (usize, Vec<RawPart>, PyBuffer<i64>, Vec<usize>);
+
+/// See `_native.pyi`.
+#[pyclass(frozen)]
+struct Source {
+    format: String,
+    files: Arc<Vec<File>>,
+    columns: Vec<Column>,
+    tensors: Vec<Tensor>,
+    days: Option<Vec<usize>>,
+    block_rows: usize,
+    batch_rows: usize,
+    extents: Arc<Extents>,
+}
+
+#[pymethods]
+impl Source {
+    #[new]
+    #[pyo3(signature = (format, files, columns, tensors, *, days, block_rows, batch_rows))]
+    fn new(
+        format: String,
+        files: Vec<(PathBuf, Vec<usize>)>,
+        columns: Vec<RawColumn>,
+        tensors: Vec<RawTensor>,
+        days: Option<Vec<usize>>,
+        block_rows: usize,
+        batch_rows: usize,
+    ) -> PyResult<Self> {
+        let files: Vec<File> = files.into_iter().map(|(path, groups)| File::new(path, &groups)).collect();
+        let columns = columns.into_iter().map(|(name, dtype, shape)| {
+            let (width, is_scalar) = (shape.iter().product(), shape.is_empty());
+            Ok(Column { name, dtype: Dtype::named(&dtype)?, width, is_scalar })
+        });
+        let columns: Vec<Column> = columns.collect::<Result<_, Fault>>()?;
+        let tensors = tensors
+            .into_iter()
+            .map(|(column, dtype, window, shape)| Ok(Tensor { column, dtype: Dtype::named(&dtype)?, window, shape }));
+        let tensors = tensors.collect::<Result<_, Fault>>()?;
+        let extents = Arc::new(Extents::new(files.len()));
+        Ok(Self { format, files: Arc::new(files), columns, tensors, days, block_rows, batch_rows, extents })
+    }
+
+    fn describe(&self, file: usize, columns: Vec<(usize, bool, bool, PyBuffer<i64>)>, py: Python<'_>) -> PyResult<()> {
+        let columns = columns.into_iter().map(|(chunk_rows, shuffled, deflated, extents)| {
+            Ok((chunk_rows, Filters { shuffled, deflated }, extents.to_vec(py)?))
+        });
+        let columns: Vec<_> = columns.collect::<PyResult<_>>()?;
+        Ok(self.extents.describe(file, columns)?)
+    }
+
+    #[getter]
+    fn bytes(&self) -> usize {
+        Layout::of(&self.tensors, self.batch_rows).bytes
+    }
+
+    fn floor(
+        &self,
+        warm: Vec<RawBlock>,
+        blocks: Vec<RawBlock>,
+        readers: usize,
+        buffers: usize,
+        py: Python<'_>,
+    ) -> PyResult<f64> {
+        let reading = self.reading()?;
+        let made = |(first, parts, positions, lengths): RawBlock| {
+            Ok(Block::new(&reading, first, &converted(parts), &positions.to_vec(py)?, &lengths)?)
+        };
+        let warm = warm.into_iter().map(made).collect::<PyResult<_>>()?;
+        let blocks = blocks.into_iter().map(made).collect::<PyResult<_>>()?;
+        let took = py.detach(|| floor::floor(&reading, warm, blocks, readers_or_all(readers), buffers))?;
+        Ok(took.as_secs_f64())
+    }
+}
+
+impl Source {
+    fn reading(&self) -> Result<Reading, Fault> {
+        let (files, columns) = (Arc::clone(&self.files), self.columns.clone());
+        let format: Box<dyn Format> = match self.format.as_str() {
+            "arrow" => Box::new(formats::arrow::Arrow::new(files, columns)),
+            "parquet" => Box::new(formats::parquet::Parquet::new(files, columns)),
+            "hdf5" => Box::new(formats::hdf5::Hdf5::new(files, columns, Arc::clone(&self.extents))),
+            other => return Err(Fault::Unsupported(format!("no storage format {other:?}"))),
+        };
+        let layout = Layout::of(&self.tensors, self.batch_rows);
+        let days = self.days.clone().map(|starts| Days { starts });
+        let cutter = Cutter::new(self.tensors.clone(), self.columns.clone(), layout, days)?;
+        let pool = Pool::new(slab_bytes(&self.columns, self.block_rows));
+        let limits = (self.block_rows, self.batch_rows);
+        Ok(Reading { format, files: Arc::clone(&self.files), columns: self.columns.clone(), cutter, pool, limits })
+    }
+}
+
+/// See `_native.pyi`.
+#[pyclass]
+struct Pipeline {
+    running: Option<pipeline::Pipeline>,
+}
+
+#[pymethods]
+#[allow(clippy::needless_pass_by_value, reason = "arguments are converted into values of ours")]
+impl Pipeline {
+    #[new]
+    #[pyo3(signature = (source, *, readers, depth, blocks_ahead, allocate=None))]
+    fn new(
+        source: &Bound<'_, Source>,
+        readers: usize,
+        depth: usize,
+        blocks_ahead: usize,
+        allocate: Option<Py<PyAny>>,
+        py: Python<'_>,
+    ) -> PyResult<Self> {
+        let reading = source.get().reading()?;
+        let lead = Lead { batches: depth.max(1), blocks: blocks_ahead };
+        let bytes = reading.cutter.layout().bytes;
+        let make: Make = match allocate {
+            None => Box::new(move || Memory::anonymous(bytes)),
+            Some(allocate) => Box::new(move || borrowed(&allocate, bytes)),
+        };
+        let readers = readers_or_all(readers);
+        let running = py.detach(|| pipeline::Pipeline::start(reading, readers, lead, make))?;
+        Ok(Self { running: Some(running) })
+    }
+
+    fn submit(
+        &self,
+        first: usize,
+        parts: Vec<RawPart>,
+        positions: PyBuffer<i64>,
+        lengths: Vec<usize>,
+        py: Python<'_>,
+    ) -> PyResult<()> {
+        let positions = positions.to_vec(py)?;
+        Ok(self.running()?.submit(first, &converted(parts), &positions, &lengths)?)
+    }
+
+    fn submit_fault(&self, text: String) -> PyResult<()> {
+        self.running()?.submit_fault(Fault::Data(text));
+        Ok(())
+    }
+
+    #[getter]
+    fn is_hungry(&self) -> bool {
+        self.running.as_ref().is_some_and(pipeline::Pipeline::is_hungry)
+    }
+
+    fn end(&self) -> PyResult<()> {
+        self.running()?.end();
+        Ok(())
+    }
+
+    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+        let running = self.running()?;
+        let mut found = running.next(Duration::ZERO)?;
+        while matches!(found, Next::Pending) {
+            py.check_signals()?;
+            found = py.detach(|| waited(running))?;
+        }
+        match found {
+            Next::Batch(batch) => Ok(Some(capsules(py, running.reading(), batch)?)),
+            Next::Pending | Next::End => Ok(None),
+        }
+    }
+
+    fn close(&mut self, py: Python<'_>) {
+        let running = self.running.take();
+        py.detach(|| drop(running));
+    }
+}
+
+impl Pipeline {
+    fn running(&self) -> PyResult<&pipeline::Pipeline> {
+        self.running.as_ref().ok_or_else(|| PyRuntimeError::new_err("this pipeline is closed"))
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        let running = self.running.take();
+        if running.is_some() {
+            // The threads may want the interpreter for a buffer: it must not be held while they are waited for.
+            Python::attach(|py| py.detach(|| drop(running)));
+        }
+    }
+}
+
+fn waited(running: &pipeline::Pipeline) -> Result<Next<Batch>, Fault> {
+    let begin = Instant::now();
+    loop {
+        let found = running.next(PATIENCE)?;
+        if !matches!(found, Next::Pending) || begin.elapsed() >= PATIENCE {
+            return Ok(found);
+        }
+    }
+}
+
+fn readers_or_all(readers: usize) -> usize {
+    if readers == 0 { pipeline::suitable_readers() } else { readers }
+}
+
+fn converted(parts: Vec<RawPart>) -> Vec<Part> {
+    parts.into_iter().map(|(file, start, stop)| Part { file, rows: start..stop }).collect()
+}
+
+/// A buffer that Python allocates: page-locked, say. `allocate()` returns (owner, address, bytes).
+fn borrowed(allocate: &Py<PyAny>, bytes: usize) -> Result<Memory, Fault> {
+    let allocated = Python::try_attach(|py| -> PyResult<(Py<PyAny>, usize, usize)> { allocate.call0(py)?.extract(py) });
+    let refused = |why: String| Fault::Unsupported(format!("no {bytes} bytes of memory ({why})"));
+    let allocated = allocated.ok_or_else(|| refused("the interpreter is ending".to_owned()))?;
+    let (owner, address, found) = allocated.map_err(|error| refused(error.to_string()))?;
+    let start = NonNull::new(std::ptr::with_exposed_provenance_mut::<u8>(address)).filter(|_| found >= bytes);
+    let start = start.ok_or_else(|| refused(format!("{found} at {address}")))?;
+    // SAFETY: the loader allocates a tensor for this ring alone and hands over its address and size.
+    Ok(unsafe { Memory::foreign(start, bytes, Box::new(owner)) })
+}
+
+fn capsules<'py>(py: Python<'py>, reading: &Reading, batch: Batch) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let cutter = &reading.cutter;
+    let Some(start) = batch.lease.memory().map(Memory::start) else {
+        return Ok(Vec::new());
+    };
+    let lease = std::sync::Arc::new(batch.lease);
+    let tensor = |(tensor, offset): (&Tensor, &usize)| {
+        let sizes = std::iter::once(batch.rows).chain(tensor.shape.iter().copied());
+        let shape: Vec<i64> = sizes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)).collect();
+        // SAFETY: the layout has its offsets within a buffer.
+        let start = unsafe { start.add(*offset) };
+        capsule(py, dlpack::managed(start, tensor.dtype, &shape, std::sync::Arc::clone(&lease)))
+    };
+    cutter.tensors().iter().zip(&cutter.layout().offsets).map(tensor).collect()
+}
+
+fn capsule(py: Python<'_>, tensor: NonNull<dlpack::Managed>) -> PyResult<Bound<'_, PyAny>> {
+    let (pointer, name) = (tensor.as_ptr().cast::<c_void>(), dlpack::UNUSED.as_ptr());
+    // SAFETY: the name is static, and the destructor frees the tensor if nobody took it.
+    let capsule = unsafe { ffi::PyCapsule_New(pointer, name, Some(free_unused)) };
+    // SAFETY: the call returns a new reference, or null with an error set.
+    let capsule = unsafe { Bound::from_owned_ptr_or_err(py, capsule) };
+    if capsule.is_err() {
+        // SAFETY: no capsule owns it.
+        unsafe { dlpack::delete(tensor.as_ptr()) };
+    }
+    capsule
+}
+
+/// # Safety
+/// Called by the interpreter with a capsule that [`capsule`] made.
+unsafe extern "C" fn free_unused(capsule: *mut ffi::PyObject) {
+    // SAFETY: a capsule's destructor is called with the capsule, attached to the interpreter.
+    unsafe {
+        if ffi::PyCapsule_IsValid(capsule, dlpack::UNUSED.as_ptr()) == 1 {
+            dlpack::delete(ffi::PyCapsule_GetPointer(capsule, dlpack::UNUSED.as_ptr()).cast());
+        }
+    }
+}
+
+/// Native part of feedrate's `rust_prefetch` loader.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("DamagedError", module.py().get_type::<DamagedError>())?;
+    module.add_class::<Source>()?;
+    module.add_class::<Pipeline>()
+}

@@ -1,0 +1,206 @@
+//! What is read: files, the units that threads decode, and one block's share of them.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use crate::columns::{Column, Decoded};
+use crate::fault::Fault;
+use crate::formats::{Format, Scratch};
+use crate::gather::Cutter;
+use crate::memory::Pool;
+
+/// One file of a data set.
+pub struct File {
+    pub path: PathBuf,
+    /// Row after the last one of each record batch, row group or range.
+    pub ends: Vec<usize>,
+}
+
+impl File {
+    /// The file at `path`, whose groups have `groups` rows each.
+    #[must_use]
+    pub fn new(path: PathBuf, groups: &[usize]) -> Self {
+        let ends = groups.iter().scan(0, |end, rows| {
+            *end += rows;
+            Some(*end)
+        });
+        Self { path, ends: ends.collect() }
+    }
+
+    /// Rows of a group.
+    #[must_use]
+    pub fn group(&self, group: usize) -> Range<usize> {
+        let start = group.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start..self.ends[group]
+    }
+
+    /// Groups that hold rows of `rows`.
+    #[must_use]
+    pub fn groups(&self, rows: &Range<usize>) -> Range<usize> {
+        let first = self.ends.partition_point(|end| *end <= rows.start);
+        let last = self.ends.partition_point(|end| *end < rows.end);
+        first..(last + 1).min(self.ends.len())
+    }
+}
+
+/// What one thread decodes at a time: rows of one file, in whole groups but for the ends. It is a run of its block.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    pub file: usize,
+    pub groups: Range<usize>,
+    /// Rows of the file.
+    pub rows: Range<usize>,
+}
+
+/// Everything that all blocks of a stream have in common.
+pub struct Reading {
+    pub format: Box<dyn Format>,
+    pub files: Arc<Vec<File>>,
+    pub columns: Vec<Column>,
+    pub cutter: Cutter,
+    pub pool: Arc<Pool>,
+    /// Rows of the largest block and of the largest batch: slabs and buffers hold no more.
+    pub limits: (usize, usize),
+}
+
+/// Rows `rows` of a file.
+pub struct Part {
+    pub file: usize,
+    pub rows: Range<usize>,
+}
+
+/// Rows that are read together, and the batches that are cut from them.
+pub struct Block {
+    first: usize,
+    rows: usize,
+    units: Vec<Unit>,
+    starts: Vec<usize>,
+    positions: Vec<u32>,
+    /// Position after the last one of each batch.
+    ends: Vec<usize>,
+    decoded: OnceLock<Result<Decoded, Fault>>,
+}
+
+impl Block {
+    /// The block that starts at row `first` and is made of `parts`; batch n is made of `lengths[n]` of the `positions`,
+    /// which are rows counted from `first`.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`]: a position or its history lies outside the block, or a part outside its file.
+    pub fn new(
+        reading: &Reading,
+        first: usize,
+        parts: &[Part],
+        positions: &[i64],
+        lengths: &[usize],
+    ) -> Result<Self, Fault> {
+        let units = units(reading, parts)?;
+        let starts = units.iter().scan(0, |row, unit| {
+            let start = *row;
+            *row += unit.rows.len();
+            Some(start)
+        });
+        let starts: Vec<usize> = starts.collect();
+        let rows: usize = units.iter().map(|unit| unit.rows.len()).sum();
+        let ends: Vec<usize> = lengths
+            .iter()
+            .scan(0, |sum, length| {
+                *sum += length;
+                Some(*sum)
+            })
+            .collect();
+        let (block_rows, batch_rows) = reading.limits;
+        let too_large =
+            rows > block_rows || u32::try_from(rows).is_err() || lengths.iter().any(|length| *length > batch_rows);
+        if too_large || ends.last().copied().unwrap_or(0) != positions.len() {
+            return Err(Fault::Unsupported("batches hold other rows than the block".to_owned()));
+        }
+        let position = |position: &i64| {
+            let row = u32::try_from(*position).ok().filter(|row| reading.cutter.reaches(*row as usize, first, rows));
+            row.ok_or_else(|| Fault::Unsupported(format!("no row {position} with its history among {rows}")))
+        };
+        let positions = positions.iter().map(position).collect::<Result<_, _>>()?;
+        Ok(Self { first, rows, units, starts, positions, ends, decoded: OnceLock::new() })
+    }
+
+    /// A block that nothing is read of.
+    #[must_use]
+    pub fn empty() -> Self {
+        let (units, starts, positions, ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { first: 0, rows: 0, units, starts, positions, ends, decoded: OnceLock::new() }
+    }
+
+    /// Units to decode.
+    #[must_use]
+    pub fn units(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Batches to cut.
+    #[must_use]
+    pub fn batches(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Positions of the samples of a batch.
+    #[must_use]
+    pub fn batch(&self, number: usize) -> &[u32] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.positions[start..self.ends[number]]
+    }
+
+    /// Decode one unit. Each unit is decoded once, by one thread.
+    ///
+    /// # Errors
+    /// A file is not what it should be, or there is no memory.
+    pub fn decode(&self, reading: &Reading, unit: usize, scratch: &mut Scratch) -> Result<(), Fault> {
+        let fresh = || Decoded::new(&reading.columns, self.rows, self.starts.clone(), &reading.pool);
+        let decoded = self.decoded.get_or_init(fresh).as_ref().map_err(Clone::clone)?;
+        reading.format.decode(&self.units[unit], unit, decoded, scratch)
+    }
+
+    /// Cut a batch into `buffer`, after every unit was decoded.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`]: nothing was decoded.
+    pub fn cut(
+        &self,
+        reading: &Reading,
+        batch: usize,
+        buffer: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<usize, Fault> {
+        let Some(Ok(decoded)) = self.decoded.get() else {
+            return Err(Fault::Unsupported("a batch was cut before its block was decoded".to_owned()));
+        };
+        let rows = self.batch(batch);
+        reading.cutter.cut(decoded, self.first, rows, buffer, &mut scratch.spans);
+        Ok(rows.len())
+    }
+}
+
+fn units(reading: &Reading, parts: &[Part]) -> Result<Vec<Unit>, Fault> {
+    let row_bytes: usize = reading.columns.iter().map(Column::row_bytes).sum();
+    let mut units = Vec::new();
+    for part in parts {
+        let rows = reading.files.get(part.file).and_then(|file| file.ends.last()).copied().unwrap_or(0);
+        if part.rows.is_empty() || part.rows.end > rows {
+            return Err(Fault::Unsupported(format!("no rows {:?} among the {rows} of file {}", part.rows, part.file)));
+        }
+        let file = &reading.files[part.file];
+        let mut groups = file.groups(&part.rows);
+        while !groups.is_empty() {
+            let mut end = groups.start + 1;
+            while end < groups.end
+                && reading.format.unit_bytes() > (file.ends[end - 1] - file.group(groups.start).start) * row_bytes
+            {
+                end += 1;
+            }
+            let rows = file.group(groups.start).start.max(part.rows.start)..file.ends[end - 1].min(part.rows.end);
+            units.push(Unit { file: part.file, groups: groups.start..end, rows });
+            groups.start = end;
+        }
+    }
+    Ok(units)
+}

@@ -1,0 +1,253 @@
+//! From an Arrow file to batches, by the pipeline that Python uses; also run under `AddressSanitizer`:
+//! `RUSTFLAGS=-Zsanitizer=address cargo +nightly test --target x86_64-unknown-linux-gnu --test reading`.
+#![cfg(not(loom))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::fs::File as Raw;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use _native::columns::{Column, slab_bytes};
+use _native::dtype::Dtype;
+use _native::fault::Fault;
+use _native::floor::floor;
+use _native::formats::arrow::Arrow;
+use _native::gather::{Cutter, Days};
+use _native::handover::{Lead, Next};
+use _native::layout::{Layout, Tensor};
+use _native::memory::{Memory, Pool};
+use _native::pipeline::{Batch, Pipeline};
+use _native::reading::{Block, File, Part, Reading};
+use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch, UInt8Array, UInt64Array};
+use arrow_ipc::CompressionType;
+use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
+use arrow_schema::{DataType, Field, Schema};
+
+const WIDTH: usize = 5;
+const GROUPS: [usize; 3] = [40, 30, 50];
+const ROWS: usize = 120;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("rust-prefetch-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn value(row: usize, place: usize) -> u8 {
+    u8::try_from((row * 7 + place) % 251).unwrap()
+}
+
+/// Row n holds the id n and `value(n, 0..WIDTH)`.
+fn write(path: &Path, compression: Option<CompressionType>) {
+    let item = Arc::new(Field::new("item", DataType::UInt8, false));
+    let width = i32::try_from(WIDTH).unwrap();
+    let list = Field::new("x", DataType::FixedSizeList(Arc::clone(&item), width), false);
+    let schema = Arc::new(Schema::new(vec![Field::new("row_id", DataType::UInt64, false), list]));
+    let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+    let mut out = FileWriter::try_new_with_options(Raw::create(path).unwrap(), &schema, options).unwrap();
+    let mut start = 0;
+    for rows in GROUPS {
+        let ids = UInt64Array::from_iter_values((start..start + rows).map(|row| row as u64));
+        let values = (start..start + rows).flat_map(|row| (0..WIDTH).map(move |place| value(row, place)));
+        let values: ArrayRef = Arc::new(UInt8Array::from_iter_values(values));
+        let lists = FixedSizeListArray::new(Arc::clone(&item), width, values, None);
+        out.write(&RecordBatch::try_new(Arc::clone(&schema), vec![Arc::new(ids), Arc::new(lists)]).unwrap()).unwrap();
+        start += rows;
+    }
+    out.finish().unwrap();
+}
+
+fn reading(path: &Path, window: usize, days: Option<Days>) -> Reading {
+    let files = Arc::new(vec![File::new(path.to_path_buf(), &GROUPS)]);
+    let columns = vec![
+        Column { name: "row_id".to_owned(), dtype: Dtype::U64, width: 1, is_scalar: true },
+        Column { name: "x".to_owned(), dtype: Dtype::U8, width: WIDTH, is_scalar: false },
+    ];
+    let shape = if window > 0 { vec![window, WIDTH] } else { vec![WIDTH] };
+    let tensors = vec![
+        Tensor { column: Some(0), dtype: Dtype::I64, window: 0, shape: vec![] },
+        Tensor { column: Some(1), dtype: Dtype::F32, window, shape },
+    ];
+    let layout = Layout::of(&tensors, 16);
+    let cutter = Cutter::new(tensors, columns.clone(), layout, days).unwrap();
+    let format = Box::new(Arrow::new(Arc::clone(&files), columns.clone()));
+    let pool = Pool::new(slab_bytes(&columns, ROWS));
+    Reading { format, files, columns, cutter, pool, limits: (ROWS, 16) }
+}
+
+fn started(reading: Reading, readers: usize) -> Pipeline {
+    let bytes = reading.cutter.layout().bytes;
+    let lead = Lead { batches: 3, blocks: 1 };
+    Pipeline::start(reading, readers, lead, Box::new(move || Memory::anonymous(bytes))).unwrap()
+}
+
+fn drained(pipeline: &Pipeline) -> Result<Vec<Batch>, Fault> {
+    let mut batches = Vec::new();
+    loop {
+        match pipeline.next(Duration::from_millis(50))? {
+            Next::Batch(batch) => batches.push(batch),
+            Next::Pending => {}
+            Next::End => return Ok(batches),
+        }
+    }
+}
+
+fn bytes(batch: &Batch, offset: usize, count: usize) -> Vec<u8> {
+    let memory = batch.lease.memory().unwrap();
+    assert!(offset + count <= memory.len());
+    // SAFETY: the batch is leased, so that nobody writes; the range was checked.
+    unsafe { std::slice::from_raw_parts(memory.start().add(offset).as_ptr(), count) }.to_vec()
+}
+
+fn ids(batch: &Batch) -> Vec<i64> {
+    let raw = bytes(batch, 0, batch.rows * 8);
+    raw.as_chunks::<8>().0.iter().map(|id| i64::from_ne_bytes(*id)).collect()
+}
+
+fn values(batch: &Batch, offset: usize, each: usize) -> Vec<f32> {
+    let raw = bytes(batch, offset, batch.rows * each * 4);
+    raw.as_chunks::<4>().0.iter().map(|value| f32::from_ne_bytes(*value)).collect()
+}
+
+#[test]
+fn rows_of_every_compression_come_in_the_order_asked_for() {
+    let folder = Folder::new("order");
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        let path = folder.0.join("rows.arrow");
+        write(&path, compression);
+        let pipeline = started(reading(&path, 0, None), 3);
+        // A block that starts and ends inside record batches.
+        let positions: Vec<i64> = (0..100).map(|row| row * 37 % 100).collect();
+        let lengths = [16, 16, 16, 16, 16, 16, 4];
+        for _ in 0..4 {
+            pipeline.submit(10, &[Part { file: 0, rows: 10..110 }], &positions, &lengths).unwrap();
+        }
+        pipeline.end();
+        let batches = drained(&pipeline).unwrap();
+        assert_eq!(batches.len(), 28);
+        let offset = pipeline.reading().cutter.layout().offsets[1];
+        for (number, batch) in batches.iter().enumerate() {
+            let start = number % 7 * 16;
+            let wanted: Vec<i64> = positions[start..start + batch.rows].iter().map(|position| position + 10).collect();
+            assert_eq!(ids(batch), wanted);
+            let rows = wanted.iter().map(|id| usize::try_from(*id).unwrap());
+            let wanted: Vec<f32> = rows.flat_map(|row| (0..WIDTH).map(move |at| f32::from(value(row, at)))).collect();
+            assert_eq!(values(batch, offset, WIDTH), wanted);
+        }
+    }
+}
+
+#[test]
+fn windows_reach_back_by_rows_or_by_days() {
+    let folder = Folder::new("windows");
+    let path = folder.0.join("rows.arrow");
+    write(&path, None);
+    let row = |row: usize| (0..WIDTH).map(move |at| f32::from(value(row, at)));
+    // Record batches end at rows 40 and 70: these windows cross them.
+    let pipeline = started(reading(&path, 3, None), 1);
+    pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[41, 2, 71], &[3]).unwrap();
+    pipeline.end();
+    let batches = drained(&pipeline).unwrap();
+    let offset = pipeline.reading().cutter.layout().offsets[1];
+    let wanted: Vec<f32> = [39, 40, 41, 0, 1, 2, 69, 70, 71].into_iter().flat_map(row).collect();
+    assert_eq!(values(&batches[0], offset, 3 * WIDTH), wanted);
+    // Days of 10 rows, then of 20.
+    let days = Days { starts: vec![0, 10, 20, 40, 60, 80, 100, 120] };
+    let pipeline = started(reading(&path, 3, Some(days)), 1);
+    pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[47, 25], &[2]).unwrap();
+    pipeline.end();
+    let batches = drained(&pipeline).unwrap();
+    let wanted: Vec<f32> = [17, 27, 47, 5, 15, 25].into_iter().flat_map(row).collect();
+    assert_eq!(values(&batches[0], offset, 3 * WIDTH), wanted);
+}
+
+#[test]
+fn a_row_without_its_history_is_refused() {
+    let folder = Folder::new("history");
+    let path = folder.0.join("rows.arrow");
+    write(&path, None);
+    let pipeline = started(reading(&path, 3, None), 1);
+    for position in [1, -1, 120] {
+        let refused = pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[position], &[1]);
+        assert!(matches!(refused, Err(Fault::Unsupported(_))), "{position}");
+    }
+    assert!(pipeline.submit(0, &[Part { file: 0, rows: 100..121 }], &[3], &[1]).is_err());
+    assert!(pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[3; 17], &[17]).is_err());
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_named() {
+    let folder = Folder::new("short");
+    let path = folder.0.join("rows.arrow");
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        write(&path, compression);
+        let whole = std::fs::read(&path).unwrap();
+        for len in (0..whole.len()).step_by(7) {
+            std::fs::write(&path, &whole[..len]).unwrap();
+            let pipeline = started(reading(&path, 0, None), 2);
+            pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[0, 119], &[2]).unwrap();
+            pipeline.end();
+            let fault = drained(&pipeline).map(|batches| batches.len()).unwrap_err();
+            assert!(fault.to_string().starts_with(path.to_str().unwrap()), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_anywhere_harms_nobody() {
+    let folder = Folder::new("changed");
+    let path = folder.0.join("rows.arrow");
+    for compression in [None, Some(CompressionType::LZ4_FRAME), Some(CompressionType::ZSTD)] {
+        write(&path, compression);
+        let whole = std::fs::read(&path).unwrap();
+        for place in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[place] ^= 1 << (place % 8);
+            std::fs::write(&path, &changed).unwrap();
+            let pipeline = started(reading(&path, 0, None), 1);
+            pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[0, 119], &[2]).unwrap();
+            pipeline.end();
+            match drained(&pipeline) {
+                Ok(batches) => assert_eq!(batches.len(), 1),
+                Err(fault) => assert!(matches!(fault, Fault::Data(_) | Fault::Unsupported(_)), "{fault}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipeline_dropped_early_joins_its_threads_and_its_batches_live_on() {
+    let folder = Folder::new("early");
+    let path = folder.0.join("rows.arrow");
+    write(&path, None);
+    let pipeline = started(reading(&path, 0, None), 4);
+    for _ in 0..3 {
+        pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[5; 16], &[4, 4, 4, 4]).unwrap();
+    }
+    let Next::Batch(batch) = pipeline.next(Duration::from_secs(10)).unwrap() else { panic!("no batch came") };
+    drop(pipeline);
+    assert_eq!(ids(&batch), [5; 4]);
+}
+
+#[test]
+fn the_floor_reads_everything() {
+    let folder = Folder::new("floor");
+    let path = folder.0.join("rows.arrow");
+    write(&path, None);
+    let reading = reading(&path, 0, None);
+    let block = || Block::new(&reading, 0, &[Part { file: 0, rows: 0..120 }], &[1, 2, 3], &[2, 1]).unwrap();
+    assert!(floor(&reading, vec![block()], vec![block(), block()], 2, 4).is_ok());
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(floor(&reading, vec![], vec![block()], 2, 4), Err(Fault::Data(_))));
+}

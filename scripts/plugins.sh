@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Build the plugins of this checkout into a virtual environment: scripts/plugins.sh FOLDER
+# Without cargo it says what is left out, and that is no error: everything else runs.
+set -euo pipefail
+venv=$(cd "${1:?usage: scripts/plugins.sh FOLDER}" && pwd)
+cd "$(dirname "$0")/.."
+# The folder that asv builds in, too: each crate is compiled once for both.
+export CARGO_TARGET_DIR="$PWD/.asv/env/cargo" PATH="$PATH:$venv/bin"
+for manifest in plugins/*/Cargo.toml; do
+    [ -e "$manifest" ] || continue
+    folder=$(dirname "$manifest")
+    if ! command -v cargo >/dev/null; then
+        echo "plugins: cargo is not here, so $folder is not built; install Rust and run this again, or a wheel of it that \`make wheels\` made elsewhere"
+        continue
+    fi
+    echo "plugins: building $folder (a few minutes the first time)"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation "$folder"
+done
+touch "$venv/.plugins"
