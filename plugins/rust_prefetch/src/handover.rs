@@ -47,6 +47,8 @@ struct Turns<B, R> {
     /// Batches that were handed out and not delivered, in order; `None`: still in the making.
     batches: VecDeque<Option<Result<R, Fault>>>,
     delivered: usize,
+    /// The consumer sleeps until there is enough for it.
+    awaited: bool,
     ended: bool,
     failed: bool,
     closed: bool,
@@ -80,7 +82,16 @@ impl<B, R> Handover<B, R> {
     #[must_use]
     pub fn new(lead: Lead) -> Self {
         let (blocks, batches) = (VecDeque::new(), VecDeque::new());
-        let turns = Turns { blocks, first: 0, batches, delivered: 0, ended: false, failed: false, closed: false };
+        let turns = Turns {
+            blocks,
+            first: 0,
+            batches,
+            delivered: 0,
+            awaited: false,
+            ended: false,
+            failed: false,
+            closed: false,
+        };
         Self { lead, turns: Mutex::new(turns), work: Condvar::new(), ready: Condvar::new() }
     }
 
@@ -154,15 +165,15 @@ impl<B, R> Handover<B, R> {
     /// The batch for `place` is made, or cannot be.
     pub fn cut(&self, number: usize, place: usize, outcome: Result<R, Fault>) {
         let mut turns = locked(&self.turns);
-        let next = place == turns.delivered;
         let index = place.wrapping_sub(turns.delivered);
         if let Some(slot) = turns.batches.get_mut(index) {
             *slot = Some(outcome);
         }
         let finished = turns.finish(number);
         let all_taken = turns.ended && turns.blocks.is_empty();
+        let wake = turns.awaited && turns.has_enough(self.lead);
         drop(turns);
-        if next {
+        if wake {
             self.ready.notify_all();
         }
         if finished.is_some() || all_taken {
@@ -179,7 +190,9 @@ impl<B, R> Handover<B, R> {
     pub fn next(&self, patience: Duration) -> Result<Next<R>, Fault> {
         let mut turns = locked(&self.turns);
         if !turns.has_news() {
+            turns.awaited = true;
             turns = waited_for(&self.ready, turns, patience);
+            turns.awaited = false;
         }
         if turns.closed {
             return Ok(Next::End);
@@ -209,6 +222,15 @@ impl<B, R> Turns<B, R> {
     fn has_news(&self) -> bool {
         let over = self.batches.is_empty() && (self.failed || (self.ended && self.blocks.is_empty()));
         self.closed || over || matches!(self.batches.front(), Some(Some(_)))
+    }
+
+    /// Whether a consumer that sleeps is to be woken. Falling asleep and waking up cost it, and the thread whose core it
+    /// takes, more than a small batch does: after the first batch it sleeps until half of those ahead are ready, or as
+    /// many as there are for now.
+    fn has_enough(&self, lead: Lead) -> bool {
+        let ready = self.batches.iter().take_while(|batch| batch.is_some()).count();
+        let enough = if self.delivered == 0 { 1 } else { lead.batches.div_ceil(2) };
+        ready > 0 && (ready >= enough || ready == self.batches.len())
     }
 
     fn entry(&mut self, number: usize) -> Option<&mut Entry<B>> {

@@ -45,6 +45,17 @@ fn drained(handover: &Handover<usize, Made>) -> (Vec<Made>, Option<Fault>) {
     }
 }
 
+fn taken(handover: &Handover<usize, Made>) -> Made {
+    loop {
+        match handover.next(Duration::from_secs(10)) {
+            Ok(Next::Batch(batch)) => return batch,
+            Ok(Next::Pending) => thread::yield_now(),
+            Ok(Next::End) => panic!("the stream is over"),
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+}
+
 fn started(count: usize, lead: Lead) -> (Arc<Handover<usize, Made>>, Vec<thread::JoinHandle<()>>) {
     let handover = Arc::new(Handover::new(lead));
     let threads = (0..count).map(|_| {
@@ -76,6 +87,23 @@ fn a_block_of_several_units_and_batches_is_cut_when_it_is_whole() {
         handover.submit(7, 2, 2, None);
         handover.end();
         assert_eq!(drained(&handover), (vec![(7, 0), (7, 1)], None));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// A consumer that sleeps is woken when half of those ahead are ready, or when no more will be before it acts itself.
+#[test]
+fn a_consumer_that_feeds_is_woken_when_work_runs_dry() {
+    model(|| {
+        let (handover, threads) = started(2, Lead { batches: 3, blocks: 0 });
+        handover.submit(7, 1, 2, None);
+        let first = taken(&handover);
+        let second = taken(&handover);
+        handover.submit(8, 1, 1, None);
+        handover.end();
+        assert_eq!((first, second, drained(&handover)), ((7, 0), (7, 1), (vec![(8, 0)], None)));
         for thread in threads {
             thread.join().unwrap();
         }
