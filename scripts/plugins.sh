@@ -6,14 +6,17 @@ venv=$(cd "${1:?usage: scripts/plugins.sh FOLDER}" && pwd)
 cd "$(dirname "$0")/.."
 # The folder that asv builds in, too: each crate is compiled once for both.
 export CARGO_TARGET_DIR="$PWD/.asv/env/cargo" PATH="$PATH:$venv/bin"
+left_out=
 for manifest in plugins/*/Cargo.toml; do
     [ -e "$manifest" ] || continue
     folder=$(dirname "$manifest")
     if ! command -v cargo >/dev/null; then
-        echo "plugins: cargo is not here, so $folder is not built; install Rust and run this again, or a wheel of it that \`make wheels\` made elsewhere"
+        echo "plugins: cargo is not here, so $folder is left out; install Rust and say the same again, or install a wheel of it that \`make wheels\` made elsewhere"
+        left_out=yes
         continue
     fi
     echo "plugins: building $folder (a few minutes the first time)"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation "$folder"
 done
-touch "$venv/.plugins"
+# Without it the next make looks for cargo again.
+[ -n "$left_out" ] || touch "$venv/.plugins"

@@ -1,9 +1,12 @@
 //! What can go wrong, in one line that names the file.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
 /// Why a batch cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +37,39 @@ impl Fault {
     /// What a panic carried.
     #[must_use]
     pub fn panic(payload: &(dyn Any + Send)) -> Self {
-        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Self::Panic(one_line(&text.unwrap_or_else(|| "no text".to_owned())))
+        Self::Panic(text_of(payload))
     }
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    one_line(&text.unwrap_or_else(|| "no text".to_owned()))
+}
+
+thread_local! {
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+static HOOK: Once = Once::new();
+
+/// What `decode` returns, or the text of its panic, which nobody else hears of: a decoder of somebody else's that met
+/// bytes it did not expect. Only what nobody looks at afterwards may be left half-done by it.
+///
+/// # Errors
+/// The text of the panic.
+pub fn unpanicked<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |about| {
+            if !EXPECTED.get() {
+                usual(about);
+            }
+        }));
+    });
+    let before = EXPECTED.replace(true);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(decode));
+    EXPECTED.set(before);
+    outcome.map_err(|payload| text_of(payload.as_ref()))
 }
 
 fn one_line(text: &str) -> String {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use _native::columns::{Column, slab_bytes};
 use _native::dtype::Dtype;
-use _native::fault::Fault;
+use _native::fault::{Fault, unpanicked};
 use _native::floor::floor;
 use _native::formats::arrow::Arrow;
 use _native::gather::{Cutter, Days};
@@ -250,4 +250,10 @@ fn the_floor_reads_everything() {
     assert!(floor(&reading, vec![block()], vec![block(), block()], 2, 4).is_ok());
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(floor(&reading, vec![], vec![block()], 2, 4), Err(Fault::Data(_))));
+}
+
+#[test]
+fn a_decoder_that_panics_is_an_error_with_its_text() {
+    assert_eq!(unpanicked(|| 7), Ok(7));
+    assert_eq!(unpanicked(|| panic!("odd {}", "page")), Err::<(), _>("odd page".to_owned()));
 }

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import trial
@@ -139,6 +140,26 @@ def test_a_null_is_named(boards: Trial, tmp_path: Path) -> None:
     rewritten(file, change)
     with pytest.raises(DataError, match=f'^{file}: column "row_id" from row (0|128) on has 1 nulls'):
         served(plan)
+
+
+def test_pages_that_lost_their_dictionary_are_named(
+    data_root: Path, registry: Registry, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plan, file = damaged(trial(registry.workload("daywindows"), data_root).plan, tmp_path / "copy", 0)
+    table, start = pq.read_table(file), 0
+    with pq.ParquetWriter(file, table.schema, use_dictionary=["row_id"], store_schema=False) as out:
+        for rows in plan.data.shards[0].groups:
+            out.write_table(table.slice(start, rows), row_group_size=rows)
+            start += rows
+    start = pq.ParquetFile(file).metadata.row_group(0).column(0).dictionary_page_offset
+    whole = bytearray(file.read_bytes())
+    # The head of a page begins with its kind, as Thrift's compact protocol has it: 2 is a dictionary, 1 is passed over.
+    assert whole[start : start + 2] == b"\x15\x04"
+    whole[start + 1] = 2
+    file.write_bytes(whole)
+    with pytest.raises(DataError, match=f"^{file}: column .* from row 0 on: damaged pages"):
+        served(plan)
+    assert "panicked" not in capfd.readouterr().err
 
 
 def test_an_arrow_stream_is_read_like_a_file(boards: Trial, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use super::{Format, Scratch, pread};
 use crate::columns::{Column, Decoded};
 use crate::dtype::Dtype;
-use crate::fault::Fault;
+use crate::fault::{Fault, unpanicked};
 use crate::reading::{File, Unit};
 
 /// Bytes that a unit decodes to: enough to be worth a hand-over, little enough to stay in a core's cache.
@@ -252,7 +252,7 @@ impl Group<'_> {
     ) -> Result<(), Fault> {
         let (rows, chunk) = (self.rows.len(), self.about.column(leaf));
         levels.clear();
-        let mut read = || {
+        let read = || {
             let pages = SerializedPageReader::new(Arc::clone(self.window), chunk, rows, None)?;
             let mut reader = ColumnReaderImpl::<T>::new(chunk.column_descr_ptr(), Box::new(pages));
             reader.read_records(rows, Some(levels), None, values)
@@ -262,7 +262,9 @@ impl Group<'_> {
             let (name, row) = (&column.name, self.rows.start + row);
             Fault::data(self.path, format_args!("column {name:?} ({part}) from row {row} on: {what}"))
         };
-        let (_, found, _) = read().map_err(|error| wrong(0, &error))?;
+        // The crate panics where a page refers to a dictionary that damage has taken away.
+        let read = unpanicked(read).map_err(|panic| wrong(0, &format_args!("damaged pages ({panic})")))?;
+        let (_, found, _) = read.map_err(|error| wrong(0, &error))?;
         if found != rows {
             let null = levels.iter().position(|level| *level == 0);
             return Err(null.map_or_else(
@@ -281,7 +283,9 @@ impl Footer {
             .with_column_stats_policy(skip.clone())
             .with_encoding_stats_policy(skip.clone())
             .with_size_stats_policy(skip);
-        let about = ParquetMetaDataReader::new().with_metadata_options(Some(options)).parse_and_finish(file);
+        let parse = || ParquetMetaDataReader::new().with_metadata_options(Some(options)).parse_and_finish(file);
+        let about = unpanicked(parse);
+        let about = about.map_err(|panic| Fault::data(path, format_args!("has a damaged footer ({panic})")))?;
         let about = about.map_err(|error| Fault::data(path, format_args!("has a damaged footer ({error})")))?;
         let groups = about.row_groups().iter().map(|group| usize::try_from(group.num_rows()).unwrap_or(usize::MAX));
         let groups: Vec<usize> = groups.collect();
