@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from feedrate.statistics import Estimate, estimate
@@ -16,10 +17,15 @@ Word: TypeAlias = Literal["FASTER", "SLOWER", "SAME", "UNSURE", "INVALID"]
 
 ALPHA = 0.05
 """Share of comparisons of a thing with itself that may end in FASTER or SLOWER, over all looks together."""
+_SPENT = 0.04
+"""Of `ALPHA` on looks. The rest is for what pairs are not: normal, and independent of the other pair of their block."""
 FIRST_LOOK = 4
 """Pairs before which nothing is decided: the spread of fewer is itself hardly known."""
-DRIFT = 0.10
-"""Change of the control's time over a comparison beyond which it is INVALID, in natural logarithms."""
+DRIFT = 0.20
+"""Change of the control's time over a comparison beyond which it is INVALID, in natural logarithms.
+
+Less is evened out by the order of a block. So is more, but then it is open which of the machine's paces a verdict is for.
+"""
 _POWER = 0.9
 """Chance to see an effect of the size that is called the smallest that could be seen."""
 _FARTHEST = 1_000_000
@@ -51,24 +57,24 @@ class Pairs:
 
     @property
     def confidence(self) -> float:
-        """Of the interval at each look: Bonferroni's share of `ALPHA`, so that all of them hold together.
+        """Of the interval at each look: Bonferroni's share, so that all of them hold together.
 
         Repeated confidence intervals: Jennison and Turnbull, J. R. Statist. Soc. B 51 (1989). As a bound on any
         dependence between looks it holds for pairs that drift as well; doubling keeps the looks few.
         """
-        return 1 - ALPHA / len(looks(self.most))
+        return 1 - _SPENT / len(looks(self.most))
 
-    @property
+    @cached_property
     def speedup(self) -> Estimate:
         """Mean log-ratio with its interval."""
         return estimate(self.ratios, self.confidence) if self.ratios else Estimate(0.0, None)
 
-    @property
+    @cached_property
     def spread(self) -> float | None:
         """s: standard deviation of the log-ratios; None of fewer than two."""
         return statistics.stdev(self.ratios) if len(self.ratios) > 1 else None
 
-    @property
+    @cached_property
     def p(self) -> float:
         """Chance of a mean so far from 0, at any look, if A and B are the same: 0.05 where the interval touches 0."""
         if self.spread is None:
@@ -79,19 +85,19 @@ class Pairs:
 
         count = len(self.ratios)
         score = abs(self.speedup.mean) * math.sqrt(count) / self.spread
-        return min(1.0, len(looks(self.most)) * 2 * float(stdtr(count - 1, -score)))
+        return min(1.0, ALPHA / (1 - self.confidence) * 2 * float(stdtr(count - 1, -score)))
 
     @property
     def smallest_effect(self) -> float | None:
         """Smallest difference, as a log-ratio, that these pairs would have told from none nine times in ten.
 
-        (t(confidence) + t(power)) s / sqrt(n): 3.24 s / sqrt(n) for many pairs looked at once.
+        (t(confidence) + t(power)) s / sqrt(n): 3.24 s / sqrt(n) for many pairs at a confidence of 0.95.
         """
         if self.spread is None:
             return None
         return (self._quantile(len(self.ratios)) + _t(len(self.ratios), _POWER)) * self._error(len(self.ratios))
 
-    @property
+    @cached_property
     def drift(self) -> Estimate | None:
         """Change of the control from the first to the last, by least squares; None of fewer than four."""
         count = len(self.controls)
