@@ -54,7 +54,7 @@ class Limits:
     pairs: int = 32
     """At most; a whole number of blocks."""
     budget_s: float = 600.0
-    """No block is begun that would end later, if it lasts as long as the longest so far."""
+    """No round but the first is begun that would end later, if it lasts as long as the longest so far."""
 
 
 @dataclass
@@ -122,7 +122,7 @@ def fought(
     start, longest_s, done = now_s(), 0.0, 0
     at = looks(limits.pairs)
     still = list(duels)
-    while still and done < limits.pairs and now_s() - start + longest_s <= limits.budget_s:
+    while still and done < limits.pairs and (not done or now_s() - start + longest_s <= limits.budget_s):
         begun = now_s()
         for duel in still:
             # Address layout and hash seed are those of the process that was forked: each block gets others.

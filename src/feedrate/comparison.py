@@ -24,7 +24,7 @@ FIRST_LOOK = 4
 DRIFT = 0.20
 """Change of the control's time over a comparison beyond which it is INVALID, in natural logarithms.
 
-Less is evened out by the order of a block. So is more, but then it is open which of the machine's paces a verdict is for.
+Less is evened out by the order of a block. So is more, but then it is open which of the machine's paces is meant.
 """
 _POWER = 0.9
 """Chance to see an effect of the size that is called the smallest that could be seen."""

@@ -138,16 +138,16 @@ def pairings(options: Namespace) -> tuple[Pairing, ...]:
     for names in _combinations(a, b, here):
         try:
             one, other = a.filled(names), b.filled(names)
-            recipes = one.recipes(here) | other.recipes(there)
+            # A commit writes its own; that of A is also the control's.
+            recipes = one.recipes(here) | ({} if other.commit else other.recipes(there))
             found.append(Pairing(one, other, one.cell(here), other.cell(there), _control(one, here), recipes))
         except UnavailableError:
             if not names:
                 raise
-    # Of all loaders against one of them, that one against itself is not what was asked.
-    told = [pairing for pairing in found if len(found) == 1 or not pairing.of_one]
-    if not told:
+    if not found:
         raise UsageError(f"{options.a!r} and {options.b!r} name nothing that this machine can run")
-    return tuple(told)
+    # Of all loaders against one of them, that one against itself is not what was asked.
+    return tuple(pairing for pairing in found if not pairing.of_one) or tuple(found)
 
 
 def _combinations(a: Named, b: Named, registry: Registry) -> Iterator[dict[str, str]]:
