@@ -102,17 +102,6 @@ def test_a_side_that_fails_is_invalid_with_its_reason(tmp_path: Path) -> None:
     assert "ValueError: no good for cpu" in done.stdout.splitlines()[0]
 
 
-def test_many_comparisons_are_judged_together_and_none_is_with_itself(tmp_path: Path) -> None:
-    found = compare(tmp_path, "sums/*/none", "sums/resident/none", "--json", "--budget", "1s", *OFFERED)
-
-    assert found.returncode == 1
-    by_loader = {one["a"]["cell"].split("/")[2]: one for one in json.loads(found.stdout)}
-    assert {"plain", "broken", "wrong", "inline", "threads"} <= set(by_loader)
-    assert not {"resident", "needy", "stuck"} & set(by_loader)
-    assert by_loader["broken"]["verdict"] == "INVALID"
-    assert by_loader["plain"]["pairs"] == 2
-
-
 def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "feedrate", "compare", "sums/plain/train", "sums/stuck/train", *OFFERED, *QUICK]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

@@ -6,13 +6,14 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from feedrate.asv.outcome import outcome
 from feedrate.asv.settings import Call
 from feedrate.asv.venv import Venv, checked
-from feedrate.errors import UsageError
+from feedrate.errors import UnavailableError, UsageError
 from feedrate.measurement import Failure, Measurement, Outcome
 
 __all__ = ["Commit", "built", "measured", "resolved"]
@@ -60,9 +61,12 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
 
     Raises:
         UsageError: see `resolved`.
+        UnavailableError: virtualenv is not installed.
         BuildError: feedrate does not build at that commit.
     """
     found = resolved(revision, root)
+    if find_spec("virtualenv") is None:
+        raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
     asv = (root / ".asv").resolve()
     folder = asv / "commits" / found[:16]
     venv = Venv(folder / "env", asv / "env")

@@ -155,7 +155,7 @@ def _combinations(a: Named, b: Named, registry: Registry) -> Iterator[dict[str, 
         "workload": registry.workloads, "loader": registry.loaders, "step": registry.steps
     }  # fmt: skip
     wild = [family for family in _FAMILIES if _ANY in (getattr(a, family), getattr(b, family))]
-    names = [[name for name, one in known[family].items() if not one.hidden] for family in wild]
+    names = [[name for name, one in known[family].items() if not one.hidden and not one.unmet()] for family in wild]
     return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
 
 

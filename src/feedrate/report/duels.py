@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -36,8 +37,7 @@ def sentence(duel: Duel, found: Judgement) -> str:
     }[found.word]
     said = [f"{claim}: {interval(found)} from {len(found.pairs.ratios)} pairs"]
     said += [found.reason] if found.reason else []
-    smallest = found.pairs.smallest_effect
-    said += [f"smallest effect it could see {_percent(smallest)}"] if smallest is not None else []
+    said += [f"smallest effect it could see {_effect(found)}"] if found.pairs.spread is not None else []
     return "; ".join(said)
 
 
@@ -71,7 +71,7 @@ def _show_family(console: Console, duels: Sequence[Duel], judgements: Sequence[J
     for duel, found in zip(duels, judgements, strict=True):
         texts = (
             *(found.word, _key(duel.a), _key(duel.b), interval(found), str(len(found.pairs.ratios))),
-            *(number(found.p, 2) if found.word != "INVALID" else ABSENT, _percent(found.pairs.smallest_effect)),
+            *(number(found.p, 2) if found.word != "INVALID" else ABSENT, _effect(found)),
         )
         table.add_row(*map(Text, texts), style=_STYLES[found.word])
     print_table(console, table)
@@ -125,8 +125,13 @@ def _names(duel: Duel) -> tuple[str, str]:
     return "/".join(a[place] for place in apart), "/".join(b[place] for place in apart)
 
 
-def _percent(share: float | None) -> str:
-    return ABSENT if share is None else f"{number(100 * share, 2)} %"
+def _effect(found: Judgement) -> str:
+    smallest = found.pairs.smallest_effect
+    return ABSENT if smallest is None else _percent(math.expm1(smallest))
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, 2)} %"
 
 
 def document(duel: Duel, found: Judgement) -> dict[str, object]:

@@ -73,7 +73,8 @@ class _Live(_Silent):
 def _so_far(duels: Sequence[Duel], judgements: Sequence[Judgement]) -> str:
     pairs = max(len(found.pairs.ratios) for found in judgements)
     if len(duels) == 1:
-        return f"{pairs} pairs: {judgements[0].word}, {interval(judgements[0])}"
+        # No word: between looks there is no verdict.
+        return f"{pairs} pairs: {interval(judgements[0])}"
     words = [found.word for found in judgements]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     return f"{pairs} pairs: {counts}"
