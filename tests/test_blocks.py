@@ -166,7 +166,8 @@ def test_several_comparisons_are_a_table_of_adjusted_chances() -> None:
 
 def test_commits_are_told_apart_by_their_names() -> None:
     limits = Limits(pairs=4)
-    one = Duel(*(side(NAMES["a"], always(10), code) for code in ("main", "HEAD", "")), limits)
+    main, head = (side(NAMES["a"], always(10), code) for code in ("main", "HEAD"))
+    one = Duel(main, head, side(CONTROL, always(10)), limits)
 
     assert sentence(one, last([one], limits)[0]).startswith("@main is the SAME as @HEAD")
 
