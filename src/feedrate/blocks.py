@@ -57,7 +57,7 @@ class Limits:
     """No round but the first is begun that would end later, if it lasts as long as the longest so far."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Duel:
     """An A, a B, the control beside them, and what has come of them so far."""
 
