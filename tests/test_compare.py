@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def test_two_commits_are_each_measured_with_their_own_code(tmp_path: Path) -> No
         for one in read(raw)
         if one.replicate % 5
     }
+    assert not [line for line in _command_lines() if str(project) in line]
     assert commits == {(True, _git(project, "rev-parse", "HEAD")), (False, _git(project, "rev-parse", "HEAD~1"))}
 
 
@@ -115,6 +117,14 @@ def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_
     assert "interrupted; this is the verdict so far" in complaints
     assert len(verdicts(tmp_path)[0]["processes"]) == 2
     assert not [link for link in Path("/proc").glob("[0-9]*/cwd") if _leads_to(link, tmp_path)]
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(file.read_text(errors="replace"))
+    return found
 
 
 def _leads_to(link: Path, folder: Path) -> bool:

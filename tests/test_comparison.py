@@ -14,7 +14,8 @@ from feedrate.blocks import ORDER
 from feedrate.comparison import ALPHA, DRIFT, Judgement, Pairs, judge, looks
 
 Values = NDArray[np.float64]
-NOISE: dict[str, list[float]] = json.loads(Path(__file__).with_name("noise.json").read_text())["log_s"]
+RECORDED = json.loads(Path(__file__).with_name("noise.json").read_text())
+NOISE: dict[str, list[float]] = RECORDED["log_s"]
 BLOCKS = 16
 
 
@@ -155,8 +156,10 @@ def stretches(recorded: list[float], keep: int, drift: float, count: int) -> Ite
 def sequential(blocks: Values) -> Judgement:
     """The judgement that ends a comparison of at most 32 pairs. The control's warning is left out: it would help."""
     _, first_a, first_b, last_b, last_a = blocks.T
-    ratios = np.stack([first_b - first_a, last_b - last_a], axis=1).ravel()
-    pairs = Pairs(tuple(map(float, ratios)))
+    return looked_at(Pairs(tuple(map(float, np.stack([first_b - first_a, last_b - last_a], axis=1).ravel()))))
+
+
+def looked_at(pairs: Pairs) -> Judgement:
     for count in looks(pairs.most):
         found = only(replace(pairs, ratios=pairs.ratios[:count]))
         if found.decided:
@@ -193,3 +196,14 @@ def test_a_difference_well_above_the_smallest_that_can_be_seen_is_seen(cell: str
 
     assert sum(one.word == "FASTER" for one in found) >= 95
     assert not any(one.word == "SLOWER" for one in found)
+
+
+def test_a_decode_that_is_5_per_cent_slower_is_found_within_128_pairs_of_a_quiet_machine() -> None:
+    quiet = np.array(RECORDED["quiet_log_ratios"])
+    draws = np.random.default_rng(3)
+    planted = draws.choice(quiet, (300, 128)) - np.log(1.05)
+    found = [looked_at(Pairs(tuple(map(float, ratios)), most=128)) for ratios in planted]
+
+    assert quiet.std() > 0.1
+    assert sum(one.word == "SLOWER" for one in found) >= 285
+    assert 16 < np.median([len(one.pairs.ratios) for one in found]) <= 64
