@@ -204,6 +204,8 @@ def _adjusted(chances: Sequence[float]) -> Iterator[float]:
 
 def _judged(pairs: Pairs, p: float, family: int) -> Judgement:
     found = pairs.speedup
+    if len(pairs.ratios) < FIRST_LOOK:
+        return Judgement("UNSURE", _need(pairs, 1), pairs, p)
     if max(-found.low, found.high) <= pairs.margin:
         return Judgement("SAME", "", pairs, p)
     if not found.low <= 0 <= found.high and p <= ALPHA:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.blocks import METRICS, Duel, Side
-from feedrate.comparison import Judgement
+from feedrate.comparison import FIRST_LOOK, Judgement
 from feedrate.measurement import Measurement
 from feedrate.report.caption import caption
 from feedrate.report.console import plain_table, print_table
@@ -37,13 +37,13 @@ def sentence(duel: Duel, found: Judgement) -> str:
     }[found.word]
     said = [f"{claim}: {interval(found)} from {len(found.pairs.ratios)} pairs"]
     said += [found.reason] if found.reason else []
-    said += [f"smallest effect it could see {_effect(found)}"] if found.pairs.spread is not None else []
+    said += [f"smallest effect it could see {_effect(found)}"] if len(found.pairs.ratios) >= FIRST_LOOK else []
     return "; ".join(said)
 
 
 def interval(found: Judgement) -> str:
     """How many times A's speed is B's, such as `x1.31 (1.28-1.35)`."""
-    if found.pairs.speedup.half is None:
+    if len(found.pairs.ratios) < FIRST_LOOK:
         return "no interval yet"
     digits = 2 if found.high - found.low > 0.02 else 3
     return f"x{found.factor:.{digits}f} ({found.low:.{digits}f}-{found.high:.{digits}f})"
