@@ -52,7 +52,9 @@ def test_list_for_machines_is_one_json_object(tmp_path: Path) -> None:
     assert "sums" in [one["name"] for one in found["workloads"]]
 
 
-@pytest.mark.parametrize("arguments", [("list",), ("--help",), ("run", "--help"), ("data", "list"), ("doctor",)])
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("--help",), ("run", "--help"), ("compare", "--help"), ("data", "list"), ("doctor",)]
+)
 def test_what_measures_nothing_imports_neither_torch_nor_pandas(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "feedrate", *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)

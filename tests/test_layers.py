@@ -16,6 +16,7 @@ PACKAGE = Path(feedrate.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     ("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment", "strategy"),
+    ("comparison",),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
@@ -26,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("models", "loaders", "steps", "workloads", "builtin"),
     # The loop, and the fresh interpreter it runs in.
     ("device", "effort", "feed", "health", "marks", "meter", "nursery", "isolation", "_child", "_nursery", "schedule"),
+    ("blocks",),
     # Tables, pages, history.
     ("report", "asv", "doctor"),
     ("cli", "__main__"),
@@ -34,7 +36,20 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin"}
 INSTRUMENTS = {"meter": {"loaders.resident"}}
 """The one strategy that the core may name: what the step costs alone is defined by the null loader."""
-NO_TORCH = {"errors", "measurement", "statistics", "verdict", "report", "asv", "registry", "cell", "hookspecs", "cli"}
+NO_TORCH = {
+    "comparison",
+    "blocks",
+    "errors",
+    "measurement",
+    "statistics",
+    "verdict",
+    "report",
+    "asv",
+    "registry",
+    "cell",
+    "hookspecs",
+    "cli",
+}
 
 
 def modules() -> list[Path]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -87,9 +88,13 @@ class Nursery:
         try:
             yield made
         finally:
+            others = made._others()
             for process in made._started:
                 process.kill()
                 process.wait()
+            for pid in others:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             shutil.rmtree(made.folder, ignore_errors=True)
 
     @staticmethod
@@ -127,6 +132,12 @@ class Nursery:
             line.close()
             raise FeedrateError(f"the process that imports torch for all others ended: {self._last_words(threads)}")
         return Forked(line, int(said))
+
+    def _others(self) -> list[int]:
+        """Nurseries in this folder that programs started with which it is shared."""
+        said = [file.read_text() for file in self.folder.glob("*.pid")]
+        ours = {process.pid for process in self._started}
+        return [int(pid) for pid in said if pid and int(pid) not in ours]
 
     def pid(self, threads: int) -> int | None:
         """The nursery that `fork` asks, if there is one: its memory is part of what it forked."""

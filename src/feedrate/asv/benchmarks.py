@@ -106,4 +106,4 @@ def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[fl
 
 def _memo(settings: Settings) -> Memo:
     folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
-    return Memo(folder, settings.run, partial(outcome, settings))
+    return Memo(folder, settings.run, partial(outcome, settings.call))

@@ -20,16 +20,14 @@ from asv.console import log
 from asv.environment import Environment, EnvironmentUnavailable
 
 import feedrate
-from feedrate.asv.overlay import host_folders, lay
 from feedrate.asv.settings import identity
-from feedrate.asv.wheels import Package, Shelf, packages
+from feedrate.asv.venv import BuildError, Venv
 from feedrate.machine import gpus
 from feedrate.nursery import NURSERY, Nursery
 
 __all__ = ["Overlay"]
 
 _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
-_QUIET_PIP = ("-m", "pip", "--disable-pip-version-check", "--quiet")
 
 
 class Overlay(Environment):  # type: ignore[misc]  # asv has no types
@@ -48,8 +46,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         # asv's own constructor reads it before it sets it.
         self._requirements = requirements
         super().__init__(conf, python, requirements, {**settled, **tagged_env_vars})
-        self._shelf = Shelf(Path(conf.env_dir).resolve() / "wheels" / f"py{python}", self._build)
-        self._cargo = Path(conf.env_dir).resolve() / "cargo"
+        self._kept = Path(conf.env_dir).resolve()
         self._global_env_vars |= {
             "FEEDRATE_DRIVER": str(Path(feedrate.__file__).parents[1]),
             "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
@@ -73,49 +70,32 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
     def create(self) -> None:
         """Make the venv where there is none, and look at the host's packages anew: they may have changed since."""
         super().create()
-        lay(host_folders(), self._folder / "host")
+        self._venv.look()
 
     def _setup(self) -> None:
         log.info(f"Laying {self.name} over {sys.executable}")
-        util.check_call([sys.executable, "-m", "virtualenv", "--quiet", "--no-download", str(self._folder)])
-        library = self._folder / "lib" / f"python{_VERSION}" / "site-packages"
-        (library / "feedrate-overlay.pth").write_text(f"{self._folder / 'commit'}\n{self._folder / 'host'}\n")
+        self._venv.make()
 
     def _uninstall_project(self) -> None:
         self._set_installed_commit_hash(None)
-        shutil.rmtree(self._folder / "commit", ignore_errors=True)
+        self._venv.empty()
 
     def _build_project(self, repo: Any, commit_hash: str, build_dir: str) -> None:
-        """Nothing: asv keeps builds by commit and the last two only; ours are kept by tree, see `_install_project`."""
+        """Nothing: asv keeps builds by commit and the last two only; ours are kept by tree, see `Venv.install`."""
 
     def _install_project(self, repo: Any, commit_hash: str, build_dir: str) -> None:
         log.info(f"Installing {repo.get_decorated_hash(commit_hash, 8)} into {self.name}")
-        own, *plugins = packages(Path(build_dir))
-        wheels = [self._shelf.wheel(own), *(wheel for plugin in plugins for wheel in self._offered(plugin))]
-        target = ["--target", str(self._folder / "commit")]
-        self._python_in(self._folder, *_QUIET_PIP, "install", "--no-deps", "--no-index", *target, *map(str, wheels))
-
-    def _offered(self, plugin: Package) -> tuple[Path, ...]:
         try:
-            return (self._shelf.wheel(plugin),)
-        except util.ProcessError as error:
-            # A machine without a Rust compiler still measures the rest: what the plugin offers is n/a.
-            log.warning(f"plugin {plugin.name!r} does not build at this commit, its cells are n/a: {error}")
-            return ()
-
-    def _build(self, source: Path, target: Path) -> None:
-        options = ("--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(target))
-        self._python_in(target, *_QUIET_PIP, "wheel", *options, str(source))
-
-    def _python_in(self, folder: Path, *arguments: str) -> None:
-        # Build backends such as maturin call programs that sit beside the host's interpreter, not in the venv.
-        path = os.pathsep.join([os.environ.get("PATH", ""), str(Path(sys.executable).parent)])
-        environ = {**os.environ, "PATH": path, "CARGO_TARGET_DIR": str(self._cargo)}
-        self.run_executable("python", list(arguments), cwd=str(folder), env=environ)
+            lacking = self._venv.install(Path(build_dir))
+        except BuildError as error:
+            # The kind that asv takes for a commit that does not build, and goes on.
+            raise util.ProcessError(["pip", "install", build_dir], 1, str(error), "") from error
+        for line in lacking:
+            log.warning(line)
 
     @property
-    def _folder(self) -> Path:
-        return Path(self._path)
+    def _venv(self) -> Venv:
+        return Venv(Path(self._path), self._kept)
 
 
 def _nursery() -> Path:

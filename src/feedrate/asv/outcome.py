@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from feedrate.asv.settings import PATIENCE_S, Settings
+from feedrate.asv.settings import PATIENCE_S, Call
 
 __all__ = ["Outcome", "outcome"]
 
@@ -36,41 +36,47 @@ class Outcome:
         return cls(metrics) if isinstance(metrics, dict) else cls(kind="invalid", reason="no metrics and no failure")
 
 
-def outcome(settings: Settings, cell: str, replicate: int, folder: Path) -> dict[str, object]:
+def outcome(call: Call, cell: str, replicate: int, folder: Path) -> dict[str, object]:
     """Measure one sample and give the document that `feedrate run` wrote, or one that says why it wrote none.
 
-    The interpreter is ours, so in asv's environment it is the one of the commit. `folder` is for what it writes.
+    `folder` is for what it writes.
     """
     out, log = folder / "out.json", folder / "run.log"
     out.unlink(missing_ok=True)
     with log.open("wb") as sink:
-        status = _status(_command(settings, cell, replicate, out), settings, sink.fileno())
+        status = _status(_command(call, cell, replicate, out), call, sink.fileno())
     try:
         document = json.loads(out.read_text())
     except (OSError, ValueError):
-        return _silence(settings, cell, replicate, status, log.read_text(errors="replace"))
+        return _silence(call, cell, replicate, status, log.read_text(errors="replace"))
     return document if isinstance(document, dict) else {}
 
 
-def _command(settings: Settings, cell: str, replicate: int, out: Path) -> list[str]:
+def _command(call: Call, cell: str, replicate: int, out: Path) -> list[str]:
     # -P: the folder it is started in is a checkout, of which nothing is to be imported.
-    command = [sys.executable, "-P", "-m", "feedrate", "run", "--cell", cell, "--replicate", str(replicate)]
-    command += ["--deadline-s", str(settings.deadline_s), "--out", str(out), "--quiet"]
-    return [*command, "--results", str(settings.raw), "--logs", str(settings.logs)]
+    command = [call.python, "-P", "-m", "feedrate", "run", "--cell", cell, "--replicate", str(replicate)]
+    command += ["--deadline-s", str(call.deadline_s), "--out", str(out), "--quiet"]
+    return [*command, "--results", str(call.raw), "--logs", str(call.logs), *call.options]
 
 
-def _status(command: list[str], settings: Settings, sink: int) -> int:
-    folder = settings.checkout if settings.checkout.is_dir() else None
+def _status(command: list[str], call: Call, sink: int) -> int:
+    folder = call.checkout if call.checkout.is_dir() else None
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | dict(call.variables)
     # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
-    with subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+    ) as process:
         try:
-            return process.wait(settings.deadline_s + PATIENCE_S)
+            return process.wait(call.deadline_s + PATIENCE_S)
         except subprocess.TimeoutExpired:
-            process.terminate()
-            return _reaped(process)
+            return _ended(process)
+        except KeyboardInterrupt:
+            _ended(process)
+            raise
 
 
-def _reaped(process: subprocess.Popen[bytes]) -> int:
+def _ended(process: subprocess.Popen[bytes]) -> int:
+    process.terminate()
     try:
         return process.wait(PATIENCE_S / 10)
     except subprocess.TimeoutExpired:
@@ -78,20 +84,20 @@ def _reaped(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def _silence(settings: Settings, cell: str, replicate: int, status: int, said: str) -> dict[str, object]:
+def _silence(call: Call, cell: str, replicate: int, status: int, said: str) -> dict[str, object]:
     from feedrate.measurement import Failure, append
     from feedrate.report.document import document
 
     last = (said.strip().splitlines() or ["it printed nothing"])[-1]
     failure = Failure(
         cell=cell,
-        run=settings.run,
+        run=call.run,
         replicate=replicate,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment={"git": {"commit": settings.commit}},
+        environment={"git": {"commit": call.commit}},
         log="",
         why="unavailable" if any(sign in said for sign in _UNKNOWN) else "exception",
         reason=f"feedrate run ended with status {status} and no result: {last}",
     )
-    append(settings.raw / f"{settings.run}.jsonl", failure)
+    append(call.raw / f"{call.run}.jsonl", failure)
     return document(failure)

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PATIENCE_S", "Settings", "identity"]
+__all__ = ["PATIENCE_S", "Call", "Settings", "identity"]
 
 PATIENCE_S = 300
 """Seconds `feedrate run` has past the deadline of a sample: to make its data set, and to reap what hangs."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """How the `feedrate run` of one commit is called."""
+
+    commit: str
+    checkout: Path
+    """The project at the commit, from which it is started: it notes the commit of where it is."""
+    run: str
+    """Of the failure that is noted when it says nothing."""
+    raw: Path
+    logs: Path
+    deadline_s: int
+    python: str = sys.executable
+    """The interpreter of the commit; in asv's environment it is the one that runs this."""
+    options: tuple[str, ...] = ()
+    """What it is asked for besides."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What is set for it besides."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +53,7 @@ class Settings:
     """Folder that gets every measurement and failure as one JSON line: asv keeps only a null, never why."""
     logs: Path
     checkout: Path
-    """The project at the commit, from which `feedrate run` is started: it notes the commit of where it is."""
+    """The project at the commit."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -50,6 +71,11 @@ class Settings:
             logs=Path(environ.get("FEEDRATE_LOGS", "logs")).resolve(),
             checkout=Path(environ.get("ASV_ENV_DIR", "."), "project").resolve(),
         )
+
+    @property
+    def call(self) -> Call:
+        """How a cell is measured."""
+        return Call(self.commit, self.checkout, self.run, self.raw, self.logs, self.deadline_s)
 
     @property
     def silence_s(self) -> int:

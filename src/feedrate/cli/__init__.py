@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "measure loaders feeding steps, and print the table",
     "show": "print the table of an earlier run again",
     "check": "hold a loader, step or workload to its contract",
+    "compare": "is A faster than B: two cells, or one at two commits or with two plugin files",
     "data": "make, list, verify or remove the data sets",
     "doctor": "what this machine is, and what on it would bend a measurement",
     "bench": "measure the default matrix through asv at HEAD, and publish its history",

@@ -12,7 +12,7 @@ from feedrate.machine import gpus
 from feedrate.strategy import near
 from feedrate.workload import SIZES
 
-__all__ = ["add_data", "add_json", "add_plugin", "add_size", "device_or_default", "size_or_default"]
+__all__ = ["add_data", "add_json", "add_plugin", "add_size", "device_or_default", "positive", "size_or_default"]
 
 Add: TypeAlias = Callable[..., object]
 """`add_argument` of a parser, or of a group of one."""
@@ -61,3 +61,16 @@ def size_or_default(asked: str | None, device: str) -> str:
     if asked is not None and asked not in SIZES:
         raise UsageError(f"no size {asked!r}; {near(asked, SIZES)}")
     return asked or ("full" if device == "cuda" else "small")
+
+
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """What turns the text of an option into a number above 0."""
+
+    def parsed(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError(text)
+        return value
+
+    parsed.__name__ = "positive number"
+    return parsed

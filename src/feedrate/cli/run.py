@@ -12,6 +12,7 @@ from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
 from feedrate.cli.data_sets import ensure
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.options import positive as _positive
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -77,17 +78,6 @@ def _add_plumbing(parser: ArgumentParser) -> None:
     plumbing.add_argument("--cell", metavar="CELL", help="workload/size/loader/step/device")
     plumbing.add_argument("--replicate", type=int, default=0, metavar="K", help="number of the replicate: 0")
     plumbing.add_argument("--out", type=Path, metavar="FILE", help="where its outcome is written as JSON")
-
-
-def _positive(kind: Callable[[str], float]) -> Callable[[str], float]:
-    def parsed(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < 1e9:
-            raise ValueError(text)
-        return value
-
-    parsed.__name__ = "positive number"
-    return parsed
 
 
 def run(options: Namespace, shell: Shell) -> int:

@@ -1,0 +1,101 @@
+"""A commit of the project in an environment of its own, kept under `.asv`, and the cells that are measured there."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from feedrate.asv.outcome import outcome
+from feedrate.asv.settings import Call
+from feedrate.asv.venv import Venv, checked
+from feedrate.errors import UnavailableError, UsageError
+from feedrate.measurement import Failure, Measurement, Outcome
+
+__all__ = ["Commit", "built", "measured", "resolved"]
+
+_READY = "ready"
+"""File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that cells can be measured at."""
+
+    hash: str
+    checkout: Path
+    python: Path
+    """The interpreter of its environment."""
+    lacking: tuple[str, ...]
+    """A line for each of its plugins that does not build here."""
+
+
+def resolved(revision: str, root: Path) -> str:
+    """The hash of a commit of the project at `root`.
+
+    Raises:
+        UsageError: there is no such commit, or `root` is not the root of a git checkout of feedrate.
+    """
+    if not (root / ".git").exists() or not (root / "pyproject.toml").exists():
+        raise UsageError(
+            f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
+        )
+    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise UsageError(
+            f"no commit {revision!r} in {str(root)!r}, nor a plugin file of that name; `git log` lists commits"
+        )
+    return done.stdout.strip()
+
+
+def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
+    """The commit in its environment, made if it is not there yet: one small wheel, and one for each plugin.
+
+    Wheels are shared with asv's environments: what asv has built is not built again. `tell` hears of a build before it
+    begins: it takes seconds, and with compiled plugins minutes.
+
+    Raises:
+        UsageError: see `resolved`.
+        UnavailableError: virtualenv is not installed.
+        BuildError: feedrate does not build at that commit.
+    """
+    found = resolved(revision, root)
+    if find_spec("virtualenv") is None:
+        raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
+    asv = (root / ".asv").resolve()
+    folder = asv / "commits" / found[:16]
+    venv = Venv(folder / "env", asv / "env")
+    if not (folder / _READY).exists():
+        tell(f"{revision}: building commit {found[:8]} into an environment of its own")
+        _make(found, root, folder, venv)
+    venv.look()
+    return Commit(found, folder / "project", venv.python, tuple((folder / _READY).read_text().splitlines()))
+
+
+def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    checkout = folder / "project"
+    clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(root.resolve()), str(checkout)]
+    for command in (clone, ["git", "-C", str(checkout), "checkout", "--quiet", "--detach", commit]):
+        checked(command, root)
+    venv.make()
+    venv.look()
+    lacking = venv.install(checkout)
+    (folder / _READY).write_text("".join(f"{line}\n" for line in lacking))
+
+
+def measured(cell: str, replicate: int, call: Call) -> Outcome:
+    """One replicate of a cell with the code of a commit; the raw line is added by that code itself."""
+    with TemporaryDirectory(prefix="feedrate-") as folder:
+        document = outcome(call, cell, replicate, Path(folder))
+    try:
+        return (Failure if "failure" in document else Measurement).from_json(document)
+    except (KeyError, TypeError):
+        reason = f"its record at commit {call.commit[:8]} is not one that this version can read"
+        return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)

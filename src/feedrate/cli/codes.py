@@ -1,0 +1,141 @@
+"""The code that a side of a comparison is measured with: what runs here, a plugin file besides, or a commit."""
+
+from __future__ import annotations
+
+import json
+import math
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.blocks import Side
+from feedrate.cli.shell import RUN, Shell
+from feedrate.cli.sides import Named
+from feedrate.measurement import Outcome, append
+from feedrate.nursery import NURSERY, Nursery
+
+if TYPE_CHECKING:
+    from feedrate.asv.commits import Commit
+
+__all__ = ["Codes"]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What all processes of a comparison have in common. Each outcome is a line of the same file of raw results."""
+
+    options: Namespace
+    shell: Shell
+    run: str
+    environment: Mapping[str, object]
+    _numbers: Iterator[int] = field(default_factory=count)
+    """Replicates are numbered through, whatever they measure: in the order of measuring."""
+    _built: dict[str, Commit] = field(default_factory=dict)
+
+    @property
+    def raw(self) -> Path:
+        """The file of raw results."""
+        return Path(self.options.results) / f"{self.run}.jsonl"
+
+    @property
+    def data(self) -> Path:
+        """Where data sets lie."""
+        return Path(self.options.data or self.shell.data).resolve()
+
+    @property
+    def kept(self) -> Path:
+        """The file of verdicts, beside the raw results."""
+        return self.raw.with_suffix(".json")
+
+    def keep(self, documents: Sequence[Mapping[str, object]]) -> None:
+        """Write the verdicts so far, over those of an earlier round."""
+        self.kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.kept.with_suffix(".draft")
+        draft.write_text(json.dumps(documents, indent=1, allow_nan=False))
+        draft.replace(self.kept)
+
+    def side(self, named: Named, cell: str) -> Side:
+        """A cell with the code that it is named with; a commit is built when it is first asked for.
+
+        Raises:
+            UsageError: there is no such commit.
+            BuildError: it does not build.
+        """
+        if not named.commit:
+            return Side(cell, named.code, self._here(cell, (named.file,) if named.file else ()))
+        if named.commit not in self._built:
+            self._built[named.commit] = self._build(named.commit)
+        return Side(cell, named.code, self._at(self._built[named.commit], cell))
+
+    def _build(self, revision: str) -> Commit:
+        from feedrate.asv.commits import built
+
+        def tell(text: str) -> None:
+            if not self.options.quiet:
+                self.shell.err.print(text, soft_wrap=True)
+
+        commit = built(revision, Path.cwd(), tell)
+        for line in commit.lacking:
+            self.shell.err.print(f"feedrate: {revision}: {line}", soft_wrap=True)
+        return commit
+
+    def _here(self, cell: str, files: tuple[Path, ...] = ()) -> Callable[[Nursery], Outcome]:
+        """Measure with the code that runs, and plugin files besides those that are for all."""
+        from feedrate.isolation import Settings, measure
+
+        def measured(nursery: Nursery) -> Outcome:
+            settings = Settings(
+                data=self.data,
+                logs=self.options.logs.resolve(),
+                run=self.run,
+                replicate=next(self._numbers),
+                seconds=self.options.seconds,
+                timeout_s=self.options.deadline_s,
+                plugin_files=(*self.options.plugin, *files),
+                safe=self._safe,
+                threads=self.options.threads,
+                environment=self.environment,
+                nursery=nursery,
+            )
+            outcome = measure(cell, settings)
+            append(self.raw, outcome)
+            return outcome
+
+        return measured
+
+    def _at(self, commit: Commit, cell: str) -> Callable[[Nursery], Outcome]:
+        """Measure with the code of a commit, which adds to the raw results itself."""
+        from feedrate.asv.commits import measured
+        from feedrate.asv.settings import Call
+
+        call = Call(
+            commit=commit.hash,
+            checkout=commit.checkout,
+            run=self.run,
+            raw=self.raw.parent.resolve(),
+            logs=self.options.logs.resolve(),
+            deadline_s=math.ceil(self.options.deadline_s),
+            python=str(commit.python),
+            options=self._words,
+        )
+
+        def at_commit(nursery: Nursery) -> Outcome:
+            variables = {RUN: self.run, NURSERY: str(nursery.folder)}
+            return measured(cell, next(self._numbers), replace(call, variables=variables))
+
+        return at_commit
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        """The options as `feedrate run` takes them."""
+        words = ["--data", str(self.data), "--seconds", str(self.options.seconds)]
+        words += ["--threads", str(self.options.threads)] if self.options.threads else []
+        words += ["--safe"] if self._safe else []
+        return (*words, *(word for file in self.options.plugin for word in ("--plugin", str(file.resolve()))))
+
+    @property
+    def _safe(self) -> bool:
+        return bool(self.options.safe or self.shell.safe)

@@ -1,0 +1,179 @@
+"""`feedrate compare` as a user meets it: real processes, real commits, delays that no noise outweighs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedrate.cli import main
+from feedrate.measurement import Measurement, read
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4", "--metric", "loader")
+OFFERED = ("--plugin", str(HERE / "offered.py"))
+REREAD = "sums/reread/none"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "feedrate", "compare", *arguments, *QUICK]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+
+
+def verdicts(folder: Path) -> list[dict[str, Any]]:
+    """What was written beside the raw results."""
+    (file,) = (folder / "results/raw").glob("*.json")
+    found: list[dict[str, Any]] = json.loads(file.read_text())
+    return found
+
+
+def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_path: Path) -> None:
+    done = compare(tmp_path, f"{REREAD}@{HERE / 'reread_often.py'}", f"@{HERE / 'reread.py'}")
+
+    assert done.returncode == 0, done.stderr
+    first = done.stdout.splitlines()[0]
+    assert "reread_often.py is SLOWER than @" in first
+    assert "from 4 pairs; smallest effect it could see" in first
+    (found,) = verdicts(tmp_path)
+    assert found["verdict"] == "SLOWER"
+    assert found["speedup"] < found["speedup_high"] < 1
+    assert [one["role"] for one in found["processes"]] == ["control", "a", "b", "b", "a"] * 2
+    (raw,) = (tmp_path / "results/raw").glob("*.jsonl")
+    outcomes = list(read(raw))
+    assert [type(one) for one in outcomes] == [Measurement] * 10
+    assert [one.replicate for one in outcomes] == list(range(10))
+    assert outcomes[0].cell == "sums/tiny/resident/fp32/cpu"
+
+
+def test_two_commits_are_each_measured_with_their_own_code(tmp_path: Path) -> None:
+    project = _project(tmp_path / "project")
+    done = compare(project, "fxseq/inline/none@HEAD", "@HEAD~1", "--json")
+
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert found["verdict"] == "SLOWER", found["sentence"]
+    assert found["sentence"].startswith("@HEAD is SLOWER than @HEAD~1: x0.")
+    (raw,) = (project / "results/raw").glob("*.jsonl")
+    commits = {
+        (one.replicate % 5 in (1, 4), one.environment["git"]["commit"])  # type: ignore[index]
+        for one in read(raw)
+        if one.replicate % 5
+    }
+    assert not [line for line in _command_lines() if str(project) in line]
+    assert commits == {(True, _git(project, "rev-parse", "HEAD")), (False, _git(project, "rev-parse", "HEAD~1"))}
+
+
+def _project(folder: Path) -> Path:
+    """A checkout of feedrate with two commits: in the second `inline` reads every block 30 times."""
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".gitignore").write_text(".asv\nresults\ndata\nlogs\n")
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    _git(folder, "add", "--all")
+    _git(folder, "commit", "--quiet", "--message", "first")
+    inline = folder / "src/feedrate/loaders/inline.py"
+    once = "source.read(block)"
+    assert inline.read_text().count(once) == 1
+    inline.write_text(inline.read_text().replace(once, f"[{once} for _ in range(30)][0]"))
+    _git(folder, "commit", "--quiet", "--all", "--message", "read often")
+    return folder
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+def test_a_side_that_fails_is_invalid_with_its_reason(tmp_path: Path) -> None:
+    done = compare(tmp_path, "sums/plain/train", "sums/broken/train", *OFFERED)
+
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("INVALID: plain against broken gives no verdict: sums/tiny/broken/train/cpu failed")
+    assert "ValueError: no good for cpu" in done.stdout.splitlines()[0]
+
+
+def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "feedrate", "compare", "sums/plain/train", "sums/stuck/train", *OFFERED, *QUICK]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while not any(len(file.read_text().splitlines()) >= 2 for file in tmp_path.glob("results/raw/*.jsonl")):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        told, complaints = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert told.startswith("UNSURE whether plain is faster or slower than stuck: no interval yet from 0 pairs")
+    assert "interrupted; this is the verdict so far" in complaints
+    assert len(verdicts(tmp_path)[0]["processes"]) == 2
+    assert not [link for link in Path("/proc").glob("[0-9]*/cwd") if _leads_to(link, tmp_path)]
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(file.read_text(errors="replace"))
+    return found
+
+
+def _leads_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink() == folder
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [
+        (("sums/plain/train",), "the following arguments are required: B"),
+        (("sums/plain", "sums/plain/train"), "a cell reads workload/loader/step"),
+        (("sums/plan/train", "sums/plain/train"), "did you mean plain"),
+        (("sums/plain/train", "sums/plain/trian"), "did you mean train"),
+        (("sums/plain/train", "sums/needy/train"), "`pip install nope` provides it"),
+        (("sums/plain/train@", "sums/plain/train"), "names neither a commit nor a plugin file"),
+        (("sums/plain/train@main", "@HEAD"), "is no git checkout of feedrate"),
+        (("sums/plain/train@other.py", "@HEAD"), "--plugin other.py: no such file"),
+        (("sums/plain/train", "sums/tiny/plain/train/gpu"), "no device 'gpu'"),
+        (("sums/plain/train", "sums/inline/train", "--pairs", "3"), "4 are the least that say anything"),
+        (("sums/plain/train", "sums/inline/train", "--budget", "soon"), "such as 90s or 10m"),
+        (("sums/plain/train", "sums/inline/train", "--metric", "speed"), "choose from"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_way_out(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    way_out: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = main(["compare", *arguments, *OFFERED, "--size", "tiny", "--device", "cpu"])
+
+    told = capsys.readouterr()
+    assert (status, told.out) == (2, "")
+    assert told.err.count("\n") == 1, told.err
+    assert way_out in told.err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_commit_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    _git(tmp_path, "init", "--quiet")
+    monkeypatch.chdir(tmp_path)
+    status = main(["compare", "fxseq/inline/none@nowhere", "@HEAD"])
+
+    assert (status, capsys.readouterr().err.count("\n")) == (2, 1)
