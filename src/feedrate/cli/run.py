@@ -11,8 +11,7 @@ from pathlib import Path
 from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
-from feedrate.cli.options import positive as _positive
+from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, positive, size_or_default
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -47,17 +46,15 @@ def arguments(parser: ArgumentParser) -> None:
 
 def _add_how(parser: ArgumentParser) -> None:
     how = parser.add_argument_group("how")
+    how.add_argument("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
     how.add_argument(
-        "--replicates", "-r", type=_positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
+        "--seconds", type=positive(float), default=0.4, metavar="S", help="aim of each of the three times: 0.4"
     )
     how.add_argument(
-        "--seconds", type=_positive(float), default=0.4, metavar="S", help="aim of each of the three times: 0.4"
+        "--deadline-s", type=positive(float), default=600.0, metavar="S", help="longest a cell may take: 600"
     )
     how.add_argument(
-        "--deadline-s", type=_positive(float), default=600.0, metavar="S", help="longest a cell may take: 600"
-    )
-    how.add_argument(
-        "--threads", type=_positive(int), metavar="N", help="cap of every thread pool of a measured process"
+        "--threads", type=positive(int), metavar="N", help="cap of every thread pool of a measured process"
     )
     how.add_argument("--safe", action="store_true", help="no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
     where = parser.add_argument_group("where and what comes back")
