@@ -16,6 +16,8 @@ from feedrate.plan import Plan
 __all__ = ["ends_when_closed", "ends_when_the_consumer_fails", "leaves_nothing_behind"]
 
 _POLL_S = 0.02
+_STREAMS = 4
+"""All of which must leave something behind that may be a library's."""
 
 Use = Callable[[Loader, Plan], None]
 
@@ -57,13 +59,14 @@ def _fail_early(loader: Loader, plan: Plan) -> None:
 
 
 def _demand_clean(loader: Loader, trial: Trial, use: Use, when: str) -> None:
-    """Run `use` and look what is left; twice, if a library may have kept it.
+    """Run `use` and look what is left; again, if a library may have kept it.
 
     torch, Arrow, Polars, OpenMP and CUDA start threads and open files at first use, keep them for the life of the
-    process and have no way to say so. A leak comes back with every stream: only what a second stream leaves, too, is
-    one. The same holds for shared memory, which a neighbour may have made at that moment.
+    process and have no way to say so. A stream that is closed early may or may not get as far as that. A leak comes
+    back with every stream: only when each of a few leaves something is it one. The same holds for shared memory, which
+    a neighbour may have made at that moment.
     """
-    for last in (False, True):
+    for last in (*[False] * (_STREAMS - 1), True):
         before = Belongings.now(trial.plan)
         within(trial.deadline_s, loader, lambda: use(loader, trial.plan_for(loader)))
         left = _settled(before, trial)
