@@ -41,7 +41,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The loop, and the fresh interpreter it runs in.
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter"),
-        *("prepared", "following", "beside", "trace", "inside", "visits", "probe"),
+        *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
         *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis"),
     ),
     # Tables, pages, history.

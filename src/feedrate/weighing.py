@@ -5,15 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 from feedrate.evidence import Evidence
 from feedrate.ladder import RUNGS, Delayed, Ladder
 from feedrate.measurement import Measurement, Window
 from feedrate.statistics import Estimate, estimate
 
-__all__ = ["rung_s", "weighed"]
+__all__ = ["Replicate", "rung_s", "weighed"]
 
-Replicate = tuple[Measurement, Ladder]
+Replicate: TypeAlias = tuple[Measurement, Ladder]
+"""What one process measured, and how it came apart."""
 
 
 def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evidence:
