@@ -29,6 +29,7 @@ def evidence(
         "loader_s": about(loader_ms),
         "full_s": about(full_ms),
         "stall_s": about(full_ms - step_ms),
+        "stall_share": Estimate(1 - step_ms / full_ms, NOISE),
         "loader_ceiling": Estimate(full_ms / step_ms, NOISE),
         "step_ceiling": Estimate(full_ms / loader_ms, NOISE),
         "overlap": Estimate((loader_ms + step_ms - full_ms) / min(loader_ms, step_ms), NOISE),
@@ -74,7 +75,7 @@ BUSY = StepFacts(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operato
         (evidence(9, 10, 14), "loader-bound"),
         (evidence(10, 2, 10.1, first_batch_s=60.0), "start-up"),
         (evidence(2, 4, 20, epoch_batches=10, boundary_s=0.17), "start-up"),
-        (evidence(10, 9, 15, stall_s=Estimate(0.005, 0.006)), "unsure"),
+        (evidence(10, 9, 15, stall_share=Estimate(0.33, 0.4)), "unsure"),
         (evidence(10, 2, 30), "unsure"),
         (evidence(2, 20, 20.2, unexplained_s=Estimate(0.01, 0.001)), "unsure"),
     ],
@@ -154,16 +155,16 @@ def test_near_balance_the_slower_side_is_named() -> None:
 
 
 def test_one_replicate_is_taken_at_its_word() -> None:
-    case = evidence(*SLOW_STEP, stall_s=Estimate(0.0002, None), replicates=1)
+    case = evidence(*SLOW_STEP, stall_share=Estimate(0.01, None), replicates=1)
 
     assert verdict(case).kind == "step-bound"
 
 
 def test_more_replicates_are_asked_for_only_where_they_would_help() -> None:
-    near, far = Estimate(0.005, 0.006), Estimate(0.005, 0.5)
+    near, far = Estimate(0.33, 0.4), Estimate(0.33, 30.0)
 
-    assert "--replicates" in verdict(evidence(10, 9, 15, stall_s=near)).next_try
-    assert "nobody else uses" in verdict(evidence(10, 9, 15, stall_s=far)).next_try
+    assert "--replicates" in verdict(evidence(10, 9, 15, stall_share=near)).next_try
+    assert "nobody else uses" in verdict(evidence(10, 9, 15, stall_share=far)).next_try
 
 
 def test_a_verdict_is_one_line() -> None:

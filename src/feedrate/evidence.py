@@ -51,6 +51,8 @@ class Evidence:
     """T_F: both together."""
     stall_s: Estimate
     """T_F - T_S, replicate by replicate: what loading costs the step."""
+    stall_share: Estimate
+    """1 - T_S / T_F, replicate by replicate."""
     loader_ceiling: Estimate
     """T_F / T_S."""
     step_ceiling: Estimate

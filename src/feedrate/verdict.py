@@ -96,9 +96,9 @@ def verdict(evidence: Evidence) -> Verdict:
 
 def _unsure(seen: Evidence) -> Verdict | None:
     """The interval of the stall share, or what the ladder leaves open, is too wide to say anything."""
-    low, high = (end / seen.full_s.mean for end in _ends(seen.stall_s))
+    low, high = _ends(seen.stall_share)
     if low < UNSURE[0] and high > UNSURE[1]:
-        more = replicates_for(seen.stall_s, seen.replicates, (UNSURE[1] - UNSURE[0]) / 2 * seen.full_s.mean)
+        more = replicates_for(seen.stall_share, seen.replicates, (UNSURE[1] - UNSURE[0]) / 2)
         said = f"loading costs between {max(0.0, low):.0%} and {min(1.0, high):.0%} of the time"
         way = f"try --replicates {more}, or longer windows (--seconds)" if more <= MANY else STEADY
         return _made(seen, "unsure", said, 1.0, way)

@@ -30,6 +30,7 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
         loader_s=_mean(one.loader_batch_s for one in measured),
         full_s=_mean(one.full_batch_mean_s for one in measured),
         stall_s=_mean(one.full_batch_mean_s - one.step_batch_s for one in measured),
+        stall_share=_mean(one.stall_share for one in measured),
         loader_ceiling=_mean(one.loader_ceiling for one in measured),
         step_ceiling=_mean(one.step_ceiling for one in measured),
         overlap=_mean(one.overlap for one in measured),
