@@ -65,6 +65,8 @@ class Visits:
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
         """Every rung timed twice. `ready`: endless batches on the device for R0, through the transfer for R1."""
         self._ready = ready
+        # The first one measures what a delay is counted in.
+        self.loop.device.nap(0.0)
         self.loop.discard(self._train, max(1, self.ahead))
         full_s = self.loop.pace_s(self._train)
         for order in (_THERE, _BACK):
