@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     ("errors", "measurement", "statistics", "frame", "machine", "nvml", "environment", "strategy"),
     # What a diagnosis is made of, and what follows from it.
-    ("evidence", "ladder", "phrases", "weighing", "verdict"),
+    ("evidence", "ladder", "phrases", "thresholds", "weighing", "verdict"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
@@ -53,7 +53,18 @@ STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin"}
 INSTRUMENTS = {"meter": {"loaders.resident"}}
 """The one strategy that the core may name: what the step costs alone is defined by the null loader."""
 NO_TORCH = {
-    *("errors", "measurement", "statistics", "evidence", "ladder", "phrases", "weighing", "verdict", "diagnosis"),
+    *(
+        "errors",
+        "measurement",
+        "statistics",
+        "evidence",
+        "ladder",
+        "phrases",
+        "thresholds",
+        "weighing",
+        "verdict",
+        "diagnosis",
+    ),
     *("report", "asv", "registry", "cell", "hookspecs", "cli"),
 }
 
