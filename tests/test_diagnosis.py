@@ -81,7 +81,7 @@ def test_a_wait_before_each_batch_is_found_in_the_hand_over(settings: Settings) 
 
 
 def test_a_slow_step_leaves_nothing_to_the_loader(settings: Settings) -> None:
-    found = taken_apart("sums/tiny/inline/lazy[wait_ms=50]/cpu", settings)
+    found = taken_apart("sums/tiny/inline/lazy[wait_ms=20]/cpu", replace(settings, seconds=0.4))
 
     assert found.verdict.family == "step", found.verdict.sentence
     facts = found.evidence.facts
