@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -167,6 +168,17 @@ def test_more_replicates_are_asked_for_only_where_they_would_help() -> None:
 
     assert "--replicates" in verdict(evidence(10, 9, 15, stall_share=near)).next_try
     assert "nobody else uses" in verdict(evidence(10, 9, 15, stall_share=far)).next_try
+
+
+def test_a_stage_that_is_not_clear_of_its_interval_is_only_likely() -> None:
+    case = evidence(*SLOW_LOADER, {"decode": 17, "hand-over": 1})
+    vague = replace(case, parts={**case.parts, "decode": Estimate(0.017, 0.02)})
+
+    assert verdict(case).firm
+    found = verdict(vague)
+    assert (found.kind, found.family, found.firm) == ("loader-bound", "loader", False)
+    assert "most likely decoding" in found.sentence
+    assert verdict(replace(vague, replicates=2)).kind == "decode", "two are taken at their word"
 
 
 def test_a_verdict_is_one_line() -> None:

@@ -75,7 +75,7 @@ def diagnose(
 ) -> Diagnosis | Failure:
     """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
 
-    `most`: go on up to so many while the verdict is unsure. `cold`: also measure one epoch with files that the page
+    `most`: go on up to so many while the verdict is not firm. `cold`: also measure one epoch with files that the page
     cache does not hold. The first replicate that fails is what comes back; nothing is left of the processes, whatever
     happens.
     """
@@ -105,10 +105,10 @@ def dissected(
 
 
 def goes_on(found: Sequence[Replicate], replicates: int, most: int) -> bool:
-    """Whether another replicate is wanted after these: there are too few, or they leave it unsure."""
+    """Whether another replicate is wanted after these: there are too few, or they leave something unsure."""
     if len(found) < replicates:
         return True
-    return len(found) < most and Diagnosis.of(found).verdict.kind == "unsure"
+    return len(found) < most and not Diagnosis.of(found).verdict.firm
 
 
 _MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from feedrate.evidence import StepFacts
 
-__all__ = ["NEXT_TRY", "STAGE_WORDS", "STEADY", "factor", "ms", "told"]
+__all__ = ["MORE", "NEXT_TRY", "STAGE_WORDS", "STEADY", "factor", "ms", "told"]
 
 NEXT_TRY: Mapping[str, str] = {
     "read cold": "try fewer and larger files, reads further ahead, or files that memory holds",
@@ -14,7 +14,7 @@ NEXT_TRY: Mapping[str, str] = {
     "decode": "try more workers, a quicker codec or fewer columns",
     "hand-over": "try buffers that both processes share, a gather where the step runs, or larger batches",
     "copy": "try pinned memory and copies one batch ahead (pin, copy=overlap), or widen on the other side (cast)",
-    "loader-bound": "try another loader: the stages of this one cannot be told apart",
+    "loader-bound": "try another loader: no stage of this one could be singled out",
     "compute": "try a lower precision or a smaller model",
     "launch": "try compiled, or larger batches",
     "sync": "try a step without .item(), .cpu() or prints inside",
@@ -27,6 +27,8 @@ NEXT_TRY: Mapping[str, str] = {
 """What to try next, by kind of verdict."""
 STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
 """What to try when the numbers contradict each other."""
+MORE = "try more replicates (--replicates), or longer windows (--seconds)"
+"""What to try when a stage is not told apart for lack of precision."""
 STAGE_WORDS: Mapping[str, str] = {
     "read cold": "reading from the disk",
     "read warm": "reading from the page cache",

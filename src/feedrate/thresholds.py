@@ -11,6 +11,7 @@ __all__ = [
     "FULL_RATE",
     "MANY",
     "SERIAL",
+    "SEVERAL",
     "SMALL_S",
     "STARTUP_EPOCHS",
     "STARTUP_S",
@@ -40,6 +41,8 @@ UNSURE = (0.05, 0.25)
 """Stall shares: an interval that reaches from below the first to above the second says nothing."""
 TOLD = 0.4
 """Share of the stall that a stage must have to be named."""
+SEVERAL = 3
+"""Replicates from which on a stage's part must be clear of its interval: that of two is nine deviations wide."""
 STARTUP_EPOCHS, STARTUP_S = 3.0, 0.3
 """Waiting longer for the first batch than so many epochs take, and than this, is what a user notices."""
 BOUNDARY = 0.5

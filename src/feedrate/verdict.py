@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from feedrate.evidence import Evidence, StepFacts
-from feedrate.phrases import NEXT_TRY, STAGE_WORDS, STEADY, factor, ms, told
+from feedrate.phrases import MORE, NEXT_TRY, STAGE_WORDS, STEADY, factor, ms, told
 from feedrate.statistics import Estimate, replicates_for
 from feedrate.thresholds import (
     BOUND,
@@ -18,6 +18,7 @@ from feedrate.thresholds import (
     FULL_RATE,
     MANY,
     SERIAL,
+    SEVERAL,
     SMALL_S,
     STARTUP_EPOCHS,
     STARTUP_S,
@@ -53,6 +54,8 @@ class Verdict:
     """Factor by which that can speed the cell up at most; 1 where nothing is promised."""
     numbers: Mapping[str, float] = field(default_factory=dict)
     """What the sentence stands on, by name, the unit at its end."""
+    firm: bool = True
+    """False: more replicates could say more."""
 
     @property
     def family(self) -> Family:
@@ -177,6 +180,10 @@ def _by_loader(seen: Evidence) -> Verdict:
     if part is None or kind == "loader-bound":
         said = f"{ms(seen.loader_s.mean)} of {ms(seen.full_s.mean)} a batch; {limit}"
         return _made(seen, "loader-bound", said, seen.loader_ceiling.mean)
+    if seen.replicates >= SEVERAL and not _is_clear(part):
+        doubt = f"most likely {STAGE_WORDS[kind]}: {ms(part.mean)} +-{ms(part.half or 0.0)} of {ms(seen.full_s.mean)}"
+        found = _made(seen, "loader-bound", f"{doubt}; {limit}", seen.loader_ceiling.mean, MORE)
+        return replace(found, firm=False)
     costs = f"{STAGE_WORDS[kind]} costs {ms(part.mean)} of {ms(seen.full_s.mean)} a batch"
     return _made(seen, kind, f"{costs}{_confirmed(seen, kind)}; {limit}", _without(seen, part))
 
@@ -247,7 +254,7 @@ def _made(seen: Evidence, kind: Kind, said: str, gain: float, next_try: str = ""
     gain = max(1.0, gain)
     way = next_try or NEXT_TRY[kind]
     promise = f" ({factor(gain)} at most)" if gain >= 1.005 else ""
-    return Verdict(kind, f"{_title(kind)}: {said}: {way}{promise}", way, gain, dict(_numbers(seen)))
+    return Verdict(kind, f"{_title(kind)}: {said}: {way}{promise}", way, gain, dict(_numbers(seen)), kind != "unsure")
 
 
 def _title(kind: Kind) -> str:
