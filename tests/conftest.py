@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from feedrate.contract import Trial
 from feedrate.dataset import DataSet
 from feedrate.registry import Registry
 from feedrate.workload import Sized
+
+# A shell that starts this in the background lets it ignore Ctrl-C, and whatever it starts, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

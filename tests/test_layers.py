@@ -15,18 +15,35 @@ PACKAGE = Path(feedrate.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
-    ("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment", "strategy"),
-    ("comparison",),
+    ("errors", "measurement", "statistics", "frame", "machine", "nvml", "environment", "strategy"),
+    # What a diagnosis is made of, and what follows from it; and what follows from pairs.
+    ("evidence", "ladder", "phrases", "thresholds", "weighing", "verdict", "comparison"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
-    ("loader", "step", "workload", "transfer", "buffers", "processes", "served", "stopwatch", "memory"),
+    (
+        "loader",
+        "step",
+        "workload",
+        "transfer",
+        "buffers",
+        "processes",
+        "served",
+        "stopwatch",
+        "memory",
+        "stock",
+        "switch",
+    ),
     # Who offers what, and what they promise.
     ("hookspecs", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin"),
     # The loop, and the fresh interpreter it runs in.
-    ("device", "effort", "feed", "health", "marks", "meter", "nursery", "isolation", "_child", "_nursery", "schedule"),
+    (
+        *("device", "effort", "feed", "health", "marks", "loop", "meter"),
+        *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
+        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis"),
+    ),
     ("blocks",),
     # Tables, pages, history.
     ("report", "asv", "doctor"),
@@ -37,18 +54,21 @@ STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin"}
 INSTRUMENTS = {"meter": {"loaders.resident"}}
 """The one strategy that the core may name: what the step costs alone is defined by the null loader."""
 NO_TORCH = {
-    "comparison",
-    "blocks",
-    "errors",
-    "measurement",
-    "statistics",
-    "verdict",
-    "report",
-    "asv",
-    "registry",
-    "cell",
-    "hookspecs",
-    "cli",
+    *(
+        "errors",
+        "measurement",
+        "statistics",
+        "evidence",
+        "ladder",
+        "phrases",
+        "thresholds",
+        "weighing",
+        "verdict",
+        "diagnosis",
+        "comparison",
+        "blocks",
+    ),
+    *("report", "asv", "registry", "cell", "hookspecs", "cli"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from feedrate.measurement import Window
 
-__all__ = ["leave_alone", "now_s", "quiet", "since_start_s", "timed"]
+__all__ = ["leave_alone", "nap", "now_s", "quiet", "since_start_s", "timed", "toil"]
 
 
 def now_s() -> float:
@@ -53,3 +54,21 @@ def timed(work: Callable[[int], int], batches: int, synchronize: Callable[[], No
         samples = work(batches)
         synchronize()
         return Window(now_s() - start, batches, samples)
+
+
+def nap(seconds: float) -> float:
+    """Wait; returns the seconds that it took, which the kernel rounds up."""
+    start = now_s()
+    time.sleep(max(0.0, seconds))
+    return now_s() - start
+
+
+_WORK = bytes(1 << 16)
+
+
+def toil(seconds: float) -> None:
+    """Keep this thread's core busy for so many seconds of its own time, as a decoder does: without the interpreter."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        # Python lets go of its lock while it hashes more than 2047 bytes.
+        hashlib.blake2b(_WORK).digest()

@@ -1,0 +1,137 @@
+"""Why a cell is as fast as it is: replicates that take it apart, and the verdict they come to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from feedrate.evidence import Evidence
+from feedrate.isolation import Settings, answered
+from feedrate.ladder import Ladder
+from feedrate.measurement import Failure, Measurement
+from feedrate.verdict import Verdict, verdict
+from feedrate.weighing import Replicate, weighed
+
+__all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Replicates of one cell, each a process that measured the three times and took the cell apart."""
+
+    measured: tuple[Measurement, ...]
+    ladders: tuple[Ladder, ...]
+    """One of each measurement, in the same order."""
+
+    @classmethod
+    def of(cls, replicates: Iterable[Replicate]) -> Diagnosis:
+        """At least one replicate of one cell."""
+        measured, ladders = zip(*replicates, strict=True)
+        return cls(tuple(measured), tuple(ladders))
+
+    @property
+    def cell(self) -> str:
+        """The cell's key."""
+        return self.measured[0].cell
+
+    @property
+    def evidence(self) -> Evidence:
+        """What all replicates say together."""
+        return weighed(self.measured, self.ladders)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What holds the cell back."""
+        return verdict(self.evidence)
+
+    def as_json(self) -> dict[str, object]:
+        """One line of the raw results: the replicates, and what follows from them."""
+        return {
+            "kind": "diagnosis",
+            "cell": self.cell,
+            "verdict": self.verdict.as_json(),
+            "evidence": self.evidence.as_json(),
+            "measured": [one.as_json() for one in self.measured],
+            "ladders": [one.as_json() for one in self.ladders],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Diagnosis:
+        """The inverse of `as_json`; what follows from the replicates is worked out anew."""
+        measured = cast("list[Mapping[str, object]]", raw["measured"])
+        ladders = cast("list[Mapping[str, object]]", raw["ladders"])
+        return cls(tuple(map(Measurement.from_json, measured)), tuple(map(Ladder.from_json, ladders)))
+
+
+def diagnose(
+    cell: str, settings: Settings, *, replicates: int = 3, most: int = 0, cold: bool = False
+) -> Diagnosis | Failure:
+    """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
+
+    `most`: go on up to so many while the verdict is not firm. `cold`: also measure one epoch with files that the page
+    cache does not hold. The first replicate that fails is what comes back; nothing is left of the processes, whatever
+    happens.
+    """
+    found: list[Replicate] = []
+    for one in dissected(cell, settings, replicates, most, cold=cold):
+        if isinstance(one, Failure):
+            return one
+        found.append(one)
+    return Diagnosis.of(found)
+
+
+def dissected(
+    cell: str, settings: Settings, replicates: int, most: int = 0, *, cold: bool = False
+) -> Iterator[Replicate | Failure]:
+    """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
+    found: list[Replicate] = []
+    while goes_on(found, replicates, most):
+        with _in_memory() as folder:
+            # Counting and profiling the step says the same in every process.
+            probe = {"memory": folder, "cold": cold, "facts": not found}
+            outcome, answer = answered(cell, replace(settings, replicate=len(found)), probe)
+        if isinstance(outcome, Failure):
+            yield outcome
+            return
+        found.append((outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))))
+        yield found[-1]
+
+
+def goes_on(found: Sequence[Replicate], replicates: int, most: int) -> bool:
+    """Whether another replicate is wanted after these: there are too few, or they leave something unsure."""
+    if len(found) < replicates:
+        return True
+    return len(found) < most and not Diagnosis.of(found).verdict.firm
+
+
+_MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
+
+
+@contextmanager
+def _in_memory() -> Iterator[str]:
+    """An empty folder in the machine's memory, gone on leaving; those that a killed process left are removed first."""
+    for left in _MEMORY.glob(f"{_PREFIX}*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY) as folder:
+        yield folder
+
+
+def diagnoses(path: Path) -> Iterator[Diagnosis]:
+    """Yield the diagnoses in a raw results file; everything else in it is passed over."""
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            raw = json.loads(line)
+        except ValueError:
+            # A line that a crash left half-written.
+            continue
+        if isinstance(raw, Mapping) and raw.get("kind") == "diagnosis":
+            yield Diagnosis.from_json(raw)
