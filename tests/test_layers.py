@@ -15,15 +15,18 @@ PACKAGE = Path(feedrate.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
-    ("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment", "strategy"),
+    (
+        *("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment", "strategy"),
+        *("conditions", "validity"),
+    ),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
-    ("loader", "step", "workload", "transfer", "buffers", "processes", "served", "stopwatch", "memory"),
+    ("loader", "step", "workload", "transfer", "buffers", "processes", "served", "stopwatch", "memory", "surroundings"),
     # Who offers what, and what they promise.
     ("hookspecs", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
-    ("models", "loaders", "steps", "workloads", "builtin"),
+    ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.
     ("device", "effort", "feed", "health", "marks", "meter", "nursery", "isolation", "_child", "_nursery", "schedule"),
     # Tables, pages, history.
@@ -31,7 +34,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
-STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin"}
+STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin", "calibration"}
 INSTRUMENTS = {"meter": {"loaders.resident"}}
 """The one strategy that the core may name: what the step costs alone is defined by the null loader."""
 NO_TORCH = {"errors", "measurement", "statistics", "verdict", "report", "asv", "registry", "cell", "hookspecs", "cli"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedrate import memory
-from feedrate.contract.values import Reference, check_batch
+from feedrate.contract.values import Reference, check_batch, demand_unchanged
 from feedrate.device import Device
 from feedrate.effort import Effort
 from feedrate.errors import UnavailableError
@@ -24,13 +24,16 @@ from feedrate.measurement import Window
 from feedrate.processes import pools
 from feedrate.served import demand_planned
 from feedrate.stopwatch import leave_alone, now_s, timed
+from feedrate.surroundings import Surroundings
 from feedrate.transfer import delivered
+from feedrate.validity import read_from_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from feedrate.batch import Batch
     from feedrate.cell import Cell
+    from feedrate.conditions import Look
     from feedrate.dataset import DataSet
     from feedrate.field import Cast
     from feedrate.loader import Loader
@@ -72,6 +75,7 @@ class Meter:
             UnavailableError: this loader cannot do what this workload asks.
         """
         start = now_s()
+        self._surroundings = Surroundings()
         self._device = Device(self.cell.device)
         self._demand_order()
         self._demand_memory()
@@ -102,7 +106,12 @@ class Meter:
         self.raw |= {"step_windows": (*before, *after), "loader_windows": loader_windows, "full_windows": full_windows}
         with self._resident() as batches:
             self.raw |= health.verdict(self.cell, model, next(batches)) if self.cell.step.trains else _UNTRAINED
-        self.raw["page_cache"] = "warm" if memory.cached_share(self._files) >= _WARM else "unknown"
+        self.raw["conditions"] = found = replace(self._surroundings.found(), **self._device.state())
+        served = sum(window.batches for window in (*loader_windows, *full_windows)) * float(
+            str(self.raw["batch_bytes"])
+        )
+        cold = memory.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
+        self.raw["page_cache"] = "unknown" if cold else "warm"
         self.raw["observed"] = pools() | {"device": self.cell.device} | dict(plan.notes)
         return self.raw
 
@@ -153,7 +162,7 @@ class Meter:
                 self._steps(batches, 1)
             half = self.effort.windows // 2
             count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / self._step_pace_s))
-            return self._windows(lambda n: self._steps(batches, n), half, -(-count // half))
+            return self._windows(lambda n: self._steps(batches, n), half, -(-count // half), self._device.note_clock)
 
     def _meet_other_sizes(self, batches: Iterator[Batch]) -> None:
         """Train once on batches of each of a few sizes: a compiled step compiles again for the second."""
@@ -176,12 +185,20 @@ class Meter:
             samples += len(batch)
         return samples
 
-    def _windows(self, work: Callable[[int], int], count: int, batches: int) -> tuple[Window, ...]:
+    def _windows(
+        self, work: Callable[[int], int], count: int, batches: int, after: Callable[[], None]
+    ) -> tuple[Window, ...]:
+        """Time `work`; `after` each window comes what looks at the machine."""
+        found = []
         self.marks.timing(True)
         try:
-            return tuple(timed(work, batches, self._device.synchronize) for _ in range(count))
+            with self._surroundings.watched():
+                for _ in range(count):
+                    found.append(timed(work, batches, self._device.synchronize))
+                    after()
         finally:
             self.marks.timing(False)
+        return tuple(found)
 
     # --- the loader alone, then both together, in one stream
 
@@ -197,22 +214,30 @@ class Meter:
             self.raw["batch_bytes"] = round(plan.samples / plan.epoch_batches * self._sample_bytes(plan))
             self.raw["checked_batches"] = self._checked(feed, first, plan)
             del first
-            loader_windows = self._phase(feed.drain, plan, ahead)
+            looks: list[Look] = []
+
+            def look() -> None:
+                looks.append(self._device.look(feed.taken / plan.epoch_batches))
+
+            loader_windows = self._phase(feed.drain, plan, ahead, look)
             stamps: list[float] = []
             discarded = feed.taken
-            full_windows = self._phase(lambda n: self._both(feed, n, stamps), plan, ahead)
+            full_windows = self._phase(lambda n: self._both(feed, n, stamps), plan, ahead, look)
+            self.raw["looks"] = tuple(looks)
             self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
             self.raw["full_batch_s"] = _gaps(stamps, full_windows)
             self._memory_stretch(feed)
         demand_planned(self.cell.loader, plan, feed.ids)
         return loader_windows, full_windows
 
-    def _phase(self, work: Callable[[int], int], plan: Plan, ahead: int) -> tuple[Window, ...]:
+    def _phase(
+        self, work: Callable[[int], int], plan: Plan, ahead: int, after: Callable[[], None]
+    ) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure."""
         last_s = self._discard(work, max(1, ahead))
         pace_s = last_s if last_s > self.effort.seconds / 10 else self._pace_s(work)
         total = self.effort.batches(pace_s, self.effort.least_batches, ahead, plan.epoch_batches)
-        return self._windows(work, self.effort.windows, -(-total // self.effort.windows))
+        return self._windows(work, self.effort.windows, -(-total // self.effort.windows), after)
 
     def _discard(self, work: Callable[[int], int], batches: int) -> float:
         """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway.
@@ -239,13 +264,17 @@ class Meter:
         """Compare batches with the generator: the first epoch, or as much of it as the effort allows."""
         reference = Reference(self.cell.recipe, plan)
         budget = self.effort.check_bytes // max(1, first.bytes)
+        copy = first.copied()
         batch, checked = first, 0
         while True:
             check_batch(self.cell.loader, batch, reference)
             checked += 1
             if checked >= min(plan.epoch_batches, max(1, budget)):
-                return checked
+                break
             batch = feed.take()
+        # It has been held all the while.
+        demand_unchanged(self.cell.loader, first, copy, 0)
+        return checked
 
     def _memory_stretch(self, feed: Feed) -> None:
         """Go on untimed until somebody has looked at the memory of the running loop."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from feedrate.measurement import Window
 
-__all__ = ["leave_alone", "now_s", "quiet", "since_start_s", "timed"]
+__all__ = ["busy_s", "leave_alone", "now_s", "quiet", "since_start_s", "spin", "timed"]
 
 
 def now_s() -> float:
@@ -26,6 +26,20 @@ def since_start_s() -> float:
 
 _TICKS_PER_S = 100
 """USER_HZ, fixed in Linux's interface on every platform that torch runs on."""
+
+
+def busy_s(work: Callable[[], object]) -> float:
+    """Seconds that this thread is on a processor while it does `work`: waiting, for whatever reason, is left out."""
+    start = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - start) * 1e-9
+
+
+def spin(s: float) -> None:
+    """Keep this thread on a processor, in Python, until it had so many seconds of it."""
+    until = time.thread_time_ns() + round(s * 1e9)
+    while time.thread_time_ns() < until:
+        continue
 
 
 @contextmanager

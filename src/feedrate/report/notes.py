@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from feedrate.measurement import Failure
-from feedrate.report.figures import number
+from feedrate.report.figures import megabytes, number
 from feedrate.report.row import Row
+from feedrate.validity import remarks
 
 __all__ = ["notes"]
 
@@ -21,8 +22,10 @@ def notes(row: Row) -> Iterator[str]:
     """Yield one line for each thing worth knowing, the worst first."""
     yield from dict.fromkeys(_failure(row, failure) for failure in row.failed)
     if row.whole:
+        yield from (f"doubtful: {reason}" for reason in dict.fromkeys(row.doubts))
         yield from _settings(row)
-        yield from _doubts(row)
+        yield from dict.fromkeys(remark for one in row.measured for remark in remarks(one))
+        yield from _bent(row)
 
 
 def _failure(row: Row, failure: Failure) -> str:
@@ -39,10 +42,12 @@ def _settings(row: Row) -> Iterator[str]:
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
     states = {one.page_cache for one in row.measured} - {"warm"}
     if states:
-        yield f"page cache {' and '.join(sorted(states))}, not warm: the disk is part of the number"
+        read = max(one.disk_read_bytes or 0 for one in row.measured)
+        amount = f" ({megabytes(read)} MB read from it while windows were timed)" if read else ""
+        yield f"page cache {' and '.join(sorted(states))}, not warm: the disk is part of the number{amount}"
 
 
-def _doubts(row: Row) -> Iterator[str]:
+def _bent(row: Row) -> Iterator[str]:
     bias = _level(one.prefetch_bias for one in row.measured)
     if bias:
         yield f"batches made before the windows may flatter it by more than {bias}: a longer --seconds lowers that"
