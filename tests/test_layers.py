@@ -16,9 +16,11 @@ PACKAGE = Path(feedrate.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     (
-        *("errors", "measurement", "statistics", "verdict", "frame", "machine", "nvml", "environment", "strategy"),
-        *("conditions", "validity"),
+        *("errors", "conditions", "measurement", "validity", "statistics", "frame"),
+        *("machine", "nvml", "environment", "strategy"),
     ),
+    # What a diagnosis is made of, and what follows from it.
+    ("evidence", "ladder", "weighing", "verdict"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
@@ -28,7 +30,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.
-    ("device", "effort", "feed", "health", "marks", "meter", "nursery", "isolation", "_child", "_nursery", "schedule"),
+    (
+        *("device", "effort", "feed", "health", "marks", "loop", "meter", "probe"),
+        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis"),
+    ),
     # Tables, pages, history.
     ("report", "asv", "doctor"),
     ("cli", "__main__"),
@@ -37,7 +42,10 @@ HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin", "calibration"}
 INSTRUMENTS = {"meter": {"loaders.resident"}}
 """The one strategy that the core may name: what the step costs alone is defined by the null loader."""
-NO_TORCH = {"errors", "measurement", "statistics", "verdict", "report", "asv", "registry", "cell", "hookspecs", "cli"}
+NO_TORCH = {
+    *("errors", "measurement", "statistics", "evidence", "ladder", "weighing", "verdict", "diagnosis"),
+    *("report", "asv", "registry", "cell", "hookspecs", "cli"),
+}
 
 
 def modules() -> list[Path]:

@@ -11,10 +11,15 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feedrate.errors import ContractError, FeedrateError, UnavailableError
 from feedrate.stopwatch import since_start_s
+
+if TYPE_CHECKING:
+    from feedrate.cell import Cell
+    from feedrate.dataset import DataSet
+    from feedrate.probe import Probe
 
 
 def answer(request_path: Path, imported_s: float | None = None) -> None:
@@ -59,8 +64,18 @@ def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | Non
     if request["safe"]:
         cell = replace(cell, loader=cell.loader.safe())
     data = cell.recipe.open(Path(request["data"]))
-    meter = Meter(cell, data, Effort(seconds=request["seconds"]), Marks(scratch), str(scratch))
+    effort, marks = Effort(seconds=request["seconds"]), Marks(scratch)
+    meter = Meter(cell, data, effort, marks, str(scratch), _probe(request, cell, data, scratch))
     return {**meter.measure(), "import_s": import_s, "requested": requested | asked}
+
+
+def _probe(request: Mapping[str, Any], cell: Cell, data: DataSet, scratch: Path) -> Probe | None:
+    """What takes the cell apart, if the request asks for that."""
+    if request["probe"] is None:
+        return None
+    from feedrate.probe import Probe, Request
+
+    return Probe(cell, data, Request(**request["probe"]), scratch)
 
 
 def _why(error: BaseException) -> str:

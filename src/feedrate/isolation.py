@@ -26,7 +26,7 @@ from feedrate.validity import refusals
 if TYPE_CHECKING:
     from feedrate.measurement import Kind, Outcome
 
-__all__ = ["Settings", "measure"]
+__all__ = ["Settings", "answered", "measure"]
 
 _SAMPLE_S = 0.1
 """Between two looks at the tree; a look at its memory is left out while a window is timed."""
@@ -69,6 +69,16 @@ def measure(cell: str, settings: Settings) -> Outcome:
     Whatever happens to the interpreter comes back as a `Failure`; on return, and on any exception such as Ctrl-C,
     none of its processes, temporary files or shared memory is left.
     """
+    return answered(cell, settings)[0]
+
+
+def answered(
+    cell: str, settings: Settings, probe: Mapping[str, object] | None = None
+) -> tuple[Outcome, Mapping[str, object]]:
+    """The outcome of `measure`, and all that the process answered.
+
+    With `probe`, the fields of a `feedrate.probe.Request`, it takes the cell apart as well and answers `ladder`.
+    """
     record: dict[str, object] = {
         "cell": cell,
         "run": settings.run,
@@ -80,7 +90,7 @@ def measure(cell: str, settings: Settings) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="feedrate-", dir=short_folder()) as scratch:
         request = Path(scratch, "request.json")
         threads = settings.threads or len(os.sched_getaffinity(0))
-        request.write_text(json.dumps(_request(cell, settings, scratch, threads)))
+        request.write_text(json.dumps(_request(cell, settings, scratch, threads) | {"probe": probe}))
         child = _begun(cell, request, log, threads, settings)
         nursery = settings.nursery.pid(threads) if settings.nursery and isinstance(child, Forked) else None
         with _reaped(child):
@@ -88,7 +98,7 @@ def measure(cell: str, settings: Settings) -> Outcome:
         answer = Path(scratch, "answer.json")
         raw = json.loads(answer.read_text()) if answer.exists() else None
     kept = _tidy(log)
-    return _outcome(record | {"log": kept}, raw, seen, log)
+    return _outcome(record | {"log": kept}, raw, seen, log), raw or {}
 
 
 def _begun(cell: str, request: Path, log: Path, threads: int, settings: Settings) -> Forked | subprocess.Popen[bytes]:

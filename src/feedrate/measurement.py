@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from feedrate.conditions import Conditions, Look, growth_bytes
 from feedrate.errors import DataError
@@ -15,7 +15,7 @@ from feedrate.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Failure", "Measurement", "Outcome", "Window", "append", "read", "results"]
+__all__ = ["Failure", "Line", "Measurement", "Outcome", "Window", "append", "read", "results"]
 
 Kind = Literal["exception", "signal", "out of memory", "hang", "unavailable", "invalid"]
 
@@ -277,7 +277,18 @@ def _known(cls: type[_Record], raw: Mapping[str, object]) -> dict[str, object]:
     return {entry.name: raw[entry.name] for entry in fields(cls) if entry.name in raw}
 
 
-def append(path: Path, outcome: Outcome) -> None:
+class Line(Protocol):
+    """What a raw results file holds: outcomes, and what else was found out of a cell."""
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, its `kind` among them."""
+
+
+OTHERS = ("diagnosis",)
+"""Kinds of lines that are no outcomes, and that `read` passes over."""
+
+
+def append(path: Path, outcome: Line) -> None:
     """Add one line to a raw results file, in one write."""
     path.parent.mkdir(parents=True, exist_ok=True)
     line = json.dumps(outcome.as_json(), allow_nan=False, default=str)
@@ -293,7 +304,9 @@ def _ends_with_newline(path: Path) -> bool:
 
 
 def read(path: Path) -> Iterator[Outcome]:
-    """Yield the outcomes in a raw results file; a line that a crash left half-written is passed over.
+    """Yield the outcomes in a raw results file.
+
+    A line that a crash left half-written is passed over, and so are the lines of `feedrate why`.
 
     Raises:
         DataError: a line is whole and is no outcome.
@@ -302,6 +315,8 @@ def read(path: Path) -> Iterator[Outcome]:
         try:
             raw = json.loads(line)
         except ValueError:
+            continue
+        if isinstance(raw, Mapping) and raw.get("kind") in OTHERS:
             continue
         try:
             outcome = Measurement.from_json(raw) if raw["kind"] == "measurement" else Failure.from_json(raw)

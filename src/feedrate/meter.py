@@ -20,6 +20,7 @@ from feedrate.errors import UnavailableError
 from feedrate.feed import Feed
 from feedrate.health import Health
 from feedrate.loaders.resident import Resident
+from feedrate.loop import Loop, Work
 from feedrate.measurement import Window
 from feedrate.processes import pools
 from feedrate.served import demand_planned
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from feedrate.loader import Loader
     from feedrate.marks import Marks
     from feedrate.plan import Plan
+    from feedrate.probe import Probe
 
 __all__ = ["Meter"]
 
@@ -65,6 +67,8 @@ class Meter:
     marks: Marks
     """Where it says when it must not be disturbed from outside, and when a look at its memory is due."""
     logs: str = ""
+    probe: Probe | None = None
+    """Takes the stream apart stage by stage after the three times; None: nobody asked why."""
     raw: dict[str, object] = field(default_factory=dict)
 
     def measure(self) -> Mapping[str, object]:
@@ -94,10 +98,13 @@ class Meter:
             watched = health.watched(update)
             # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
             self._update = lambda batch: watched(batch.standing_alone())
+        self._loop = Loop(self._update, self._device, self.marks, self.effort)
         self.raw["build_s"] = now_s() - start
         leave_alone()
         before = self._step_alone(first=True)
         plan = self._plan(self.cell.loader)
+        if self.probe is not None:
+            plan = self.probe.staged(plan)
         self._device.reset_peaks()
         loader_windows, full_windows = self._streamed(plan)
         self.raw |= self._device.peaks()
@@ -106,14 +113,16 @@ class Meter:
         self.raw |= {"step_windows": (*before, *after), "loader_windows": loader_windows, "full_windows": full_windows}
         with self._resident() as batches:
             self.raw |= health.verdict(self.cell, model, next(batches)) if self.cell.step.trains else _UNTRAINED
-        self.raw["conditions"] = found = replace(self._surroundings.found(), **self._device.state())
-        served = sum(window.batches for window in (*loader_windows, *full_windows)) * float(
-            str(self.raw["batch_bytes"])
-        )
-        cold = memory.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
-        self.raw["page_cache"] = "unknown" if cold else "warm"
+        self.raw["page_cache"] = self._page_cache((*loader_windows, *full_windows))
         self.raw["observed"] = pools() | {"device": self.cell.device} | dict(plan.notes)
         return self.raw
+
+    def _page_cache(self, windows: tuple[Window, ...]) -> str:
+        """`warm` when the files are in memory, and next to nothing was read from a device while windows were timed."""
+        self.raw["conditions"] = found = replace(self._surroundings.found(), **self._device.state())
+        served = sum(window.batches for window in windows) * float(str(self.raw["batch_bytes"]))
+        cold = memory.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
+        return "unknown" if cold else "warm"
 
     def _demand_order(self) -> None:
         if self.cell.workload.in_order and not self.cell.loader.keeps_order:
@@ -151,18 +160,24 @@ class Meter:
     def _step_alone(self, *, first: bool) -> tuple[Window, ...]:
         with self._resident() as batches:
             if first:
-                self.raw["first_step_s"] = timed(lambda n: self._steps(batches, n), 1, self._device.synchronize).s
+                self.raw["first_step_s"] = timed(lambda n: self._loop.steps(batches, n), 1, self._device.synchronize).s
                 leave_alone()
                 if _graphs():
                     self._meet_other_sizes(batches)
-                self._step_pace_s = self._pace_s(lambda n: self._steps(batches, n))
+                self._step_pace_s = self._loop.pace_s(lambda n: self._loop.steps(batches, n))
                 self.raw["compiles"] = _graphs()
             else:
                 # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
-                self._steps(batches, 1)
+                self._loop.steps(batches, 1)
             half = self.effort.windows // 2
             count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / self._step_pace_s))
-            return self._windows(lambda n: self._steps(batches, n), half, -(-count // half), self._device.note_clock)
+            note = self._device.note_clock
+            return self._windows(lambda n: self._loop.steps(batches, n), half, -(-count // half), note)
+
+    def _windows(self, work: Work, count: int, batches: int, after: Callable[[], None]) -> tuple[Window, ...]:
+        """Windows during which the machine is watched."""
+        with self._surroundings.watched():
+            return self._loop.windows(work, count, batches, after)
 
     def _meet_other_sizes(self, batches: Iterator[Batch]) -> None:
         """Train once on batches of each of a few sizes: a compiled step compiles again for the second."""
@@ -171,34 +186,6 @@ class Meter:
             if len(batch) not in met and len(met) < _SIZES:
                 self._update(batch)
                 met.add(len(batch))
-
-    def _pace_s(self, work: Callable[[int], int]) -> float:
-        """Seconds a batch, from as few as will do: more where one is too quick to be believed."""
-        one = timed(work, 1, self._device.synchronize).s
-        return one if one > self.effort.seconds / 10 else timed(work, 8, self._device.synchronize).batch_s
-
-    def _steps(self, batches: Iterator[Batch], count: int) -> int:
-        samples = 0
-        for _ in range(count):
-            batch = next(batches)
-            self._update(batch)
-            samples += len(batch)
-        return samples
-
-    def _windows(
-        self, work: Callable[[int], int], count: int, batches: int, after: Callable[[], None]
-    ) -> tuple[Window, ...]:
-        """Time `work`; `after` each window comes what looks at the machine."""
-        found = []
-        self.marks.timing(True)
-        try:
-            with self._surroundings.watched():
-                for _ in range(count):
-                    found.append(timed(work, batches, self._device.synchronize))
-                    after()
-        finally:
-            self.marks.timing(False)
-        return tuple(found)
 
     # --- the loader alone, then both together, in one stream
 
@@ -222,43 +209,22 @@ class Meter:
             loader_windows = self._phase(feed.drain, plan, ahead, look)
             stamps: list[float] = []
             discarded = feed.taken
-            full_windows = self._phase(lambda n: self._both(feed, n, stamps), plan, ahead, look)
+            full_windows = self._phase(lambda n: self._loop.both(feed, n, stamps), plan, ahead, look)
             self.raw["looks"] = tuple(looks)
             self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
             self.raw["full_batch_s"] = _gaps(stamps, full_windows)
             self._memory_stretch(feed)
+            if self.probe is not None:
+                self.raw["ladder"] = self.probe.look(self._loop, feed, plan, self._resident)
         demand_planned(self.cell.loader, plan, feed.ids)
         return loader_windows, full_windows
 
-    def _phase(
-        self, work: Callable[[int], int], plan: Plan, ahead: int, after: Callable[[], None]
-    ) -> tuple[Window, ...]:
-        """Discard what was made ahead for another consumer, find the pace, then measure."""
-        last_s = self._discard(work, max(1, ahead))
-        pace_s = last_s if last_s > self.effort.seconds / 10 else self._pace_s(work)
+    def _phase(self, work: Work, plan: Plan, ahead: int, look: Callable[[], None]) -> tuple[Window, ...]:
+        """Discard what was made ahead for another consumer, find the pace, then measure; `look` after each window."""
+        last_s = self._loop.discard(work, max(1, ahead))
+        pace_s = last_s if last_s > self.effort.seconds / 10 else self._loop.pace_s(work)
         total = self.effort.batches(pace_s, self.effort.least_batches, ahead, plan.epoch_batches)
-        return self._windows(work, self.effort.windows, -(-total // self.effort.windows), after)
-
-    def _discard(self, work: Callable[[int], int], batches: int) -> float:
-        """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway.
-
-        Returns the seconds of the last one.
-        """
-        until, last_s = now_s() + self.effort.seconds, 0.0
-        for _ in range(batches):
-            last_s = timed(work, 1, self._device.synchronize).s
-            if now_s() > until:
-                break
-        return last_s
-
-    def _both(self, feed: Feed, count: int, stamps: list[float]) -> int:
-        samples = 0
-        for _ in range(count):
-            batch = feed.take()
-            self._update(batch)
-            samples += len(batch)
-            stamps.append(now_s())
-        return samples
+        return self._windows(work, self.effort.windows, -(-total // self.effort.windows), look)
 
     def _checked(self, feed: Feed, first: Batch, plan: Plan) -> int:
         """Compare batches with the generator: the first epoch, or as much of it as the effort allows."""
@@ -281,7 +247,7 @@ class Meter:
         until = now_s() + self.effort.memory_s
         self.marks.ask()
         while True:
-            self._both(feed, 1, [])
+            self._loop.both(feed, 1, [])
             if not self.marks.is_asked or now_s() > until:
                 return
 

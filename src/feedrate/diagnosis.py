@@ -1,0 +1,97 @@
+"""Why a cell is as fast as it is: replicates that take it apart, and the verdict they come to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from feedrate.evidence import Evidence
+from feedrate.isolation import Settings, answered
+from feedrate.ladder import Ladder
+from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.verdict import Verdict, verdict
+from feedrate.weighing import weighed
+
+__all__ = ["Diagnosis", "diagnose", "diagnoses"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Replicates of one cell, each a process that measured the three times and took the cell apart."""
+
+    measured: tuple[Measurement, ...]
+    ladders: tuple[Ladder, ...]
+    """One of each measurement, in the same order."""
+
+    @property
+    def cell(self) -> str:
+        """The cell's key."""
+        return self.measured[0].cell
+
+    @property
+    def evidence(self) -> Evidence:
+        """What all replicates say together."""
+        return weighed(self.measured, self.ladders)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What holds the cell back."""
+        return verdict(self.evidence)
+
+    def as_json(self) -> dict[str, object]:
+        """One line of the raw results: the replicates, and what follows from them."""
+        return {
+            "kind": "diagnosis",
+            "cell": self.cell,
+            "verdict": self.verdict.as_json(),
+            "evidence": self.evidence.as_json(),
+            "measured": [one.as_json() for one in self.measured],
+            "ladders": [one.as_json() for one in self.ladders],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Diagnosis:
+        """The inverse of `as_json`; what follows from the replicates is worked out anew."""
+        measured = cast("list[Mapping[str, object]]", raw["measured"])
+        ladders = cast("list[Mapping[str, object]]", raw["ladders"])
+        return cls(tuple(map(Measurement.from_json, measured)), tuple(map(Ladder.from_json, ladders)))
+
+
+Heard = Callable[[Outcome], object]
+"""Told of each replicate as it ends."""
+
+
+def diagnose(
+    cell: str, settings: Settings, *, replicates: int = 3, cold: bool = False, heard: Heard = lambda outcome: None
+) -> Diagnosis | Failure:
+    """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
+
+    `cold`: also measure one epoch with files that the page cache does not hold. The first replicate that fails is what
+    comes back; nothing is left of the processes, whatever happens.
+    """
+    measured, ladders = [], []
+    for replicate in range(replicates):
+        # Counting and profiling the step says the same in every process.
+        probe = {"cold": cold, "facts": replicate == 0}
+        outcome, answer = answered(cell, replace(settings, replicate=replicate), probe)
+        heard(outcome)
+        if isinstance(outcome, Failure):
+            return outcome
+        measured.append(outcome)
+        ladders.append(Ladder.from_json(cast("Mapping[str, object]", answer["ladder"])))
+    return Diagnosis(tuple(measured), tuple(ladders))
+
+
+def diagnoses(path: Path) -> Iterator[Diagnosis]:
+    """Yield the diagnoses in a raw results file; everything else in it is passed over."""
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            raw = json.loads(line)
+        except ValueError:
+            # A line that a crash left half-written.
+            continue
+        if isinstance(raw, Mapping) and raw.get("kind") == "diagnosis":
+            yield Diagnosis.from_json(raw)

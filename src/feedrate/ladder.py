@@ -1,0 +1,115 @@
+"""What one replicate of a diagnosis timed: the rungs of the ladder, delays put in, both sides beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+
+from feedrate.evidence import StepFacts
+from feedrate.measurement import Window
+
+__all__ = ["RUNGS", "Delayed", "Ladder", "Rung"]
+
+RUNGS = {
+    "R0": "step",
+    "R1": "copy",
+    "R2": "hand-over",
+    "R3": "decode",
+    "R4": "read warm",
+    "R5": "read cold",
+}
+"""The rungs, and the stage that each adds to the one before."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The same stream with everything beyond one stage replaced by what is ready."""
+
+    full: tuple[Window, ...] = ()
+    """With the step."""
+    alone: tuple[Window, ...] = ()
+    """Without: what the loader can do with the rest of its work gone."""
+    absent: str = ""
+    """Why it was not measured; empty: it was."""
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """Windows with and without a delay, one after the other."""
+
+    delay_s: float
+    """Seconds a batch that were put in."""
+    without: Window
+    delayed: Window
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Everything that a process timed beyond the three times of its `Measurement`."""
+
+    rungs: Mapping[str, Rung] = field(default_factory=dict)
+    """By name, in the order of `RUNGS`."""
+    delays: Mapping[str, tuple[Delayed, ...]] = field(default_factory=dict)
+    """By the stage they were put in; stages that the harness cannot reach are not there."""
+    step_beside: tuple[Window, ...] = ()
+    """The resident step while the loader runs beside it, paced at 1/T_F, its batches dropped."""
+    loader_beside: tuple[Window, ...] = ()
+    """The loader drained while the resident step runs beside it, paced at 1/T_F."""
+    readers: float = 1.0
+    """Processes or threads that shared the reading, each block counted once."""
+    boundary_s: float | None = None
+    """Seconds that the first batch of an epoch took longer than others."""
+    epoch_batches: int = 1
+    facts: StepFacts | None = None
+    spent_s: float = 0.0
+    """What taking the cell apart took, beyond its three times."""
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Ladder:
+        """The inverse of `as_json`; keys that this version does not know are left out."""
+        return cls(**dict(_restored(raw)))  # type: ignore[arg-type]
+
+
+def _restored(raw: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for entry in fields(Ladder):
+        if entry.name in raw:
+            yield entry.name, _RESTORE.get(entry.name, _as_it_is)(raw[entry.name])
+
+
+def _as_it_is(raw: object) -> object:
+    return raw
+
+
+def _windows(raw: object) -> tuple[Window, ...]:
+    return tuple(Window(**window) for window in raw)  # type: ignore[attr-defined]
+
+
+def _rungs(raw: object) -> dict[str, Rung]:
+    return {
+        name: Rung(_windows(rung["full"]), _windows(rung["alone"]), rung["absent"])
+        for name, rung in raw.items()  # type: ignore[attr-defined]
+    }
+
+
+def _delays(raw: object) -> dict[str, tuple[Delayed, ...]]:
+    return {
+        stage: tuple(Delayed(one["delay_s"], Window(**one["without"]), Window(**one["delayed"])) for one in found)
+        for stage, found in raw.items()  # type: ignore[attr-defined]
+    }
+
+
+def _facts(raw: object) -> StepFacts | None:
+    return None if raw is None else StepFacts(**raw)  # type: ignore[arg-type]
+
+
+_RESTORE: Mapping[str, Callable[[object], object]] = {
+    "rungs": _rungs,
+    "delays": _delays,
+    "step_beside": _windows,
+    "loader_beside": _windows,
+    "facts": _facts,
+}

@@ -1,0 +1,82 @@
+"""The loop that is timed: batches through an update, in windows that nobody disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.stopwatch import now_s, timed
+
+if TYPE_CHECKING:
+    from feedrate.batch import Batch
+    from feedrate.device import Device
+    from feedrate.effort import Effort
+    from feedrate.feed import Feed
+    from feedrate.marks import Marks
+    from feedrate.measurement import Window
+
+__all__ = ["Loop", "Work"]
+
+Work = Callable[[int], int]
+"""Does so many batches; returns the samples in them."""
+
+
+@dataclass
+class Loop:
+    """One update on one device, and how long it is measured."""
+
+    update: Callable[[Batch], object]
+    device: Device
+    marks: Marks
+    effort: Effort
+
+    def steps(self, batches: Iterator[Batch], count: int) -> int:
+        """Train on so many batches; returns the samples in them."""
+        samples = 0
+        for _ in range(count):
+            batch = next(batches)
+            self.update(batch)
+            samples += len(batch)
+        return samples
+
+    def both(self, feed: Feed, count: int, stamps: list[float]) -> int:
+        """The same with batches as a stream serves them; adds the time at which each was trained on to `stamps`."""
+        samples = 0
+        for _ in range(count):
+            batch = feed.take()
+            self.update(batch)
+            samples += len(batch)
+            stamps.append(now_s())
+        return samples
+
+    def windows(
+        self, work: Work, count: int, batches: int, after: Callable[[], None] = lambda: None
+    ) -> tuple[Window, ...]:
+        """So many windows of so many batches each; `after` is called, untimed, when each has ended."""
+        found = []
+        self.marks.timing(True)
+        try:
+            for _ in range(count):
+                found.append(timed(work, batches, self.device.synchronize))
+                after()
+        finally:
+            self.marks.timing(False)
+        return tuple(found)
+
+    def pace_s(self, work: Work) -> float:
+        """Seconds a batch, from as few as will do: more where one is too quick to be believed."""
+        one = timed(work, 1, self.device.synchronize).s
+        return one if one > self.effort.seconds / 10 else timed(work, 8, self.device.synchronize).batch_s
+
+    def discard(self, work: Work, batches: int) -> float:
+        """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway.
+
+        Returns the seconds of the last one.
+        """
+        until, last_s = now_s() + self.effort.seconds, 0.0
+        for _ in range(batches):
+            last_s = timed(work, 1, self.device.synchronize).s
+            if now_s() > until:
+                break
+        return last_s

@@ -1,0 +1,335 @@
+"""What holds a cell back: one sentence with the numbers that say so, the next thing to try, and what it can gain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal, TypeAlias
+
+from feedrate.evidence import Evidence, StepFacts
+from feedrate.statistics import Estimate
+
+__all__ = ["Family", "Kind", "Verdict", "verdict"]
+
+Kind: TypeAlias = Literal[
+    "read cold", "read warm", "decode", "hand-over", "copy", "loader-bound",
+    "compute", "launch", "sync", "step-bound",
+    "contention", "coupling", "no overlap", "start-up", "unsure",
+]  # fmt: skip
+"""`loader-bound` and `step-bound` alone: bound there, and the stage was not told apart."""
+Family: TypeAlias = Literal["loader", "step", "both", "unsure"]
+
+BOUND = 1.1
+"""T_F is explained by one of its sides alone when it is no more than so many times that side."""
+TOGETHER = 1.15
+"""The same for a side that was measured beside the other, which is the less exact measurement."""
+SERIAL = 0.3
+"""Less overlap than this is none."""
+WORTH_OVERLAPPING = 0.25
+"""Beside a loader so many times slower than the step, or more, overlap gains less than a faster loader could."""
+UNSURE = (0.05, 0.25)
+"""Stall shares: an interval that reaches from below the first to above the second says nothing."""
+TOLD = 0.4
+"""Share of the stall that a stage must have to be named."""
+STARTUP_EPOCHS, STARTUP_S = 3.0, 0.3
+"""Waiting longer for the first batch than so many epochs take, and than this, is what a user notices."""
+BOUNDARY = 0.5
+"""Share of the stall that falls to the beginnings of epochs."""
+EXPLAINED = 0.25
+"""Share of T_F that the parts may leave unexplained."""
+BUSY = 0.6
+"""Share of the step in which a device is busy; below, the host holds it back."""
+FULL_RATE = 0.05
+"""Share of the peak below which many small operators are what the step is busy with, on the CPU."""
+SMALL_S = 20e-6
+"""Seconds an operator takes on average when its dispatch costs as much as its work."""
+CONFIRMED = 0.5
+"""Share of a delay that must come back if the stage that it was put into binds."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What holds a cell back."""
+
+    kind: Kind
+    sentence: str
+    """One line for a newcomer: the kind, the numbers that say so, the next thing to try."""
+    next_try: str
+    """The next thing to try, in a few words."""
+    gain_at_most: float
+    """Factor by which that can speed the cell up at most; 1 where nothing is promised."""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    """What the sentence stands on, by name, the unit at its end."""
+
+    @property
+    def family(self) -> Family:
+        """Which side holds the cell back."""
+        return _FAMILIES.get(self.kind, "loader")
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, as JSON can hold them."""
+        return asdict(self) | {"family": self.family}
+
+
+_FAMILIES: Mapping[Kind, Family] = {
+    "compute": "step", "launch": "step", "sync": "step", "step-bound": "step",
+    "contention": "both", "coupling": "both", "no overlap": "both", "unsure": "unsure",
+}  # fmt: skip
+
+_NEXT: Mapping[Kind, str] = {
+    "read cold": "try fewer and larger files, reads further ahead, or files that memory holds",
+    "read warm": "try larger reads, or fewer bytes: a compressed format, fewer columns",
+    "decode": "try more workers, a quicker codec or fewer columns",
+    "hand-over": "try buffers that both processes share, a gather where the step runs, or larger batches",
+    "copy": "try pinned memory and copies one batch ahead (pin, copy=overlap), or widen on the other side (cast)",
+    "loader-bound": "try another loader: the stages of this one cannot be told apart",
+    "compute": "try a lower precision or a smaller model",
+    "launch": "try compiled, or larger batches",
+    "sync": "try a step without .item(), .cpu() or prints inside",
+    "step-bound": "try another step",
+    "contention": "try fewer threads or workers, or a loader in other processes",
+    "coupling": "try a deeper queue (prefetch, depth, slots)",
+    "no overlap": "try a loader that works ahead while the step runs",
+    "start-up": "try workers that outlive the epoch, fewer of them, or a loader without any",
+}
+
+
+def verdict(evidence: Evidence) -> Verdict:
+    """What holds the cell back that `evidence` was measured of; thresholds: docs/decisions/0007-verdict.md."""
+    for rule in (_unsure, _start_up, _one_side, _both_sides):
+        found = rule(evidence)
+        if found is not None:
+            return found
+    return _left_over(evidence)
+
+
+# --- rules, in the order in which they are asked
+
+
+def _unsure(seen: Evidence) -> Verdict | None:
+    """The interval of the stall share, or what the ladder leaves open, is too wide to say anything."""
+    low, high = (end / seen.full_s.mean for end in _ends(seen.stall_s))
+    if low < UNSURE[0] and high > UNSURE[1]:
+        more = _more_replicates(seen, high - low)
+        said = f"loading costs between {max(0.0, low):.0%} and {high:.0%} of the time"
+        return _made(seen, "unsure", said, 1.0, f"try {more} replicates, or longer windows (--seconds)")
+    rest = seen.unexplained_s
+    if rest and abs(rest.mean) > EXPLAINED * seen.full_s.mean and _is_clear(rest):
+        said = f"{_ms(rest.mean)} of {_ms(seen.full_s.mean)} a batch stay unexplained"
+        return _made(seen, "unsure", said, 1.0, "try a machine that nobody else uses, or longer windows (--seconds)")
+    return None
+
+
+def _more_replicates(seen: Evidence, width: float) -> int:
+    """Replicates after which the interval has the width that tells the two apart; intervals shrink with the root."""
+    wanted = UNSURE[1] - UNSURE[0]
+    return max(seen.replicates + 2, math.ceil(seen.replicates * (width / wanted) ** 2))
+
+
+def _start_up(seen: Evidence) -> Verdict | None:
+    epoch_s = seen.epoch_batches * seen.full_s.mean
+    if seen.first_batch_s > max(STARTUP_S, STARTUP_EPOCHS * epoch_s):
+        said = f"the first batch takes {seen.first_batch_s:.2g} s, a whole epoch {epoch_s:.2g} s"
+        return _made(seen, "start-up", said, (seen.first_batch_s + epoch_s) / epoch_s)
+    boundary = (seen.boundary_s or 0.0) / seen.epoch_batches
+    if seen.loader_ceiling.mean > BOUND and boundary > BOUNDARY * seen.stall_s.mean:
+        said = f"each epoch begins with {_ms(seen.boundary_s or 0.0)} of waiting"
+        return _made(seen, "start-up", said, seen.full_s.mean / (seen.full_s.mean - boundary))
+    return None
+
+
+def _one_side(seen: Evidence) -> Verdict | None:
+    """T_F is what one side takes alone; near balance both are, and the slower one is named."""
+    by_step, by_loader = seen.loader_ceiling.mean <= BOUND, seen.step_ceiling.mean <= BOUND
+    if by_step and not (by_loader and seen.loader_s.mean > seen.step_s.mean):
+        return _by_step(seen)
+    serial = seen.overlap.mean <= SERIAL
+    if by_loader or (serial and seen.step_s.mean < WORTH_OVERLAPPING * seen.loader_s.mean):
+        return _by_loader(seen)
+    return None
+
+
+def _both_sides(seen: Evidence) -> Verdict | None:
+    """Neither side alone explains T_F, but what they do to each other does."""
+    full_s, slower_s = seen.full_s.mean, max(seen.step_s.mean, seen.loader_s.mean)
+    beside = _beside_s(seen)
+    if beside is not None and full_s <= TOGETHER * beside:
+        said = f"{_sides(seen)}; beside each other the slower one takes {_ms(beside)}"
+        return _made(seen, "contention", said, full_s / slower_s)
+    if seen.overlap.mean <= SERIAL:
+        said = f"{_ms(seen.loader_s.mean)} of loading and {_ms(seen.step_s.mean)} of training take turns"
+        return _made(seen, "no overlap", said, full_s / slower_s)
+    if beside is not None:
+        said = f"{_ms(full_s - beside)} a batch go where neither side alone explains it: a short queue and jitter"
+        return _made(seen, "coupling", said, full_s / beside)
+    return None
+
+
+def _left_over(seen: Evidence) -> Verdict:
+    """They overlap in part, and what they do to each other was not measured: the slower side."""
+    return _by_step(seen) if seen.step_s.mean >= seen.loader_s.mean else _by_loader(seen)
+
+
+def _beside_s(seen: Evidence) -> float | None:
+    """The slower side while the other runs: max(T_L', T_S')."""
+    if seen.contention_s is None or seen.loader_beside_s is None:
+        return None
+    return max(seen.step_s.mean + seen.contention_s.mean, seen.loader_beside_s.mean)
+
+
+# --- the stage, once the side is known
+
+
+def _by_loader(seen: Evidence) -> Verdict:
+    kind = _stage(seen)
+    part = seen.parts.get(kind)
+    limit = f"no step can gain more than {_factor(seen.step_ceiling.mean)} here"
+    if part is None or kind == "loader-bound":
+        said = f"{_ms(seen.loader_s.mean)} of {_ms(seen.full_s.mean)} a batch; {limit}"
+        return _made(seen, "loader-bound", said, seen.loader_ceiling.mean)
+    costs = f"{_STAGE_WORDS[kind]} costs {_ms(part.mean)} of {_ms(seen.full_s.mean)} a batch"
+    return _made(seen, kind, f"{costs}{_confirmed(seen, kind)}; {limit}", _without(seen, part))
+
+
+def _stage(seen: Evidence) -> Kind:
+    """The stage with the largest part, if it has enough of the stall."""
+    told: dict[Kind, float] = {name: part.mean for name, part in _named(seen)}
+    if not told:
+        return "loader-bound"
+    largest = max(told, key=lambda name: told[name])
+    lumped = max((part.mean for part in seen.lumped.values()), default=0.0)
+    stall_s = sum(told.values()) if largest == "read cold" else seen.stall_s.mean
+    return largest if told[largest] > max(TOLD * stall_s, lumped) else "loader-bound"
+
+
+def _named(seen: Evidence) -> list[tuple[Kind, Estimate]]:
+    kinds: tuple[Kind, ...] = ("copy", "hand-over", "decode", "read warm", "read cold")
+    return [(kind, seen.parts[kind]) for kind in kinds if kind in seen.parts]
+
+
+def _without(seen: Evidence, part: Estimate) -> float:
+    """What the cell gains when a part is gone, but never more than loading costs altogether."""
+    left_s = seen.full_s.mean - part.mean
+    return min(seen.full_s.mean / left_s, seen.loader_ceiling.mean) if left_s > 0 else seen.loader_ceiling.mean
+
+
+_STAGE_WORDS: Mapping[Kind, str] = {
+    "read cold": "reading from the disk",
+    "read warm": "reading from the page cache",
+    "decode": "decoding",
+    "hand-over": "gathering and handing over",
+    "copy": "bringing batches to the step (copies, wider dtypes)",
+}
+_PROBES: Mapping[Kind, str] = {
+    "read cold": "read", "read warm": "read", "decode": "decode", "hand-over": "hand-over",
+}  # fmt: skip
+"""The delay that is put into each stage."""
+
+
+def _confirmed(seen: Evidence, kind: Kind) -> str:
+    slope = seen.slopes.get(_PROBES.get(kind, ""))
+    if slope is None:
+        return ""
+    shared = 1.0 if kind == "hand-over" else seen.readers
+    word = "comes back" if slope.mean * shared >= CONFIRMED else "does not come back: not confirmed"
+    return f" (a delay put there {word}, {slope.mean:.2f} of it)"
+
+
+def _by_step(seen: Evidence) -> Verdict:
+    kind: Kind = _inside(seen.facts, seen.step_s.mean, seen.device) if seen.facts else "step-bound"
+    said = f"no loader can gain more than {_factor(seen.loader_ceiling.mean)} here"
+    facts = _told(seen.facts, seen.step_s.mean) if seen.facts else ""
+    return _made(seen, kind, f"{said}{facts}", seen.step_ceiling.mean)
+
+
+def _inside(facts: StepFacts, step_s: float, device: str) -> Kind:
+    """What the step is busy with."""
+    if device == "cuda":
+        if facts.device_busy_s is None:
+            return "step-bound"
+        if facts.device_busy_s >= BUSY * step_s:
+            return "compute"
+        return "sync" if (facts.syncs_per_step or 0) >= 1 else "launch"
+    achieved = _share(facts, step_s)
+    if facts.operators_per_step is None or achieved is None:
+        return "step-bound"
+    small = step_s / max(1.0, facts.operators_per_step) < SMALL_S
+    return "launch" if small and achieved < FULL_RATE else "compute"
+
+
+def _share(facts: StepFacts, step_s: float) -> float | None:
+    """Achieved FLOP/s as a share of the device's peak."""
+    if facts.flops_per_step is None or not facts.peak_flop_per_s:
+        return None
+    return facts.flops_per_step / step_s / facts.peak_flop_per_s
+
+
+def _told(facts: StepFacts, step_s: float) -> str:
+    counted = facts.kernels_per_step, facts.operators_per_step
+    words = next((f"{n:,.0f} {what}" for n, what in zip(counted, ("kernels", "operators"), strict=True) if n), "")
+    share = _share(facts, step_s)
+    rate = "" if share is None else f"at {_percent(share)} of {facts.dtype} peak"
+    syncs = f", {facts.syncs_per_step:,.0f} waits for the device" if facts.syncs_per_step else ""
+    inside = " ".join(filter(None, (f"{words} a step{syncs}" if words else "", rate)))
+    return f"; {inside}" if inside else ""
+
+
+# --- words
+
+
+def _made(seen: Evidence, kind: Kind, said: str, gain: float, next_try: str = "") -> Verdict:
+    gain = max(1.0, gain)
+    way = next_try or _NEXT[kind]
+    promise = f" ({_factor(gain)} at most)" if gain >= 1.005 else ""
+    return Verdict(kind, f"{_title(kind)}: {said}: {way}{promise}", way, gain, dict(_numbers(seen)))
+
+
+def _title(kind: Kind) -> str:
+    family = _FAMILIES.get(kind, "loader")
+    if kind in ("loader-bound", "step-bound", "start-up") or family in ("both", "unsure"):
+        return kind
+    return f"{family}-bound ({kind})"
+
+
+def _numbers(seen: Evidence) -> Mapping[str, float]:
+    found = {
+        "step_s": seen.step_s.mean,
+        "loader_s": seen.loader_s.mean,
+        "full_s": seen.full_s.mean,
+        "loader_ceiling": seen.loader_ceiling.mean,
+        "step_ceiling": seen.step_ceiling.mean,
+        "overlap": seen.overlap.mean,
+        "first_batch_s": seen.first_batch_s,
+    }
+    several = {"contention_s": seen.contention_s, "coupling_s": seen.coupling_s, "unexplained_s": seen.unexplained_s}
+    found |= {name: one.mean for name, one in several.items() if one is not None}
+    found |= {f"{name} part_s": part.mean for name, part in seen.parts.items()}
+    found |= {f"{name} slope": slope.mean for name, slope in seen.slopes.items()}
+    share = _share(seen.facts, seen.step_s.mean) if seen.facts else None
+    return found if share is None else found | {"peak_share": share}
+
+
+def _sides(seen: Evidence) -> str:
+    return f"the loader alone takes {_ms(seen.loader_s.mean)}, the step {_ms(seen.step_s.mean)}"
+
+
+def _ends(found: Estimate) -> tuple[float, float]:
+    """Ends of the interval; one replicate has none, and is taken at its word."""
+    return (found.mean, found.mean) if found.half is None else (found.low, found.high)
+
+
+def _is_clear(found: Estimate) -> bool:
+    return found.half is not None and abs(found.mean) > found.half
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:.3g} ms" if abs(seconds) < 1 else f"{seconds:.3g} s"
+
+
+def _factor(value: float) -> str:
+    return f"x{value:.2f}" if value < 99.5 else "x>99"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"

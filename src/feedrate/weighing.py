@@ -1,0 +1,134 @@
+"""From the windows of all replicates to the evidence that a verdict is made from."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from feedrate.evidence import Evidence
+from feedrate.ladder import RUNGS, Delayed, Ladder
+from feedrate.measurement import Measurement, Window
+from feedrate.statistics import Estimate, estimate
+
+__all__ = ["rung_s", "weighed"]
+
+Replicate = tuple[Measurement, Ladder]
+
+
+def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evidence:
+    """Evidence from at least one replicate: one measurement and one ladder of each.
+
+    Differences are taken inside a replicate and averaged over replicates, so what a process has in common with itself
+    cancels.
+    """
+    both = tuple(zip(measured, ladders, strict=True))
+    return Evidence(
+        step_s=_mean(one.step_batch_s for one in measured),
+        loader_s=_mean(one.loader_batch_s for one in measured),
+        full_s=_mean(one.full_batch_mean_s for one in measured),
+        stall_s=_mean(one.full_batch_mean_s - one.step_batch_s for one in measured),
+        loader_ceiling=_mean(one.loader_ceiling for one in measured),
+        step_ceiling=_mean(one.step_ceiling for one in measured),
+        overlap=_mean(one.overlap for one in measured),
+        replicates=len(measured),
+        parts={name: part for name, part in _parts(both) if " + " not in name},
+        lumped={name: part for name, part in _parts(both) if " + " in name},
+        unexplained_s=_all(both, _unexplained_s),
+        contention_s=_all(both, _contention_s),
+        loader_beside_s=_all(both, lambda m, ladder: _batch_s(ladder.loader_beside, m)),
+        coupling_s=_all(both, _coupling_s),
+        slopes=dict(_slopes(both)),
+        readers=statistics.fmean(ladder.readers for ladder in ladders),
+        first_batch_s=statistics.fmean(one.first_batch_s for one in measured),
+        boundary_s=_known_mean(ladder.boundary_s for ladder in ladders),
+        epoch_batches=ladders[0].epoch_batches,
+        device=measured[0].cell.rpartition("/")[2],
+        facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
+    )
+
+
+def rung_s(both: Sequence[Replicate], name: str, *, alone: bool) -> Estimate | None:
+    """Seconds a batch of a rung, with the step or without; None: not measured in every replicate."""
+
+    def taken(measurement: Measurement, ladder: Ladder) -> float | None:
+        rung = ladder.rungs.get(name)
+        return None if rung is None else _batch_s(rung.alone if alone else rung.full, measurement)
+
+    return _all(both, taken)
+
+
+def _mean(values: Iterable[float]) -> Estimate:
+    return estimate(tuple(values))
+
+
+def _known_mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
+def _all(both: Sequence[Replicate], quantity: Callable[[Measurement, Ladder], float | None]) -> Estimate | None:
+    values = [value for one in both if (value := quantity(*one)) is not None]
+    return estimate(values) if len(values) == len(both) else None
+
+
+def _batch_s(windows: Sequence[Window], measurement: Measurement) -> float | None:
+    """Seconds a batch of mean size; sizes differ from window to window where batches are ragged."""
+    if not windows:
+        return None
+    batches, samples = sum(window.batches for window in windows), sum(window.samples for window in windows)
+    mean_size = measurement.batch_samples or samples / batches
+    return sum(window.s for window in windows) / samples * mean_size
+
+
+def _full_s(measurement: Measurement, ladder: Ladder, name: str) -> float | None:
+    rung = ladder.rungs.get(name)
+    return None if rung is None else _batch_s(rung.full, measurement)
+
+
+def _parts(both: Sequence[Replicate]) -> Iterator[tuple[str, Estimate]]:
+    """What each rung takes longer than the one before that was measured, by the stages between the two."""
+    there = [name for name in RUNGS if all(_full_s(*one, name) is not None for one in both)]
+    for before, after in pairwise(there):
+        stages = list(RUNGS)[list(RUNGS).index(before) + 1 : list(RUNGS).index(after) + 1]
+        yield " + ".join(RUNGS[name] for name in stages), _mean(_between(one, before, after) for one in both)
+
+
+def _between(one: Replicate, before: str, after: str) -> float:
+    return (_full_s(*one, after) or 0.0) - (_full_s(*one, before) or 0.0)
+
+
+def _unexplained_s(measurement: Measurement, ladder: Ladder) -> float | None:
+    first, last = _full_s(measurement, ladder, "R0"), _full_s(measurement, ladder, "R4")
+    if first is None or last is None:
+        return None
+    return measurement.full_batch_mean_s - measurement.step_batch_s - (last - first)
+
+
+def _contention_s(measurement: Measurement, ladder: Ladder) -> float | None:
+    alone, beside = _full_s(measurement, ladder, "R0"), _batch_s(ladder.step_beside, measurement)
+    return None if alone is None or beside is None else beside - alone
+
+
+def _coupling_s(measurement: Measurement, ladder: Ladder) -> float | None:
+    step, loader = (_batch_s(found, measurement) for found in (ladder.step_beside, ladder.loader_beside))
+    full = _full_s(measurement, ladder, "R4")
+    return None if step is None or loader is None or full is None else full - max(step, loader)
+
+
+def _slopes(both: Sequence[Replicate]) -> Iterator[tuple[str, Estimate]]:
+    for stage in both[0][1].delays:
+        found = _all(both, lambda m, ladder, stage=stage: _slope(ladder.delays.get(stage, ()), m))  # type: ignore[misc]
+        if found is not None:
+            yield stage, found
+
+
+def _slope(delays: Sequence[Delayed], measurement: Measurement) -> float | None:
+    """Least squares through the origin of (delay, what it added), each pair taken one after the other."""
+    rises = [(one.delay_s, _rise_s(one, measurement)) for one in delays]
+    squares = sum(delay**2 for delay, _ in rises)
+    return sum(delay * rise for delay, rise in rises) / squares if squares else None
+
+
+def _rise_s(one: Delayed, measurement: Measurement) -> float:
+    return (_batch_s((one.delayed,), measurement) or 0.0) - (_batch_s((one.without,), measurement) or 0.0)
