@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The loop, and the fresh interpreter it runs in.
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter", "probe"),
-        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis"),
+        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
     ),
     # Tables, pages, history.
     ("report", "asv", "doctor"),
@@ -40,8 +40,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin", "calibration"}
-INSTRUMENTS = {"meter": {"loaders.resident"}}
-"""The one strategy that the core may name: what the step costs alone is defined by the null loader."""
+INSTRUMENTS = {"meter": {"loaders.resident"}, "cli.calibrate": {"calibration.cases"}}
+"""What the core may name: the null loader, which defines what the step costs alone, and a table of cells."""
 NO_TORCH = {
     *("errors", "measurement", "statistics", "evidence", "ladder", "weighing", "verdict", "diagnosis"),
     *("report", "asv", "registry", "cell", "hookspecs", "cli"),

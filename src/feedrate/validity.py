@@ -80,6 +80,10 @@ def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -
 
 def remarks(measurement: Measurement) -> Iterator[str]:
     """Yield what is worth a word beside numbers that stand."""
+    if measurement.page_cache != "warm":
+        read = (measurement.disk_read_bytes or 0) / 1e6
+        amount = f" ({read:,.0f} MB read from it while windows were timed)" if read >= 1 else ""
+        yield f"page cache {measurement.page_cache}, not warm: the disk is part of the number{amount}"
     growths = {
         "host memory": measurement.host_epoch_growth_bytes,
         "/dev/shm": measurement.shm_epoch_growth_bytes,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from feedrate.calibration.disturbing import Disturbing
+from feedrate.calibration.evicting import Evicting
 from feedrate.calibration.faulty import Faulty
 from feedrate.calibration.growing import Growing
 from feedrate.calibration.known import Known
 from feedrate.calibration.paced import Paced
 from feedrate.calibration.timed import Timed
+from feedrate.calibration.understaffed import Understaffed
 from feedrate.calibration.unfaithful import Unfaithful
 from feedrate.hookspecs import hookimpl
 from feedrate.loader import Loader
@@ -21,8 +23,8 @@ __all__ = ["loaders", "steps", "workloads"]
 
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
-    """Loaders that are slow, leak, disturb or lie in known ways."""
-    return Paced, Disturbing, Growing, Unfaithful
+    """Loaders that are slow, disturb, leak or lie in known ways."""
+    return Paced, Disturbing, Evicting, Growing, Understaffed, Unfaithful
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ class Timed(Step):
     """Matrix products that take the device so long when nothing disturbs it; on a CPU one thread, the lock let go."""
     python_us: int = knob(0, 20_000)
     """Time on the processor in Python, the interpreter's lock held."""
+    idle_us: int = knob(0, 20_000)
+    """Time asleep, as of a host whose device is elsewhere: what others do on this machine cannot stretch it."""
     kernels: int = knob(0, 2_000)
     """Tiny operations, started one by one."""
     syncs: int = knob(0, 100)
@@ -38,7 +41,10 @@ class Timed(Step):
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         train = Fp32().bind(model, loss, optimizer)
         device = next(model.parameters()).device
-        works = (_products(self.work_us, device), _python(self.python_us), _tiny(self.kernels, self.syncs, device))
+        works = (
+            *(_products(self.work_us, device), _python(self.python_us), _tiny(self.kernels, self.syncs, device)),
+            lambda: time.sleep(self.idle_us / 1e6),
+        )
 
         def update(batch: Batch) -> Tensor:
             found = train(batch)

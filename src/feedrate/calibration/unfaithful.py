@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from feedrate.batch import Batch
 from feedrate.loader import Loader
 from feedrate.strategy import knob
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from feedrate.batch import Batch
     from feedrate.loader import Stream
     from feedrate.plan import Plan
 
@@ -75,6 +75,8 @@ def _swapped(plan: Plan) -> Iterator[Batch]:
 
 
 def _split(plan: Plan) -> Iterator[Batch]:
+    from feedrate.batch import Batch
+
     for number, batch in enumerate(honest(plan)):
         half = len(batch) // 2 if number == 1 else 0
         if half:
@@ -107,6 +109,8 @@ def _stale(plan: Plan) -> Iterator[Batch]:
 
 def _stale_ids(plan: Plan) -> Iterator[Batch]:
     import torch
+
+    from feedrate.batch import Batch
 
     memory = torch.empty(plan.most_batch_rows, dtype=torch.int64)
     for batch in honest(plan):

@@ -21,6 +21,7 @@ COMMANDS = {
     "list": "what there is to measure, what each needs, and how to get what is missing",
     "run": "measure loaders feeding steps, and print the table",
     "show": "print the table of an earlier run again",
+    "calibrate": "measure cells whose answer is known, and compare what is found with it",
     "check": "hold a loader, step or workload to its contract",
     "data": "make, list, verify or remove the data sets",
     "doctor": "what this machine is, and what on it would bend a measurement",

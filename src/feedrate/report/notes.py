@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from feedrate.measurement import Failure
-from feedrate.report.figures import megabytes, number
+from feedrate.report.figures import number
 from feedrate.report.row import Row
 from feedrate.validity import remarks
 
@@ -40,11 +40,6 @@ def _failure(row: Row, failure: Failure) -> str:
 def _settings(row: Row) -> Iterator[str]:
     if any(one.requested.get("safe") for one in row.measured):
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
-    states = {one.page_cache for one in row.measured} - {"warm"}
-    if states:
-        read = max(one.disk_read_bytes or 0 for one in row.measured)
-        amount = f" ({megabytes(read)} MB read from it while windows were timed)" if read else ""
-        yield f"page cache {' and '.join(sorted(states))}, not warm: the disk is part of the number{amount}"
 
 
 def _bent(row: Row) -> Iterator[str]:
