@@ -24,14 +24,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
-    ("loader", "step", "workload", "transfer", "buffers", "processes", "served", "stopwatch", "memory", "surroundings"),
+    (
+        *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
+        *("stopwatch", "memory", "surroundings", "stock", "switch"),
+    ),
     # Who offers what, and what they promise.
     ("hookspecs", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.
     (
-        *("device", "effort", "feed", "health", "marks", "loop", "meter", "probe"),
+        *("device", "effort", "feed", "health", "marks", "loop", "meter"),
+        *("prepared", "following", "beside", "trace", "inside", "visits", "probe"),
         *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
     ),
     # Tables, pages, history.

@@ -18,7 +18,6 @@ from feedrate.stopwatch import since_start_s
 
 if TYPE_CHECKING:
     from feedrate.cell import Cell
-    from feedrate.dataset import DataSet
     from feedrate.probe import Probe
 
 
@@ -65,17 +64,17 @@ def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | Non
         cell = replace(cell, loader=cell.loader.safe())
     data = cell.recipe.open(Path(request["data"]))
     effort, marks = Effort(seconds=request["seconds"]), Marks(scratch)
-    meter = Meter(cell, data, effort, marks, str(scratch), _probe(request, cell, data, scratch))
+    meter = Meter(cell, data, effort, marks, str(scratch), _probe(request, cell, scratch))
     return {**meter.measure(), "import_s": import_s, "requested": requested | asked}
 
 
-def _probe(request: Mapping[str, Any], cell: Cell, data: DataSet, scratch: Path) -> Probe | None:
+def _probe(request: Mapping[str, Any], cell: Cell, scratch: Path) -> Probe | None:
     """What takes the cell apart, if the request asks for that."""
     if request["probe"] is None:
         return None
     from feedrate.probe import Probe, Request
 
-    return Probe(cell, data, Request(**request["probe"]), scratch)
+    return Probe(cell, Request(**request["probe"]), scratch)
 
 
 def _why(error: BaseException) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import Any
 
 import torch
 
 from feedrate import memory, nvml
 from feedrate.conditions import Clock, Look
+from feedrate.stopwatch import nap, now_s
 
 __all__ = ["Device"]
+
+_TICKS = 20_000_000
 
 
 class Device:
@@ -28,6 +32,24 @@ class Device:
         """Wait until all that was started on it is done."""
         if self._cuda:
             torch.cuda.synchronize()
+
+    def nap(self, seconds: float) -> None:
+        """Keep the device from its work for so long; on the CPU, the calling thread."""
+        if not self._cuda:
+            nap(seconds)
+            return
+        torch.cuda._sleep(round(seconds * self._ticks_per_s))
+
+    @cached_property
+    def _ticks_per_s(self) -> float:
+        """Of the clock that `torch.cuda._sleep` counts, measured on it."""
+        # The first launch loads the kernel.
+        torch.cuda._sleep(1)
+        torch.cuda.synchronize()
+        start = now_s()
+        torch.cuda._sleep(_TICKS)
+        torch.cuda.synchronize()
+        return _TICKS / (now_s() - start)
 
     def room_bytes(self) -> int:
         """Memory that a loader may fill: what there is beside the step's own peak."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -60,6 +64,7 @@ class Diagnosis:
         return cls(tuple(map(Measurement.from_json, measured)), tuple(map(Ladder.from_json, ladders)))
 
 
+_MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
 Heard = Callable[[Outcome], object]
 """Told of each replicate as it ends."""
 
@@ -74,15 +79,27 @@ def diagnose(
     """
     measured, ladders = [], []
     for replicate in range(replicates):
-        # Counting and profiling the step says the same in every process.
-        probe = {"cold": cold, "facts": replicate == 0}
-        outcome, answer = answered(cell, replace(settings, replicate=replicate), probe)
+        with _in_memory() as folder:
+            # Counting and profiling the step says the same in every process.
+            probe = {"memory": folder, "cold": cold, "facts": replicate == 0}
+            outcome, answer = answered(cell, replace(settings, replicate=replicate), probe)
         heard(outcome)
         if isinstance(outcome, Failure):
             return outcome
         measured.append(outcome)
         ladders.append(Ladder.from_json(cast("Mapping[str, object]", answer["ladder"])))
     return Diagnosis(tuple(measured), tuple(ladders))
+
+
+@contextmanager
+def _in_memory() -> Iterator[str]:
+    """An empty folder in the machine's memory, gone on leaving; those that a killed process left are removed first."""
+    for left in _MEMORY.glob(f"{_PREFIX}*"):
+        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY) as folder:
+        yield folder
 
 
 def diagnoses(path: Path) -> Iterator[Diagnosis]:

@@ -14,6 +14,7 @@ from feedrate.field import Cast, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from feedrate.batch import Columns, Source
     from feedrate.dataset import DataSet
@@ -102,6 +103,8 @@ class Plan:
     """Memory of the device that a loader may fill, the step's own peak left out; None: nobody measured it."""
     logs: str = ""
     """Folder where processes of a loader may leave their dumps; empty: nowhere."""
+    swapped: Callable[[Plan], AbstractContextManager[Source]] | None = field(default=None, compare=False)
+    """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
     notes: dict[str, object] = field(default_factory=dict, compare=False)
     """Settings as a loader saw them while it ran (workers alive, their thread pools), for the record."""
 
@@ -175,6 +178,10 @@ class Plan:
     @contextmanager
     def open(self) -> Iterator[Source]:
         """A `Source` that reads this plan's blocks. It may be used from several threads, not from other processes."""
+        if self.swapped is not None:
+            with self.swapped(self) as source:
+                yield source
+            return
         from feedrate.formats import FileSource
 
         yield FileSource(self)

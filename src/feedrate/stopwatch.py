@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from feedrate.measurement import Window
 
-__all__ = ["busy_s", "leave_alone", "now_s", "quiet", "since_start_s", "spin", "timed"]
+__all__ = ["busy_s", "leave_alone", "nap", "now_s", "quiet", "since_start_s", "spin", "timed", "toil"]
 
 
 def now_s() -> float:
@@ -33,13 +34,6 @@ def busy_s(work: Callable[[], object]) -> float:
     start = time.thread_time_ns()
     work()
     return (time.thread_time_ns() - start) * 1e-9
-
-
-def spin(s: float) -> None:
-    """Keep this thread on a processor, in Python, until it had so many seconds of it."""
-    until = time.thread_time_ns() + round(s * 1e9)
-    while time.thread_time_ns() < until:
-        continue
 
 
 @contextmanager
@@ -67,3 +61,28 @@ def timed(work: Callable[[int], int], batches: int, synchronize: Callable[[], No
         samples = work(batches)
         synchronize()
         return Window(now_s() - start, batches, samples)
+
+
+def nap(seconds: float) -> float:
+    """Wait; returns the seconds that it took, which the kernel rounds up."""
+    start = now_s()
+    time.sleep(max(0.0, seconds))
+    return now_s() - start
+
+
+_WORK = bytes(1 << 16)
+
+
+def toil(seconds: float) -> None:
+    """Keep this thread's core busy for so many seconds of its own time, as a decoder does: without the interpreter."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        # Python lets go of its lock while it hashes more than 2047 bytes.
+        hashlib.blake2b(_WORK).digest()
+
+
+def spin(seconds: float) -> None:
+    """The same in Python, the interpreter's lock held."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        continue

@@ -49,6 +49,9 @@ def _copied(stream: Iterable[Batch], plan: Plan, loader: Loader) -> Stream:
     flying: deque[tuple[Batch, torch.cuda.Event]] = deque()
     ready: deque[tuple[Batch, torch.cuda.Event | None]] = deque()
     for host in stream:
+        if "batches arrive on" not in plan.notes:
+            arrived = all(tensor.is_cuda for tensor in host.tensors.values())
+            plan.notes["batches arrive on"] = "device" if arrived else "host"
         ready.append(_sent(host, plan, side, flying, pin=loader.pin))
         if loader.copy != "overlap" or len(ready) > 1:
             yield _received(*ready.popleft(), wait_on_host=loader.copy == "synced")

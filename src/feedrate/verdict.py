@@ -26,6 +26,10 @@ TOGETHER = 1.15
 """The same for a side that was measured beside the other, which is the less exact measurement."""
 SERIAL = 0.3
 """Less overlap than this is none."""
+SUM = 1.25
+"""Both together slower than one after the other by more than this: something else had the machine."""
+MANY = 20
+"""Replicates that nobody waits for."""
 WORTH_OVERLAPPING = 0.25
 """Beside a loader so many times slower than the step, or more, overlap gains less than a faster loader could."""
 UNSURE = (0.05, 0.25)
@@ -107,17 +111,21 @@ def verdict(evidence: Evidence) -> Verdict:
 # --- rules, in the order in which they are asked
 
 
+_STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
+
+
 def _unsure(seen: Evidence) -> Verdict | None:
     """The interval of the stall share, or what the ladder leaves open, is too wide to say anything."""
     low, high = (end / seen.full_s.mean for end in _ends(seen.stall_s))
     if low < UNSURE[0] and high > UNSURE[1]:
         more = _more_replicates(seen, high - low)
-        said = f"loading costs between {max(0.0, low):.0%} and {high:.0%} of the time"
-        return _made(seen, "unsure", said, 1.0, f"try {more} replicates, or longer windows (--seconds)")
+        said = f"loading costs between {max(0.0, low):.0%} and {min(1.0, high):.0%} of the time"
+        way = f"try --replicates {more}, or longer windows (--seconds)" if more <= MANY else _STEADY
+        return _made(seen, "unsure", said, 1.0, way)
     rest = seen.unexplained_s
     if rest and abs(rest.mean) > EXPLAINED * seen.full_s.mean and _is_clear(rest):
         said = f"{_ms(rest.mean)} of {_ms(seen.full_s.mean)} a batch stay unexplained"
-        return _made(seen, "unsure", said, 1.0, "try a machine that nobody else uses, or longer windows (--seconds)")
+        return _made(seen, "unsure", said, 1.0, _STEADY)
     return None
 
 
@@ -157,6 +165,10 @@ def _both_sides(seen: Evidence) -> Verdict | None:
     if beside is not None and full_s <= TOGETHER * beside:
         said = f"{_sides(seen)}; beside each other the slower one takes {_ms(beside)}"
         return _made(seen, "contention", said, full_s / slower_s)
+    serial_s = seen.step_s.mean + seen.loader_s.mean
+    if full_s > SUM * serial_s:
+        said = f"{_sides(seen)}, and both together {_ms(full_s)}: more than one after the other"
+        return _made(seen, "unsure", said, 1.0, _STEADY)
     if seen.overlap.mean <= SERIAL:
         said = f"{_ms(seen.loader_s.mean)} of loading and {_ms(seen.step_s.mean)} of training take turns"
         return _made(seen, "no overlap", said, full_s / slower_s)
@@ -184,7 +196,7 @@ def _beside_s(seen: Evidence) -> float | None:
 def _by_loader(seen: Evidence) -> Verdict:
     kind = _stage(seen)
     part = seen.parts.get(kind)
-    limit = f"no step can gain more than {_factor(seen.step_ceiling.mean)} here"
+    limit = f"no step can gain more than {_factor(max(1.0, seen.step_ceiling.mean))} here"
     if part is None or kind == "loader-bound":
         said = f"{_ms(seen.loader_s.mean)} of {_ms(seen.full_s.mean)} a batch; {limit}"
         return _made(seen, "loader-bound", said, seen.loader_ceiling.mean)
@@ -238,7 +250,7 @@ def _confirmed(seen: Evidence, kind: Kind) -> str:
 
 def _by_step(seen: Evidence) -> Verdict:
     kind: Kind = _inside(seen.facts, seen.step_s.mean, seen.device) if seen.facts else "step-bound"
-    said = f"no loader can gain more than {_factor(seen.loader_ceiling.mean)} here"
+    said = f"no loader can gain more than {_factor(max(1.0, seen.loader_ceiling.mean))} here"
     facts = _told(seen.facts, seen.step_s.mean) if seen.facts else ""
     return _made(seen, kind, f"{said}{facts}", seen.step_ceiling.mean)
 

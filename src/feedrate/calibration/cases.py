@@ -49,7 +49,7 @@ CASES: tuple[Case, ...] = (
     # The loader is slow, in a way of its own each time.
     Case("slow when asked", "paced[delay_us=30000,overlap=false]", _BRIEF, verdict="hand-over"),
     Case("slow ahead of need", "paced[delay_us=30000]", _BRIEF, verdict="hand-over"),
-    Case("slow in Python", "paced[delay_us=30000,kind=spin]", _BRIEF, verdict="hand-over"),
+    Case("slow and busy", "paced[delay_us=30000,kind=busy]", _BRIEF, verdict="hand-over"),
     Case("slow in bursts", "paced[delay_us=30000,burst=4]", _BRIEF, verdict="hand-over"),
     Case("slow, and a slow first batch", "paced[delay_us=30000,first_us=200000]", _BRIEF, verdict="hand-over"),
     Case("large batches", "inline", "fp32", _WIDE, verdict="hand-over"),
@@ -68,7 +68,7 @@ CASES: tuple[Case, ...] = (
     Case("step of tiny operations", "inline", "timed[work_us=0,kernels=5000]", verdict="launch"),
     # Neither alone.
     Case("in turns", "paced[delay_us=30000,overlap=false]", _IDLE, verdict="no overlap"),
-    Case("in turns, both busy", "paced[delay_us=30000,kind=spin,overlap=false]", _LONG, verdict="no overlap"),
+    Case("in turns, both busy", "paced[delay_us=30000,kind=busy,overlap=false]", _LONG, verdict="no overlap"),
     Case("disturbed in Python", "disturbing[count=2]", _PYTHON, verdict="contention"),
     Case("disturbed between operations", "disturbing[count=4]", "timed[work_us=0,kernels=5000]", verdict="contention"),
     Case("balanced, in bursts", "paced[delay_us=30000,burst=8,depth=4]", _IDLE, verdict="coupling"),

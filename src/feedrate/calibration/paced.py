@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.loader import Loader
 from feedrate.loaders.threads import ahead
-from feedrate.stopwatch import spin
+from feedrate.stopwatch import nap, spin, toil
 from feedrate.strategy import knob
 
 if TYPE_CHECKING:
@@ -24,12 +23,13 @@ __all__ = ["Paced"]
 
 @dataclass(frozen=True)
 class Paced(Loader):
-    """Serve what is planned, `delay_us` a batch later than it could be: asleep, or busy in Python (`spin`)."""
+    """Serve what is planned, `delay_us` a batch later than it could be."""
 
     name = "paced"
     hidden = True
     delay_us: int = knob(5_000, 20_000)
-    kind: str = knob("sleep", "spin")
+    kind: str = knob("sleep", "busy", "python")
+    """Asleep; or on a processor, without the interpreter's lock or with it."""
     overlap: bool = knob(True, False)
     """Ahead of need on a thread, or when a batch is asked for."""
     depth: int = knob(2, 8)
@@ -68,10 +68,7 @@ class Paced(Loader):
             delay_us += self.first_us
         elif number % epoch == 0:
             delay_us += self.boundary_us
-        if self.kind == "spin":
-            spin(delay_us / 1e6)
-        else:
-            time.sleep(delay_us / 1e6)
+        {"sleep": nap, "busy": toil, "python": spin}[self.kind](delay_us / 1e6)
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.step import Step
 from feedrate.steps.fp32 import Fp32
+from feedrate.stopwatch import busy_s, nap, spin
 from feedrate.strategy import knob
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Timed(Step):
         device = next(model.parameters()).device
         works = (
             *(_products(self.work_us, device), _python(self.python_us), _tiny(self.kernels, self.syncs, device)),
-            lambda: time.sleep(self.idle_us / 1e6),
+            lambda: nap(self.idle_us / 1e6),
         )
 
         def update(batch: Batch) -> Tensor:
@@ -56,8 +56,6 @@ class Timed(Step):
 
 
 def _python(us: int) -> Callable[[], None]:
-    from feedrate.stopwatch import spin
-
     return lambda: spin(us / 1e6)
 
 
@@ -67,7 +65,7 @@ def _products(us: int, device: torch.device) -> Callable[[], None]:
 
     if not us:
         return lambda: None
-    side = 64 if device.type == "cpu" else 2048
+    side = 256 if device.type == "cpu" else 2048
     matrix, into = (torch.full((side, side), 1 / side, device=device) for _ in range(2))
 
     def multiply(times: int) -> None:
@@ -80,13 +78,11 @@ def _products(us: int, device: torch.device) -> Callable[[], None]:
     return lambda: multiply(times)
 
 
-_TRIES, _REPEATS = 5, 200
+_TRIES, _REPEATS = 5, 20
 
 
 def _seconds_on_cpu(multiply: Callable[[int], None]) -> float:
     """Of one product: time on the processor, which others that run beside it do not change; the least of a few."""
-    from feedrate.stopwatch import busy_s
-
     multiply(_REPEATS)
     return min(busy_s(lambda: multiply(_REPEATS)) for _ in range(_TRIES)) / _REPEATS
 

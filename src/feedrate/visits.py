@@ -1,0 +1,159 @@
+"""One open stream, timed stage by stage, there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from feedrate.beside import loader_beside, step_beside
+from feedrate.following import Following
+from feedrate.ladder import Delayed, Ladder, Rung
+from feedrate.stopwatch import nap
+
+if TYPE_CHECKING:
+    from feedrate.batch import Batch
+    from feedrate.feed import Feed
+    from feedrate.loop import Loop, Work
+    from feedrate.measurement import Window
+    from feedrate.plan import Plan
+    from feedrate.switch import Switch
+
+__all__ = ["Visits"]
+
+_DELAY, _LEAST_DELAY_S = 0.2, 2e-4
+"""A delay is this share of T_F, and in the second round twice that; a shorter one than the second is the timer's."""
+_SETTLE_S = 10.0
+"""A loader that has served nothing new after this long is taken to follow no switch."""
+_SOURCES = {"R4": "files", "R3": "memory", "R2": "decoded"}
+_AT_READER, _AT_CONSUMER = ("read", "decode"), ("hand-over", "step")
+_ORDER = ("R0", "R1", "R4", *_AT_CONSUMER, *_AT_READER, "R3", "R2")
+"""Of one round; the next goes backwards, so that what drifts steadily cancels."""
+_UNREAD = "the loader does not read through the plan's source, so the source cannot be swapped"
+_ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
+
+
+@dataclass
+class Visits:
+    """What is known of one stream so far; nobody else takes from it meanwhile."""
+
+    loop: Loop
+    feed: Feed
+    plan: Plan
+    switch: Switch
+    ahead: int
+    """Batches that may have been made before they are asked for."""
+    lacking: str
+    """Why there is nothing in memory to read from; empty: there is."""
+    _full: dict[str, list[Window]] = field(default_factory=dict)
+    _alone: dict[str, list[Window]] = field(default_factory=dict)
+    _absent: dict[str, str] = field(default_factory=dict)
+    _delays: dict[str, list[Delayed]] = field(default_factory=dict)
+    _set: tuple[str, float, float] = ("files", 0.0, 0.0)
+    """Stage and delays that what comes was made with."""
+    _stays: bool = False
+    """The loader follows no switch."""
+
+    def __post_init__(self) -> None:
+        self._following = Following(self.feed, self.plan, self.switch, self.ahead)
+
+    def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
+        """Everything timed twice. `ready`: endless batches on the device for R0, through the transfer for R1."""
+        self._ready = ready
+        self.loop.discard(self._train, max(1, self.ahead))
+        full_s = self.loop.pace_s(self._train)
+        for round_number, order in enumerate((_ORDER, _ORDER[::-1]), 1):
+            self._round(order, round_number * max(_DELAY * full_s, _LEAST_DELAY_S))
+        step, loader = self._beside() if self.ahead else ((), ())
+        return Ladder(
+            rungs={name: self._rung(name) for name in ("R0", "R1", *reversed(_SOURCES))},
+            delays={stage: tuple(pairs) for stage, pairs in self._delays.items()},
+            step_beside=step,
+            loader_beside=loader,
+            readers=self._following.readers,
+            boundary_s=self._following.boundary_s,
+            epoch_batches=self.plan.epoch_batches,
+        )
+
+    def _rung(self, name: str) -> Rung:
+        return Rung(tuple(self._full.get(name, ())), tuple(self._alone.get(name, ())), self._absent.get(name, ""))
+
+    def _round(self, order: tuple[str, ...], delay_s: float) -> None:
+        seen = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
+        for name, window in seen.items():
+            if name in (*_AT_READER, *_AT_CONSUMER):
+                self._delays.setdefault(name, []).append(Delayed(delay_s, seen["R4"], window))
+            else:
+                self._full.setdefault(name, []).append(window)
+
+    def _visited(self, name: str, delay_s: float) -> Window | None:
+        """One window of a rung or with a delay; None, and the reason kept, where that cannot be."""
+        if name in self._ready:
+            return self._visited_ready(name)
+        if name in _AT_CONSUMER:
+            self._turned("files")
+            return self._timed(lambda n: self._train_slowly(n, name, delay_s))
+        delays = (delay_s * (name == "read"), delay_s * (name == "decode"))
+        if not self._turned(_SOURCES.get(name, "files"), *delays):
+            self._absent[name] = self.lacking or _UNREAD
+            return None
+        if name in _SOURCES:
+            self._alone.setdefault(name, []).append(self._timed(self.feed.drain))
+        return self._timed(self._train)
+
+    def _visited_ready(self, name: str) -> Window | None:
+        batches = self._ready[name]
+        if name == "R1":
+            if self.plan.notes.get("batches arrive on") == "device":
+                self._absent[name] = _ON_DEVICE
+                return None
+            self._alone.setdefault(name, []).append(self._timed(lambda n: sum(len(next(batches)) for _ in range(n))))
+        return self._timed(lambda n: self.loop.steps(batches, n))
+
+    def _turned(self, stage: str, read_s: float = 0.0, decode_s: float = 0.0) -> bool:
+        """Make what comes come from there; False: it cannot be."""
+        wanted = (stage, read_s, decode_s)
+        if wanted == self._set:
+            return True
+        if self._stays or (self.lacking and stage != "files"):
+            return False
+        self.switch.turn(*wanted)
+        self._set = wanted
+        if not self._following.settle(_SETTLE_S):
+            self._stays = True
+            self.switch.turn("files")
+            self._set = ("files", 0.0, 0.0)
+            return False
+        return True
+
+    def _timed(self, work: Work) -> Window:
+        pace_s = self.loop.pace_s(work)
+        effort = self.loop.effort
+        total = effort.batches(pace_s, effort.least_batches, self.ahead, self.plan.epoch_batches)
+        return self.loop.windows(work, 1, -(-total // 2))[0]
+
+    def _train(self, count: int) -> int:
+        return self.loop.both(self.feed, count, [])
+
+    def _train_slowly(self, count: int, stage: str, delay_s: float) -> int:
+        samples = 0
+        for _ in range(count):
+            samples += self._train_one_slowly(stage, delay_s)
+        return samples
+
+    def _train_one_slowly(self, stage: str, delay_s: float) -> int:
+        batch = self.feed.take()
+        if stage == "hand-over":
+            nap(delay_s)
+        self.loop.update(batch)
+        if stage == "step":
+            self.loop.device.nap(delay_s)
+        return len(batch)
+
+    def _beside(self) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+        self._turned("files")
+        pace_s = self._full["R4"][-1].batch_s
+        step_count, loader_count = self._full["R0"][-1].batches, self._alone["R4"][-1].batches
+        batches = self._ready["R0"]
+        step = step_beside(self.loop, self.feed, batches, pace_s, step_count)
+        return step, loader_beside(self.loop, self.feed, batches, pace_s, loader_count)
