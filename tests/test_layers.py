@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("machine", "nvml", "environment", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it.
-    ("evidence", "ladder", "weighing", "verdict"),
+    ("evidence", "ladder", "phrases", "weighing", "verdict"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # The loop, and the fresh interpreter it runs in.
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter"),
-        *("prepared", "following", "beside", "trace", "inside", "visits", "probe"),
+        *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
         *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
     ),
     # Tables, pages, history.
@@ -47,7 +47,7 @@ STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin", "calibration
 INSTRUMENTS = {"meter": {"loaders.resident"}, "cli.calibrate": {"calibration.cases"}}
 """What the core may name: the null loader, which defines what the step costs alone, and a table of cells."""
 NO_TORCH = {
-    *("errors", "measurement", "statistics", "evidence", "ladder", "weighing", "verdict", "diagnosis"),
+    *("errors", "measurement", "statistics", "evidence", "ladder", "phrases", "weighing", "verdict", "diagnosis"),
     *("report", "asv", "registry", "cell", "hookspecs", "cli"),
 }
 

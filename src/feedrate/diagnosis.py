@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,11 +15,11 @@ from typing import cast
 from feedrate.evidence import Evidence
 from feedrate.isolation import Settings, answered
 from feedrate.ladder import Ladder
-from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.measurement import Failure, Measurement
 from feedrate.verdict import Verdict, verdict
-from feedrate.weighing import weighed
+from feedrate.weighing import Replicate, weighed
 
-__all__ = ["Diagnosis", "diagnose", "diagnoses"]
+__all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,12 @@ class Diagnosis:
     measured: tuple[Measurement, ...]
     ladders: tuple[Ladder, ...]
     """One of each measurement, in the same order."""
+
+    @classmethod
+    def of(cls, replicates: Iterable[Replicate]) -> Diagnosis:
+        """At least one replicate of one cell."""
+        measured, ladders = zip(*replicates, strict=True)
+        return cls(tuple(measured), tuple(ladders))
 
     @property
     def cell(self) -> str:
@@ -64,31 +70,34 @@ class Diagnosis:
         return cls(tuple(map(Measurement.from_json, measured)), tuple(map(Ladder.from_json, ladders)))
 
 
-_MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
-Heard = Callable[[Outcome], object]
-"""Told of each replicate as it ends."""
-
-
-def diagnose(
-    cell: str, settings: Settings, *, replicates: int = 3, cold: bool = False, heard: Heard = lambda outcome: None
-) -> Diagnosis | Failure:
+def diagnose(cell: str, settings: Settings, *, replicates: int = 3, cold: bool = False) -> Diagnosis | Failure:
     """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
 
     `cold`: also measure one epoch with files that the page cache does not hold. The first replicate that fails is what
     comes back; nothing is left of the processes, whatever happens.
     """
-    measured, ladders = [], []
-    for replicate in range(replicates):
+    found: list[Replicate] = []
+    for one in dissected(cell, settings, replicates, cold=cold):
+        if isinstance(one, Failure):
+            return one
+        found.append(one)
+    return Diagnosis.of(found)
+
+
+def dissected(cell: str, settings: Settings, replicates: int, *, cold: bool) -> Iterator[Replicate | Failure]:
+    """Yield the replicates of a diagnosis as they come, each from a fresh process; a failure is the last."""
+    for number in range(replicates):
         with _in_memory() as folder:
             # Counting and profiling the step says the same in every process.
-            probe = {"memory": folder, "cold": cold, "facts": replicate == 0}
-            outcome, answer = answered(cell, replace(settings, replicate=replicate), probe)
-        heard(outcome)
+            probe = {"memory": folder, "cold": cold, "facts": number == 0}
+            outcome, answer = answered(cell, replace(settings, replicate=number), probe)
         if isinstance(outcome, Failure):
-            return outcome
-        measured.append(outcome)
-        ladders.append(Ladder.from_json(cast("Mapping[str, object]", answer["ladder"])))
-    return Diagnosis(tuple(measured), tuple(ladders))
+            yield outcome
+            return
+        yield outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))
+
+
+_MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
 
 
 @contextmanager

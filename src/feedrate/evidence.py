@@ -32,6 +32,12 @@ class StepFacts:
     device_busy_s: float | None = None
     """Seconds a step in which the device ran something."""
 
+    def peak_share(self, step_s: float) -> float | None:
+        """Achieved FLOP/s of a step that takes so long, as a share of the peak; None: one of the two is not known."""
+        if self.flops_per_step is None or not self.peak_flop_per_s:
+            return None
+        return self.flops_per_step / step_s / self.peak_flop_per_s
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -45,6 +51,8 @@ class Evidence:
     """T_F: both together."""
     stall_s: Estimate
     """T_F - T_S, replicate by replicate: what loading costs the step."""
+    stall_share: Estimate
+    """1 - T_S / T_F, replicate by replicate."""
     loader_ceiling: Estimate
     """T_F / T_S."""
     step_ceiling: Estimate

@@ -11,6 +11,7 @@ from pathlib import Path
 __all__ = [
     "available_bytes",
     "cached_share",
+    "evict",
     "family",
     "lent_bytes",
     "own_bytes",
@@ -127,6 +128,15 @@ def warm(paths: Iterable[Path]) -> None:
         with path.open("rb", buffering=0) as file:
             while file.readinto(buffer):
                 continue
+
+
+def evict(paths: Iterable[Path]) -> None:
+    """Ask the kernel to drop the files from the page cache: what is mapped, or lies in memory alone, stays."""
+    # Pages that are still to be written are kept.
+    os.sync()
+    for path in paths:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def cached_share(paths: Iterable[Path]) -> float:

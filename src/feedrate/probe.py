@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.cold import cold_rung
 from feedrate.inside import facts
+from feedrate.ladder import Ladder, Rung
 from feedrate.prepared import prepared
 from feedrate.stock import Stock
 from feedrate.stopwatch import now_s
@@ -70,6 +72,11 @@ class Probe:
         with resident() as batches, prepared(self.cell.loader, plan, _READY) as host:
             visits = Visits(loop, feed, plan, self._switch, self.cell.loader.ahead_batches(plan), self._lacking)
             found = visits.ladder({"R0": batches, "R1": host})
+            if self.request.cold:
+                found = replace(found, rungs={**found.rungs, "R5": self._cold(loop, plan, found)})
             # Last: what was profiled is never timed again.
             step = facts(self.cell, loop, batches, self.scratch) if self.request.facts else None
         return replace(found, facts=step, spent_s=now_s() - start).as_json()
+
+    def _cold(self, loop: Loop, plan: Plan, found: Ladder) -> Rung:
+        return cold_rung(loop, self.cell.loader, plan, found.rungs["R4"].full[-1].batch_s)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal, TypeAlias
 
 from feedrate.evidence import Evidence, StepFacts
-from feedrate.statistics import Estimate
+from feedrate.phrases import NEXT_TRY, STAGE_WORDS, STEADY, factor, ms, told
+from feedrate.statistics import Estimate, replicates_for
 
 __all__ = ["Family", "Kind", "Verdict", "verdict"]
 
@@ -81,23 +81,6 @@ _FAMILIES: Mapping[Kind, Family] = {
     "contention": "both", "coupling": "both", "no overlap": "both", "unsure": "unsure",
 }  # fmt: skip
 
-_NEXT: Mapping[Kind, str] = {
-    "read cold": "try fewer and larger files, reads further ahead, or files that memory holds",
-    "read warm": "try larger reads, or fewer bytes: a compressed format, fewer columns",
-    "decode": "try more workers, a quicker codec or fewer columns",
-    "hand-over": "try buffers that both processes share, a gather where the step runs, or larger batches",
-    "copy": "try pinned memory and copies one batch ahead (pin, copy=overlap), or widen on the other side (cast)",
-    "loader-bound": "try another loader: the stages of this one cannot be told apart",
-    "compute": "try a lower precision or a smaller model",
-    "launch": "try compiled, or larger batches",
-    "sync": "try a step without .item(), .cpu() or prints inside",
-    "step-bound": "try another step",
-    "contention": "try fewer threads or workers, or a loader in other processes",
-    "coupling": "try a deeper queue (prefetch, depth, slots)",
-    "no overlap": "try a loader that works ahead while the step runs",
-    "start-up": "try workers that outlive the epoch, fewer of them, or a loader without any",
-}
-
 
 def verdict(evidence: Evidence) -> Verdict:
     """What holds the cell back that `evidence` was measured of; thresholds: docs/decisions/0007-verdict.md."""
@@ -111,28 +94,19 @@ def verdict(evidence: Evidence) -> Verdict:
 # --- rules, in the order in which they are asked
 
 
-_STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
-
-
 def _unsure(seen: Evidence) -> Verdict | None:
     """The interval of the stall share, or what the ladder leaves open, is too wide to say anything."""
-    low, high = (end / seen.full_s.mean for end in _ends(seen.stall_s))
+    low, high = _ends(seen.stall_share)
     if low < UNSURE[0] and high > UNSURE[1]:
-        more = _more_replicates(seen, high - low)
+        more = replicates_for(seen.stall_share, seen.replicates, (UNSURE[1] - UNSURE[0]) / 2)
         said = f"loading costs between {max(0.0, low):.0%} and {min(1.0, high):.0%} of the time"
-        way = f"try --replicates {more}, or longer windows (--seconds)" if more <= MANY else _STEADY
+        way = f"try --replicates {more}, or longer windows (--seconds)" if more <= MANY else STEADY
         return _made(seen, "unsure", said, 1.0, way)
     rest = seen.unexplained_s
     if rest and abs(rest.mean) > EXPLAINED * seen.full_s.mean and _is_clear(rest):
-        said = f"{_ms(rest.mean)} of {_ms(seen.full_s.mean)} a batch stay unexplained"
-        return _made(seen, "unsure", said, 1.0, _STEADY)
+        said = f"{ms(rest.mean)} of {ms(seen.full_s.mean)} a batch stay unexplained"
+        return _made(seen, "unsure", said, 1.0, STEADY)
     return None
-
-
-def _more_replicates(seen: Evidence, width: float) -> int:
-    """Replicates after which the interval has the width that tells the two apart; intervals shrink with the root."""
-    wanted = UNSURE[1] - UNSURE[0]
-    return max(seen.replicates + 2, math.ceil(seen.replicates * (width / wanted) ** 2))
 
 
 def _start_up(seen: Evidence) -> Verdict | None:
@@ -142,7 +116,7 @@ def _start_up(seen: Evidence) -> Verdict | None:
         return _made(seen, "start-up", said, (seen.first_batch_s + epoch_s) / epoch_s)
     boundary = (seen.boundary_s or 0.0) / seen.epoch_batches
     if seen.loader_ceiling.mean > BOUND and boundary > BOUNDARY * seen.stall_s.mean:
-        said = f"each epoch begins with {_ms(seen.boundary_s or 0.0)} of waiting"
+        said = f"each epoch begins with {ms(seen.boundary_s or 0.0)} of waiting"
         return _made(seen, "start-up", said, seen.full_s.mean / (seen.full_s.mean - boundary))
     return None
 
@@ -163,17 +137,17 @@ def _both_sides(seen: Evidence) -> Verdict | None:
     full_s, slower_s = seen.full_s.mean, max(seen.step_s.mean, seen.loader_s.mean)
     beside = _beside_s(seen)
     if beside is not None and full_s <= TOGETHER * beside:
-        said = f"{_sides(seen)}; beside each other the slower one takes {_ms(beside)}"
+        said = f"{_sides(seen)}; beside each other the slower one takes {ms(beside)}"
         return _made(seen, "contention", said, full_s / slower_s)
     serial_s = seen.step_s.mean + seen.loader_s.mean
     if full_s > SUM * serial_s:
-        said = f"{_sides(seen)}, and both together {_ms(full_s)}: more than one after the other"
-        return _made(seen, "unsure", said, 1.0, _STEADY)
+        said = f"{_sides(seen)}, and both together {ms(full_s)}: more than one after the other"
+        return _made(seen, "unsure", said, 1.0, STEADY)
     if seen.overlap.mean <= SERIAL:
-        said = f"{_ms(seen.loader_s.mean)} of loading and {_ms(seen.step_s.mean)} of training take turns"
+        said = f"{ms(seen.loader_s.mean)} of loading and {ms(seen.step_s.mean)} of training take turns"
         return _made(seen, "no overlap", said, full_s / slower_s)
     if beside is not None:
-        said = f"{_ms(full_s - beside)} a batch go where neither side alone explains it: a short queue and jitter"
+        said = f"{ms(full_s - beside)} a batch go where neither side alone explains it: a short queue and jitter"
         return _made(seen, "coupling", said, full_s / beside)
     return None
 
@@ -196,11 +170,11 @@ def _beside_s(seen: Evidence) -> float | None:
 def _by_loader(seen: Evidence) -> Verdict:
     kind = _stage(seen)
     part = seen.parts.get(kind)
-    limit = f"no step can gain more than {_factor(max(1.0, seen.step_ceiling.mean))} here"
+    limit = f"no step can gain more than {factor(max(1.0, seen.step_ceiling.mean))} here"
     if part is None or kind == "loader-bound":
-        said = f"{_ms(seen.loader_s.mean)} of {_ms(seen.full_s.mean)} a batch; {limit}"
+        said = f"{ms(seen.loader_s.mean)} of {ms(seen.full_s.mean)} a batch; {limit}"
         return _made(seen, "loader-bound", said, seen.loader_ceiling.mean)
-    costs = f"{_STAGE_WORDS[kind]} costs {_ms(part.mean)} of {_ms(seen.full_s.mean)} a batch"
+    costs = f"{STAGE_WORDS[kind]} costs {ms(part.mean)} of {ms(seen.full_s.mean)} a batch"
     return _made(seen, kind, f"{costs}{_confirmed(seen, kind)}; {limit}", _without(seen, part))
 
 
@@ -226,13 +200,6 @@ def _without(seen: Evidence, part: Estimate) -> float:
     return min(seen.full_s.mean / left_s, seen.loader_ceiling.mean) if left_s > 0 else seen.loader_ceiling.mean
 
 
-_STAGE_WORDS: Mapping[Kind, str] = {
-    "read cold": "reading from the disk",
-    "read warm": "reading from the page cache",
-    "decode": "decoding",
-    "hand-over": "gathering and handing over",
-    "copy": "bringing batches to the step (copies, wider dtypes)",
-}
 _PROBES: Mapping[Kind, str] = {
     "read cold": "read", "read warm": "read", "decode": "decode", "hand-over": "hand-over",
 }  # fmt: skip
@@ -250,8 +217,8 @@ def _confirmed(seen: Evidence, kind: Kind) -> str:
 
 def _by_step(seen: Evidence) -> Verdict:
     kind: Kind = _inside(seen.facts, seen.step_s.mean, seen.device) if seen.facts else "step-bound"
-    said = f"no loader can gain more than {_factor(max(1.0, seen.loader_ceiling.mean))} here"
-    facts = _told(seen.facts, seen.step_s.mean) if seen.facts else ""
+    said = f"no loader can gain more than {factor(max(1.0, seen.loader_ceiling.mean))} here"
+    facts = told(seen.facts, seen.step_s.mean) if seen.facts else ""
     return _made(seen, kind, f"{said}{facts}", seen.step_ceiling.mean)
 
 
@@ -263,28 +230,11 @@ def _inside(facts: StepFacts, step_s: float, device: str) -> Kind:
         if facts.device_busy_s >= BUSY * step_s:
             return "compute"
         return "sync" if (facts.syncs_per_step or 0) >= 1 else "launch"
-    achieved = _share(facts, step_s)
+    achieved = facts.peak_share(step_s)
     if facts.operators_per_step is None or achieved is None:
         return "step-bound"
     small = step_s / max(1.0, facts.operators_per_step) < SMALL_S
     return "launch" if small and achieved < FULL_RATE else "compute"
-
-
-def _share(facts: StepFacts, step_s: float) -> float | None:
-    """Achieved FLOP/s as a share of the device's peak."""
-    if facts.flops_per_step is None or not facts.peak_flop_per_s:
-        return None
-    return facts.flops_per_step / step_s / facts.peak_flop_per_s
-
-
-def _told(facts: StepFacts, step_s: float) -> str:
-    counted = facts.kernels_per_step, facts.operators_per_step
-    words = next((f"{n:,.0f} {what}" for n, what in zip(counted, ("kernels", "operators"), strict=True) if n), "")
-    share = _share(facts, step_s)
-    rate = "" if share is None else f"at {_percent(share)} of {facts.dtype} peak"
-    syncs = f", {facts.syncs_per_step:,.0f} waits for the device" if facts.syncs_per_step else ""
-    inside = " ".join(filter(None, (f"{words} a step{syncs}" if words else "", rate)))
-    return f"; {inside}" if inside else ""
 
 
 # --- words
@@ -292,8 +242,8 @@ def _told(facts: StepFacts, step_s: float) -> str:
 
 def _made(seen: Evidence, kind: Kind, said: str, gain: float, next_try: str = "") -> Verdict:
     gain = max(1.0, gain)
-    way = next_try or _NEXT[kind]
-    promise = f" ({_factor(gain)} at most)" if gain >= 1.005 else ""
+    way = next_try or NEXT_TRY[kind]
+    promise = f" ({factor(gain)} at most)" if gain >= 1.005 else ""
     return Verdict(kind, f"{_title(kind)}: {said}: {way}{promise}", way, gain, dict(_numbers(seen)))
 
 
@@ -318,12 +268,12 @@ def _numbers(seen: Evidence) -> Mapping[str, float]:
     found |= {name: one.mean for name, one in several.items() if one is not None}
     found |= {f"{name} part_s": part.mean for name, part in seen.parts.items()}
     found |= {f"{name} slope": slope.mean for name, slope in seen.slopes.items()}
-    share = _share(seen.facts, seen.step_s.mean) if seen.facts else None
+    share = seen.facts.peak_share(seen.step_s.mean) if seen.facts else None
     return found if share is None else found | {"peak_share": share}
 
 
 def _sides(seen: Evidence) -> str:
-    return f"the loader alone takes {_ms(seen.loader_s.mean)}, the step {_ms(seen.step_s.mean)}"
+    return f"the loader alone takes {ms(seen.loader_s.mean)}, the step {ms(seen.step_s.mean)}"
 
 
 def _ends(found: Estimate) -> tuple[float, float]:
@@ -333,15 +283,3 @@ def _ends(found: Estimate) -> tuple[float, float]:
 
 def _is_clear(found: Estimate) -> bool:
     return found.half is not None and abs(found.mean) > found.half
-
-
-def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.3g} ms" if abs(seconds) < 1 else f"{seconds:.3g} s"
-
-
-def _factor(value: float) -> str:
-    return f"x{value:.2f}" if value < 99.5 else "x>99"
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"

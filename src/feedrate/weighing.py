@@ -5,15 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 from feedrate.evidence import Evidence
 from feedrate.ladder import RUNGS, Delayed, Ladder
 from feedrate.measurement import Measurement, Window
 from feedrate.statistics import Estimate, estimate
 
-__all__ = ["rung_s", "weighed"]
+__all__ = ["Replicate", "rung_s", "weighed"]
 
-Replicate = tuple[Measurement, Ladder]
+Replicate: TypeAlias = tuple[Measurement, Ladder]
+"""What one process measured, and how it came apart."""
 
 
 def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evidence:
@@ -28,6 +30,7 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
         loader_s=_mean(one.loader_batch_s for one in measured),
         full_s=_mean(one.full_batch_mean_s for one in measured),
         stall_s=_mean(one.full_batch_mean_s - one.step_batch_s for one in measured),
+        stall_share=_mean(one.stall_share for one in measured),
         loader_ceiling=_mean(one.loader_ceiling for one in measured),
         step_ceiling=_mean(one.step_ceiling for one in measured),
         overlap=_mean(one.overlap for one in measured),

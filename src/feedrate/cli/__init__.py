@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "list": "what there is to measure, what each needs, and how to get what is missing",
     "run": "measure loaders feeding steps, and print the table",
+    "why": "say what holds one cell back, and what to try next",
     "show": "print the table of an earlier run again",
     "calibrate": "measure cells whose answer is known, and compare what is found with it",
     "check": "hold a loader, step or workload to its contract",

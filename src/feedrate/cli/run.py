@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
@@ -20,9 +22,12 @@ from feedrate.nursery import Nursery
 from feedrate.registry import Registry
 from feedrate.report.document import document
 from feedrate.report.progress import run_progress
-from feedrate.schedule import Measure, Run
+from feedrate.schedule import Run
 
-__all__ = ["arguments", "run"]
+if TYPE_CHECKING:
+    from feedrate.isolation import Settings
+
+__all__ = ["add_how", "arguments", "named", "run", "settings"]
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -40,17 +45,23 @@ def arguments(parser: ArgumentParser) -> None:
     add_size(what.add_argument)
     what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
     add_plugin(what.add_argument)
-    _add_how(parser)
+    add_how(parser, replicates=1)
     _add_plumbing(parser)
 
 
-def _add_how(parser: ArgumentParser) -> None:
+def add_how(parser: ArgumentParser, *, replicates: int) -> None:
+    """Add how a cell is measured, where everything lies, and what comes back."""
     how = parser.add_argument_group("how")
     how.add_argument(
-        "--replicates", "-r", type=_positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
+        "--replicates",
+        "-r",
+        type=_positive(int),
+        default=replicates,
+        metavar="N",
+        help=f"fresh processes a cell: {replicates}",
     )
     how.add_argument(
-        "--seconds", type=_positive(float), default=0.4, metavar="S", help="aim of each of the three times: 0.4"
+        "--seconds", type=_positive(float), default=0.4, metavar="S", help="aim of each time that is measured: 0.4"
     )
     how.add_argument(
         "--deadline-s", type=_positive(float), default=600.0, metavar="S", help="longest a cell may take: 600"
@@ -120,34 +131,40 @@ def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
 
 
 def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
-    now = datetime.now(UTC)
-    name = shell.environ.get(RUN) or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    environment = snapshot(shell.environ)
-    measure = _isolated(options, shell, name, environment, nursery)
-    return Run(name, now.isoformat(timespec="seconds"), environment, measure)
+    from feedrate.isolation import measure
 
-
-def _isolated(options: Namespace, shell: Shell, name: str, environment: dict[str, object], nursery: Nursery) -> Measure:
-    """Measure in a fresh process, as the options say."""
-    from feedrate.isolation import Settings, measure
+    name, started = named(shell)
+    one = settings(options, shell, name, nursery)
 
     def measured(cell: str, replicate: int) -> Outcome:
-        settings = Settings(
-            data=(options.data or shell.data).resolve(),
-            logs=options.logs.resolve(),
-            replicate=replicate,
-            run=name,
-            seconds=options.seconds,
-            plugin_files=tuple(path.resolve() for path in options.plugin),
-            safe=options.safe or shell.safe,
-            timeout_s=options.deadline_s,
-            threads=options.threads,
-            environment=environment,
-            nursery=nursery,
-        )
-        return measure(cell, settings=settings)
+        return measure(cell, replace(one, replicate=replicate))
 
-    return measured
+    return Run(name, started, one.environment, measured)
+
+
+def named(shell: Shell) -> tuple[str, str]:
+    """What this invocation is called in every record, and when it started."""
+    now = datetime.now(UTC)
+    name = shell.environ.get(RUN) or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    return name, now.isoformat(timespec="seconds")
+
+
+def settings(options: Namespace, shell: Shell, name: str, nursery: Nursery) -> Settings:
+    """How a fresh process measures, as the options say."""
+    from feedrate.isolation import Settings
+
+    return Settings(
+        data=(options.data or shell.data).resolve(),
+        logs=options.logs.resolve(),
+        run=name,
+        seconds=options.seconds,
+        plugin_files=tuple(path.resolve() for path in options.plugin),
+        safe=options.safe or shell.safe,
+        timeout_s=options.deadline_s,
+        threads=options.threads,
+        environment=snapshot(shell.environ),
+        nursery=nursery,
+    )
 
 
 def _cells(options: Namespace, registry: Registry) -> tuple[Cell, ...]:

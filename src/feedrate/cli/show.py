@@ -29,13 +29,18 @@ def run(options: Namespace, shell: Shell) -> int:
     file = options.file or _newest(options.results)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
-    outcomes = list(read(file))
-    if options.json:
-        shell.print_json([document(outcome) for outcome in outcomes])
-        return 0
-    from feedrate.report.table import show
+    from feedrate.diagnosis import diagnoses
 
-    show(shell.out, outcomes, explain=options.explain)
+    outcomes, why = list(read(file)), list(diagnoses(file))
+    if options.json:
+        shell.print_json([*(document(outcome) for outcome in outcomes), *(one.as_json() for one in why)])
+        return 0
+    from feedrate.report import picture, table
+
+    for one in why:
+        picture.show(shell.out, one, explain=options.explain)
+    if outcomes or not why:
+        table.show(shell.out, outcomes, explain=options.explain)
     shell.out.print(f"raw         {file}", style="dim", soft_wrap=True)
     return 0
 

@@ -1,0 +1,114 @@
+"""`feedrate why`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.cell import Cell
+from feedrate.cli.data_sets import ensure
+from feedrate.cli.options import add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.run import add_how, named, settings
+from feedrate.cli.shell import Shell
+from feedrate.errors import UnavailableError, UsageError
+from feedrate.measurement import Failure, append
+from feedrate.nursery import Nursery
+from feedrate.registry import Registry
+from feedrate.report.progress import run_progress
+
+if TYPE_CHECKING:
+    from feedrate.diagnosis import Diagnosis
+    from feedrate.isolation import Settings
+    from feedrate.weighing import Replicate
+
+__all__ = ["arguments", "chosen", "run"]
+
+_FORMS = "a cell is three words (workload loader step) or workload/size/loader/step/device"
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    what = parser.add_argument_group("what")
+    what.add_argument("cell", nargs="+", metavar="CELL", help=f"{_FORMS}; knobs as in workers[count=2]")
+    add_size(what.add_argument)
+    what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
+    what.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
+    add_plugin(what.add_argument)
+    add_how(parser, replicates=3)
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Take the cell apart and print what holds it back: 0 done, 1 it failed, 130 interrupted."""
+    registry = Registry.load(options.plugin)
+    for line in registry.broken:
+        shell.err.print(f"feedrate: {line}", soft_wrap=True)
+    cell = chosen(options.cell, options.size, options.device, registry)
+    if cell.unmet:
+        raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
+    ensure([cell.recipe], options.data or shell.data, shell.err, quiet=options.quiet)
+    name, _ = named(shell)
+    with Nursery.opened(shell.environ) as nursery:
+        found, ended = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
+    raw = options.results / f"{name}.jsonl"
+    if isinstance(ended, Failure):
+        append(raw, ended)
+        log = f"; log: {ended.log}" if ended.log and ended.log not in ended.reason else ""
+        shell.err.print(f"feedrate: {cell}: failed, {ended.why}: {ended.reason}{log}", soft_wrap=True)
+        return 1
+    if found is not None:
+        append(raw, found)
+        _print(found, raw, options, shell)
+    return 130 if ended else 0
+
+
+def chosen(words: Sequence[str], size: str | None, device: str | None, registry: Registry) -> Cell:
+    """The cell that words of a command line mean.
+
+    Raises:
+        UsageError: they are of neither form, or name what does not exist, or contradict an option.
+    """
+    parts = [part for word in words for part in word.split("/")]
+    if len(parts) == 3:
+        where = device_or_default(device)
+        workload, loader, step = registry.workload(parts[0]), registry.loader(parts[1]), registry.step(parts[2])
+        return Cell(workload, size_or_default(size, where), loader, step, where)
+    if len(parts) != 5:
+        raise UsageError(f"{' '.join(words)!r} is not a cell; {_FORMS}")
+    cell = Cell.parse("/".join(parts), registry)
+    for option, asked, said in (("--size", size, cell.size), ("--device", device, cell.device)):
+        if asked not in (None, said):
+            raise UsageError(f"{option} {asked} contradicts {str(cell)!r}; leave one of the two away")
+    return cell
+
+
+def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) -> tuple[Diagnosis | None, Failure | str]:
+    """What there is after the last replicate, and what ended it early, if something did."""
+    from feedrate.diagnosis import Diagnosis, dissected
+
+    found: list[Replicate] = []
+    ended: Failure | str = ""
+    try:
+        with run_progress(shell.err, quiet=options.quiet) as progress:
+            progress.begin(str(cell), options.replicates)
+            for one in dissected(str(cell), how, options.replicates, cold=options.cold):
+                progress.end(one if isinstance(one, Failure) else one[0])
+                if isinstance(one, Failure):
+                    return None, one
+                found.append(one)
+                progress.begin(str(cell), options.replicates - len(found))
+    except KeyboardInterrupt:
+        ended = "interrupted"
+        shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
+    return (Diagnosis.of(found) if found else None), ended
+
+
+def _print(found: Diagnosis, raw: Path, options: Namespace, shell: Shell) -> None:
+    if options.json:
+        shell.print_json(found.as_json())
+        return
+    from feedrate.report.picture import show
+
+    show(shell.out, found, explain=options.explain)
+    shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)

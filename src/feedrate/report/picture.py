@@ -1,0 +1,204 @@
+"""Why a cell is as fast as it is: the sentence, a waterfall from T_S to T_F, the rungs, and what either can gain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from feedrate.ladder import RUNGS
+from feedrate.report.caption import caption
+from feedrate.report.console import plain_table, print_table
+from feedrate.report.figures import ABSENT, factor, number, share
+from feedrate.weighing import rung_s
+
+if TYPE_CHECKING:
+    from feedrate.diagnosis import Diagnosis
+    from feedrate.evidence import Evidence
+    from feedrate.statistics import Estimate
+
+__all__ = ["show"]
+
+_WIDTH = 40
+"""Characters of the longest bar."""
+_WHAT = {
+    "R0": "batches that are ready on the device",
+    "R1": "+ bringing them there, in the model's dtypes",
+    "R2": "+ gather and hand-over, from decoded blocks",
+    "R3": "+ decode, from files' bytes in memory",
+    "R4": "+ reading, from the page cache: the cell itself",
+    "R5": "+ reading, from the disk",
+}
+_EXPLAINED = (
+    "every rung adds one stage to the one above; what it takes longer is what that stage costs the step",
+    "a delay of d put into a stage comes back as d where that stage binds, and as nothing where it is hidden",
+    "with n readers a delay in reading or decoding is shared by them: 1/n of it comes back where it binds",
+    "c_S: what the loader slows the step by when neither waits for the other; k: what is left to a short queue",
+)
+
+
+def show(console: Console, found: Diagnosis, *, explain: bool = False) -> None:
+    """Print the verdict first, then the picture it comes from."""
+    evidence = found.evidence
+    console.print(Text(found.verdict.sentence, style="bold"), soft_wrap=True)
+    console.print()
+    console.print(Text(f"{found.cell}, ms a batch, mean of {_plural(len(found.measured), 'process', 'processes')}"))
+    print_table(console, _waterfall(console, evidence))
+    console.print()
+    print_table(console, _rungs(console, found))
+    console.print()
+    for name, text in _lines(evidence):
+        console.print(Text(f"{name:<12}{text}"), soft_wrap=True)
+    for line in (*(_EXPLAINED if explain else ()), *caption(found.measured)):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+# --- the waterfall
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """One line of the waterfall."""
+
+    name: str
+    taken: Estimate
+    start_s: float
+    style: str = ""
+
+
+def _waterfall(console: Console, evidence: Evidence) -> Table:
+    table = plain_table(console)
+    for heading in ("", "ms", "+-", ""):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+    bars = list(_bars(evidence))
+    longest = max(max(bar.start_s, bar.start_s + bar.taken.mean) for bar in bars)
+    for bar in bars:
+        drawn = _drawn(bar, longest, "█" if console.is_terminal else "#")
+        style = bar.style if console.is_terminal else ""
+        table.add_row(Text(bar.name), Text(_ms(bar.taken.mean)), Text(_half(bar.taken)), Text(drawn, style=style))
+    return table
+
+
+def _bars(evidence: Evidence) -> Iterator[_Bar]:
+    """The step alone, then what each stage adds, then both together and the loader alone."""
+    yield _Bar("T_S step alone", evidence.step_s, 0.0, "green")
+    at = evidence.step_s.mean
+    for stage, part in _in_order(evidence):
+        if stage != "read cold":
+            yield _Bar(f"  + {stage}", part, at, "yellow")
+            at += part.mean
+    if evidence.unexplained_s is not None:
+        yield _Bar("  + unexplained", evidence.unexplained_s, at, "dim")
+    yield _Bar("T_F together", evidence.full_s, 0.0, "cyan")
+    if "read cold" in evidence.parts:
+        yield _Bar("  + read cold", evidence.parts["read cold"], evidence.full_s.mean, "red")
+    yield _Bar("T_L loader alone", evidence.loader_s, 0.0, "dim")
+
+
+def _in_order(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
+    """The parts from the step outwards, those that could not be told apart under all their names."""
+    parts = {**evidence.parts, **evidence.lumped}
+    for stage in RUNGS.values():
+        yield from ((name, part) for name, part in parts.items() if name.partition(" + ")[0] == stage)
+
+
+def _drawn(bar: _Bar, longest: float, mark: str) -> str:
+    start, end = sorted((bar.start_s, bar.start_s + bar.taken.mean))
+    first, last = (round(_WIDTH * max(0.0, at) / longest) for at in (start, end))
+    return " " * first + mark * max(last - first, 1 if bar.taken.mean > 0 else 0)
+
+
+# --- the rungs
+
+
+def _rungs(console: Console, found: Diagnosis) -> Table:
+    table = plain_table(console)
+    for heading in ("rung", "with step ms", "+-", "without ms", "+-", "what is real"):
+        table.add_column(heading, justify="right" if heading in ("with step ms", "+-", "without ms") else "left")
+    both = tuple(zip(found.measured, found.ladders, strict=True))
+    for name in RUNGS:
+        full, alone = rung_s(both, name, alone=False), rung_s(both, name, alone=True)
+        absent = next((ladder.rungs[name].absent for ladder in found.ladders if name in ladder.rungs), "")
+        if full is None and name == "R5" and not absent:
+            continue
+        what = _WHAT[name] if full is not None else f"not measured: {absent}"
+        table.add_row(*map(Text, (name, *_figures(full), *_figures(alone), what)), style="" if full else "dim")
+    return table
+
+
+def _figures(taken: Estimate | None) -> tuple[str, str]:
+    return (ABSENT, ABSENT) if taken is None else (_ms(taken.mean), _half(taken))
+
+
+# --- the rest, a line each
+
+
+def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    ceilings = (factor(max(1.0, found.mean)) for found in (evidence.loader_ceiling, evidence.step_ceiling))
+    overlap = f"overlap {evidence.overlap.mean:.2f} (1 perfect, 0 one after the other)"
+    yield "ceilings", f"{' for a perfect loader, '.join(ceilings)} for a perfect step; {overlap}"
+    yield "beside", _beside(evidence)
+    yield "delays", _delays(evidence)
+    if evidence.facts is not None:
+        yield "step", _facts(evidence)
+    yield "start-up", f"first batch after {number(evidence.first_batch_s)} s, {evidence.epoch_batches} batches an epoch"
+
+
+def _beside(evidence: Evidence) -> str:
+    if evidence.contention_s is None or evidence.loader_beside_s is None or evidence.coupling_s is None:
+        return "not measured: the loader works only when it is asked"
+    c_s, t_l, k = evidence.contention_s, evidence.loader_beside_s, evidence.coupling_s
+    return f"c_S {_with_half(c_s)}, T_L beside the step {_with_half(t_l)}, coupling k {_with_half(k)}"
+
+
+def _delays(evidence: Evidence) -> str:
+    told = [f"{stage} {slope.mean:.2f}{_plus_minus(slope)}" for stage, slope in evidence.slopes.items()]
+    readers = round(evidence.readers)
+    shared = f"; {readers} readers share reading and decoding" if readers > 1 else ""
+    return f"come back as {', '.join(told)}{shared}" if told else "not offered"
+
+
+def _facts(evidence: Evidence) -> str:
+    facts = evidence.facts
+    if facts is None:
+        return ABSENT
+    told = []
+    if facts.flops_per_step:
+        achieved = facts.flops_per_step / evidence.step_s.mean
+        told.append(f"{number(facts.flops_per_step / 1e9)} GFLOP, {number(achieved / 1e9)} GFLOP/s")
+        if facts.peak_flop_per_s:
+            peak = number(facts.peak_flop_per_s / 1e9)
+            told.append(f"{share(achieved / facts.peak_flop_per_s)} of {peak} that a {facts.dtype} matmul reaches")
+    counts = (("kernels", facts.kernels_per_step), ("operators", facts.operators_per_step))
+    told += [f"{count:,.0f} {what}" for what, count in counts if count]
+    if facts.syncs_per_step is not None:
+        told.append(f"{facts.syncs_per_step:,.1f} waits for the device")
+    if facts.device_busy_s is not None:
+        told.append(f"device busy {share(facts.device_busy_s / evidence.step_s.mean)} of it")
+    return ", ".join(told) or ABSENT
+
+
+def _ms(seconds: float) -> str:
+    # What is nothing within its interval must not read as minus nothing.
+    text = number(1e3 * seconds)
+    return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def _half(taken: Estimate) -> str:
+    return ABSENT if taken.half is None else number(1e3 * taken.half)
+
+
+def _with_half(taken: Estimate) -> str:
+    return f"{_ms(taken.mean)} ms" if taken.half is None else f"{_ms(taken.mean)} +-{number(1e3 * taken.half)} ms"
+
+
+def _plus_minus(slope: Estimate) -> str:
+    return "" if slope.half is None else f" +-{slope.half:.2f}"
+
+
+def _plural(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
