@@ -1,4 +1,4 @@
-"""Serve at once, and keep the interpreter busy beside the step."""
+"""Serve ahead of need, and keep the interpreter busy beside the step."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
+from feedrate.calibration.paced import Paced
 from feedrate.loader import Loader
-from feedrate.loaders.inline import Inline
 from feedrate.strategy import knob
 
 if TYPE_CHECKING:
@@ -25,11 +25,18 @@ class Disturbing(Loader):
 
     name = "disturbing"
     hidden = True
-    count: int = knob(2, 1, 4)
+    count: int = knob(1, 2, 4)
 
     def stream(self, plan: Plan) -> Stream:
         with _busy(self.count):
-            yield from Inline(cast=self.cast).stream(plan)
+            yield from self._plain.stream(plan)
+
+    def ahead_batches(self, plan: Plan) -> int:
+        return self._plain.ahead_batches(plan)
+
+    @property
+    def _plain(self) -> Paced:
+        return Paced(delay_us=0, cast=self.cast)
 
 
 @contextmanager
