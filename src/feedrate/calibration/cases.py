@@ -65,7 +65,7 @@ CASES: tuple[Case, ...] = (
     Case("slow step, threads", "threads[count=1]", _LONG, verdict="compute"),
     Case("slow step, no loader", "resident", _LONG, verdict="compute"),
     Case("step in Python", "inline", _PYTHON, verdict="compute"),
-    Case("step of tiny operations", "inline", "timed[work_us=0,kernels=5000]", verdict="launch"),
+    Case("step of tiny operations", "inline", "timed[work_us=0,kernels=2000]", verdict="launch"),
     # Neither alone.
     Case("in turns", "paced[delay_us=20000,overlap=false]", _IDLE, verdict="no overlap"),
     Case("in turns, both busy", "paced[delay_us=20000,kind=busy,overlap=false]", _LONG, verdict="no overlap"),
