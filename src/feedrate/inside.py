@@ -30,15 +30,18 @@ _REPEATS, _PRODUCT_S = 5, 0.3
 """Products of each size, fewer where one takes long."""
 
 
-def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], scratch: Path) -> StepFacts | None:
-    """The facts about a step that trains, from ready batches; None for one that does not."""
+def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float, scratch: Path) -> StepFacts | None:
+    """The facts about a step that trains, from ready batches; None for one that does not.
+
+    `batch_samples`: mean size of a batch, which the operations are counted for.
+    """
     if not cell.step.trains:
         return None
-    trace = _profiled(loop, batches, scratch / "trace.json")
     on_cuda = cell.device == "cuda"
+    trace = _profiled(loop, batches, scratch / "trace.json", on_cuda=on_cuda)
     dtype = trace.dtype or "fp32"
     return StepFacts(
-        flops_per_step=_flops(cell, islice(batches, _STEPS)),
+        flops_per_step=_sample_flops(cell, islice(batches, _STEPS)) * batch_samples,
         dtype=dtype,
         peak_flop_per_s=_peak(cell.device, dtype),
         operators_per_step=trace.operators_per_step,
@@ -48,10 +51,9 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], scratch: Path) -> St
     )
 
 
-def _profiled(loop: Loop, batches: Iterator[Batch], path: Path) -> Trace:
+def _profiled(loop: Loop, batches: Iterator[Batch], path: Path, *, on_cuda: bool) -> Trace:
     from torch.profiler import ProfilerActivity, profile
 
-    on_cuda = torch.cuda.is_available()
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
     with profile(activities=activities, record_shapes=True) as profiler:
         loop.steps(batches, _STEPS)
@@ -60,8 +62,8 @@ def _profiled(loop: Loop, batches: Iterator[Batch], path: Path) -> Trace:
     return Trace.read(path, _STEPS)
 
 
-def _flops(cell: Cell, batches: Iterator[Batch]) -> float:
-    """Mean of forward and backward over the batches, by PyTorch's counter, on a model of its own.
+def _sample_flops(cell: Cell, batches: Iterator[Batch]) -> float:
+    """Mean of forward and backward over the samples of the batches, by PyTorch's counter, on a model of its own.
 
     The fused recurrences of oneDNN and cuDNN have no formula there; without those libraries a recurrence is made of
     matrix products, which have.
@@ -69,15 +71,16 @@ def _flops(cell: Cell, batches: Iterator[Batch]) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     model = cell.workload.model(cell.size).to(cell.device).train()
-    counted: list[int] = []
+    counted = samples = 0
     with ExitStack() as plain:
         plain.enter_context(torch.backends.cudnn.flags(enabled=False))
         plain.enter_context(torch.backends.mkldnn.flags(enabled=False))
         for batch in batches:
             with FlopCounterMode(display=False) as counter:
                 cell.workload.loss(model(batch.tensors), batch.tensors).backward()
-            counted.append(counter.get_total_flops())
-    return sum(counted) / len(counted)
+            counted += counter.get_total_flops()
+            samples += len(batch)
+    return counted / samples
 
 
 def _peak(device: str, dtype: str) -> float:

@@ -35,7 +35,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Delayed:
-    """Windows with and without a delay, one after the other."""
+    """Windows with and without a delay, of one round."""
 
     delay_s: float
     """Seconds a batch that were put in."""

@@ -114,6 +114,8 @@ class Meter:
         with self._resident() as batches:
             self.raw |= health.verdict(self.cell, model, next(batches)) if self.cell.step.trains else _UNTRAINED
         self.raw["page_cache"] = self._page_cache((*loader_windows, *full_windows))
+        if self.probe is not None:
+            self.raw["ladder"] = self.probe.found(self._loop, plan, self._resident)
         self.raw["observed"] = pools() | {"device": self.cell.device} | dict(plan.notes)
         return self.raw
 
@@ -215,7 +217,7 @@ class Meter:
             self.raw["full_batch_s"] = _gaps(stamps, full_windows)
             self._memory_stretch(feed)
             if self.probe is not None:
-                self.raw["ladder"] = self.probe.look(self._loop, feed, plan, self._resident)
+                self.probe.look(self._loop, feed, plan, self._resident)
         demand_planned(self.cell.loader, plan, feed.ids)
         return loader_windows, full_windows
 

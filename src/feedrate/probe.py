@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from feedrate.cold import cold_rung
 from feedrate.inside import facts
-from feedrate.ladder import Ladder, Rung
+from feedrate.ladder import Ladder
 from feedrate.prepared import prepared
 from feedrate.stock import Stock
 from feedrate.stopwatch import now_s
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from feedrate.plan import Plan
 
 __all__ = ["Probe", "Request"]
+
+Resident: TypeAlias = "Callable[[], AbstractContextManager[Iterator[Batch]]]"
+"""Opens endless batches that are on the device already."""
 
 _READY = 32
 """Batches that are prepared on the host, again and again."""
@@ -49,6 +52,8 @@ class Probe:
     cell: Cell
     request: Request
     scratch: Path
+    _ladder: Ladder = field(default_factory=Ladder)
+    _spent_s: float = 0.0
     _lacking: str = ""
     """Why no source but the files can be read; empty: all can."""
 
@@ -64,19 +69,23 @@ class Probe:
         self._switch = Switch.made(self.scratch / "switch", len(plan.stored_blocks))
         return replace(plan, swapped=Switched(self._switch, stock))
 
-    def look(
-        self, loop: Loop, feed: Feed, plan: Plan, resident: Callable[[], AbstractContextManager[Iterator[Batch]]]
-    ) -> Mapping[str, object]:
-        """The fields of a `Ladder`, from a plan that `staged` returned and its stream."""
+    def look(self, loop: Loop, feed: Feed, plan: Plan, resident: Resident) -> None:
+        """Time the rungs of a plan that `staged` returned, while its stream is open."""
         start = now_s()
         with resident() as batches, prepared(self.cell.loader, plan, _READY) as host:
             visits = Visits(loop, feed, plan, self._switch, self.cell.loader.ahead_batches(plan), self._lacking)
-            found = visits.ladder({"R0": batches, "R1": host})
-            if self.request.cold:
-                found = replace(found, rungs={**found.rungs, "R5": self._cold(loop, plan, found)})
-            # Last: what was profiled is never timed again.
-            step = facts(self.cell, loop, batches, self.scratch) if self.request.facts else None
-        return replace(found, facts=step, spent_s=now_s() - start).as_json()
+            self._ladder = visits.ladder({"R0": batches, "R1": host})
+        self._spent_s = now_s() - start
 
-    def _cold(self, loop: Loop, plan: Plan, found: Ladder) -> Rung:
-        return cold_rung(loop, self.cell.loader, plan, found.rungs["R4"].full[-1].batch_s)
+    def found(self, loop: Loop, plan: Plan, resident: Resident) -> Mapping[str, object]:
+        """The fields of a `Ladder`, with what is measured when the stream is closed."""
+        start, ladder = now_s(), self._ladder
+        if self.request.cold:
+            pace_s = ladder.rungs["R4"].full[-1].batch_s
+            ladder = replace(ladder, rungs={**ladder.rungs, "R5": cold_rung(loop, self.cell.loader, plan, pace_s)})
+        if self.request.facts:
+            # After every timed stretch: a profiler leaves its traces in a process.
+            with resident() as batches:
+                mean_size = plan.samples / plan.epoch_batches
+                ladder = replace(ladder, facts=facts(self.cell, loop, batches, mean_size, self.scratch))
+        return replace(ladder, spent_s=self._spent_s + now_s() - start).as_json()

@@ -26,6 +26,8 @@ TOGETHER = 1.15
 """The same for a side that was measured beside the other, which is the less exact measurement."""
 SERIAL = 0.3
 """Less overlap than this is none."""
+TURNS = 0.5
+"""What the quicker side takes must make up so much of what T_F exceeds the slower side by, if they take turns."""
 SUM = 1.25
 """Both together slower than one after the other by more than this: something else had the machine."""
 MANY = 20
@@ -84,28 +86,38 @@ _FAMILIES: Mapping[Kind, Family] = {
 
 def verdict(evidence: Evidence) -> Verdict:
     """What holds the cell back that `evidence` was measured of; thresholds: docs/decisions/0007-verdict.md."""
-    for rule in (_unsure, _start_up, _one_side, _both_sides):
-        found = rule(evidence)
+    doubt = _doubt(evidence)
+    likely = _likely(evidence)
+    if doubt is None or likely.kind == "unsure":
+        return likely
+    said, way = doubt
+    return _made(evidence, "unsure", f"most likely {_title(likely.kind)}, but {said}", 1.0, way)
+
+
+def _likely(seen: Evidence) -> Verdict:
+    """What holds the cell back if the means are taken at their word."""
+    for rule in (_start_up, _one_side, _both_sides):
+        found = rule(seen)
         if found is not None:
             return found
-    return _left_over(evidence)
+    return _left_over(seen)
 
 
 # --- rules, in the order in which they are asked
 
 
-def _unsure(seen: Evidence) -> Verdict | None:
-    """The interval of the stall share, or what the ladder leaves open, is too wide to say anything."""
+def _doubt(seen: Evidence) -> tuple[str, str] | None:
+    """Why the means cannot be taken at their word, and what would help: an interval, or a rest, that is too wide."""
     low, high = _ends(seen.stall_share)
     if low < UNSURE[0] and high > UNSURE[1]:
         more = replicates_for(seen.stall_share, seen.replicates, (UNSURE[1] - UNSURE[0]) / 2)
         said = f"loading costs between {max(0.0, low):.0%} and {min(1.0, high):.0%} of the time"
         way = f"try --replicates {more}, or longer windows (--seconds)" if more <= MANY else STEADY
-        return _made(seen, "unsure", said, 1.0, way)
+        return said, way
     rest = seen.unexplained_s
     if rest and abs(rest.mean) > EXPLAINED * seen.full_s.mean and _is_clear(rest):
         said = f"{ms(rest.mean)} of {ms(seen.full_s.mean)} a batch stay unexplained"
-        return _made(seen, "unsure", said, 1.0, STEADY)
+        return said, STEADY
     return None
 
 
@@ -143,7 +155,8 @@ def _both_sides(seen: Evidence) -> Verdict | None:
     if full_s > SUM * serial_s:
         said = f"{_sides(seen)}, and both together {ms(full_s)}: more than one after the other"
         return _made(seen, "unsure", said, 1.0, STEADY)
-    if seen.overlap.mean <= SERIAL:
+    excess_s, shorter_s = full_s - slower_s, min(seen.step_s.mean, seen.loader_s.mean)
+    if seen.overlap.mean <= SERIAL and shorter_s >= TURNS * excess_s:
         said = f"{ms(seen.loader_s.mean)} of loading and {ms(seen.step_s.mean)} of training take turns"
         return _made(seen, "no overlap", said, full_s / slower_s)
     if beside is not None:

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Visits"]
 
-_DELAY, _LEAST_DELAY_S = 0.2, 2e-4
-"""A delay is this share of T_F, and in the second round twice that; a shorter one than the second is the timer's."""
+_DELAY, _LEAST_DELAY_S = 0.3, 3e-4
+"""A delay is this share of T_F: more than windows scatter, less than what it might uncover. Shorter than the second it
+would be the timer's own error."""
 _SETTLE_S = 10.0
 """A loader that has served nothing new after this long is taken to follow no switch."""
 _SOURCES = {"R4": "files", "R3": "memory", "R2": "decoded"}
 _AT_READER, _AT_CONSUMER = ("read", "decode"), ("hand-over", "step")
-_ORDER = ("R0", "R1", "R4", *_AT_CONSUMER, *_AT_READER, "R3", "R2")
-"""Of one round; the next goes backwards, so that what drifts steadily cancels."""
+_THERE = ("R0", "R1", "R4", *_AT_CONSUMER, *_AT_READER, "R3", "R2")
+_BACK = ("R2", "R3", "R4", "R1", "R0")
+"""The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
+"""
 _UNREAD = "the loader does not read through the plan's source, so the source cannot be swapped"
 _ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
 
@@ -49,6 +52,8 @@ class Visits:
     _alone: dict[str, list[Window]] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
     _delays: dict[str, list[Delayed]] = field(default_factory=dict)
+    _paces: dict[str, float] = field(default_factory=dict)
+    """Seconds a batch of everything that is timed, from its first time."""
     _set: tuple[str, float, float] = ("files", 0.0, 0.0)
     """Stage and delays that what comes was made with."""
     _stays: bool = False
@@ -58,12 +63,14 @@ class Visits:
         self._following = Following(self.feed, self.plan, self.switch, self.ahead)
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
-        """Everything timed twice. `ready`: endless batches on the device for R0, through the transfer for R1."""
+        """Every rung timed twice. `ready`: endless batches on the device for R0, through the transfer for R1."""
         self._ready = ready
+        # The first one measures what a delay is counted in.
+        self.loop.device.nap(0.0)
         self.loop.discard(self._train, max(1, self.ahead))
         full_s = self.loop.pace_s(self._train)
-        for round_number, order in enumerate((_ORDER, _ORDER[::-1]), 1):
-            self._round(order, round_number * max(_DELAY * full_s, _LEAST_DELAY_S))
+        for order in (_THERE, _BACK):
+            self._round(order, max(_DELAY * full_s, _LEAST_DELAY_S))
         step, loader = self._beside() if self.ahead else ((), ())
         return Ladder(
             rungs={name: self._rung(name) for name in ("R0", "R1", *reversed(_SOURCES))},
@@ -92,14 +99,14 @@ class Visits:
             return self._visited_ready(name)
         if name in _AT_CONSUMER:
             self._turned("files")
-            return self._timed(lambda n: self._train_slowly(n, name, delay_s))
+            return self._timed(name, lambda n: self._train_slowly(n, name, delay_s))
         delays = (delay_s * (name == "read"), delay_s * (name == "decode"))
         if not self._turned(_SOURCES.get(name, "files"), *delays):
             self._absent[name] = self.lacking or _UNREAD
             return None
         if name in _SOURCES:
-            self._alone.setdefault(name, []).append(self._timed(self.feed.drain))
-        return self._timed(self._train)
+            self._alone.setdefault(name, []).append(self._timed(f"{name} alone", self.feed.drain))
+        return self._timed(name, self._train)
 
     def _visited_ready(self, name: str) -> Window | None:
         batches = self._ready[name]
@@ -107,8 +114,10 @@ class Visits:
             if self.plan.notes.get("batches arrive on") == "device":
                 self._absent[name] = _ON_DEVICE
                 return None
-            self._alone.setdefault(name, []).append(self._timed(lambda n: sum(len(next(batches)) for _ in range(n))))
-        return self._timed(lambda n: self.loop.steps(batches, n))
+            self._alone.setdefault(name, []).append(
+                self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)))
+            )
+        return self._timed(name, lambda n: self.loop.steps(batches, n))
 
     def _turned(self, stage: str, read_s: float = 0.0, decode_s: float = 0.0) -> bool:
         """Make what comes come from there; False: it cannot be."""
@@ -126,9 +135,14 @@ class Visits:
             return False
         return True
 
-    def _timed(self, work: Work) -> Window:
-        pace_s = self.loop.pace_s(work)
+    def _timed(self, key: str, work: Work) -> Window:
         effort = self.loop.effort
+        if key in self._paces:
+            # The first batch after a pause is slow whatever it does.
+            work(1)
+        else:
+            self._paces[key] = self.loop.pace_s(work)
+        pace_s = self._paces[key]
         total = effort.batches(pace_s, effort.least_batches, self.ahead, self.plan.epoch_batches)
         return self.loop.windows(work, 1, -(-total // 2))[0]
 

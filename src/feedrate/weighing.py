@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TypeAlias
 
 from feedrate.evidence import Evidence
-from feedrate.ladder import RUNGS, Delayed, Ladder
+from feedrate.ladder import RUNGS, Delayed, Ladder, Rung
 from feedrate.measurement import Measurement, Window
 from feedrate.statistics import Estimate, estimate
 
@@ -24,16 +25,17 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
     Differences are taken inside a replicate and averaged over replicates, so what a process has in common with itself
     cancels.
     """
-    both = tuple(zip(measured, ladders, strict=True))
+    both = tuple(zip(map(_pooled, measured, ladders), ladders, strict=True))
+    pooled = tuple(measurement for measurement, _ in both)
     return Evidence(
-        step_s=_mean(one.step_batch_s for one in measured),
-        loader_s=_mean(one.loader_batch_s for one in measured),
-        full_s=_mean(one.full_batch_mean_s for one in measured),
-        stall_s=_mean(one.full_batch_mean_s - one.step_batch_s for one in measured),
-        stall_share=_mean(one.stall_share for one in measured),
-        loader_ceiling=_mean(one.loader_ceiling for one in measured),
-        step_ceiling=_mean(one.step_ceiling for one in measured),
-        overlap=_mean(one.overlap for one in measured),
+        step_s=_mean(one.step_batch_s for one in pooled),
+        loader_s=_mean(one.loader_batch_s for one in pooled),
+        full_s=_mean(one.full_batch_mean_s for one in pooled),
+        stall_s=_mean(one.full_batch_mean_s - one.step_batch_s for one in pooled),
+        stall_share=_mean(one.stall_share for one in pooled),
+        loader_ceiling=_mean(one.loader_ceiling for one in pooled),
+        step_ceiling=_mean(one.step_ceiling for one in pooled),
+        overlap=_mean(one.overlap for one in pooled),
         replicates=len(measured),
         parts={name: part for name, part in _parts(both) if " + " not in name},
         lumped={name: part for name, part in _parts(both) if " + " in name},
@@ -48,6 +50,17 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
         epoch_batches=ladders[0].epoch_batches,
         device=measured[0].cell.rpartition("/")[2],
         facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
+    )
+
+
+def _pooled(measurement: Measurement, ladder: Ladder) -> Measurement:
+    """The measurement with the windows of the rungs that are the same runs once more: their means scatter less."""
+    step, whole = ladder.rungs.get("R0", Rung()), ladder.rungs.get("R4", Rung())
+    return replace(
+        measurement,
+        step_windows=(*measurement.step_windows, *step.full),
+        loader_windows=(*measurement.loader_windows, *whole.alone),
+        full_windows=(*measurement.full_windows, *whole.full),
     )
 
 

@@ -93,10 +93,11 @@ def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) ->
         with run_progress(shell.err, quiet=options.quiet) as progress:
             progress.begin(str(cell), options.replicates)
             for one in dissected(str(cell), how, options.replicates, cold=options.cold):
-                progress.end(one if isinstance(one, Failure) else one[0])
                 if isinstance(one, Failure):
+                    progress.end(one)
                     return None, one
                 found.append(one)
+                progress.end(one[0])
                 progress.begin(str(cell), options.replicates - len(found))
     except KeyboardInterrupt:
         ended = "interrupted"

@@ -1,0 +1,58 @@
+"""A data set in memory: the same bytes, the same rows, or a reason why not."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from feedrate.contract import Trial
+from feedrate.errors import DataError
+from feedrate.formats import FileSource
+from feedrate.stock import DecodedSource, Stock
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+def test_decoded_blocks_hold_what_the_files_hold(sums_trial: Trial, tmp_path: Path) -> None:
+    plan = sums_trial.plan
+    stock = Stock.filled(plan, tmp_path)
+
+    kept, read = DecodedSource(plan, stock), FileSource(plan)
+    for block in plan.stored_blocks:
+        expected, found = read.read(block).tensors, kept.read(block).tensors
+        assert {name: tensor.dtype for name, tensor in found.items()} == {n: t.dtype for n, t in expected.items()}
+        for name, tensor in expected.items():
+            assert torch.equal(found[name].view(torch.uint8), tensor.contiguous().view(torch.uint8)), name
+
+
+def test_copies_of_the_files_are_read_in_their_place(sums_trial: Trial, tmp_path: Path) -> None:
+    in_memory = Stock.filled(sums_trial.plan, tmp_path).in_memory(sums_trial.plan)
+
+    assert in_memory.data.path(0).parent == tmp_path
+    assert in_memory.data.path(0).read_bytes() == sums_trial.plan.data.path(0).read_bytes()
+
+
+def test_a_file_that_is_not_what_was_written_is_named(sums_trial: Trial, tmp_path: Path) -> None:
+    folder, copies = tmp_path / "data", tmp_path / "copies"
+    shutil.copytree(sums_trial.plan.data.folder, folder)
+    copies.mkdir()
+    broken = folder / sums_trial.plan.data.shards[1].file
+    broken.write_bytes(bytes(broken.stat().st_size))
+    plan = replace(sums_trial.plan, data=replace(sums_trial.plan.data, folder=folder))
+
+    with pytest.raises(DataError, match=r"00001\.arrow: is not what was written"):
+        Stock.filled(plan, copies)
+
+
+def test_no_room_is_a_reason(sums_trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path("/dev/shm/feedrate")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free=100))
+
+    assert Stock.lacking(sums_trial.plan, folder).startswith("/dev/shm has room for 1e-07 GB")
