@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from feedrate.answers import answer
 from feedrate.calibration.cases import CASES, Case
@@ -24,7 +25,7 @@ from feedrate.report.console import console
 KNOWN = {case.name: case for case in CASES}
 
 
-def marked(case: Case) -> object:
+def marked(case: Case) -> ParameterSet:
     marks = [pytest.mark.gpu] if case.device == "cuda" else []
     return pytest.param(case, id=case.name, marks=marks)
 
@@ -38,7 +39,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> It
         yield Settings(root, root / "logs", "test", seconds=0.2, timeout_s=100, nursery=nursery)
 
 
-@pytest.mark.parametrize("case", map(marked, CASES))
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_a_known_answer_is_found(case: Case, settings: Settings) -> None:
     found = answer(case, settings)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from feedrate.conditions import Clock
     from feedrate.measurement import Measurement
 
-__all__ = ["doubts", "read_from_disk", "refusals", "remarks", "twins"]
+__all__ = ["doubts", "read_from_disk", "refusals", "remarks", "said", "twins"]
 
 _SLOW_CLOCK = 0.75
 """Share of the default clock below which a GPU does not show what it can do."""
@@ -100,6 +100,13 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     asked, resolved = measurement.observed.get("workers requested"), measurement.observed.get("workers resolved")
     if asked is not None and resolved is not None and asked != resolved:
         yield f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal"
+
+
+def said(measurements: Iterable[Measurement]) -> Iterator[str]:
+    """Yield one line for each doubt and each remark about any of the measurements, the doubts first."""
+    found = tuple(measurements)
+    yield from dict.fromkeys(f"doubtful: {doubt}" for one in found for doubt in doubts(one))
+    yield from dict.fromkeys(remark for one in found for remark in remarks(one))
 
 
 def read_from_disk(read_bytes: int | None, served_bytes: float) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from feedrate.measurement import Failure
 from feedrate.report.figures import number
 from feedrate.report.row import Row
-from feedrate.validity import remarks
+from feedrate.validity import said
 
 __all__ = ["notes"]
 
@@ -22,9 +22,9 @@ def notes(row: Row) -> Iterator[str]:
     """Yield one line for each thing worth knowing, the worst first."""
     yield from dict.fromkeys(_failure(row, failure) for failure in row.failed)
     if row.whole:
-        yield from (f"doubtful: {reason}" for reason in dict.fromkeys(row.doubts))
+        yield from (f"doubtful: the same to the last bit as {cell}: one is the other's number" for cell in row.twins)
         yield from _settings(row)
-        yield from dict.fromkeys(remark for one in row.measured for remark in remarks(one))
+        yield from said(row.measured)
         yield from _bent(row)
 
 

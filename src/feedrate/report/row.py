@@ -56,10 +56,9 @@ class Row:
         return estimate([one.samples_per_s for one in self.measured]) if self.whole else None
 
     @cached_property
-    def doubts(self) -> tuple[str, ...]:
-        """Why nothing may rest on its numbers, if anything; see `feedrate.validity`."""
-        alike = (f"the same to the last bit as {cell}: one of them is the other's number" for cell in self.twins)
-        return (*alike, *(reason for one in self.measured for reason in doubts(one)))
+    def is_doubtful(self) -> bool:
+        """Whether nothing may rest on its numbers; see `feedrate.validity`."""
+        return bool(self.twins) or any(True for one in self.measured for _ in doubts(one))
 
     def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
         """Mean of a quantity over the replicates; None unless every one of them has it."""

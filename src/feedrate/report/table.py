@@ -112,9 +112,9 @@ def _below(heading: str) -> str:
 
 def _mark(row: Row, rivals: list[Row]) -> str:
     """`*` for the fastest of several, `~` for those whose interval reaches into the fastest's, `?` for the doubtful."""
-    if row.whole and row.doubts:
+    if row.whole and row.is_doubtful:
         return "?"
-    rated = [rival for rival in rivals if rival.samples_per_s and not rival.doubts]
+    rated = [rival for rival in rivals if rival.samples_per_s and not rival.is_doubtful]
     best = max(rated, key=_rate, default=row)
     if len(rated) < 2 or not row.samples_per_s or not best.samples_per_s:
         return ""
