@@ -18,7 +18,7 @@ from feedrate.cli.data_sets import ensure
 from feedrate.contract import Trial, check
 from feedrate.dataset import DataSet
 from feedrate.isolation import Settings
-from feedrate.nursery import Nursery
+from feedrate.nursery import NURSERY, Nursery
 from feedrate.registry import Registry
 from feedrate.report.console import console
 
@@ -75,13 +75,22 @@ def test_a_loader_of_known_pace_serves_what_is_planned(name: str, settings: Sett
     assert [(promise, str(error)) for promise, error in check(registry.loader(name), trial) if error] == []
 
 
-def test_expected_against_found_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def shared(settings: Settings) -> dict[str, str]:
+    """Variables that have a command use the nursery of this file."""
+    assert settings.nursery is not None
+    return {NURSERY: str(settings.nursery.folder)}
+
+
+def test_expected_against_found_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: dict[str, str]
+) -> None:
     status = main(
         [
             *("calibrate", "--only", "loss is NaN", "--only", "GPU: waits"),
             *("--data", str(tmp_path), "--logs", str(tmp_path / "logs")),
         ],
-        {},
+        shared,
     )
 
     told = capsys.readouterr()
@@ -94,24 +103,24 @@ def test_expected_against_found_is_printed(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_a_wrong_answer_is_told_and_its_status_is_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shared: dict[str, str]
 ) -> None:
     wrong = replace(KNOWN["loss is NaN"], refused="is not above 0")
     monkeypatch.setattr("feedrate.cli.calibrate.CASES", (wrong,))
     folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
 
-    assert main(["calibrate", "--quiet", *folders], {}) == 1
+    assert main(["calibrate", "--quiet", *folders], shared) == 1
     told = capsys.readouterr()
     assert "WRONG" in told.out
     assert "loss is NaN: known/tiny/inline/faulty/cpu: faulty on known: loss nan is not finite" in told.out
     assert told.out.splitlines()[-1].startswith("0 of 1 right")
 
-    assert main(["calibrate", "--quiet", "--json", *folders], {}) == 1
+    assert main(["calibrate", "--quiet", "--json", *folders], shared) == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["name"], found["right"], found["found"]) == ("loss is NaN", False, "failed, invalid")
 
 
 def test_a_case_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["calibrate", "--only", "loss is NaNN"], {}) == 2
+    assert main(["calibrate", "--only", "packed flies"], {}) == 2
 
-    assert capsys.readouterr().err == "feedrate: no case 'loss is NaNN'; did you mean loss is NaN?\n"
+    assert capsys.readouterr().err == "feedrate: no case 'packed flies'; did you mean packed files?\n"

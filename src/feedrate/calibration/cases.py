@@ -37,26 +37,27 @@ class Case:
 # Delays are many times what they are compared with, for the machine may be busy with something else; what need not keep
 # a processor busy sleeps.
 _BRIEF, _IDLE, _LONG, _PYTHON = (
-    "timed[work_us=1000]",
-    "timed[work_us=0,idle_us=20000]",
-    "timed[work_us=20000]",
+    "timed[work_us=0]",
+    "timed[work_us=0,idle_us=10000]",
+    "timed[work_us=10000]",
     "timed[work_us=0,python_us=20000]",
 )
-_WIDE, _PACKED = "known[row_bytes=262144]", "known[row_bytes=262144,compression=zstd]"
+_WIDE, _PACKED = "known[row_bytes=262144]", "known[row_bytes=65536,compression=zstd]"
 _OTHER_ROWS = "does not hold the rows that the plan gives it"
 
 CASES: tuple[Case, ...] = (
     # The loader is slow, in a way of its own each time.
-    Case("slow when asked", "paced[delay_us=20000,overlap=false]", _BRIEF, verdict="hand-over"),
-    Case("slow ahead of need", "paced[delay_us=20000]", _BRIEF, verdict="hand-over"),
-    Case("slow and busy", "paced[delay_us=20000,kind=busy]", _BRIEF, verdict="hand-over"),
-    Case("slow in bursts", "paced[delay_us=20000,burst=4]", _BRIEF, verdict="hand-over"),
-    Case("slow, and a slow first batch", "paced[delay_us=20000,first_us=200000]", _BRIEF, verdict="hand-over"),
+    Case("slow when asked", "paced[delay_us=10000,overlap=false]", _BRIEF, verdict="hand-over"),
+    Case("slow ahead of need", "paced[delay_us=10000]", _BRIEF, verdict="hand-over"),
+    Case("slow and busy", "paced[delay_us=10000,kind=busy]", _BRIEF, verdict="hand-over"),
+    Case("slow in bursts", "paced[delay_us=10000,burst=4]", _BRIEF, verdict="hand-over"),
+    Case("slow, and a slow first batch", "paced[delay_us=10000,first_us=200000]", _BRIEF, verdict="hand-over"),
     Case("large batches", "inline", "fp32", _WIDE, verdict="hand-over"),
-    Case("packed files", "inline", "fp32", _PACKED, verdict="decode"),
+    Case("packed files", "paced[delay_us=0,overlap=false,reads=8]", _BRIEF, _PACKED, verdict="decode"),
+    Case("packed files, unpacked ahead", "paced[delay_us=0,reads=8]", _BRIEF, _PACKED, verdict="decode"),
     Case("slow to start", "paced[delay_us=1000,first_us=2000000]", _LONG, verdict="start-up"),
     Case("slow to start: processes", "workers[count=1]", _BRIEF, verdict="start-up"),
-    Case("slow between epochs", "paced[delay_us=1000,boundary_us=200000]", _BRIEF, verdict="start-up"),
+    Case("slow between epochs", "paced[delay_us=1000,boundary_us=100000]", _BRIEF, verdict="start-up"),
     # The step is slow.
     Case("slow step", "paced[delay_us=1000]", _LONG, verdict="compute"),
     Case("slow step, slow first batch", "paced[delay_us=1000,first_us=250000]", _IDLE, verdict="compute"),
@@ -67,11 +68,11 @@ CASES: tuple[Case, ...] = (
     Case("step in Python", "inline", _PYTHON, verdict="compute"),
     Case("step of tiny operations", "inline", "timed[work_us=0,kernels=2000]", verdict="launch"),
     # Neither alone.
-    Case("in turns", "paced[delay_us=20000,overlap=false]", _IDLE, verdict="no overlap"),
-    Case("in turns, both busy", "paced[delay_us=20000,kind=busy,overlap=false]", _LONG, verdict="no overlap"),
+    Case("in turns", "paced[delay_us=10000,overlap=false]", _IDLE, verdict="no overlap"),
+    Case("in turns, both busy", "paced[delay_us=10000,kind=busy,overlap=false]", _LONG, verdict="no overlap"),
     Case("disturbed in Python", "disturbing", _PYTHON, verdict="contention"),
     Case("both in Python", "paced[delay_us=20000,kind=python]", _PYTHON, verdict="contention"),
-    Case("balanced, in bursts", "paced[delay_us=20000,burst=8,depth=4]", _IDLE, verdict="coupling"),
+    Case("balanced, in bursts", "paced[delay_us=10000,burst=8,depth=4]", _IDLE, verdict="coupling"),
     # The loader serves something else.
     Case("a row doubled", "unfaithful", _BRIEF, refused=_OTHER_ROWS),
     Case("a row dropped", "unfaithful[fault=dropped]", _BRIEF, refused=_OTHER_ROWS),
@@ -97,6 +98,6 @@ CASES: tuple[Case, ...] = (
     Case("GPU: slow step", "inline", _LONG, device="cuda", verdict="compute"),
     Case("GPU: tiny kernels", "inline", "timed[work_us=0,kernels=5000]", device="cuda", verdict="launch"),
     Case("GPU: waits", "inline", "timed[work_us=0,syncs=1000]", device="cuda", verdict="sync"),
-    Case("GPU: slow loader", "paced[delay_us=20000]", _BRIEF, device="cuda", verdict="hand-over"),
+    Case("GPU: slow loader", "paced[delay_us=10000]", _BRIEF, device="cuda", verdict="hand-over"),
     Case("GPU: a leak", "growing[place=device]", _BRIEF, device="cuda", remark="a leak: memory of the device grows"),
 )  # fmt: skip

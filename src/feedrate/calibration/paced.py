@@ -41,6 +41,9 @@ class Paced(Loader):
     boundary_us: int = knob(0)
     """More for the first batch of each later epoch."""
 
+    reads: int = knob(1, 8)
+    """Times that each block is read: a codec that is so much slower."""
+
     def stream(self, plan: Plan) -> Stream:
         if not self.overlap:
             yield from self._made(plan)
@@ -57,7 +60,7 @@ class Paced(Loader):
         numbers = count()
         with plan.open() as source:
             for block in plan.blocks():
-                columns = source.read(block)
+                columns = [source.read(block) for _ in range(self.reads)][-1]
                 for rows in block.batches():
                     self._dawdle(next(numbers), plan.epoch_batches)
                     yield columns.batch(rows)
