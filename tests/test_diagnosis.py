@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from feedrate.dataset import DataSet
-from feedrate.diagnosis import Diagnosis, diagnose, diagnoses
+from feedrate.diagnosis import Diagnosis, diagnose, diagnoses, goes_on
 from feedrate.isolation import Settings
 from feedrate.measurement import Failure, append, read, results
 from feedrate.nursery import Nursery
@@ -80,7 +81,7 @@ def test_a_wait_before_each_batch_is_found_in_the_hand_over(settings: Settings) 
 
 
 def test_a_slow_step_leaves_nothing_to_the_loader(settings: Settings) -> None:
-    found = taken_apart("sums/tiny/inline/lazy[wait_ms=50]/cpu", settings)
+    found = taken_apart("sums/tiny/inline/lazy[wait_ms=20]/cpu", replace(settings, seconds=0.4))
 
     assert found.verdict.family == "step", found.verdict.sentence
     facts = found.evidence.facts
@@ -136,3 +137,15 @@ def test_a_cold_epoch_is_measured_or_the_kernel_is_blamed(settings: Settings) ->
 
     assert bool(found.full) != bool(found.absent)
     assert found.full or "the kernel keeps" in found.absent
+
+
+def test_a_verdict_that_is_unsure_asks_for_more_replicates_within_bounds(decoding: Diagnosis) -> None:
+    clear = list(zip(decoding.measured, decoding.ladders, strict=True))
+    measured, ladder = clear[0]
+    # The same cell, in a process in which loading cost next to nothing.
+    free = replace(measured, full_windows=measured.step_windows), replace(ladder, rungs={"R0": ladder.rungs["R0"]})
+
+    assert goes_on(clear[:1], 2, 4)
+    assert not goes_on(clear, 2, 4)
+    assert goes_on([*clear, free], 2, 4)
+    assert not goes_on([*clear, free], 2, 3)

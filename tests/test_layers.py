@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("machine", "nvml", "environment", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it.
-    ("evidence", "ladder", "phrases", "weighing", "verdict"),
+    ("evidence", "ladder", "phrases", "thresholds", "weighing", "verdict"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
@@ -47,7 +47,18 @@ STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin", "calibration
 INSTRUMENTS = {"meter": {"loaders.resident"}, "cli.calibrate": {"calibration.cases"}}
 """What the core may name: the null loader, which defines what the step costs alone, and a table of cells."""
 NO_TORCH = {
-    *("errors", "measurement", "statistics", "evidence", "ladder", "phrases", "weighing", "verdict", "diagnosis"),
+    *(
+        "errors",
+        "measurement",
+        "statistics",
+        "evidence",
+        "ladder",
+        "phrases",
+        "thresholds",
+        "weighing",
+        "verdict",
+        "diagnosis",
+    ),
     *("report", "asv", "registry", "cell", "hookspecs", "cli"),
 }
 

@@ -10,7 +10,7 @@ import torch
 
 from feedrate import memory, nvml
 from feedrate.conditions import Clock, Look
-from feedrate.stopwatch import nap, now_s
+from feedrate.stopwatch import now_s, toil
 
 __all__ = ["Device"]
 
@@ -33,10 +33,10 @@ class Device:
         if self._cuda:
             torch.cuda.synchronize()
 
-    def nap(self, seconds: float) -> None:
-        """Keep the device from its work for so long; on the CPU, the calling thread."""
+    def delay(self, seconds: float) -> None:
+        """Keep the device from its work for so long; on the CPU, the calling thread with work of another kind."""
         if not self._cuda:
-            nap(seconds)
+            toil(seconds)
             return
         torch.cuda._sleep(round(seconds * self._ticks_per_s))
 

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from feedrate.measurement import Failure, Measurement
 from feedrate.verdict import Verdict, verdict
 from feedrate.weighing import Replicate, weighed
 
-__all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected"]
+__all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
 
 
 @dataclass(frozen=True)
@@ -70,31 +70,45 @@ class Diagnosis:
         return cls(tuple(map(Measurement.from_json, measured)), tuple(map(Ladder.from_json, ladders)))
 
 
-def diagnose(cell: str, settings: Settings, *, replicates: int = 3, cold: bool = False) -> Diagnosis | Failure:
+def diagnose(
+    cell: str, settings: Settings, *, replicates: int = 3, most: int = 0, cold: bool = False
+) -> Diagnosis | Failure:
     """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
 
-    `cold`: also measure one epoch with files that the page cache does not hold. The first replicate that fails is what
-    comes back; nothing is left of the processes, whatever happens.
+    `most`: go on up to so many while the verdict is unsure. `cold`: also measure one epoch with files that the page
+    cache does not hold. The first replicate that fails is what comes back; nothing is left of the processes, whatever
+    happens.
     """
     found: list[Replicate] = []
-    for one in dissected(cell, settings, replicates, cold=cold):
+    for one in dissected(cell, settings, replicates, most, cold=cold):
         if isinstance(one, Failure):
             return one
         found.append(one)
     return Diagnosis.of(found)
 
 
-def dissected(cell: str, settings: Settings, replicates: int, *, cold: bool) -> Iterator[Replicate | Failure]:
-    """Yield the replicates of a diagnosis as they come, each from a fresh process; a failure is the last."""
-    for number in range(replicates):
+def dissected(
+    cell: str, settings: Settings, replicates: int, most: int = 0, *, cold: bool = False
+) -> Iterator[Replicate | Failure]:
+    """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
+    found: list[Replicate] = []
+    while goes_on(found, replicates, most):
         with _in_memory() as folder:
             # Counting and profiling the step says the same in every process.
-            probe = {"memory": folder, "cold": cold, "facts": number == 0}
-            outcome, answer = answered(cell, replace(settings, replicate=number), probe)
+            probe = {"memory": folder, "cold": cold, "facts": not found}
+            outcome, answer = answered(cell, replace(settings, replicate=len(found)), probe)
         if isinstance(outcome, Failure):
             yield outcome
             return
-        yield outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))
+        found.append((outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))))
+        yield found[-1]
+
+
+def goes_on(found: Sequence[Replicate], replicates: int, most: int) -> bool:
+    """Whether another replicate is wanted after these: there are too few, or they leave it unsure."""
+    if len(found) < replicates:
+        return True
+    return len(found) < most and Diagnosis.of(found).verdict.kind == "unsure"
 
 
 _MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"

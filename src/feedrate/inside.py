@@ -54,6 +54,8 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
 def _profiled(loop: Loop, batches: Iterator[Batch], path: Path, *, on_cuda: bool) -> Trace:
     from torch.profiler import ProfilerActivity, profile
 
+    # The first of them may still be made when it is asked for.
+    loop.steps(batches, 1)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
     with profile(activities=activities, record_shapes=True) as profiler:
         loop.steps(batches, _STEPS)

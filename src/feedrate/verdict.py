@@ -9,6 +9,25 @@ from typing import Literal, TypeAlias
 from feedrate.evidence import Evidence, StepFacts
 from feedrate.phrases import NEXT_TRY, STAGE_WORDS, STEADY, factor, ms, told
 from feedrate.statistics import Estimate, replicates_for
+from feedrate.thresholds import (
+    BOUND,
+    BOUNDARY,
+    BUSY,
+    CONFIRMED,
+    EXPLAINED,
+    FULL_RATE,
+    MANY,
+    SERIAL,
+    SMALL_S,
+    STARTUP_EPOCHS,
+    STARTUP_S,
+    SUM,
+    TOGETHER,
+    TOLD,
+    TURNS,
+    UNSURE,
+    WORTH_OVERLAPPING,
+)
 
 __all__ = ["Family", "Kind", "Verdict", "verdict"]
 
@@ -19,39 +38,6 @@ Kind: TypeAlias = Literal[
 ]  # fmt: skip
 """`loader-bound` and `step-bound` alone: bound there, and the stage was not told apart."""
 Family: TypeAlias = Literal["loader", "step", "both", "unsure"]
-
-BOUND = 1.1
-"""T_F is explained by one of its sides alone when it is no more than so many times that side."""
-TOGETHER = 1.15
-"""The same for a side that was measured beside the other, which is the less exact measurement."""
-SERIAL = 0.3
-"""Less overlap than this is none."""
-TURNS = 0.5
-"""What the quicker side takes must make up so much of what T_F exceeds the slower side by, if they take turns."""
-SUM = 1.25
-"""Both together slower than one after the other by more than this: something else had the machine."""
-MANY = 20
-"""Replicates that nobody waits for."""
-WORTH_OVERLAPPING = 0.25
-"""Beside a loader so many times slower than the step, or more, overlap gains less than a faster loader could."""
-UNSURE = (0.05, 0.25)
-"""Stall shares: an interval that reaches from below the first to above the second says nothing."""
-TOLD = 0.4
-"""Share of the stall that a stage must have to be named."""
-STARTUP_EPOCHS, STARTUP_S = 3.0, 0.3
-"""Waiting longer for the first batch than so many epochs take, and than this, is what a user notices."""
-BOUNDARY = 0.5
-"""Share of the stall that falls to the beginnings of epochs."""
-EXPLAINED = 0.25
-"""Share of T_F that the parts may leave unexplained."""
-BUSY = 0.6
-"""Share of the step in which a device is busy; below, the host holds it back."""
-FULL_RATE = 0.05
-"""Share of the peak below which many small operators are what the step is busy with, on the CPU."""
-SMALL_S = 20e-6
-"""Seconds an operator takes on average when its dispatch costs as much as its work."""
-CONFIRMED = 0.5
-"""Share of a delay that must come back if the stage that it was put into binds."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from feedrate.beside import loader_beside, step_beside
 from feedrate.following import Following
 from feedrate.ladder import Delayed, Ladder, Rung
-from feedrate.stopwatch import nap
+from feedrate.stopwatch import toil
 
 if TYPE_CHECKING:
     from feedrate.batch import Batch
@@ -66,7 +66,7 @@ class Visits:
         """Every rung timed twice. `ready`: endless batches on the device for R0, through the transfer for R1."""
         self._ready = ready
         # The first one measures what a delay is counted in.
-        self.loop.device.nap(0.0)
+        self.loop.device.delay(0.0)
         self.loop.discard(self._train, max(1, self.ahead))
         full_s = self.loop.pace_s(self._train)
         for order in (_THERE, _BACK):
@@ -142,9 +142,13 @@ class Visits:
             work(1)
         else:
             self._paces[key] = self.loop.pace_s(work)
-        pace_s = self._paces[key]
-        total = effort.batches(pace_s, effort.least_batches, self.ahead, self.plan.epoch_batches)
-        return self.loop.windows(work, 1, -(-total // 2))[0]
+        total = effort.batches(self._paces[key], effort.least_batches, self.ahead, self.plan.epoch_batches)
+        return self.loop.windows(work, 1, self._whole(-(-total // 2)))[0]
+
+    def _whole(self, count: int) -> int:
+        """That many batches, or those of whole blocks if that is not much more: the last of a block may be smaller."""
+        block = max(block.batch_count for block in self.plan.stored_blocks)
+        return -(-count // block) * block if 2 * count >= block else count
 
     def _train(self, count: int) -> int:
         return self.loop.both(self.feed, count, [])
@@ -158,10 +162,10 @@ class Visits:
     def _train_one_slowly(self, stage: str, delay_s: float) -> int:
         batch = self.feed.take()
         if stage == "hand-over":
-            nap(delay_s)
+            toil(delay_s)
         self.loop.update(batch)
         if stage == "step":
-            self.loop.device.nap(delay_s)
+            self.loop.device.delay(delay_s)
         return len(batch)
 
     def _beside(self) -> tuple[tuple[Window, ...], tuple[Window, ...]]:

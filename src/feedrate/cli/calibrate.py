@@ -43,23 +43,38 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure the cases, and print expected against found: 0 when all are right, 1 when some are wrong."""
+    """Measure the cases, and print expected against found: 0 when all are right, 1 when some are wrong, 130 interrupted."""
     cases, registry = _chosen(options.only), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     found: list[Answer] = []
+    try:
+        for one in _answers(cells, options, shell):
+            found.append(one)
+    except KeyboardInterrupt:
+        shell.err.print("feedrate: interrupted; this is what there is")
+        _print(found, options, shell)
+        return 130
+    _print(found, options, shell)
+    return int(any(one.right is False for one in found))
+
+
+def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:
     with Nursery.opened(shell.environ) as nursery, answers_progress(shell.err, quiet=options.quiet) as progress:
         settings = _settings(options, shell, nursery)
-        for case in cases:
-            progress.begin(case.name, len(cases) - len(found))
-            found.append(_absent(case, cells[case]) or answer(case, settings))
-            progress.end(found[-1])
+        for place, (case, cell) in enumerate(cells.items()):
+            progress.begin(case.name, len(cells) - place)
+            found = _absent(case, cell) or answer(case, settings)
+            progress.end(found)
+            yield found
+
+
+def _print(found: Sequence[Answer], options: Namespace, shell: Shell) -> None:
     if options.json:
         shell.print_json([asdict(one) for one in found])
     else:
         show(shell.out, found)
-    return int(any(one.right is False for one in found))
 
 
 def _chosen(names: Sequence[str]) -> Sequence[Case]:

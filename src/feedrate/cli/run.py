@@ -45,12 +45,12 @@ def arguments(parser: ArgumentParser) -> None:
     add_size(what.add_argument)
     what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
     add_plugin(what.add_argument)
-    add_how(parser, replicates=1)
+    add_how(parser, replicates=1, says="1")
     _add_plumbing(parser)
 
 
-def add_how(parser: ArgumentParser, *, replicates: int) -> None:
-    """Add how a cell is measured, where everything lies, and what comes back."""
+def add_how(parser: ArgumentParser, *, replicates: int | None, says: str) -> None:
+    """Add how a cell is measured, where everything lies, and what comes back; `says` is what no option means."""
     how = parser.add_argument_group("how")
     how.add_argument(
         "--replicates",
@@ -58,7 +58,7 @@ def add_how(parser: ArgumentParser, *, replicates: int) -> None:
         type=_positive(int),
         default=replicates,
         metavar="N",
-        help=f"fresh processes a cell: {replicates}",
+        help=f"fresh processes a cell: {says}",
     )
     how.add_argument(
         "--seconds", type=_positive(float), default=0.4, metavar="S", help="aim of each time that is measured: 0.4"

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["arguments", "chosen", "run"]
 
+_LEAST, _MOST = 3, 6
+"""Replicates when nobody says how many."""
 _FORMS = "a cell is three words (workload loader step) or workload/size/loader/step/device"
 
 
@@ -36,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
     what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
     what.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
     add_plugin(what.add_argument)
-    add_how(parser, replicates=3)
+    add_how(parser, replicates=None, says=f"{_LEAST}, and up to {_MOST} while it is unsure")
 
 
 def run(options: Namespace, shell: Shell) -> int:
@@ -85,20 +87,22 @@ def chosen(words: Sequence[str], size: str | None, device: str | None, registry:
 
 def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) -> tuple[Diagnosis | None, Failure | str]:
     """What there is after the last replicate, and what ended it early, if something did."""
-    from feedrate.diagnosis import Diagnosis, dissected
+    from feedrate.diagnosis import Diagnosis, dissected, goes_on
 
     found: list[Replicate] = []
+    least, most = (_LEAST, _MOST) if options.replicates is None else (options.replicates, 0)
     ended: Failure | str = ""
     try:
         with run_progress(shell.err, quiet=options.quiet) as progress:
-            progress.begin(str(cell), options.replicates)
-            for one in dissected(str(cell), how, options.replicates, cold=options.cold):
+            progress.begin(str(cell), least)
+            for one in dissected(str(cell), how, least, most, cold=options.cold):
                 if isinstance(one, Failure):
                     progress.end(one)
                     return None, one
                 found.append(one)
                 progress.end(one[0])
-                progress.begin(str(cell), options.replicates - len(found))
+                if goes_on(found, least, most):
+                    progress.begin(str(cell), max(1, least - len(found)))
     except KeyboardInterrupt:
         ended = "interrupted"
         shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
