@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +43,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure the cases, and print expected against found: 0 when all are right, 1 when some are wrong, 130 interrupted."""
+    """Measure the cases, and print expected against found: 0 all right, 1 some wrong, 130 interrupted."""
     cases, registry = _chosen(options.only), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
