@@ -34,7 +34,11 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
     (Unfaithful(fault="reordered"), {"keeps the planned order"}, "is planned (14 such places of 203)"),
     (Unfaithful(fault="swapped"), {"keeps the planned order"}, "epoch 0 serves row"),
     (lying_rows.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
-    (Unfaithful(fault="short"), {"serves each row once"}, "0 times instead of once"),
+    (
+        Unfaithful(fault="short"),
+        {"serves each row once", "cuts the planned batches"},
+        "0 times instead of once",
+    ),
     (Unfaithful(fault="split"), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
     (lying_rows.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
     (Unfaithful(fault="corrupted"), {"serves the generated values"}, "is wrong (1 such rows of"),
