@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from feedrate.diagnosis import diagnose
 from feedrate.isolation import measure
-from feedrate.measurement import Failure, Measurement
+from feedrate.measurement import Failure
 from feedrate.stopwatch import now_s
-from feedrate.validity import doubts, remarks
+from feedrate.validity import disturbed, doubts, remarks
 
 if TYPE_CHECKING:
     from feedrate.calibration.cases import Case
@@ -66,7 +65,7 @@ def _diagnosed(case: Case, settings: Settings) -> _Found:
     if isinstance(outcome, Failure):
         return _failed(outcome)
     found = outcome.verdict
-    excused = found.kind == "unsure" or any(_disturbed(outcome.measured))
+    excused = found.kind == "unsure" or any(map(disturbed, outcome.measured))
     return _Found(found.kind, found.sentence, found.kind == case.verdict, excused)
 
 
@@ -78,13 +77,8 @@ def _measured(case: Case, settings: Settings) -> _Found:
     said = [*doubts(outcome), *remarks(outcome)]
     fitting = next((line for line in said if case.remark and case.remark in line), "")
     what = case.expected if fitting else f"a number{', and other remarks' if said else ''}"
-    return _Found(what, fitting or "; ".join(said), bool(fitting), any(_disturbed([outcome])))
+    return _Found(what, fitting or "; ".join(said), bool(fitting), disturbed(outcome))
 
 
 def _failed(failure: Failure) -> _Found:
     return _Found(f"failed, {failure.why}", failure.reason, right=False, excused=False)
-
-
-def _disturbed(measured: Iterable[Measurement]) -> Iterator[str]:
-    for one in measured:
-        yield from doubts(one)

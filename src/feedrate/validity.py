@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from feedrate.conditions import Clock
     from feedrate.measurement import Measurement
 
-__all__ = ["doubts", "read_from_disk", "refusals", "remarks", "said", "twins"]
+__all__ = ["disturbed", "doubts", "read_from_disk", "refusals", "remarks", "said", "twins"]
 
 _SLOW_CLOCK = 0.75
 """Share of the default clock below which a GPU does not show what it can do."""
@@ -95,7 +95,7 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     found = measurement.conditions
     if found is None:
         return
-    if found.foreign_cores > _FOREIGN_WORD * found.cores and not any(doubts(measurement)):
+    if disturbed(measurement) and not any(doubts(measurement)):
         yield "others kept more than a tenth of the cores busy while it was measured"
     asked, resolved = measurement.observed.get("workers requested"), measurement.observed.get("workers resolved")
     if asked is not None and resolved is not None and asked != resolved:
@@ -107,6 +107,12 @@ def said(measurements: Iterable[Measurement]) -> Iterator[str]:
     found = tuple(measurements)
     yield from dict.fromkeys(f"doubtful: {doubt}" for one in found for doubt in doubts(one))
     yield from dict.fromkeys(remark for one in found for remark in remarks(one))
+
+
+def disturbed(measurement: Measurement) -> bool:
+    """Whether others kept so much of the machine busy that a second measurement may well differ."""
+    found = measurement.conditions
+    return found is not None and found.foreign_cores > _FOREIGN_WORD * found.cores
 
 
 def read_from_disk(read_bytes: int | None, served_bytes: float) -> bool:
