@@ -67,6 +67,8 @@ BUSY = StepFacts(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operato
         (evidence(*SLOW_LOADER, {"copy": 4, "hand-over": 5, "decode": 5, "read warm": 4}), "loader-bound"),
         (evidence(10, 10, 20), "no overlap"),
         (evidence(10, 12, 22), "no overlap"),
+        (evidence(10, 12, 22, contention_s=seconds(0.1), loader_beside_s=seconds(12)), "no overlap"),
+        (evidence(66, 8, 80, contention_s=Estimate(-0.016, 0.04), loader_beside_s=seconds(11)), "unsure"),
         (evidence(4, 40, 44, {"decode": 38}), "decode"),
         (evidence(10, 5, 20, contention_s=seconds(9.5), loader_beside_s=seconds(8)), "contention"),
         (evidence(10, 5, 20, contention_s=seconds(1), loader_beside_s=seconds(18)), "contention"),

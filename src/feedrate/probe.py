@@ -74,7 +74,7 @@ class Probe:
         start = now_s()
         with resident() as batches, prepared(self.cell.loader, plan, _READY) as host:
             visits = Visits(loop, feed, plan, self._switch, self.cell.loader.ahead_batches(plan), self._lacking)
-            self._ladder = visits.ladder({"R0": batches, "R1": host})
+            self._ladder = visits.ladder({"R0": batches} if self.cell.loader.null else {"R0": batches, "R1": host})
         self._spent_s = now_s() - start
 
     def found(self, loop: Loop, plan: Plan, resident: Resident) -> Mapping[str, object]:

@@ -144,6 +144,10 @@ def _both_sides(seen: Evidence) -> Verdict | None:
     excess_s, shorter_s = full_s - slower_s, min(seen.step_s.mean, seen.loader_s.mean)
     if seen.overlap.mean <= SERIAL and shorter_s >= TURNS * excess_s:
         said = f"{ms(seen.loader_s.mean)} of loading and {ms(seen.step_s.mean)} of training take turns"
+        beside_s = seen.contention_s
+        if beside_s is not None and beside_s.half is not None and beside_s.high >= excess_s:
+            said += f", or slow each other down: c_S is {ms(beside_s.mean)} +-{ms(beside_s.half)}"
+            return _made(seen, "unsure", said, 1.0, STEADY)
         return _made(seen, "no overlap", said, full_s / slower_s)
     if beside is not None:
         said = f"{ms(full_s - beside)} a batch go where neither side alone explains it: a short queue and jitter"

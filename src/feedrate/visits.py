@@ -33,6 +33,7 @@ _BACK = ("R2", "R3", "R4", "R1", "R0")
 """The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
 """
 _UNREAD = "the loader does not read through the plan's source, so the source cannot be swapped"
+_THERE_ALREADY = "the loader serves batches that are there already"
 _ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
 
 
@@ -63,7 +64,10 @@ class Visits:
         self._following = Following(self.feed, self.plan, self.switch, self.ahead)
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
-        """Every rung timed twice. `ready`: endless batches on the device for R0, through the transfer for R1."""
+        """Every rung timed twice.
+
+        `ready`: endless batches on the device for R0, and through the transfer for R1; without, R1 is not measured.
+        """
         self._ready = ready
         # The first one measures what a delay is counted in.
         self.loop.device.delay(0.0)
@@ -97,6 +101,9 @@ class Visits:
         """One window of a rung or with a delay; None, and the reason kept, where that cannot be."""
         if name in self._ready:
             return self._visited_ready(name)
+        if name == "R1":
+            self._absent[name] = _THERE_ALREADY
+            return None
         if name in _AT_CONSUMER:
             self._turned("files")
             return self._timed(name, lambda n: self._train_slowly(n, name, delay_s))

@@ -25,7 +25,10 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
     Differences are taken inside a replicate and averaged over replicates, so what a process has in common with itself
     cancels.
     """
-    both = tuple(zip(map(_pooled, measured, ladders), ladders, strict=True))
+    return _weighed(tuple(zip(map(_pooled, measured, ladders), ladders, strict=True)))
+
+
+def _weighed(both: Sequence[Replicate]) -> Evidence:
     pooled = tuple(measurement for measurement, _ in both)
     return Evidence(
         step_s=_mean(one.step_batch_s for one in pooled),
@@ -36,7 +39,7 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
         loader_ceiling=_mean(one.loader_ceiling for one in pooled),
         step_ceiling=_mean(one.step_ceiling for one in pooled),
         overlap=_mean(one.overlap for one in pooled),
-        replicates=len(measured),
+        replicates=len(both),
         parts={name: part for name, part in _parts(both) if " + " not in name},
         lumped={name: part for name, part in _parts(both) if " + " in name},
         unexplained_s=_all(both, _unexplained_s),
@@ -44,12 +47,12 @@ def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evide
         loader_beside_s=_all(both, lambda m, ladder: _batch_s(ladder.loader_beside, m)),
         coupling_s=_all(both, _coupling_s),
         slopes=dict(_slopes(both)),
-        readers=statistics.fmean(ladder.readers for ladder in ladders),
-        first_batch_s=statistics.fmean(one.first_batch_s for one in measured),
-        boundary_s=_known_mean(ladder.boundary_s for ladder in ladders),
-        epoch_batches=ladders[0].epoch_batches,
-        device=measured[0].cell.rpartition("/")[2],
-        facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
+        readers=statistics.fmean(ladder.readers for _, ladder in both),
+        first_batch_s=statistics.fmean(one.first_batch_s for one in pooled),
+        boundary_s=_known_mean(ladder.boundary_s for _, ladder in both),
+        epoch_batches=both[0][1].epoch_batches,
+        device=pooled[0].cell.rpartition("/")[2],
+        facts=next((ladder.facts for _, ladder in both if ladder.facts), None),
     )
 
 

@@ -26,6 +26,8 @@ __all__ = ["show"]
 
 _WIDTH = 40
 """Characters of the longest bar."""
+_NOTHING = 0.05
+"""Share of the slower side below which the quicker one is hidden in what windows scatter by."""
 _WHAT = {
     "R0": "batches that are ready on the device",
     "R1": "+ bringing them there, in the model's dtypes",
@@ -142,13 +144,20 @@ def _figures(taken: Estimate | None) -> tuple[str, str]:
 
 def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
     ceilings = (factor(max(1.0, found.mean)) for found in (evidence.loader_ceiling, evidence.step_ceiling))
-    overlap = f"overlap {evidence.overlap.mean:.2f} (1 perfect, 0 one after the other)"
-    yield "ceilings", f"{' for a perfect loader, '.join(ceilings)} for a perfect step; {overlap}"
+    yield "ceilings", f"{' for a perfect loader, '.join(ceilings)} for a perfect step; {_overlap(evidence)}"
     yield "beside", _beside(evidence)
     yield "delays", _delays(evidence)
     if evidence.facts is not None:
         yield "step", _facts(evidence)
     yield "start-up", f"first batch after {number(evidence.first_batch_s)} s, {evidence.epoch_batches} batches an epoch"
+
+
+def _overlap(evidence: Evidence) -> str:
+    quicker, slower = sorted((evidence.step_s.mean, evidence.loader_s.mean))
+    # It is what T_F scatters by over what the quicker side takes.
+    if quicker < _NOTHING * slower:
+        return "the quicker side takes next to nothing, so overlap says nothing"
+    return f"overlap {evidence.overlap.mean:.2f} (1 perfect, 0 one after the other)"
 
 
 def _beside(evidence: Evidence) -> str:
