@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from liars import honest, left
+from liars import left
 
 from feedrate.batch import Columns
+from feedrate.calibration.unfaithful import honest
 from feedrate.errors import DataError
 from feedrate.loader import Loader, Stream
 from feedrate.plan import Plan

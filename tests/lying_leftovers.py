@@ -9,8 +9,9 @@ from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from threading import Event, Thread
 
-from liars import honest, left
+from liars import left
 
+from feedrate.calibration.unfaithful import honest
 from feedrate.loader import Loader, Stream
 from feedrate.plan import Plan
 

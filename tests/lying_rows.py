@@ -1,4 +1,4 @@
-"""Loaders that serve other rows, batches or values than they should."""
+"""Loaders that serve other rows, batches or values than they should, besides those of `feedrate.calibration`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 
 import torch
-from liars import changed, honest
 
 from feedrate.batch import Batch
+from feedrate.calibration.unfaithful import Unfaithful, changed, honest
 from feedrate.loader import Loader, Stream
 from feedrate.plan import Plan
 
@@ -17,56 +17,14 @@ runs = count()
 
 
 @dataclass(frozen=True)
-class DoublesARow(Loader):
-    name = "doubles_a_row"
-
-    def stream(self, plan: Plan) -> Stream:
-        return honest(plan, lambda number, rows: torch.cat([rows, rows[-1:]]) if number == 1 else rows)
-
-
-@dataclass(frozen=True)
-class DropsARow(Loader):
-    name = "drops_a_row"
-
-    def stream(self, plan: Plan) -> Stream:
-        return honest(plan, lambda number, rows: rows[:-1] if number == 1 else rows)
-
-
-@dataclass(frozen=True)
-class TurnsABatchAround(Loader):
-    name = "turns_a_batch_around"
-
-    def stream(self, plan: Plan) -> Stream:
-        return honest(plan, lambda number, rows: torch.cat([rows[:1], rows[1:].flip(0)]) if number == 1 else rows)
-
-
-@dataclass(frozen=True)
-class SwapsBatches(Loader):
-    name = "swaps_batches"
-
-    def stream(self, plan: Plan) -> Stream:
-        batches = list(honest(plan))
-        yield from (batches[1], batches[0], *batches[2:])
-
-
-@dataclass(frozen=True)
-class SaysItShuffles(TurnsABatchAround):
+class SaysItShuffles(Loader):
     """Free to reorder batches, but not the rows in one."""
 
     name = "says_it_shuffles"
     keeps_order = False
 
-
-@dataclass(frozen=True)
-class SplitsABatch(Loader):
-    name = "splits_a_batch"
-
     def stream(self, plan: Plan) -> Stream:
-        for number, batch in enumerate(honest(plan)):
-            half = len(batch) // 2 if number == 1 else 0
-            if half:
-                yield Batch(batch.ids[:half], {name: tensor[:half] for name, tensor in batch.tensors.items()})
-            yield Batch(batch.ids[half:], {name: tensor[half:] for name, tensor in batch.tensors.items()})
+        return Unfaithful(fault="reordered").stream(plan)
 
 
 @dataclass(frozen=True)
@@ -91,17 +49,6 @@ class CutsElsewhere(Loader):
                 if number == 0:
                     batches[:2] = [batches[0][:-1], torch.cat([batches[0][-1:], batches[1]])]
                 yield from (columns.batch(rows) for rows in batches)
-
-
-@dataclass(frozen=True)
-class ChangesABit(Loader):
-    name = "changes_a_bit"
-
-    def stream(self, plan: Plan) -> Stream:
-        for number, batch in enumerate(honest(plan)):
-            y = batch.tensors["y"].clone()
-            y[0] = torch.nextafter(y[0], y[0] + 1) if number == 1 else y[0]
-            yield changed(batch, "y", y)
 
 
 @dataclass(frozen=True)
@@ -140,26 +87,6 @@ class ForgetsATensor(Loader):
     def stream(self, plan: Plan) -> Stream:
         for batch in honest(plan):
             yield Batch(batch.ids, {"x": batch.tensors["x"]})
-
-
-@dataclass(frozen=True)
-class ReusesMemory(Loader):
-    name = "reuses_memory"
-
-    def stream(self, plan: Plan) -> Stream:
-        memory = torch.empty(plan.most_batch_rows)
-        for batch in honest(plan):
-            yield changed(batch, "y", memory[: len(batch)].copy_(batch.tensors["y"]))
-
-
-@dataclass(frozen=True)
-class ReusesIds(Loader):
-    name = "reuses_ids"
-
-    def stream(self, plan: Plan) -> Stream:
-        memory = torch.empty(plan.most_batch_rows, dtype=torch.int64)
-        for batch in honest(plan):
-            yield Batch(memory[: len(batch)].copy_(batch.ids), batch.tensors)
 
 
 @dataclass(frozen=True)

@@ -40,22 +40,6 @@ class PlainStep(Step):
 
 
 @dataclass(frozen=True)
-class ReturnsNaN(PlainStep):
-    name = "returns_nan"
-
-    def answer(self, value: Tensor, batch: Batch) -> Tensor:
-        return value.detach() * torch.nan
-
-
-@dataclass(frozen=True)
-class ReturnsZero(PlainStep):
-    name = "returns_zero"
-
-    def answer(self, value: Tensor, batch: Batch) -> Tensor:
-        return value.detach() * 0
-
-
-@dataclass(frozen=True)
 class ReturnsItsGraph(PlainStep):
     name = "returns_its_graph"
 
@@ -69,14 +53,6 @@ class FreezesAParameter(PlainStep):
 
     def prepare(self, model: nn.Module) -> None:
         next(model.parameters()).requires_grad_(False)
-
-
-@dataclass(frozen=True)
-class ClimbsUphill(PlainStep):
-    name = "climbs_uphill"
-
-    def backward(self, value: Tensor) -> None:
-        (-value).backward()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from feedrate import hookimpl, knob
 from feedrate.loader import Loader
 from feedrate.loaders.inline import Inline
 from feedrate.step import Step
-from feedrate.steps.fp32 import Fp32
 
 if TYPE_CHECKING:
     import torch
@@ -68,67 +67,28 @@ class Troubled(Loader):
 
 
 @dataclass(frozen=True)
-class Doubling(Loader):
-    """Serves every row of a block twice, so that it looks fast."""
+class Failing(Step):
+    """Raises."""
 
-    name = "doubling"
-
-    def stream(self, plan: Plan) -> Stream:
-        for batch in Inline().stream(plan):
-            yield batch
-            yield batch
-
-
-@dataclass(frozen=True)
-class Corrupting(Loader):
-    """Serves a wrong value."""
-
-    name = "corrupting"
-
-    def stream(self, plan: Plan) -> Stream:
-        for batch in Inline().stream(plan):
-            batch.tensors["x"][0, 0] += 1
-            yield batch
-
-
-@dataclass(frozen=True)
-class Faulty(Step):
-    """Trains wrongly, as `fault` says."""
-
-    name = "faulty"
-    fault: str = knob("raise", "zero", "nan", "frozen", "climbing")
+    name = "failing"
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
-        plain = Fp32().bind(model, loss, optimizer)
-        sign = -1.0
+        del model, loss, optimizer
 
         def update(batch: Batch) -> Tensor:
-            import torch
-
-            if self.fault == "raise":
-                raise RuntimeError("the step had enough")
-            if self.fault == "climbing":
-                optimizer.zero_grad()
-                value = loss(model(batch.tensors), batch.tensors)
-                (sign * value).backward()
-                optimizer.step()
-                return value.detach()
-            if self.fault == "frozen":
-                return loss(model(batch.tensors), batch.tensors).detach()
-            value = plain(batch)
-            return torch.zeros_like(value) if self.fault == "zero" else value * float("nan")
+            raise RuntimeError(f"the step had enough of {len(batch)} rows")
 
         return update
 
 
 @hookimpl
 def loaders() -> tuple[type[Loader], ...]:
-    return Troubled, Doubling, Corrupting
+    return (Troubled,)
 
 
 @hookimpl
 def steps() -> tuple[type[Step], ...]:
-    return (Faulty,)
+    return (Failing,)
 
 
 @hookimpl

@@ -30,9 +30,17 @@ def test_list_names_what_is_there_what_is_missing_and_how_to_get_it(tmp_path: Pa
     assert done.returncode == 0
     assert re.search(r"^plain +ready", done.stdout, re.MULTILINE)
     assert "Do nothing special. depth=2|4" in done.stdout
-    assert "on request" in done.stdout
+    assert "on request" not in done.stdout
+    assert "`feedrate list --all` shows them" in done.stdout
     assert "needs the package 'nope': `pip install nope` provides it" in done.stdout
     assert "This is not in the list" not in done.stdout
+
+
+def test_list_names_what_is_hidden_when_all_is_asked_for(tmp_path: Path) -> None:
+    done = feedrate(tmp_path, "list", "--all", "--plugin", str(PLUGIN))
+
+    assert re.search(r"^stuck +on request", done.stdout, re.MULTILINE)
+    assert re.search(r"^paced +on request +calibration", done.stdout, re.MULTILINE)
 
 
 def test_list_is_plain_text_when_it_is_piped(tmp_path: Path) -> None:

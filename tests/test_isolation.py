@@ -204,11 +204,13 @@ def first_worker(root: int) -> int:
 @pytest.mark.parametrize(
     ("loader", "step", "text"),
     [
-        ("doubling", "none", "does not hold the rows"),
-        ("corrupting", "none", "'x' of row"),
+        ("unfaithful", "none", "does not hold the rows"),
+        ("unfaithful[fault=short]", "none", "the stream ends after"),
+        ("unfaithful[fault=stale]", "none", "was written again while it was held"),
+        ("unfaithful[fault=corrupted]", "none", "'y' of row"),
         ("inline", "faulty[fault=zero]", "is not above 0"),
-        ("inline", "faulty[fault=nan]", "is not finite"),
-        ("inline", "faulty[fault=frozen]", "must fall"),
+        ("inline", "faulty", "is not finite"),
+        ("inline", "faulty[fault=frozen]", "no parameter moved"),
         ("inline", "faulty[fault=climbing]", "must fall"),
     ],
 )
@@ -230,7 +232,7 @@ def test_a_long_name_of_the_temporary_folder_breaks_no_worker(
 
 
 def test_an_exception_in_the_step_names_it(settings: Settings) -> None:
-    outcome = failure("sums/tiny/inline/faulty/cpu", settings)
+    outcome = failure("sums/tiny/inline/failing/cpu", settings)
     assert outcome.why == "exception"
     assert "RuntimeError: the step had enough" in outcome.reason
     assert "the step had enough" in Path(outcome.log).read_text()

@@ -15,34 +15,28 @@ PACKAGE = Path(feedrate.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
-    ("errors", "measurement", "statistics", "frame", "machine", "nvml", "environment", "strategy"),
+    (
+        *("errors", "conditions", "measurement", "validity", "statistics", "frame"),
+        *("machine", "nvml", "environment", "strategy"),
+    ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "weighing", "verdict", "comparison"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
     (
-        "loader",
-        "step",
-        "workload",
-        "transfer",
-        "buffers",
-        "processes",
-        "served",
-        "stopwatch",
-        "memory",
-        "stock",
-        "switch",
+        *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
+        *("stopwatch", "memory", "surroundings", "stock", "switch"),
     ),
     # Who offers what, and what they promise.
     ("hookspecs", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
-    ("models", "loaders", "steps", "workloads", "builtin"),
+    ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter"),
         *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
-        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis"),
+        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
     ),
     ("blocks",),
     # Tables, pages, history.
@@ -50,9 +44,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "__main__"),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
-STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin"}
-INSTRUMENTS = {"meter": {"loaders.resident"}}
-"""The one strategy that the core may name: what the step costs alone is defined by the null loader."""
+STRATEGIES = {"models", "loaders", "steps", "workloads", "builtin", "calibration"}
+INSTRUMENTS = {"meter": {"loaders.resident"}, "cli.calibrate": {"calibration.cases"}}
+"""What the core may name: the null loader, which defines what the step costs alone, and a table of cells."""
 NO_TORCH = {
     *(
         "errors",

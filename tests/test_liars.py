@@ -14,6 +14,8 @@ import pytest
 from liars import left
 from sums import Sums
 
+from feedrate.calibration.faulty import Faulty
+from feedrate.calibration.unfaithful import Unfaithful
 from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Trial, check, title, unwritten
 from feedrate.contract.again import streams_in_a_spawned_process
 from feedrate.contract.damage import names_a_missing_file, names_a_truncated_file
@@ -21,19 +23,25 @@ from feedrate.errors import ContractError
 from feedrate.loader import Loader
 from feedrate.loaders.inline import Inline
 from feedrate.step import Step
+from feedrate.strategy import Strategy
 from feedrate.workload import Workload
 
 SPAWN = title(streams_in_a_spawned_process)
 
 LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
-    (lying_rows.DoublesARow(), {"serves each row once"}, "epoch 0 serves row"),
-    (lying_rows.DropsARow(), {"serves each row once"}, "0 times instead of once (1 such rows of 203)"),
-    (lying_rows.TurnsABatchAround(), {"keeps the planned order"}, "is planned (14 such places of 203)"),
-    (lying_rows.SwapsBatches(), {"keeps the planned order"}, "epoch 0 serves row"),
+    (Unfaithful(fault="doubled"), {"serves each row once"}, "epoch 0 serves row"),
+    (Unfaithful(fault="dropped"), {"serves each row once"}, "0 times instead of once (1 such rows of 203)"),
+    (Unfaithful(fault="reordered"), {"keeps the planned order"}, "is planned (14 such places of 203)"),
+    (Unfaithful(fault="swapped"), {"keeps the planned order"}, "epoch 0 serves row"),
     (lying_rows.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
-    (lying_rows.SplitsABatch(), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
+    (
+        Unfaithful(fault="short"),
+        {"serves each row once", "cuts the planned batches"},
+        "0 times instead of once",
+    ),
+    (Unfaithful(fault="split"), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
     (lying_rows.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
-    (lying_rows.ChangesABit(), {"serves the generated values"}, "is wrong (1 such rows of"),
+    (Unfaithful(fault="corrupted"), {"serves the generated values"}, "is wrong (1 such rows of"),
     (lying_rows.FillsHoles(), {"serves the generated values"}, "'unsure' of row"),
     (lying_rows.WidensTooFar(), {"serves the generated values"}, "'y' is torch.float64 (16,) instead of torch.float32"),
     (lying_rows.AddsAnAxis(), {"serves the generated values"}, "'y' is torch.float32 (16, 1) instead of"),
@@ -42,8 +50,8 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
         {"serves the generated values"},
         "has the tensors ['x'] instead of",
     ),
-    (lying_rows.ReusesMemory(), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
-    (lying_rows.ReusesIds(), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
+    (Unfaithful(fault="stale"), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
+    (Unfaithful(fault="stale_ids"), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
     (lying_rows.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
     (lying_rows.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
     (lying_rows.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),
@@ -70,15 +78,15 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
 )
 
 LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
-    (lying_steps.ReturnsNaN(), "returns a loss", "update 0 returns the loss nan, not a finite one above 0"),
-    (lying_steps.ReturnsZero(), "returns a loss", "update 0 returns the loss 0"),
+    (Faulty(fault="nan"), "returns a loss", "update 0 returns the loss nan, not a finite one above 0"),
+    (Faulty(fault="zero"), "returns a loss", "update 0 returns the loss 0"),
     (lying_steps.ReturnsItsGraph(), "returns a loss", "attached to its graph"),
     (
         lying_steps.FreezesAParameter(),
         "moves the parameters",
         "leave 'inner.weight' where it was (1 such parameters of 4)",
     ),
-    (lying_steps.ClimbsUphill(), "learns like plain training", "where plain fp32 lowers it by"),
+    (Faulty(fault="climbing"), "learns like plain training", "where plain fp32 lowers it by"),
     (lying_steps.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
     (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
 )
@@ -104,6 +112,10 @@ LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
 )
 
 
+def named(value: object) -> str:
+    return str(value) if isinstance(value, Strategy) else ""
+
+
 @pytest.fixture
 def trial(sums_trial: Trial) -> Iterator[Trial]:
     """Two epochs of `Sums`, short patience, and nothing left of the liars afterwards."""
@@ -115,7 +127,7 @@ def broken(strategy: Loader | Step | Workload, trial: Trial) -> dict[str, str]:
     return {name: str(error) for name, error in check(strategy, trial) if error is not None}
 
 
-@pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=named)
 def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
     liar: Loader, promises: set[str], text: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -131,14 +143,14 @@ def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
     assert "\n" not in first
 
 
-@pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=named)
 def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, trial: Trial) -> None:
     caught = broken(liar, trial)
     assert set(caught) == {promise}
     assert text in caught[promise]
 
 
-@pytest.mark.parametrize(("liar", "promises", "text"), LYING_WORKLOADS, ids=lambda value: getattr(value, "name", ""))
+@pytest.mark.parametrize(("liar", "promises", "text"), LYING_WORKLOADS, ids=named)
 def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, promises: set[str], text: str) -> None:
     caught = broken(liar, unwritten(liar))
     assert set(caught) == promises

@@ -63,9 +63,16 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: 
 
 def test_what_ships_comes_through_the_same_hooks(registry: Registry) -> None:
     assert registry.broken == ()
-    assert {registry.origins[key] for key in ("loader/inline", "step/fp32", "workload/fxseq")} == {"builtin"}
+    own = {registry.origins[key] for key in ("loader/inline", "step/fp32", "workload/fxseq", "workload/known")}
+    assert own == {"builtin", "calibration"}
     assert len(registry.origins) == len(registry.loaders) + len(registry.steps) + len(registry.workloads)
     assert registry.origins["loader/inline"] == "builtin"
+
+
+def test_what_only_calibrates_is_hidden(registry: Registry) -> None:
+    mine = {key.partition("/")[2] for key, origin in registry.origins.items() if origin == "calibration"}
+    every = (*registry.loaders.values(), *registry.steps.values(), *registry.workloads.values())
+    assert {one.name for one in every if one.hidden} == {*mine, "resident"}
 
 
 def test_every_strategy_is_listed_by_its_own_name_at_its_defaults(registry: Registry) -> None:

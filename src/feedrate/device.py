@@ -1,12 +1,15 @@
-"""Memory of the device that a cell runs on; on the CPU there is nothing to account for."""
+"""The device that a cell runs on, its memory and its clock; on the CPU there is little to account for."""
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
+from typing import Any
 
 import torch
 
-from feedrate import memory
+from feedrate import memory, nvml
+from feedrate.conditions import Clock, Look
 from feedrate.stopwatch import now_s, toil
 
 __all__ = ["Device"]
@@ -19,7 +22,11 @@ class Device:
 
     def __init__(self, name: str) -> None:
         self._cuda = name == "cuda"
+        self._clocks: list[Clock] = []
         self._idle_free = torch.cuda.mem_get_info()[0] if self._cuda else 0
+        self._uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}" if self._cuda else ""
+        # This process is one of them by now.
+        self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._cuda else 0
 
     def synchronize(self) -> None:
         """Wait until all that was started on it is done."""
@@ -64,3 +71,18 @@ class Device:
             "device_reserved_peak_bytes": torch.cuda.max_memory_reserved() if self._cuda else None,
             "device_used_peak_bytes": self._idle_free - torch.cuda.mem_get_info()[0] if self._cuda else None,
         }
+
+    def note_clock(self) -> None:
+        """Remember how fast the device runs; to be called when it has just been busy."""
+        found = nvml.clock(self._uuid) if self._cuda else None
+        if found is not None:
+            self._clocks.append(found)
+
+    def state(self) -> dict[str, Any]:
+        """The fields of `Conditions` that are about the device."""
+        return {"clocks": tuple(self._clocks), "gpu_strangers": self._strangers}
+
+    def look(self, epochs: float) -> Look:
+        """What is held at this moment, when so many epochs were served."""
+        host = memory.own_bytes(memory.family(os.getpid()))
+        return Look(epochs, host, memory.shm_bytes(), torch.cuda.memory_allocated() if self._cuda else None)

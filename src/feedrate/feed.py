@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from feedrate.errors import ContractError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -38,8 +40,14 @@ class Feed:
         return tuple(rows.split(self._sizes))
 
     def take(self) -> Batch:
-        """The next batch."""
-        batch = next(self._stream)
+        """The next batch.
+
+        Raises:
+            ContractError: there is none: no plan that is measured has an end that anybody reaches.
+        """
+        batch = next(self._stream, None)
+        if batch is None:
+            raise ContractError(f"the stream ends after {self.taken} batches, long before its plan")
         # A copy: the ids may lie in a buffer that returns to the loader with the batch.
         self._rows.frombytes(batch.ids.numpy().tobytes())
         self._sizes.append(len(batch.ids))

@@ -17,7 +17,10 @@ __all__ = ["frame"]
 _PLACE = ("cell", "workload", "size", "loader", "step", "device")
 _RECORD = ("run", "replicate", "started", "log", "machine", "commit")
 _TEXTS = ("page_cache",)
-_SEQUENCES = ("step_windows", "loader_windows", "full_windows", "full_batch_s", "requested", "observed", "environment")
+_SEQUENCES = (
+    *("step_windows", "loader_windows", "full_windows", "full_batch_s", "looks"),
+    *("requested", "observed", "environment", "conditions"),
+)
 _NUMBERS = (
     *(field.name for field in fields(Measurement) if field.name not in (*_PLACE, *_RECORD, *_TEXTS, *_SEQUENCES)),
     *(name for name, value in vars(Measurement).items() if isinstance(value, property)),

@@ -55,15 +55,15 @@ class Health:
         losses = torch.stack([loss.float().reshape(()) for loss in self._losses]).cpu()
         _demand(bool(losses.isfinite().all()), cell, f"loss {_first_not(losses.isfinite(), losses)} is not finite")
         _demand(bool((losses > 0).all()), cell, f"loss {_first_not(losses > 0, losses)} is not above 0")
-        first, last = float(losses[:_FIRST].mean()), float(losses[-_LAST:].mean())
-        _demand(
-            last < first, cell, f"the loss went from {first:.4g} to {last:.4g} in {len(losses)} steps: it must fall"
-        )
         moved = any(
             not torch.equal(before, after.detach())
             for before, after in zip(self._before, (p for p in model.parameters() if p.requires_grad), strict=True)
         )
         _demand(moved, cell, "no parameter moved")
+        first, last = float(losses[:_FIRST].mean()), float(losses[-_LAST:].mean())
+        _demand(
+            last < first, cell, f"the loss went from {first:.4g} to {last:.4g} in {len(losses)} steps: it must fall"
+        )
         found = spread(model, batch)
         _demand(found > VARIES, cell, f"predictions have standard deviation {found:.2g}: at least {VARIES} is wanted")
         return {"loss_first": first, "loss_last": last, "skipped_updates": len(losses) - self._updates}

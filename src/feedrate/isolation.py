@@ -21,6 +21,7 @@ from feedrate.marks import Marks
 from feedrate.measurement import Failure, Measurement
 from feedrate.nursery import Forked, Nursery, short_folder
 from feedrate.processes import caps
+from feedrate.validity import refusals
 
 if TYPE_CHECKING:
     from feedrate.measurement import Kind, Outcome
@@ -239,7 +240,9 @@ def _outcome(record: Mapping[str, object], raw: Mapping[str, object] | None, see
     if "why" in raw:
         return Failure.from_json({**record, **raw})
     host = {"host_peak_bytes": seen.pss_peak, "shm_peak_bytes": seen.shm_peak}
-    return Measurement.from_json({**record, **raw, **host})
+    measured = Measurement.from_json({**record, **raw, **host})
+    refused = next(refusals(measured), "")
+    return _failure(record, "invalid", refused) if refused else measured
 
 
 def _failure(record: Mapping[str, object], why: Kind, reason: str) -> Failure:

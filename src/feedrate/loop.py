@@ -50,13 +50,19 @@ class Loop:
             stamps.append(now_s())
         return samples
 
-    def windows(self, work: Work, count: int, batches: int) -> tuple[Window, ...]:
-        """So many windows of so many batches each."""
+    def windows(
+        self, work: Work, count: int, batches: int, after: Callable[[], None] = lambda: None
+    ) -> tuple[Window, ...]:
+        """So many windows of so many batches each; `after` is called, untimed, when each has ended."""
+        found = []
         self.marks.timing(True)
         try:
-            return tuple(timed(work, batches, self.device.synchronize) for _ in range(count))
+            for _ in range(count):
+                found.append(timed(work, batches, self.device.synchronize))
+                after()
         finally:
             self.marks.timing(False)
+        return tuple(found)
 
     def pace_s(self, work: Work) -> float:
         """Seconds a batch, from as few as will do: more where one is too quick to be believed."""

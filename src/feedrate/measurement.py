@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from feedrate.conditions import Conditions, Look, growth_bytes
 from feedrate.errors import DataError
 
 if TYPE_CHECKING:
@@ -99,6 +100,10 @@ class Measurement(_Record):
     observed: Mapping[str, object] = field(default_factory=dict)
     batch_samples: float | None = None
     """Mean samples of a planned batch. None in records of feedrate before it was kept."""
+    conditions: Conditions | None = None
+    """What the machine did meanwhile. None in records of feedrate before it was kept."""
+    looks: tuple[Look, ...] = ()
+    """What was held between the windows of the loader alone and of both together."""
 
     @property
     def step_batch_s(self) -> float:
@@ -196,6 +201,36 @@ class Measurement(_Record):
         half = len(self.step_windows) // 2
         return _sample_s(self.step_windows[half:]) / _sample_s(self.step_windows[:half]) - 1
 
+    @property
+    def foreign_cores(self) -> float | None:
+        """Cores that others kept busy while windows were timed."""
+        return None if self.conditions is None else self.conditions.foreign_cores
+
+    @property
+    def disk_read_bytes(self) -> int | None:
+        """Bytes that the measured processes had read from a device while windows were timed."""
+        return None if self.conditions is None else self.conditions.disk_read_bytes
+
+    @property
+    def epochs_seen(self) -> float:
+        """Epochs between the first look at memory and the last."""
+        return self.looks[-1].epochs - self.looks[0].epochs if self.looks else 0.0
+
+    @property
+    def host_epoch_growth_bytes(self) -> float | None:
+        """Bytes of the processes' own memory that each epoch adds; None below five epochs."""
+        return growth_bytes(self.looks, lambda look: look.host_bytes)
+
+    @property
+    def shm_epoch_growth_bytes(self) -> float | None:
+        """Bytes in /dev/shm that each epoch adds; None below five epochs."""
+        return growth_bytes(self.looks, lambda look: look.shm_bytes)
+
+    @property
+    def device_epoch_growth_bytes(self) -> float | None:
+        """Bytes on the device that each epoch adds; None below five epochs and without a device."""
+        return growth_bytes(self.looks, lambda look: look.device_bytes)
+
     def as_json(self) -> dict[str, object]:
         """One line of the raw results."""
         return {"kind": "measurement"} | asdict(self)
@@ -207,6 +242,9 @@ class Measurement(_Record):
         for name in ("step_windows", "loader_windows", "full_windows"):
             known[name] = tuple(Window(**window) for window in known[name])  # type: ignore[attr-defined]
         known["full_batch_s"] = tuple(known["full_batch_s"])  # type: ignore[arg-type]
+        known["looks"] = tuple(Look(**look) for look in known.get("looks", ()))  # type: ignore[attr-defined]
+        conditions = known.get("conditions")
+        known["conditions"] = Conditions.from_json(conditions) if isinstance(conditions, Mapping) else None
         return cls(**known)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedrate import memory
-from feedrate.contract.values import Reference, check_batch
+from feedrate.contract.values import Reference, check_batch, demand_unchanged
 from feedrate.device import Device
 from feedrate.effort import Effort
 from feedrate.errors import UnavailableError
@@ -25,13 +25,16 @@ from feedrate.measurement import Window
 from feedrate.processes import pools
 from feedrate.served import demand_planned
 from feedrate.stopwatch import leave_alone, now_s, timed
+from feedrate.surroundings import Surroundings
 from feedrate.transfer import delivered
+from feedrate.validity import read_from_disk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from feedrate.batch import Batch
     from feedrate.cell import Cell
+    from feedrate.conditions import Look
     from feedrate.dataset import DataSet
     from feedrate.field import Cast
     from feedrate.loader import Loader
@@ -76,6 +79,7 @@ class Meter:
             UnavailableError: this loader cannot do what this workload asks.
         """
         start = now_s()
+        self._surroundings = Surroundings()
         self._device = Device(self.cell.device)
         self._demand_order()
         self._demand_memory()
@@ -109,11 +113,18 @@ class Meter:
         self.raw |= {"step_windows": (*before, *after), "loader_windows": loader_windows, "full_windows": full_windows}
         with self._resident() as batches:
             self.raw |= health.verdict(self.cell, model, next(batches)) if self.cell.step.trains else _UNTRAINED
-        self.raw["page_cache"] = "warm" if memory.cached_share(self._files) >= _WARM else "unknown"
+        self.raw["page_cache"] = self._page_cache((*loader_windows, *full_windows))
         if self.probe is not None:
             self.raw["ladder"] = self.probe.found(self._loop, plan, self._resident)
         self.raw["observed"] = pools() | {"device": self.cell.device} | dict(plan.notes)
         return self.raw
+
+    def _page_cache(self, windows: tuple[Window, ...]) -> str:
+        """`warm` when the files are in memory, and next to nothing was read from a device while windows were timed."""
+        self.raw["conditions"] = found = replace(self._surroundings.found(), **self._device.state())
+        served = sum(window.batches for window in windows) * float(str(self.raw["batch_bytes"]))
+        cold = memory.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
+        return "unknown" if cold else "warm"
 
     def _demand_order(self) -> None:
         if self.cell.workload.in_order and not self.cell.loader.keeps_order:
@@ -162,7 +173,13 @@ class Meter:
                 self._loop.steps(batches, 1)
             half = self.effort.windows // 2
             count = max(self.effort.least_batches // 2, int(self.effort.seconds / 2 / self._step_pace_s))
-            return self._loop.windows(lambda n: self._loop.steps(batches, n), half, -(-count // half))
+            note = self._device.note_clock
+            return self._windows(lambda n: self._loop.steps(batches, n), half, -(-count // half), note)
+
+    def _windows(self, work: Work, count: int, batches: int, after: Callable[[], None]) -> tuple[Window, ...]:
+        """Windows during which the machine is watched."""
+        with self._surroundings.watched():
+            return self._loop.windows(work, count, batches, after)
 
     def _meet_other_sizes(self, batches: Iterator[Batch]) -> None:
         """Train once on batches of each of a few sizes: a compiled step compiles again for the second."""
@@ -186,10 +203,16 @@ class Meter:
             self.raw["batch_bytes"] = round(plan.samples / plan.epoch_batches * self._sample_bytes(plan))
             self.raw["checked_batches"] = self._checked(feed, first, plan)
             del first
-            loader_windows = self._phase(feed.drain, plan, ahead)
+            looks: list[Look] = []
+
+            def look() -> None:
+                looks.append(self._device.look(feed.taken / plan.epoch_batches))
+
+            loader_windows = self._phase(feed.drain, plan, ahead, look)
             stamps: list[float] = []
             discarded = feed.taken
-            full_windows = self._phase(lambda n: self._loop.both(feed, n, stamps), plan, ahead)
+            full_windows = self._phase(lambda n: self._loop.both(feed, n, stamps), plan, ahead, look)
+            self.raw["looks"] = tuple(looks)
             self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
             self.raw["full_batch_s"] = _gaps(stamps, full_windows)
             self._memory_stretch(feed)
@@ -198,24 +221,28 @@ class Meter:
         demand_planned(self.cell.loader, plan, feed.ids)
         return loader_windows, full_windows
 
-    def _phase(self, work: Work, plan: Plan, ahead: int) -> tuple[Window, ...]:
-        """Discard what was made ahead for another consumer, find the pace, then measure."""
+    def _phase(self, work: Work, plan: Plan, ahead: int, look: Callable[[], None]) -> tuple[Window, ...]:
+        """Discard what was made ahead for another consumer, find the pace, then measure; `look` after each window."""
         last_s = self._loop.discard(work, max(1, ahead))
         pace_s = last_s if last_s > self.effort.seconds / 10 else self._loop.pace_s(work)
         total = self.effort.batches(pace_s, self.effort.least_batches, ahead, plan.epoch_batches)
-        return self._loop.windows(work, self.effort.windows, -(-total // self.effort.windows))
+        return self._windows(work, self.effort.windows, -(-total // self.effort.windows), look)
 
     def _checked(self, feed: Feed, first: Batch, plan: Plan) -> int:
         """Compare batches with the generator: the first epoch, or as much of it as the effort allows."""
         reference = Reference(self.cell.recipe, plan)
         budget = self.effort.check_bytes // max(1, first.bytes)
+        copy = first.copied()
         batch, checked = first, 0
         while True:
             check_batch(self.cell.loader, batch, reference)
             checked += 1
             if checked >= min(plan.epoch_batches, max(1, budget)):
-                return checked
+                break
             batch = feed.take()
+        # It has been held all the while.
+        demand_unchanged(self.cell.loader, first, copy, 0)
+        return checked
 
     def _memory_stretch(self, feed: Feed) -> None:
         """Go on untimed until somebody has looked at the memory of the running loop."""

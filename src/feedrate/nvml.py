@@ -6,16 +6,18 @@ import ctypes
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ctypes import Structure, byref, c_uint, c_ulonglong, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from feedrate.conditions import Clock
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Ask", "Gpu", "gpus", "listed", "parsed", "used_bytes"]
+__all__ = ["Ask", "Gpu", "clock", "gpus", "listed", "parsed", "tenants", "used_bytes"]
 
 Ask: TypeAlias = Callable[..., int]
 """(name of a function of the library, its arguments) -> 0 when it went well."""
@@ -63,6 +65,58 @@ def used_bytes(ask: Ask | None = None) -> tuple[int, ...]:
         return ()
     with _started(ask) as handles:
         return tuple(int(_memory(ask, handle).used) for handle in handles)
+
+
+_SM = 1
+"""NVML_CLOCK_SM: the clock of the processors."""
+
+
+def clock(uuid: str, ask: Ask | None = None) -> Clock | None:
+    """How fast the GPU of that UUID (`GPU-...`) runs at this moment, and why no faster; None: nobody says.
+
+    Call it right after work, for an idle GPU lowers its clock.
+    """
+    ask = ask or _library()
+    if ask is None:
+        return None
+    with _one(ask, uuid) as handle:
+        if handle is None:
+            return None
+        now, default, reasons = c_uint(), c_uint(), c_ulonglong()
+        if ask("nvmlDeviceGetClockInfo", handle, _SM, byref(now)) != 0:
+            return None
+        # Drivers leave it out one after the other: without a default nothing is compared with it.
+        with suppress(AttributeError):
+            ask("nvmlDeviceGetDefaultApplicationsClock", handle, _SM, byref(default))
+        with suppress(AttributeError):
+            ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle, byref(reasons))
+        return Clock(now.value, default.value, reasons.value)
+
+
+def tenants(uuid: str, ask: Ask | None = None) -> int:
+    """Processes that have a compute context on that GPU, as far as this process may see them."""
+    ask = ask or _library()
+    if ask is None:
+        return 0
+    count = c_uint()
+    with _one(ask, uuid) as handle, suppress(AttributeError):
+        if handle is not None:
+            # Without room for an answer the library says how many there are, and that it lacks room.
+            ask("nvmlDeviceGetComputeRunningProcesses_v3", handle, byref(count), None)
+    return count.value
+
+
+@contextmanager
+def _one(ask: Ask, uuid: str) -> Iterator[c_void_p | None]:
+    """The handle of one GPU, valid inside; None where there is none of that UUID."""
+    if ask("nvmlInit_v2") != 0:
+        yield None
+        return
+    try:
+        handle = c_void_p()
+        yield handle if ask("nvmlDeviceGetHandleByUUID", uuid.encode(), byref(handle)) == 0 else None
+    finally:
+        ask("nvmlShutdown")
 
 
 def _library() -> Ask | None:

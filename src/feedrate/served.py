@@ -30,8 +30,11 @@ def demand_planned(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
     if loader.keeps_order:
         _demand_order(loader, plan, ids)
         return
-    for epoch, (planned, served) in enumerate(_epochs(plan, ids)):
+    for epoch, (planned, served, whole) in enumerate(_epochs(plan, ids)):
         _demand_once(loader, epoch, planned, served)
+        missing = planned[~torch.isin(planned, served)]
+        if whole and len(missing):
+            raise ContractError(f"{loader}: epoch {epoch} never serves row {int(missing[0])} ({len(missing)} rows)")
 
 
 def _demand_order(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
@@ -40,15 +43,17 @@ def _demand_order(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
             raise ContractError(f"{loader}: batch {number} does not hold the rows that the plan gives it")
 
 
-def _epochs(plan: Plan, ids: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the planned and the served rows of each epoch, the last of which may be cut short."""
+def _epochs(plan: Plan, ids: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    """Yield the planned and the served rows of each epoch, and whether it was served to its end."""
     waiting = iter(ids)
     for epoch in range(plan.epochs):
         blocks = list(plan.epoch_blocks(epoch))
-        served = list(islice(waiting, sum(block.batch_count for block in blocks)))
+        batches = sum(block.batch_count for block in blocks)
+        served = list(islice(waiting, batches))
         if not served:
             return
-        yield torch.cat([rows + block.start for block in blocks for rows in block.batches()]), torch.cat(served)
+        planned = torch.cat([rows + block.start for block in blocks for rows in block.batches()])
+        yield planned, torch.cat(served), len(served) == batches
 
 
 def _demand_once(loader: Loader, epoch: int, planned: Tensor, served: Tensor) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from feedrate.measurement import Window
 
-__all__ = ["leave_alone", "nap", "now_s", "quiet", "since_start_s", "timed", "toil"]
+__all__ = ["busy_s", "leave_alone", "nap", "now_s", "quiet", "since_start_s", "spin", "timed", "toil"]
 
 
 def now_s() -> float:
@@ -27,6 +27,13 @@ def since_start_s() -> float:
 
 _TICKS_PER_S = 100
 """USER_HZ, fixed in Linux's interface on every platform that torch runs on."""
+
+
+def busy_s(work: Callable[[], object]) -> float:
+    """Seconds that this thread is on a processor while it does `work`: waiting, for whatever reason, is left out."""
+    start = time.thread_time_ns()
+    work()
+    return (time.thread_time_ns() - start) * 1e-9
 
 
 @contextmanager
@@ -72,3 +79,10 @@ def toil(seconds: float) -> None:
     while time.thread_time() < until:
         # Python lets go of its lock while it hashes more than 2047 bytes.
         hashlib.blake2b(_WORK).digest()
+
+
+def spin(seconds: float) -> None:
+    """The same in Python, the interpreter's lock held."""
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        continue

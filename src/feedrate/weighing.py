@@ -126,7 +126,10 @@ def _unexplained_s(measurement: Measurement, ladder: Ladder) -> float | None:
 
 def _contention_s(measurement: Measurement, ladder: Ladder) -> float | None:
     alone, beside = _full_s(measurement, ladder, "R0"), _batch_s(ladder.step_beside, measurement)
-    return None if alone is None or beside is None else beside - alone
+    if alone is None or beside is None:
+        return None
+    # R0 is timed while the stream is open, and some loaders are never at rest: T_S knows them not.
+    return beside - min(alone, measurement.step_batch_s)
 
 
 def _coupling_s(measurement: Measurement, ladder: Ladder) -> float | None:

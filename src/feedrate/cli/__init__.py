@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "measure loaders feeding steps, and print the table",
     "why": "say what holds one cell back, and what to try next",
     "show": "print the table of an earlier run again",
+    "calibrate": "measure cells whose answer is known, and compare what is found with it",
     "check": "hold a loader, step or workload to its contract",
     "compare": "is A faster than B: two cells, or one at two commits or with two plugin files",
     "data": "make, list, verify or remove the data sets",

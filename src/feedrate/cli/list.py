@@ -21,11 +21,12 @@ __all__ = ["arguments", "run"]
 def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     add_plugin(parser.add_argument)
+    parser.add_argument("--all", "-a", action="store_true", help="also what runs only when it is asked for by name")
     add_json(parser.add_argument)
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """List every strategy; 0 also when a plugin is broken, for it is named and the others work."""
+    """List the strategies; 0 also when a plugin is broken, for it is named and the others work."""
     registry = Registry.load(options.plugin)
     families: dict[str, Mapping[str, Strategy]] = {
         "workload": registry.workloads,
@@ -39,7 +40,10 @@ def run(options: Namespace, shell: Shell) -> int:
         shell.print_json({**found, "broken": list(registry.broken)})
         return 0
     for kind, known in families.items():
-        _show(shell, kind, known.values(), registry)
+        _show(shell, kind, [one for one in known.values() if options.all or not one.hidden], registry)
+    hidden = [one.name for known in families.values() for one in known.values() if one.hidden]
+    if hidden and not options.all:
+        shell.out.print(f"{len(hidden)} more run when they are named; `feedrate list --all` shows them", soft_wrap=True)
     for line in registry.broken:
         shell.out.print(f"broken: {line}", style="red", soft_wrap=True)
     return 0

@@ -84,16 +84,12 @@ def served(loader: Loader, plan: Plan) -> Served:
     try:
         for batch in stream:
             held.append(batch)
-            copies.append(_copy(batch))
+            copies.append(batch.copied())
             if len(held) > 2 * len(plan) + 2:
                 raise ContractError(f"{loader}: serves more than {len(held) - 1} batches instead of {len(plan)}")
     finally:
         stream.close()
     return Served(tuple(held), tuple(copies))
-
-
-def _copy(batch: Batch) -> Batch:
-    return Batch(batch.ids.clone(), {name: tensor.clone() for name, tensor in batch.tensors.items()})
 
 
 def within(deadline_s: float, who: object, job: Callable[[], T]) -> T:

@@ -14,7 +14,14 @@ from feedrate.errors import ContractError
 from feedrate.plan import Block, Plan
 from feedrate.workload import Sized
 
-__all__ = ["GeneratorSource", "Reference", "check_batch", "demand_equal", "expected_batches"]
+__all__ = [
+    "GeneratorSource",
+    "Reference",
+    "check_batch",
+    "demand_equal",
+    "demand_unchanged",
+    "expected_batches",
+]
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,20 @@ def check_batch(who: object, batch: Batch, reference: Reference) -> None:
     except ContractError as error:
         raise ContractError(f"{who}: {error}") from None
     demand_equal(who, batch, _as_delivered(batch, expected, reference.plan))
+
+
+def demand_unchanged(who: object, batch: Batch, copy: Batch, number: int) -> None:
+    """Compare the batch of that number, which was held, with a copy from when it came.
+
+    Raises:
+        ContractError: the loader has written to its memory since.
+    """
+    if not batch.ids.equal(copy.ids):
+        raise ContractError(f"{who}: the ids of batch {number} were written again while it was held")
+    try:
+        demand_equal(who, batch, copy)
+    except ContractError as error:
+        raise ContractError(f"{error}: batch {number} was written again while it was held") from None
 
 
 def _as_delivered(batch: Batch, expected: Batch, plan: Plan) -> Batch:

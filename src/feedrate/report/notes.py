@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from feedrate.measurement import Failure
 from feedrate.report.figures import number
 from feedrate.report.row import Row
+from feedrate.validity import said
 
 __all__ = ["notes"]
 
@@ -21,8 +22,10 @@ def notes(row: Row) -> Iterator[str]:
     """Yield one line for each thing worth knowing, the worst first."""
     yield from dict.fromkeys(_failure(row, failure) for failure in row.failed)
     if row.whole:
+        yield from (f"doubtful: the same to the last bit as {cell}: one is the other's number" for cell in row.twins)
         yield from _settings(row)
-        yield from _doubts(row)
+        yield from said(row.measured)
+        yield from _bent(row)
 
 
 def _failure(row: Row, failure: Failure) -> str:
@@ -37,12 +40,9 @@ def _failure(row: Row, failure: Failure) -> str:
 def _settings(row: Row) -> Iterator[str]:
     if any(one.requested.get("safe") for one in row.measured):
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
-    states = {one.page_cache for one in row.measured} - {"warm"}
-    if states:
-        yield f"page cache {' and '.join(sorted(states))}, not warm: the disk is part of the number"
 
 
-def _doubts(row: Row) -> Iterator[str]:
+def _bent(row: Row) -> Iterator[str]:
     bias = _level(one.prefetch_bias for one in row.measured)
     if bias:
         yield f"batches made before the windows may flatter it by more than {bias}: a longer --seconds lowers that"

@@ -14,6 +14,7 @@ from feedrate.ladder import RUNGS
 from feedrate.report.caption import caption
 from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT, factor, number, share
+from feedrate.validity import said
 from feedrate.weighing import rung_s
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def show(console: Console, found: Diagnosis, *, explain: bool = False) -> None:
     console.print()
     for name, text in _lines(evidence):
         console.print(Text(f"{name:<12}{text}"), soft_wrap=True)
+    for line in said(found.measured):
+        console.print(Text(f"! {line}", style="yellow"), soft_wrap=True)
     for line in (*(_EXPLAINED if explain else ()), *caption(found.measured)):
         console.print(Text(line, style="dim"), soft_wrap=True)
 

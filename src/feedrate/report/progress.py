@@ -12,7 +12,7 @@ from rich.text import Text
 from feedrate.measurement import Failure, Measurement, Outcome
 from feedrate.report.figures import number
 
-__all__ = ["Progress", "rows_written", "run_progress"]
+__all__ = ["Progress", "bar", "rows_written", "run_progress"]
 
 if TYPE_CHECKING:
     from rich import progress as bars
@@ -34,8 +34,8 @@ def run_progress(console: Console, *, quiet: bool) -> Iterator[Progress]:
     if quiet:
         yield _Silent()
     elif console.is_terminal:
-        with _bar(console) as bar:
-            yield _Live(bar)
+        with bar(console) as drawn:
+            yield _Live(drawn)
     else:
         yield _Lines(console)
 
@@ -79,7 +79,8 @@ class _Live:
         self._bar.console.print(Text(f"{outcome.cell}: {_told(outcome)}", style=_style(outcome)), soft_wrap=True)
 
 
-def _bar(console: Console) -> bars.Progress:
+def bar(console: Console) -> bars.Progress:
+    """A bar with what is done, the time it took and the time that is left."""
     # Late: this part of rich is slow to import, and most commands draw no bar.
     from rich.progress import (
         BarColumn,

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from feedrate.measurement import Failure, Measurement, Outcome
 from feedrate.statistics import Estimate, estimate
+from feedrate.validity import doubts, twins
 
 __all__ = ["Row", "rows"]
 
@@ -20,6 +21,8 @@ class Row:
     cell: str
     measured: tuple[Measurement, ...]
     failed: tuple[Failure, ...]
+    twins: tuple[str, ...] = ()
+    """Cells that agree with it in the last bit of something where two runs cannot."""
 
     @property
     def group(self) -> tuple[str, str, str]:
@@ -52,6 +55,11 @@ class Row:
         """Mean over the replicates with its interval; None unless all were measured."""
         return estimate([one.samples_per_s for one in self.measured]) if self.whole else None
 
+    @cached_property
+    def is_doubtful(self) -> bool:
+        """Whether nothing may rest on its numbers; see `feedrate.validity`."""
+        return bool(self.twins) or any(True for one in self.measured for _ in doubts(one))
+
     def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
         """Mean of a quantity over the replicates; None unless every one of them has it."""
         values = [value for one in self.measured if (value := quantity(one)) is not None]
@@ -67,11 +75,13 @@ def rows(outcomes: Iterable[Outcome]) -> tuple[Row, ...]:
     by_cell: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_cell.setdefault(outcome.cell, []).append(outcome)
+    alike = list(twins(one for found in by_cell.values() for one in found if isinstance(one, Measurement)))
     return tuple(
         Row(
             cell,
             tuple(one for one in found if isinstance(one, Measurement)),
             tuple(one for one in found if isinstance(one, Failure)),
+            tuple(other for group in alike if cell in group for other in group if other != cell),
         )
         for cell, found in by_cell.items()
     )

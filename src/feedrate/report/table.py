@@ -22,7 +22,7 @@ __all__ = ["COLUMNS", "show"]
 COLUMNS = {
     "step": "the way of training",
     "loader": "the way of getting rows off the disk; knobs that are not at their default in brackets",
-    "": "* the fastest loader of its step; ~ not told apart from it: their intervals overlap",
+    "": "* the fastest loader of its step; ~ not told apart from it: their intervals overlap; ? doubtful: see notes",
     "samples/s": "loader and step together: samples over seconds, mean of the replicates",
     "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
     "T_F ms": "milliseconds a batch (of mean size, where sizes differ), loader and step together",
@@ -111,8 +111,10 @@ def _below(heading: str) -> str:
 
 
 def _mark(row: Row, rivals: list[Row]) -> str:
-    """`*` for the fastest of several, `~` for those whose interval reaches into the fastest's."""
-    rated = [rival for rival in rivals if rival.samples_per_s]
+    """`*` for the fastest of several, `~` for those whose interval reaches into the fastest's, `?` for the doubtful."""
+    if row.whole and row.is_doubtful:
+        return "?"
+    rated = [rival for rival in rivals if rival.samples_per_s and not rival.is_doubtful]
     best = max(rated, key=_rate, default=row)
     if len(rated) < 2 or not row.samples_per_s or not best.samples_per_s:
         return ""

@@ -1,0 +1,84 @@
+"""What is found out about a cell whose answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from feedrate.diagnosis import diagnose
+from feedrate.isolation import measure
+from feedrate.measurement import Failure
+from feedrate.stopwatch import now_s
+from feedrate.validity import disturbed, doubts, remarks
+
+if TYPE_CHECKING:
+    from feedrate.calibration.cases import Case
+    from feedrate.isolation import Settings
+
+__all__ = ["TRIES", "Answer", "answer"]
+
+TRIES = 3
+"""An answer that is unsure, or that was found while others kept the machine busy, is asked for again so many times in
+all; a wrong one that nothing excuses stands at once."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Expected against found."""
+
+    name: str
+    cell: str
+    expected: str
+    found: str
+    """In the same words, if it is right."""
+    told: str
+    """The sentence that a user would read."""
+    right: bool | None
+    """None: it cannot be asked here."""
+    tries: int = 0
+    seconds: float = 0.0
+
+
+class _Found(NamedTuple):
+    what: str
+    told: str
+    right: bool
+    excused: bool
+    """Whether it may be asked again."""
+
+
+def answer(case: Case, settings: Settings) -> Answer:
+    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times."""
+    start, tries = now_s(), 0
+    while True:
+        tries += 1
+        look = _diagnosed if case.verdict else _measured
+        # The number of the try keeps their logs apart.
+        found = look(case, replace(settings, replicate=tries))
+        if found.right or tries == TRIES or not found.excused:
+            seconds = now_s() - start
+            return Answer(case.name, case.cell, case.expected, found.what, found.told, found.right, tries, seconds)
+
+
+def _diagnosed(case: Case, settings: Settings) -> _Found:
+    outcome = diagnose(case.cell, settings, replicates=1)
+    if isinstance(outcome, Failure):
+        return _failed(outcome)
+    found = outcome.verdict
+    excused = found.kind == "unsure" or any(map(disturbed, outcome.measured))
+    return _Found(found.kind, found.sentence, found.kind == case.verdict, excused)
+
+
+def _measured(case: Case, settings: Settings) -> _Found:
+    outcome = measure(case.cell, settings)
+    if isinstance(outcome, Failure):
+        refused = bool(case.refused) and outcome.why == "invalid" and case.refused in outcome.reason
+        return _Found(case.expected, outcome.reason, refused, excused=False) if refused else _failed(outcome)
+    said = [*doubts(outcome), *remarks(outcome)]
+    fitting = next((line for line in said if case.remark and case.remark in line), "")
+    what = case.expected if fitting else f"a number{', and other remarks' if said else ''}"
+    return _Found(what, fitting or "; ".join(said), bool(fitting), disturbed(outcome))
+
+
+def _failed(failure: Failure) -> _Found:
+    return _Found(f"failed, {failure.why}", failure.reason, right=False, excused=False)

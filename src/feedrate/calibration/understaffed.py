@@ -1,0 +1,35 @@
+"""Ask for processes that are not there."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from subprocess import Popen
+from typing import TYPE_CHECKING
+
+from feedrate.loader import Loader
+from feedrate.loaders.inline import Inline
+
+if TYPE_CHECKING:
+    from feedrate.loader import Stream
+    from feedrate.plan import Plan
+
+__all__ = ["Understaffed"]
+
+
+@dataclass(frozen=True)
+class Understaffed(Loader):
+    """Serve what is planned, start two processes beside it, and lose one of them."""
+
+    name = "understaffed"
+    hidden = True
+
+    def stream(self, plan: Plan) -> Stream:
+        from feedrate.processes import alive
+
+        with ExitStack() as stack:
+            workers = [stack.enter_context(Popen(command)) for command in (["sleep", "1000"], ["true"])]
+            stack.callback(workers[0].kill)
+            workers[1].wait()
+            plan.notes.update({"workers resolved": 2, "workers alive": alive(worker.pid for worker in workers)})
+            yield from Inline(cast=self.cast).stream(plan)

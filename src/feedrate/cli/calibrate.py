@@ -1,0 +1,103 @@
+"""`feedrate calibrate`."""
+
+from __future__ import annotations
+
+import secrets
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from feedrate.answers import Answer, answer
+from feedrate.calibration.cases import CASES, Case
+from feedrate.cell import Cell
+from feedrate.cli.data_sets import ensure
+from feedrate.cli.options import add_data, add_json
+from feedrate.cli.shell import Shell
+from feedrate.environment import snapshot
+from feedrate.errors import UsageError
+from feedrate.isolation import Settings
+from feedrate.nursery import Nursery
+from feedrate.registry import Registry
+from feedrate.report.answers import answers_progress, show
+from feedrate.strategy import near
+
+__all__ = ["arguments", "run"]
+
+_SECONDS = 0.2
+"""Aim of each of the three times: the delays are known, so little time tells them apart."""
+
+
+def arguments(parser: ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "--only", "-o", action="append", default=[], metavar="NAME", help="one case, by its name; may be repeated"
+    )
+    parser.add_argument(
+        "--logs", type=Path, default=Path("logs"), metavar="DIR", help="what measured processes say: logs"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress")
+    add_data(parser.add_argument)
+    add_json(parser.add_argument)
+
+
+def run(options: Namespace, shell: Shell) -> int:
+    """Measure the cases, and print expected against found: 0 all right, 1 some wrong, 130 interrupted."""
+    cases, registry = _chosen(options.only), Registry.load()
+    cells = {case: Cell.parse(case.cell, registry) for case in cases}
+    recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
+    ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
+    found: list[Answer] = []
+    try:
+        for one in _answers(cells, options, shell):
+            found.append(one)
+    except KeyboardInterrupt:
+        shell.err.print("feedrate: interrupted; this is what there is")
+        _print(found, options, shell)
+        return 130
+    _print(found, options, shell)
+    return int(any(one.right is False for one in found))
+
+
+def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:
+    with Nursery.opened(shell.environ) as nursery, answers_progress(shell.err, quiet=options.quiet) as progress:
+        settings = _settings(options, shell, nursery)
+        for place, (case, cell) in enumerate(cells.items()):
+            progress.begin(case.name, len(cells) - place)
+            found = _absent(case, cell) or answer(case, settings)
+            progress.end(found)
+            yield found
+
+
+def _print(found: Sequence[Answer], options: Namespace, shell: Shell) -> None:
+    if options.json:
+        shell.print_json([asdict(one) for one in found])
+    else:
+        show(shell.out, found)
+
+
+def _chosen(names: Sequence[str]) -> Sequence[Case]:
+    known = {case.name: case for case in CASES}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no case {name!r}; {near(name, known)}")
+    return [known[name] for name in names] or CASES
+
+
+def _absent(case: Case, cell: Cell) -> Answer | None:
+    """The answer of a case that this machine cannot be asked."""
+    unmet = "; ".join(need.reason for need in cell.unmet)
+    what = f"n/a: needs {', '.join(need.what for need in cell.unmet)}"
+    return Answer(case.name, case.cell, case.expected, what, unmet, None) if unmet else None
+
+
+def _settings(options: Namespace, shell: Shell, nursery: Nursery) -> Settings:
+    return Settings(
+        data=(options.data or shell.data).resolve(),
+        logs=options.logs.resolve(),
+        run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+        seconds=_SECONDS,
+        environment=snapshot(shell.environ),
+        nursery=nursery,
+    )
