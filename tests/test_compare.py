@@ -56,8 +56,37 @@ def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_p
     assert outcomes[0].cell == "sums/tiny/resident/fp32/cpu"
 
 
-def test_two_commits_are_each_measured_with_their_own_code(tmp_path: Path) -> None:
-    project = _project(tmp_path / "project")
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _project(tmp_path_factory.mktemp("two") / "project")
+
+
+def test_what_moved_since_a_commit_is_named(project: Path) -> None:
+    # What runs is this feedrate; at HEAD `inline` reads every block 30 times.
+    words = ("why", "fxseq", "inline", "none", "--since", "HEAD", "--replicates", "3", "--results", "since", "--json")
+    quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4")
+    command = [sys.executable, "-m", "feedrate", *words, *quick]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280, check=False)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["kind"], found["side"]) == ("faster", "loader"), found["sentence"]
+    assert found["sentence"].startswith("FASTER: the loader alone takes x0.")
+    assert "a batch less" in found["sentence"] or "more replicates may tell it" in found["sentence"]
+    assert set(found["comparisons"]) == {"full", "loader", "step"}
+
+
+def test_a_commit_that_what_changed_is_asked_of_is_no_file(project: Path) -> None:
+    command = [sys.executable, "-m", "feedrate", "why", "fxseq", "inline", "none", "--since", "x.py", "--size", "tiny"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "feedrate: --since x.py: that is a file; `feedrate compare` takes plugin files"
+    )
+
+
+def test_two_commits_are_each_measured_with_their_own_code(project: Path) -> None:
     done = compare(project, "fxseq/inline/none@HEAD", "@HEAD~1", "--json")
 
     assert done.returncode == 0, done.stderr

@@ -53,6 +53,8 @@ class Limits:
     margin: float = 0.02
     pairs: int = 32
     """At most; a whole number of blocks."""
+    also: tuple[str, ...] = ()
+    """Metrics that must be decided, too, before a duel ends early."""
     budget_s: float = 600.0
     """No round but the first is begun that would end later, if it lasts as long as the longest so far."""
 
@@ -80,10 +82,19 @@ class Duel:
     @property
     def pairs(self) -> Pairs:
         """What is known so far. Pairs that lack one half do not count."""
-        times = {role: [self._log_time(one) for one in self.measured(role)] for role in ("a", "b")}
+        return self.pairs_of(self.limits.metric)
+
+    def pairs_of(self, metric: str) -> Pairs:
+        """The same of any of `METRICS`: the processes measure all of them."""
+        times = {role: [math.log(getattr(one, METRICS[metric])) for one in self.measured(role)] for role in ("a", "b")}
         controls = [math.log(one.step_time_per_sample_s) for one in self.measured("control")]
         ratios = tuple(b - a for a, b in zip(times["a"], times["b"], strict=False))
         return Pairs(ratios, tuple(controls), self.limits.margin, self.limits.pairs, self._doubt)
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing else is asked that is open."""
+        return all(judge([self.pairs_of(metric)])[0].decided for metric in self.limits.also)
 
     def measured(self, role: str) -> list[Measurement]:
         """The numbers that there are of the control, of `a` or of `b`, in the order of measuring."""
@@ -103,9 +114,6 @@ class Duel:
             states = [" and ".join(sorted(found)) for found in caches]
             return f"the page cache was {states[0]} for one and {states[1]} for the other"
         return ""
-
-    def _log_time(self, one: Measurement) -> float:
-        return math.log(getattr(one, METRICS[self.limits.metric]))
 
 
 def fought(
@@ -135,6 +143,6 @@ def fought(
         still = [
             duel
             for duel, judgement in zip(duels, found, strict=True)
-            if duel in still and not duel.failures and not (done in at and judgement.decided)
+            if duel in still and not duel.failures and not (done in at and judgement.decided and duel.is_settled)
         ]
         yield found

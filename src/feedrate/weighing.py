@@ -13,7 +13,7 @@ from feedrate.ladder import RUNGS, Delayed, Ladder, Rung
 from feedrate.measurement import Measurement, Window
 from feedrate.statistics import Estimate, estimate
 
-__all__ = ["Replicate", "rung_s", "weighed"]
+__all__ = ["Replicate", "capacities", "rung_s", "weighed"]
 
 Replicate: TypeAlias = tuple[Measurement, Ladder]
 """What one process measured, and how it came apart."""
@@ -70,11 +70,12 @@ def _pooled(measurement: Measurement, ladder: Ladder) -> Measurement:
 def rung_s(both: Sequence[Replicate], name: str, *, alone: bool) -> Estimate | None:
     """Seconds a batch of a rung, with the step or without; None: not measured in every replicate."""
 
-    def taken(measurement: Measurement, ladder: Ladder) -> float | None:
-        rung = ladder.rungs.get(name)
-        return None if rung is None else _batch_s(rung.alone if alone else rung.full, measurement)
+    return _all(both, lambda measurement, ladder: _full_s(measurement, ladder, name, alone=alone))
 
-    return _all(both, taken)
+
+def capacities(both: Sequence[Replicate]) -> dict[str, Estimate]:
+    """Seconds a batch that each stage costs the loader when it is drained without a step, by stage or stages."""
+    return dict(_parts(both, alone=True))
 
 
 def _mean(values: Iterable[float]) -> Estimate:
@@ -100,21 +101,20 @@ def _batch_s(windows: Sequence[Window], measurement: Measurement) -> float | Non
     return sum(window.s for window in windows) / samples * mean_size
 
 
-def _full_s(measurement: Measurement, ladder: Ladder, name: str) -> float | None:
+def _full_s(measurement: Measurement, ladder: Ladder, name: str, *, alone: bool = False) -> float | None:
     rung = ladder.rungs.get(name)
-    return None if rung is None else _batch_s(rung.full, measurement)
+    return None if rung is None else _batch_s(rung.alone if alone else rung.full, measurement)
 
 
-def _parts(both: Sequence[Replicate]) -> Iterator[tuple[str, Estimate]]:
+def _parts(both: Sequence[Replicate], *, alone: bool = False) -> Iterator[tuple[str, Estimate]]:
     """What each rung takes longer than the one before that was measured, by the stages between the two."""
-    there = [name for name in RUNGS if all(_full_s(*one, name) is not None for one in both)]
+    there = [name for name in RUNGS if all(_full_s(*one, name, alone=alone) is not None for one in both)]
     for before, after in pairwise(there):
         stages = list(RUNGS)[list(RUNGS).index(before) + 1 : list(RUNGS).index(after) + 1]
-        yield " + ".join(RUNGS[name] for name in stages), _mean(_between(one, before, after) for one in both)
-
-
-def _between(one: Replicate, before: str, after: str) -> float:
-    return (_full_s(*one, after) or 0.0) - (_full_s(*one, before) or 0.0)
+        rises = [
+            (_full_s(*one, after, alone=alone) or 0.0) - (_full_s(*one, before, alone=alone) or 0.0) for one in both
+        ]
+        yield " + ".join(RUNGS[name] for name in stages), _mean(rises)
 
 
 def _unexplained_s(measurement: Measurement, ladder: Ladder) -> float | None:

@@ -43,9 +43,14 @@ def main() -> None:
                 timings += measured((layout.name, size), plan, who, arguments.rounds)
                 medians = {timing.loader: round(timing.median) for timing in timings[-len(who) :]}
                 console.print(f"{size}, {layout.name}: {medians}", markup=False)
+                keep(arguments, timings)
         console.print(times(timings, size))
     disk = sum(timing.disk_bytes for timing in timings)
     console.print(f"page cache: warm; {disk:,} bytes came from the disk while the clocks ran")
+
+
+def keep(arguments: argparse.Namespace, timings: list[Timing]) -> None:
+    """Write down what is known so far."""
     about = {"machine": platform.node(), "readers": arguments.readers}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(about | {"timings": [asdict(timing) for timing in timings]}, indent=1))

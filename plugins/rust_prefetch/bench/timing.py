@@ -18,6 +18,8 @@ __all__ = ["Timing", "contestants", "measured", "warm"]
 LOADERS = ("inline[cast=host]", "threads[cast=host]", "workers[cast=host,count=2]", "rust_prefetch[cast=host]")
 SECONDS = 1.0
 """A measurement has as many epochs as take about this long."""
+LONGEST_S = 4.0
+"""Of a stream whose epochs are longer than that, so much is timed, after as much that is not."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,33 @@ class Timing:
         return statistics.median(self.ns_per_row)
 
 
-def drained_s(registry: Registry, spec: str, plan: Plan) -> float:
-    """Seconds for all epochs but the first, without collections of garbage."""
+@dataclass(frozen=True)
+class Run:
+    """What was timed of one stream."""
+
+    s: float
+    rows: int
+
+
+Timed = Callable[[Plan], Run]
+"""Runs through a plan with one epoch more than is to be timed."""
+
+
+def drained(registry: Registry, spec: str, plan: Plan) -> Run:
+    """All epochs but the first, or as many batches as `LONGEST_S` has room for; without collections of garbage."""
+    rows, begin = 0, 0.0
     with closing(registry.loader(spec).stream(plan)) as stream, _no_collection():
+        opened = now = time.perf_counter()
         for number, batch in enumerate(stream, 1):
+            size, now = len(batch), time.perf_counter()
             del batch
-            if number == plan.epoch_batches:
-                begin = time.perf_counter()
-        return time.perf_counter() - begin
+            if not begin:
+                begin = now if number == plan.epoch_batches or now > opened + LONGEST_S else 0.0
+                continue
+            rows += size
+            if now > begin + LONGEST_S:
+                break
+    return Run(now - begin, rows)
 
 
 @contextmanager
@@ -60,13 +81,13 @@ def _no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def floor_s(plan: Plan, readers: int) -> float:
-    """Seconds for all epochs but the first, without order or consumer."""
+def floor(plan: Plan, readers: int) -> Run:
+    """All epochs but the first, without order or consumer."""
     native = source(plan)
     blocks = Blocks(plan, native)
     made = [blocks.native(block) for block in plan.blocks()]
     first = len(plan.stored_blocks)
-    return native.floor(made[:first], made[first:], readers, 7)
+    return Run(native.floor(made[:first], made[first:], readers, 7), (plan.epochs - 1) * plan.samples)
 
 
 def warm(plan: Plan) -> None:
@@ -82,24 +103,22 @@ def disk_bytes() -> int:
     return int(lines["read_bytes"])
 
 
-def contestants(registry: Registry, readers: list[int]) -> dict[str, Callable[[Plan], float]]:
-    """What is timed, by name: functions that return seconds for all epochs of a plan but the first."""
+def contestants(registry: Registry, readers: list[int]) -> dict[str, Timed]:
+    """What is timed, by name."""
 
-    def drain(spec: str) -> Callable[[Plan], float]:
-        return lambda plan: drained_s(registry, spec, plan)
+    def drain(spec: str) -> Timed:
+        return lambda plan: drained(registry, spec, plan)
 
-    def floor(count: int) -> Callable[[Plan], float]:
-        return lambda plan: floor_s(plan, count)
+    def least(count: int) -> Timed:
+        return lambda plan: floor(plan, count)
 
     if readers == [0]:
-        return {spec.partition("[")[0]: drain(spec) for spec in LOADERS} | {"floor": floor(0)}
+        return {spec.partition("[")[0]: drain(spec) for spec in LOADERS} | {"floor": least(0)}
     ours = {f"rust_prefetch[readers={n}]": drain(f"rust_prefetch[cast=host,readers={n}]") for n in readers}
-    return ours | {f"floor, {n}": floor(n) for n in readers}
+    return ours | {f"floor, {n}": least(n) for n in readers}
 
 
-def measured(
-    names: tuple[str, str], plan: Plan, who: Mapping[str, Callable[[Plan], float]], rounds: int
-) -> list[Timing]:
+def measured(names: tuple[str, str], plan: Plan, who: Mapping[str, Timed], rounds: int) -> list[Timing]:
     """Time everybody on the layout and size of that name, in turn, `rounds` times."""
     warm(plan)
     epochs = {name: enough_epochs(plan, run) for name, run in who.items()}
@@ -108,17 +127,17 @@ def measured(
     for _ in range(rounds):
         for name, run in who.items():
             before = disk_bytes()
-            took = run(replace(plan, epochs=epochs[name] + 1))
+            ran = run(replace(plan, epochs=epochs[name] + 1))
             disk[name] += disk_bytes() - before
-            times[name].append(took / (epochs[name] * plan.samples) * 1e9)
+            times[name].append(ran.s / ran.rows * 1e9)
     return [Timing(*names, name, plan.epoch_bytes, tuple(times[name]), disk[name]) for name in who]
 
 
-def enough_epochs(plan: Plan, run: Callable[[Plan], float]) -> int:
+def enough_epochs(plan: Plan, run: Timed) -> int:
     """Epochs that take about `SECONDS`."""
     epochs = 1
     while True:
-        took = run(replace(plan, epochs=epochs + 1))
+        took = run(replace(plan, epochs=epochs + 1)).s
         if took > SECONDS / 4 or epochs > 500:
             return max(1, min(2_000, round(epochs * SECONDS / max(took, 1e-3))))
         epochs *= 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,13 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from feedrate.asv.outcome import outcome
+from feedrate.asv.outcome import environment, outcome
 from feedrate.asv.settings import Call
 from feedrate.asv.venv import Venv, checked
+from feedrate.diagnosis import Diagnosis
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.measurement import Failure, Measurement, Outcome
 
-__all__ = ["Commit", "built", "measured", "resolved"]
+__all__ = ["Commit", "built", "measured", "resolved", "taken_apart"]
 
 _READY = "ready"
 """File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
@@ -99,3 +101,24 @@ def measured(cell: str, replicate: int, call: Call) -> Outcome:
     except (KeyError, TypeError):
         reason = f"its record at commit {call.commit[:8]} is not one that this version can read"
         return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)
+
+
+def taken_apart(cell: str, replicates: int, call: Call) -> Diagnosis | None:
+    """What `feedrate why` finds with the code of a commit; None: that code has no such command, or it fails there."""
+    command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", str(replicates)]
+    command += ["--deadline-s", str(call.deadline_s), "--results", str(call.raw), "--logs", str(call.logs)]
+    done = subprocess.run(
+        [*command, *call.options],
+        cwd=call.checkout,
+        env=environment(call),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=replicates * call.deadline_s,
+    )
+    try:
+        return Diagnosis.from_json(json.loads(done.stdout)) if done.returncode == 0 else None
+    except (ValueError, KeyError, TypeError):
+        # Another version's words.
+        return None

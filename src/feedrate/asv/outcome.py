@@ -12,7 +12,7 @@ from pathlib import Path
 
 from feedrate.asv.settings import PATIENCE_S, Call
 
-__all__ = ["Outcome", "outcome"]
+__all__ = ["Outcome", "environment", "outcome"]
 
 _UNKNOWN = ("No module named feedrate", "unrecognized arguments", "invalid choice")
 """What a commit older than this command line prints."""
@@ -61,10 +61,9 @@ def _command(call: Call, cell: str, replicate: int, out: Path) -> list[str]:
 
 def _status(command: list[str], call: Call, sink: int) -> int:
     folder = call.checkout if call.checkout.is_dir() else None
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | dict(call.variables)
     # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
     with subprocess.Popen(
-        command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        command, cwd=folder, env=environment(call), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
     ) as process:
         try:
             return process.wait(call.deadline_s + PATIENCE_S)
@@ -73,6 +72,11 @@ def _status(command: list[str], call: Call, sink: int) -> int:
         except KeyboardInterrupt:
             _ended(process)
             raise
+
+
+def environment(call: Call) -> dict[str, str]:
+    """Variables for a program of the commit: ours, but not the folders that we import from."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | dict(call.variables)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int:

@@ -19,6 +19,8 @@ from feedrate.nursery import NURSERY, Nursery
 
 if TYPE_CHECKING:
     from feedrate.asv.commits import Commit
+    from feedrate.asv.settings import Call
+    from feedrate.diagnosis import Diagnosis
 
 __all__ = ["Codes"]
 
@@ -66,9 +68,18 @@ class Codes:
         """
         if not named.commit:
             return Side(cell, named.code, self._here(cell, (named.file,) if named.file else ()))
-        if named.commit not in self._built:
-            self._built[named.commit] = self._build(named.commit)
-        return Side(cell, named.code, self._at(self._built[named.commit], cell))
+        return Side(cell, named.code, self._at(self._commit(named.commit), cell))
+
+    def taken_apart(self, named: Named, cell: str, replicates: int) -> Diagnosis | None:
+        """What `feedrate why` finds at a side's commit; None: its code cannot say. Raises like `side`."""
+        from feedrate.asv.commits import taken_apart
+
+        return taken_apart(cell, replicates, self._call(self._commit(named.commit)))
+
+    def _commit(self, revision: str) -> Commit:
+        if revision not in self._built:
+            self._built[revision] = self._build(revision)
+        return self._built[revision]
 
     def _build(self, revision: str) -> Commit:
         from feedrate.asv.commits import built
@@ -109,9 +120,19 @@ class Codes:
     def _at(self, commit: Commit, cell: str) -> Callable[[Nursery], Outcome]:
         """Measure with the code of a commit, which adds to the raw results itself."""
         from feedrate.asv.commits import measured
+
+        call = self._call(commit)
+
+        def at_commit(nursery: Nursery) -> Outcome:
+            variables = {RUN: self.run, NURSERY: str(nursery.folder)}
+            return measured(cell, next(self._numbers), replace(call, variables=variables))
+
+        return at_commit
+
+    def _call(self, commit: Commit) -> Call:
         from feedrate.asv.settings import Call
 
-        call = Call(
+        return Call(
             commit=commit.hash,
             checkout=commit.checkout,
             run=self.run,
@@ -121,12 +142,6 @@ class Codes:
             python=str(commit.python),
             options=self._words,
         )
-
-        def at_commit(nursery: Nursery) -> Outcome:
-            variables = {RUN: self.run, NURSERY: str(nursery.folder)}
-            return measured(cell, next(self._numbers), replace(call, variables=variables))
-
-        return at_commit
 
     @property
     def _words(self) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from feedrate.blocks import METRICS, Duel, Limits, fought
 from feedrate.cli.codes import Codes
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.options import add_data, add_json, add_plugin, add_size, positive
+from feedrate.cli.options import add_data, add_json, add_plugin, add_size, duration, positive
 from feedrate.cli.shell import RUN, Shell
 from feedrate.cli.sides import Pairing, pairings
 from feedrate.comparison import FIRST_LOOK, Judgement, judge
@@ -33,7 +32,6 @@ A and B are cells, and the code to measure them with:
   'boardmoves/*/fp32@main' @HEAD                      every loader at two commits; false discoveries are controlled
 The verdict is about A: FASTER than B, SLOWER, the SAME, UNSURE (with how many more pairs would tell), or INVALID.
 """
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -62,7 +60,7 @@ def _add_how(parser: ArgumentParser) -> None:
         "--margin", type=positive(float), default=0.02, metavar="SHARE", help="differences below it are none: 0.02"
     )
     how.add_argument("--pairs", type=positive(int), default=32, metavar="N", help="at most so many of A and B: 32")
-    how.add_argument("--budget", type=_duration, default=600.0, metavar="TIME", help="90s, 10m or 1h at most: 10m")
+    how.add_argument("--budget", type=duration, default=600.0, metavar="TIME", help="90s, 10m or 1h at most: 10m")
     how.add_argument(
         "--seconds",
         type=positive(float),
@@ -88,16 +86,6 @@ def _add_where(parser: ArgumentParser) -> None:
     )
     where.add_argument("--quiet", "-q", action="store_true", help="no progress")
     add_json(where.add_argument)
-
-
-def _duration(text: str) -> float:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found or not float(found[1]):
-        raise ValueError(text)
-    return float(found[1]) * _UNITS[found[2] or "s"]
-
-
-_duration.__name__ = "duration, such as 90s or 10m"
 
 
 def run(options: Namespace, shell: Shell) -> int:

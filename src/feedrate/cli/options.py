@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -12,7 +13,16 @@ from feedrate.machine import gpus
 from feedrate.strategy import near
 from feedrate.workload import SIZES
 
-__all__ = ["add_data", "add_json", "add_plugin", "add_size", "device_or_default", "positive", "size_or_default"]
+__all__ = [
+    "add_data",
+    "add_json",
+    "add_plugin",
+    "add_size",
+    "device_or_default",
+    "duration",
+    "positive",
+    "size_or_default",
+]
 
 Add: TypeAlias = Callable[..., object]
 """`add_argument` of a parser, or of a group of one."""
@@ -74,3 +84,17 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
 
     parsed.__name__ = "positive number"
     return parsed
+
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def duration(text: str) -> float:
+    """Seconds, from the text of an option such as 90s or 10m."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not found or not float(found[1]):
+        raise ValueError(text)
+    return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+duration.__name__ = "duration, such as 90s or 10m"

@@ -15,7 +15,7 @@ from feedrate.registry import Registry
 from feedrate.strategy import Strategy
 from feedrate.workload import Sized
 
-__all__ = ["Named", "Pairing", "pairings"]
+__all__ = ["Named", "Pairing", "control", "pairings"]
 
 _ANY = "*"
 _FORM = "workload/loader/step, such as boardmoves/threads/fp32, or workload/size/loader/step/device"
@@ -140,7 +140,7 @@ def pairings(options: Namespace) -> tuple[Pairing, ...]:
             one, other = a.filled(names), b.filled(names)
             # A commit writes its own; that of A is also the control's.
             recipes = one.recipes(here) | ({} if other.commit else other.recipes(there))
-            found.append(Pairing(one, other, one.cell(here), other.cell(there), _control(one, here), recipes))
+            found.append(Pairing(one, other, one.cell(here), other.cell(there), control(one, here), recipes))
         except UnavailableError:
             if not names:
                 raise
@@ -159,8 +159,8 @@ def _combinations(a: Named, b: Named, registry: Registry) -> Iterator[dict[str, 
     return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
 
 
-def _control(side: Named, registry: Registry) -> Cell:
-    """The step of that side on batches that are ready; a step that trains for one that does not.
+def control(side: Named, registry: Registry) -> Cell:
+    """The cell beside them: the step of that side on batches that are ready; a step that trains for one that does not.
 
     A step that trains nothing takes microseconds: its pace says nothing of the machine.
     """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.options import add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
 from feedrate.cli.run import add_how, named, settings
 from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
@@ -38,7 +38,17 @@ def arguments(parser: ArgumentParser) -> None:
     what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
     what.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
     add_plugin(what.add_argument)
+    _add_since(parser)
     add_how(parser, replicates=None, says=f"{_LEAST}, and up to {_MOST} while it is unsure")
+
+
+def _add_since(parser: ArgumentParser) -> None:
+    since = parser.add_argument_group(
+        "what has changed", "beside the same cell at another commit, as `compare` does it"
+    )
+    since.add_argument("--since", metavar="COMMIT", help="say which side and which stage moved since then")
+    since.add_argument("--pairs", type=positive(int), default=8, metavar="N", help="processes of each at most: 8")
+    since.add_argument("--budget", type=duration, default=600.0, metavar="TIME", help="90s, 10m or 1h at most: 10m")
 
 
 def run(options: Namespace, shell: Shell) -> int:
@@ -50,6 +60,10 @@ def run(options: Namespace, shell: Shell) -> int:
     if cell.unmet:
         raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
     ensure([cell.recipe], options.data or shell.data, shell.err, quiet=options.quiet)
+    if options.since:
+        from feedrate.cli.since import since
+
+        return since(cell, registry, options, shell)
     name, _ = named(shell)
     with Nursery.opened(shell.environ) as nursery:
         found, ended = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))

@@ -1,0 +1,110 @@
+"""`feedrate why CELL --since COMMIT`."""
+
+from __future__ import annotations
+
+import statistics
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+
+from feedrate.blocks import METRICS, Duel, Limits, fought
+from feedrate.cell import Cell
+from feedrate.cli.codes import Codes
+from feedrate.cli.run import named, settings
+from feedrate.cli.shell import Shell
+from feedrate.cli.sides import Named, control
+from feedrate.comparison import FIRST_LOOK, Judgement, judge
+from feedrate.diagnosis import Diagnosis, diagnose
+from feedrate.environment import snapshot
+from feedrate.errors import UsageError
+from feedrate.measurement import Measurement
+from feedrate.nursery import Nursery
+from feedrate.registry import Registry
+from feedrate.report.duels import document, show
+from feedrate.report.rounds import rounds_shown
+from feedrate.since import Change, Stage, change, moved
+from feedrate.since import named as stage_named
+from feedrate.weighing import capacities
+
+__all__ = ["since"]
+
+_REPLICATES = 4
+"""Processes that take the cell apart on each side, when the loader has moved."""
+
+
+def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> int:
+    """Measure the cell here and at a commit, side by side, and say what moved: 0 done, 1 INVALID, 130 interrupted."""
+    name, _ = named(shell)
+    codes = Codes(options, shell, name, snapshot(shell.environ))
+    here = Named(str(cell.workload), cell.size, str(cell.loader), str(cell.step), cell.device, "")
+    then = replace(here, code=options.since)
+    if then.file:
+        raise UsageError(f"--since {options.since}: that is a file; `feedrate compare` takes plugin files")
+    duel = _duel(here, then, str(cell), str(control(here, registry)), codes)
+    interrupted = False
+    try:
+        _fight(duel, codes)
+    except KeyboardInterrupt:
+        interrupted = True
+        shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
+    found = dict(zip(METRICS, judge([duel.pairs_of(metric) for metric in METRICS]), strict=True))
+    changed = change(found, *_both_s(duel.measured("a")))
+    stage = None
+    if changed.side == "loader" and not interrupted:
+        stage = _stage(then, str(cell), codes)
+    _print(duel, found, changed, stage, codes)
+    return 130 if interrupted else int(changed.kind == "invalid")
+
+
+def _duel(here: Named, then: Named, cell: str, beside: str, codes: Codes) -> Duel:
+    options = codes.options
+    pairs = max(FIRST_LOOK, options.pairs + options.pairs % 2)
+    others = tuple(metric for metric in METRICS if metric != "full")
+    limits = Limits(pairs=pairs, also=others, budget_s=options.budget)
+    return Duel(codes.side(here, cell), codes.side(then, cell), codes.side(here, beside), limits)
+
+
+def _fight(duel: Duel, codes: Codes) -> None:
+    with rounds_shown(codes.shell.err, quiet=codes.options.quiet) as shown:
+        for judgements in fought([duel], duel.limits, lambda: Nursery.opened({}), shown.ran):
+            codes.keep([document(duel, one) for one in judgements])
+            shown.end([duel], judgements)
+
+
+def _both_s(measured: list[Measurement]) -> tuple[float, float]:
+    """T_S and T_L of the code that runs; ones where nothing was measured, for then nothing is said of them."""
+    if not measured:
+        return 1.0, 1.0
+    return (
+        statistics.fmean(one.step_batch_s for one in measured),
+        statistics.fmean(one.loader_batch_s for one in measured),
+    )
+
+
+def _stage(then: Named, cell: str, codes: Codes) -> str:
+    """Which stage of loading moved, in words; the cell is taken apart on both sides."""
+    replicates = codes.options.replicates or _REPLICATES
+    before = codes.taken_apart(then, cell, replicates)
+    if before is None:
+        return f"the code of {then.code} cannot take it apart, so the stage is not known"
+    with Nursery.opened({}) as nursery:
+        now = diagnose(cell, settings(codes.options, codes.shell, codes.run, nursery), replicates=replicates)
+    if not isinstance(now, Diagnosis):
+        return f"taking it apart failed, so the stage is not known: {now.reason}"
+    return stage_named(_moved(now, before))
+
+
+def _moved(now: Diagnosis, before: Diagnosis) -> Stage | None:
+    return moved(*(capacities(tuple(zip(one.measured, one.ladders, strict=True))) for one in (now, before)))
+
+
+def _print(duel: Duel, found: Mapping[str, Judgement], changed: Change, stage: str | None, codes: Codes) -> None:
+    sentence = changed.sentence + (f"; {stage}" if stage else "")
+    documents = {metric: document(duel, one) for metric, one in found.items()}
+    if codes.options.json:
+        codes.shell.print_json({**asdict(changed), "sentence": sentence, "comparisons": documents})
+        return
+    out = codes.shell.out
+    out.print(f"since {codes.options.since}, {sentence}", soft_wrap=True, markup=False)
+    show(out, [duel], [found["full"]])
+    out.print(f"raw         {codes.raw}, {codes.kept}", style="dim", soft_wrap=True)

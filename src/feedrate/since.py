@@ -1,0 +1,109 @@
+"""What has changed since a commit: which side of a cell moved, which stage of it, and whether anybody notices yet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from feedrate.comparison import Judgement
+from feedrate.phrases import STAGE_WORDS, ms
+from feedrate.statistics import Estimate
+
+__all__ = ["Change", "Kind", "Stage", "change", "moved", "named"]
+
+Kind: TypeAlias = Literal["slower", "faster", "latent", "same", "unsure", "invalid"]
+Side: TypeAlias = Literal["loader", "step", "together", ""]
+
+_MOVED = ("SLOWER", "FASTER")
+_SIDES: Mapping[str, Side] = {"loader": "loader", "step": "step"}
+_NAMES = {"full": "both together", "loader": "the loader alone", "step": "the step alone"}
+_SOON = 1.1
+"""What is hidden by less than this is all but seen."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of loading whose cost is not what it was."""
+
+    name: str
+    """One of `evidence.STAGES`, or several that could not be told apart."""
+    change_s: Estimate
+    """Seconds a batch, now less then, with the loader drained without a step."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What has become of a cell since a commit."""
+
+    kind: Kind
+    """`latent`: one side is slower, and the other hides it."""
+    side: Side
+    """The side that moved; `together`: neither did, but what they do to each other."""
+    sentence: str
+    """One line, without a stage."""
+
+
+def change(found: Mapping[str, Judgement], step_s: float, loader_s: float) -> Change:
+    """What the judgements of `full`, `loader` and `step` come to; A is the code that runs, B the commit.
+
+    `step_s`, `loader_s`: T_S and T_L of the code that runs.
+    """
+    for judgement in found.values():
+        if judgement.word == "INVALID":
+            return Change("invalid", "", f"INVALID: {judgement.reason}")
+    full = found["full"].word
+    if full in _MOVED:
+        side: Side = next((_SIDES[name] for name in _SIDES if found[name].word == full), "together")
+        kind: Kind = "slower" if full == "SLOWER" else "faster"
+        told = _told(found, "full") if side == "together" else f"{_told(found, side)}, {_told(found, 'full')}"
+        why = ", and neither side alone: look at what they do to each other" if side == "together" else ""
+        return Change(kind, side, f"{full}: {told}{why}")
+    hidden = {"loader": step_s / loader_s, "step": loader_s / step_s}
+    for name, side in _SIDES.items():
+        if found[name].word == "SLOWER":
+            return Change("latent", side, f"latent: {_told(found, name)}, and {_hides(name, hidden[name], found)}")
+    if all(one.word != "UNSURE" for one in found.values()):
+        return Change("same", "", f"the same: {', '.join(_told(found, name) for name in found)}")
+    open_ones = [name for name, one in found.items() if one.word == "UNSURE"]
+    reasons = "; ".join(f"{_told(found, name)}: {found[name].reason}" for name in open_ones)
+    return Change("unsure", "", f"unsure: {reasons}")
+
+
+def _told(found: Mapping[str, Judgement], name: str) -> str:
+    """How many times as long it takes now."""
+    one = found[name]
+    around = f" ({1 / one.high:.3g}-{1 / one.low:.3g})" if one.low > 0 else ""
+    return f"{_NAMES[name]} takes x{1 / one.factor:.3g}{around} as long as then"
+
+
+def _hides(name: str, factor: float, found: Mapping[str, Judgement]) -> str:
+    other = "step" if name == "loader" else "loader"
+    if factor < _SOON:
+        return f"the {other} is hardly slower: it is about to be seen ({_told(found, 'full')})"
+    return f"the {other} hides it: it will show on a {other} x{factor:.1f} as fast"
+
+
+def moved(now: Mapping[str, Estimate], then: Mapping[str, Estimate]) -> Stage | None:
+    """The stage whose cost moved most, of those whose interval leaves out zero; None: none does.
+
+    Both by stage, seconds a batch; intervals of a difference of independent means, combined as squares.
+    """
+    stages = [Stage(name, _difference(now[name], then[name])) for name in now if name in then]
+    clear = [one for one in stages if one.change_s.half is not None and abs(one.change_s.mean) > one.change_s.half]
+    return max(clear, key=lambda one: abs(one.change_s.mean), default=None)
+
+
+def _difference(now: Estimate, then: Estimate) -> Estimate:
+    half = None if now.half is None or then.half is None else math.hypot(now.half, then.half)
+    return Estimate(now.mean - then.mean, half)
+
+
+def named(stage: Stage | None) -> str:
+    """The stage in words, to end a sentence with."""
+    if stage is None:
+        return "no stage of loading alone moved by more than its interval: more replicates may tell it"
+    more = "more" if stage.change_s.mean > 0 else "less"
+    words = " + ".join(STAGE_WORDS.get(name, name) for name in stage.name.split(" + "))
+    return f"it is {words}: {ms(abs(stage.change_s.mean))} a batch {more}"

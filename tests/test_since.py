@@ -1,0 +1,86 @@
+"""What has changed since a commit is told from judgements and parts; the real thing is in test_compare."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from feedrate.comparison import Judgement, Pairs, judge
+from feedrate.since import change, moved, named
+from feedrate.statistics import Estimate
+
+
+def judged(speed: float, spread: float = 0.002) -> Judgement:
+    """What eight pairs say in which A, the code that runs, is so many times as fast as B."""
+    ratios = tuple(math.log(speed) + spread * sign for sign in (1, -1, 1, -1, 1, -1, 1, -1))
+    return judge([Pairs(ratios, most=8)])[0]
+
+
+def triple(full: float, loader: float, step: float) -> dict[str, Judgement]:
+    return {"full": judged(full), "loader": judged(loader), "step": judged(step)}
+
+
+def test_the_side_that_moved_is_named_beside_what_is_noticed() -> None:
+    found = change(triple(0.8, 0.75, 1.0), step_s=0.001, loader_s=0.010)
+    assert (found.kind, found.side) == ("slower", "loader")
+    assert found.sentence.startswith("SLOWER: the loader alone takes x1.33 (")
+    assert "both together takes x1.25 (" in found.sentence
+
+    found = change(triple(1.5, 1.0, 1.6), step_s=0.010, loader_s=0.001)
+    assert (found.kind, found.side) == ("faster", "step")
+
+
+def test_what_is_hidden_is_latent_and_says_when_it_will_show() -> None:
+    found = change(triple(1.0, 0.8, 1.0), step_s=0.020, loader_s=0.010)
+    assert (found.kind, found.side) == ("latent", "loader")
+    assert found.sentence.endswith("the step hides it: it will show on a step x2.0 as fast")
+
+    found = change(triple(1.0, 1.0, 0.8), step_s=0.010, loader_s=0.040)
+    assert found.sentence.endswith("the loader hides it: it will show on a loader x4.0 as fast")
+
+    found = change(triple(1.0, 0.8, 1.0), step_s=0.010, loader_s=0.0101)
+    assert "it is about to be seen" in found.sentence
+
+
+def test_what_neither_side_explains_lies_between_them() -> None:
+    found = change(triple(0.7, 1.0, 1.0), step_s=0.01, loader_s=0.01)
+    assert (found.kind, found.side) == ("slower", "together")
+    assert found.sentence.endswith("look at what they do to each other")
+
+
+def test_nothing_moved_and_not_known_are_told_apart() -> None:
+    assert change(triple(1.0, 1.0, 1.0), 1.0, 1.0).kind == "same"
+    noisy = triple(1.0, 1.0, 1.0) | {"loader": judged(1.0, spread=0.5)}
+    found = change(noisy, 1.0, 1.0)
+    assert found.kind == "unsure"
+    assert "more pairs would tell" in found.sentence
+    doubtful = triple(1.0, 1.0, 1.0) | {"step": judge([Pairs((0.1,) * 8, doubt="the loader failed")])[0]}
+    assert change(doubtful, 1.0, 1.0).sentence == "INVALID: the loader failed"
+
+
+@pytest.mark.parametrize("pairs", [(), (0.1,)])
+def test_without_an_interval_none_is_shown(pairs: tuple[float, ...]) -> None:
+    nothing = judge([Pairs(pairs)])[0]
+    found = change({"full": nothing, "loader": nothing, "step": nothing}, 1.0, 1.0)
+    assert found.kind == "unsure"
+    assert "(0" not in found.sentence
+
+
+def test_the_stage_that_moved_most_beyond_its_interval_is_named() -> None:
+    then = {"decode": Estimate(0.010, 0.001), "hand-over": Estimate(0.020, 0.030), "read warm": Estimate(0.001, 0.0001)}
+    now = {"decode": Estimate(0.015, 0.001), "hand-over": Estimate(0.030, 0.030), "read warm": Estimate(0.002, 0.0001)}
+    stage = moved(now, then)
+    assert stage is not None
+    assert stage.name == "decode"
+    assert stage.change_s.mean == pytest.approx(0.005)
+    assert named(stage) == "it is decoding: 5 ms a batch more"
+    assert named(moved(then, now)) == "it is decoding: 5 ms a batch less"
+
+
+def test_no_stage_is_named_that_may_be_noise() -> None:
+    once = {"decode": Estimate(0.010, None)}
+    assert moved(once, once) is None
+    assert named(None).startswith("no stage of loading alone moved")
+    lumped = moved({"decode + read warm": Estimate(0.02, 0.001)}, {"decode + read warm": Estimate(0.01, 0.001)})
+    assert named(lumped) == "it is decoding + reading from the page cache: 10 ms a batch more"
