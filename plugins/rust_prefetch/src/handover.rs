@@ -40,6 +40,7 @@ pub struct Handover<B, R> {
     ready: Condvar,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other: who feeds, who waits, who ends")]
 struct Turns<B, R> {
     /// Blocks that are not finished; the first has the number `first`.
     blocks: VecDeque<Entry<B>>,
