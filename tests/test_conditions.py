@@ -152,9 +152,11 @@ def looks(host: list[int]) -> tuple[Look, ...]:
 
 
 def test_growth_is_what_an_epoch_adds_and_one_jump_is_none() -> None:
-    assert growth_bytes(looks([0, 2, 4, 6, 8, 10, 12]), lambda look: look.host_bytes) == 2
-    assert growth_bytes(looks([0, 90, 90, 90, 90, 90, 90]), lambda look: look.host_bytes) == 0
-    assert growth_bytes(looks([0, 2, 4, 6]), lambda look: look.host_bytes) is None
+    assert growth_bytes(looks([0, 2, 4, 6, 8, 10, 12, 14]), lambda look: look.host_bytes) == 2
+    assert growth_bytes(looks([0, 10, 10, 90, 90, 90, 90, 90, 90]), lambda look: look.host_bytes) == 0
+    # The first epochs fill pools.
+    assert growth_bytes(looks([0, 90, 91, 91, 91, 91, 91, 91]), lambda look: look.host_bytes) == 0
+    assert growth_bytes(looks([0, 2, 4, 6, 8, 10, 12]), lambda look: look.host_bytes) is None
     assert growth_bytes(looks([0] * 9), lambda look: look.device_bytes) is None
 
 

@@ -53,10 +53,10 @@ class Limits:
     margin: float = 0.02
     pairs: int = 32
     """At most; a whole number of blocks."""
-    also: tuple[str, ...] = ()
-    """Metrics that must be decided, too, before a duel ends early."""
     budget_s: float = 600.0
     """No round but the first is begun that would end later, if it lasts as long as the longest so far."""
+    also: tuple[str, ...] = ()
+    """Metrics that must be decided, too, before a duel ends early."""
 
 
 @dataclass(eq=False)

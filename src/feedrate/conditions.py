@@ -10,7 +10,9 @@ from itertools import combinations
 __all__ = ["LEAST_EPOCHS", "Clock", "Conditions", "Look", "growth_bytes"]
 
 LEAST_EPOCHS = 5
-"""Epochs that must be seen before anybody speaks of a leak: pools and caches grow in the first ones."""
+"""Epochs that must be seen before anybody speaks of a leak."""
+SETTLED = 2
+"""Epochs that are not among them: pools and buffers grow in the first ones."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,11 @@ class Look:
 def growth_bytes(looks: Sequence[Look], of: Callable[[Look], int | None]) -> float | None:
     """Bytes an epoch by which a quantity grows: the median slope over all pairs of looks; None below `LEAST_EPOCHS`.
 
+    Looks in the first `SETTLED` epochs do not count.
+
     Source: Theil 1950 and Sen 1968. One jump, as from a pool that is filled once, does not move it.
     """
-    points = [(look.epochs, value) for look in looks if (value := of(look)) is not None]
+    points = [(look.epochs, value) for look in looks if look.epochs >= SETTLED and (value := of(look)) is not None]
     if not points or points[-1][0] - points[0][0] < LEAST_EPOCHS:
         return None
     return statistics.median(

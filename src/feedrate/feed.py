@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Generator
 from typing import TYPE_CHECKING
@@ -32,6 +33,11 @@ class Feed:
     def taken(self) -> int:
         """Batches so far."""
         return len(self._sizes)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the ids of all rows so far take: it grows with every epoch, and is no leak of a loader."""
+        return len(self._rows) * self._rows.itemsize + sys.getsizeof(self._sizes)
 
     @property
     def ids(self) -> tuple[Tensor, ...]:

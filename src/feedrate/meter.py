@@ -206,7 +206,7 @@ class Meter:
             looks: list[Look] = []
 
             def look() -> None:
-                looks.append(self._device.look(feed.taken / plan.epoch_batches))
+                looks.append(self._device.look(feed.taken / plan.epoch_batches, feed.kept_bytes))
 
             loader_windows = self._phase(feed.drain, plan, ahead, look)
             stamps: list[float] = []
