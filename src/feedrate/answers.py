@@ -37,8 +37,6 @@ class Answer:
     """None: it cannot be asked here."""
     tries: int = 0
     seconds: float = 0.0
-    excused: bool = False
-    """Unsure, or disturbed by others, at the last try, too: if it is wrong, that says more of the machine."""
 
 
 class _Found(NamedTuple):
@@ -59,10 +57,7 @@ def answer(case: Case, settings: Settings) -> Answer:
         found = look(case, replace(settings, replicate=tries))
         if found.right or tries == TRIES or not found.excused:
             seconds = now_s() - start
-            return Answer(
-                *(case.name, case.cell, case.expected, found.what, found.told, found.right, tries, seconds),
-                excused=found.excused,
-            )
+            return Answer(case.name, case.cell, case.expected, found.what, found.told, found.right, tries, seconds)
 
 
 def _diagnosed(case: Case, settings: Settings) -> _Found:
