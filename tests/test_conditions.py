@@ -160,6 +160,15 @@ def test_growth_is_what_an_epoch_adds_and_one_jump_is_none() -> None:
     assert growth_bytes(looks([0] * 9), lambda look: look.device_bytes) is None
 
 
+def test_growth_is_steady_and_not_what_a_step_that_begins_takes() -> None:
+    alone = [Look(2.0 + 2 * number, 100, 0) for number in range(4)]
+    begun = [Look(8.1 + number / 10, 140 + 7 * number, 0, training=True) for number in range(4)]
+    assert growth_bytes([*alone, *begun], lambda look: look.host_bytes) == 0
+    # Seen with worker processes: up and down by turns, and the median slope of such values is as often above zero.
+    waving = [Look(2.7 + 1.4 * number, value, 0) for number, value in enumerate([1160, 1154, 1170, 1168, 1163, 1170])]
+    assert growth_bytes(waving, lambda look: look.host_bytes) == 0
+
+
 def test_a_leak_is_said_and_allocators_habits_are_not() -> None:
     leaking = measurement(looks=looks([epoch * MIB for epoch in range(8)]))
     steady = measurement(looks=looks([epoch * 1000 for epoch in range(8)]))

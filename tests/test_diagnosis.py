@@ -107,7 +107,7 @@ def test_what_a_loader_does_not_read_through_the_plan_is_not_measured(settings: 
     assert rung_s(both, "R4", alone=False) is not None
     assert rung_s(both, "R3", alone=False) is None
     assert "does not read through the plan" in found.ladders[0].rungs["R2"].absent
-    assert set(found.evidence.slopes) == {"hand-over", "step"}
+    assert set(found.evidence.slopes) == {"step"}
     assert list(found.evidence.lumped) == ["hand-over + decode + read warm"]
 
 

@@ -70,13 +70,33 @@ def test_the_whole_key_of_a_cell_does_as_well_and_json_is_all_there_is(tmp_path:
     done = feedrate(tmp_path, "why", key, "--replicates", "1", "--json", "--quiet", *QUICK)
 
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    (found,) = json.loads(done.stdout)
     assert found["cell"] == key
     assert found["verdict"]["kind"] == "hand-over"
     assert found["verdict"]["family"] == "loader"
     assert found["evidence"]["parts"]["hand-over"]["mean"] > 0.004
     assert found["ladders"][0]["rungs"]["R4"]["full"][0]["batches"] > 0
     assert len(found["measured"]) == 1
+
+
+def test_several_cells_end_in_a_table_of_what_loader_and_step_cost_each_other(tmp_path: Path) -> None:
+    cells = ("sums/waiting/none", "sums/failing/none", "sums/threads/fp32", "--size", "tiny", "--device", "cpu")
+    done = feedrate(tmp_path, "why", *cells, "--replicates", "1", "--quiet", *QUICK)
+
+    assert done.returncode == 1
+    assert "sums/tiny/failing/none/cpu: failed, exception: ValueError: enough of this" in done.stderr
+    lines = done.stdout.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("ms a batch"))
+    assert lines[start].split()[3:6] == ["T_S", "T_S'", "+-"]
+    asked, ahead = lines[start + 1].split(), lines[start + 2].split()
+    assert asked[0] == "sums/tiny/waiting/none/cpu"
+    assert asked[2:5] == ["-", "-", "-"], "it works when it is asked"
+    assert ahead[0] == "sums/tiny/threads/fp32/cpu"
+    assert float(ahead[2]) > 0
+    assert float(ahead[6]) > 0
+    again = feedrate(tmp_path, "show").stdout.splitlines()
+    assert again[: len(lines) - 1] == lines[:-1]
+    assert any("enough of this" in line for line in again[len(lines) :])
 
 
 def test_a_cell_that_fails_is_one_line_and_a_record(tmp_path: Path) -> None:
@@ -98,6 +118,8 @@ def test_a_cell_that_fails_is_one_line_and_a_record(tmp_path: Path) -> None:
         (("sums", "waiting[wait=1]", "none"), "did you mean wait_ms"),
         (("sums", "waiting"), "three words"),
         (("sums/tiny/waiting/none/cpu", "--size", "small"), "contradicts"),
+        (("sums/waiting/none", "sums/waiting", "--size", "tiny"), "'sums/waiting' is not a cell"),
+        (("sums/waiting/none", "sums/waiting/fp32", "--since", "HEAD"), "--since takes one cell, and there are 2"),
         (("sums/tinny/waiting/none/cpu",), "did you mean tiny"),
         (("sums", "waiting", "none", "--device", "cdua"), "did you mean cuda"),
         (("sums", "waiting", "none", "--cld"), "did you mean --cold"),
@@ -131,8 +153,7 @@ def test_an_interrupted_diagnosis_says_what_is_known_so_far(tmp_path: Path) -> N
         text=True,
     ) as process:
         assert process.stderr is not None
-        while "to go" not in process.stderr.readline():
-            pass
+        assert any("to go" in line for line in iter(process.stderr.readline, ""))
         process.send_signal(2)
         told, _ = process.communicate(timeout=60)
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from feedrate.calibration.cases import Case
     from feedrate.isolation import Settings
 
-__all__ = ["TRIES", "Answer", "answer"]
+__all__ = ["SECONDS", "TRIES", "Answer", "answer"]
+
+SECONDS = 0.2
+"""Aim of each of the three times: the delays are known, so little time tells them apart."""
 
 TRIES = 3
 """An answer that is unsure, or that was found while others kept the machine busy, is asked for again so many times in
@@ -48,8 +51,12 @@ class _Found(NamedTuple):
 
 
 def answer(case: Case, settings: Settings) -> Answer:
-    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times."""
+    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times.
+
+    Thread pools have one thread: a step that computed on every core would be slower beside any loader.
+    """
     start, tries = now_s(), 0
+    settings = replace(settings, seconds=SECONDS, threads=1)
     while True:
         tries += 1
         look = _diagnosed if case.verdict else _measured

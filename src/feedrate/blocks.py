@@ -93,8 +93,14 @@ class Duel:
 
     @property
     def is_settled(self) -> bool:
-        """Nothing else is asked that is open."""
-        return all(judge([self.pairs_of(metric)])[0].decided for metric in self.limits.also)
+        """Nothing else is asked that is open, all of it judged together."""
+        return not self.limits.also or all(found.decided for found in self.judgements.values())
+
+    @property
+    def judgements(self) -> dict[str, Judgement]:
+        """What is known so far of each metric that is asked for, false discoveries among them controlled."""
+        asked = (self.limits.metric, *self.limits.also)
+        return dict(zip(asked, judge([self.pairs_of(metric) for metric in asked]), strict=True))
 
     def measured(self, role: str) -> list[Measurement]:
         """The numbers that there are of the control, of `a` or of `b`, in the order of measuring."""

@@ -13,6 +13,8 @@ LEAST_EPOCHS = 5
 """Epochs that must be seen before anybody speaks of a leak."""
 SETTLED = 2
 """Epochs that are not among them: pools and buffers grow in the first ones."""
+STEADY = 0.9
+"""Share of the pairs of looks that must show growth: what goes up and down by turns is no leak, whatever its median."""
 
 
 @dataclass(frozen=True)
@@ -85,18 +87,26 @@ class Look:
     """In use in /dev/shm, by anybody."""
     device_bytes: int | None = None
     """Allocated by torch on the device."""
+    training: bool = False
+    """The windows around it were of loader and step together; of the loader alone otherwise."""
 
 
 def growth_bytes(looks: Sequence[Look], of: Callable[[Look], int | None]) -> float | None:
-    """Bytes an epoch by which a quantity grows: the median slope over all pairs of looks; None below `LEAST_EPOCHS`.
+    """Bytes an epoch by which a quantity grows: the median slope over pairs of looks; None below `LEAST_EPOCHS`.
 
-    Looks in the first `SETTLED` epochs do not count.
+    Looks in the first `SETTLED` epochs do not count, nor pairs that are less than an epoch apart, or with a step that
+    has begun in between: it takes memory of its own, and gives some back. Not above 0 where fewer than `STEADY` of the
+    pairs grow.
 
     Source: Theil 1950 and Sen 1968. One jump, as from a pool that is filled once, does not move it.
     """
-    points = [(look.epochs, value) for look in looks if look.epochs >= SETTLED and (value := of(look)) is not None]
-    if not points or points[-1][0] - points[0][0] < LEAST_EPOCHS:
+    points = [(look, value) for look in looks if look.epochs >= SETTLED and (value := of(look)) is not None]
+    slopes = [
+        (high - low) / (late.epochs - early.epochs)
+        for (early, low), (late, high) in combinations(points, 2)
+        if early.training == late.training and late.epochs - early.epochs >= 1
+    ]
+    if not slopes or points[-1][0].epochs - points[0][0].epochs < LEAST_EPOCHS:
         return None
-    return statistics.median(
-        (high - low) / (later - early) for (early, low), (later, high) in combinations(points, 2) if later > early
-    )
+    steady = sum(slope > 0 for slope in slopes) >= STEADY * len(slopes)
+    return statistics.median(slopes) if steady else min(0.0, statistics.median(slopes))

@@ -82,7 +82,8 @@ class Device:
         """The fields of `Conditions` that are about the device."""
         return {"clocks": tuple(self._clocks), "gpu_strangers": self._strangers}
 
-    def look(self, epochs: float, ours: int) -> Look:
+    def look(self, epochs: float, ours: int, *, training: bool) -> Look:
         """What is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
         host = memory.own_bytes(memory.family(os.getpid())) - ours
-        return Look(epochs, host, memory.shm_bytes(), torch.cuda.memory_allocated() if self._cuda else None)
+        device = torch.cuda.memory_allocated() if self._cuda else None
+        return Look(epochs, host, memory.shm_bytes(), device, training)

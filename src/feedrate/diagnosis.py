@@ -42,6 +42,11 @@ class Diagnosis:
         return self.measured[0].cell
 
     @property
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Measurement and ladder of each."""
+        return tuple(zip(self.measured, self.ladders, strict=True))
+
+    @property
     def evidence(self) -> Evidence:
         """What all replicates say together."""
         return weighed(self.measured, self.ladders)

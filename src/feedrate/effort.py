@@ -27,3 +27,7 @@ class Effort:
         """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""
         wanted = max(self.seconds / batch_s, at_least, min(20 * ahead, epoch))
         return max(at_least, int(min(wanted, max(self.seconds * self.most / batch_s, at_least))))
+
+    def whole(self, batches: int, block: int) -> int:
+        """As many, or those of whole blocks if that is not much more: one batch of a block waits for its reading."""
+        return -(-batches // block) * block if 2 * batches >= block else batches

@@ -64,10 +64,22 @@ class Loop:
             self.marks.timing(False)
         return tuple(found)
 
-    def pace_s(self, work: Work) -> float:
-        """Seconds a batch, from as few as will do: more where one is too quick to be believed."""
+    def pace_s(self, work: Work, block: int = 8, before_s: float | None = None) -> float:
+        """Seconds a batch, from as few as will do.
+
+        One takes too long where a block was read for it, or after a pause, and no time where it was cut from what lay
+        ready: of two the quicker one counts, and quick ones are timed for a whole `block` of batches, or for half the
+        time of a phase. `before_s`: seconds of the batch before, if it was timed.
+        """
         one = timed(work, 1, self.device.synchronize).s
-        return one if one > self.effort.seconds / 10 else timed(work, 8, self.device.synchronize).batch_s
+        one = min(one, before_s or timed(work, 1, self.device.synchronize).s)
+        if one > self.effort.seconds / 10:
+            return one
+        took_s, count = 0.0, 0
+        while count < block and took_s < self.effort.seconds / 2:
+            window = timed(work, min(8, block - count), self.device.synchronize)
+            took_s, count = took_s + window.s, count + window.batches
+        return took_s / count
 
     def discard(self, work: Work, batches: int) -> float:
         """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway.

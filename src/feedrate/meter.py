@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -205,13 +206,15 @@ class Meter:
             del first
             looks: list[Look] = []
 
-            def look() -> None:
-                looks.append(self._device.look(feed.taken / plan.epoch_batches, feed.kept_bytes))
+            def look(*, training: bool) -> None:
+                epochs = feed.taken / plan.epoch_batches
+                looks.append(self._device.look(epochs, feed.kept_bytes, training=training))
 
-            loader_windows = self._phase(feed.drain, plan, ahead, look)
+            loader_windows = self._phase(feed.drain, plan, ahead, partial(look, training=False))
             stamps: list[float] = []
             discarded = feed.taken
-            full_windows = self._phase(lambda n: self._loop.both(feed, n, stamps), plan, ahead, look)
+            both = partial(self._loop.both, feed, stamps=stamps)
+            full_windows = self._phase(both, plan, ahead, partial(look, training=True))
             self.raw["looks"] = tuple(looks)
             self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
             self.raw["full_batch_s"] = _gaps(stamps, full_windows)
@@ -223,10 +226,10 @@ class Meter:
 
     def _phase(self, work: Work, plan: Plan, ahead: int, look: Callable[[], None]) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure; `look` after each window."""
-        last_s = self._loop.discard(work, max(1, ahead))
-        pace_s = last_s if last_s > self.effort.seconds / 10 else self._loop.pace_s(work)
-        total = self.effort.batches(pace_s, self.effort.least_batches, ahead, plan.epoch_batches)
-        return self._windows(work, self.effort.windows, -(-total // self.effort.windows), look)
+        effort, block = self.effort, plan.most_block_batches
+        pace_s = self._loop.pace_s(work, block, self._loop.discard(work, max(1, ahead)))
+        total = effort.batches(pace_s, effort.least_batches, ahead, plan.epoch_batches)
+        return self._windows(work, effort.windows, effort.whole(-(-total // effort.windows), block), look)
 
     def _checked(self, feed: Feed, first: Batch, plan: Plan) -> int:
         """Compare batches with the generator: the first epoch, or as much of it as the effort allows."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from feedrate.evidence import StepFacts
 
-__all__ = ["MORE", "NEXT_TRY", "STAGE_WORDS", "STEADY", "factor", "ms", "told"]
+__all__ = ["MORE", "NEXT_TRY", "STAGE_WORDS", "STEADY", "factor", "ms", "percent", "told"]
 
 NEXT_TRY: Mapping[str, str] = {
     "read cold": "try fewer and larger files, reads further ahead, or files that memory holds",
@@ -44,7 +44,7 @@ def told(facts: StepFacts, step_s: float) -> str:
     counted = facts.kernels_per_step, facts.operators_per_step
     words = next((f"{n:,.0f} {what}" for n, what in zip(counted, ("kernels", "operators"), strict=True) if n), "")
     share = facts.peak_share(step_s)
-    rate = "" if share is None else f"at {_percent(share)} of {facts.dtype} peak"
+    rate = "" if share is None else f"at {percent(share)} of {facts.dtype} peak"
     syncs = f", {facts.syncs_per_step:,.0f} waits for the device" if facts.syncs_per_step else ""
     inside = " ".join(filter(None, (f"{words} a step{syncs}" if words else "", rate)))
     return f"; {inside}" if inside else ""
@@ -56,9 +56,10 @@ def ms(seconds: float) -> str:
 
 
 def factor(value: float) -> str:
-    """A gain, such as `x1.53`."""
-    return f"x{value:.2f}" if value < 99.5 else "x>99"
+    """A gain, such as `x1.53`; beyond a hundred the exact figure says nothing."""
+    return "x>99" if value > 99 else f"x{value:.2f}" if value < 9.995 else f"x{value:.0f}"
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if value < 0.0995 else f"{100 * value:.0f} %"
+def percent(value: float) -> str:
+    """A ratio, such as `1.2%`."""
+    return f"{100 * value:.1f}%" if value < 0.0995 else f"{100 * value:.0f}%"

@@ -152,6 +152,11 @@ class Plan:
         return (*self.fields, *self.derived)
 
     @cached_property
+    def most_block_batches(self) -> int:
+        """Batches of the block that has most."""
+        return max(block.batch_count for block in self.stored_blocks)
+
+    @cached_property
     def most_batch_rows(self) -> int:
         """Samples in the largest batch."""
         return max(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from feedrate.comparison import Judgement
 from feedrate.phrases import STAGE_WORDS, ms
-from feedrate.statistics import Estimate
+from feedrate.statistics import Estimate, estimate
 
 __all__ = ["Change", "Kind", "Stage", "change", "moved", "named"]
 
@@ -32,6 +31,11 @@ class Stage:
     change_s: Estimate
     """Seconds a batch, now less then, with the loader drained without a step."""
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval of the change leaves out zero."""
+        return self.change_s.half is not None and abs(self.change_s.mean) > self.change_s.half
+
 
 @dataclass(frozen=True)
 class Change:
@@ -46,7 +50,7 @@ class Change:
 
 
 def change(found: Mapping[str, Judgement], step_s: float, loader_s: float) -> Change:
-    """What the judgements of `full`, `loader` and `step` come to; A is the code that runs, B the commit.
+    """What the judgements of `full`, `loader` and, if it trains, `step` come to; A is the code that runs, B the commit.
 
     `step_s`, `loader_s`: T_S and T_L of the code that runs.
     """
@@ -55,15 +59,14 @@ def change(found: Mapping[str, Judgement], step_s: float, loader_s: float) -> Ch
             return Change("invalid", "", f"INVALID: {judgement.reason}")
     full = found["full"].word
     if full in _MOVED:
-        side: Side = next((_SIDES[name] for name in _SIDES if found[name].word == full), "together")
+        side: Side = next((_SIDES[name] for name in _SIDES if name in found and found[name].word == full), "together")
         kind: Kind = "slower" if full == "SLOWER" else "faster"
         told = _told(found, "full") if side == "together" else f"{_told(found, side)}, {_told(found, 'full')}"
         why = ", and neither side alone: look at what they do to each other" if side == "together" else ""
         return Change(kind, side, f"{full}: {told}{why}")
-    hidden = {"loader": step_s / loader_s, "step": loader_s / step_s}
     for name, side in _SIDES.items():
-        if found[name].word == "SLOWER":
-            return Change("latent", side, f"latent: {_told(found, name)}, and {_hides(name, hidden[name], found)}")
+        if name in found and found[name].word == "SLOWER":
+            return _one_slower(found, name, side, step_s / loader_s if name == "loader" else loader_s / step_s)
     if all(one.word != "UNSURE" for one in found.values()):
         return Change("same", "", f"the same: {', '.join(_told(found, name) for name in found)}")
     open_ones = [name for name, one in found.items() if one.word == "UNSURE"]
@@ -78,32 +81,36 @@ def _told(found: Mapping[str, Judgement], name: str) -> str:
     return f"{_NAMES[name]} takes x{1 / one.factor:.3g}{around} as long as then"
 
 
-def _hides(name: str, factor: float, found: Mapping[str, Judgement]) -> str:
+def _one_slower(found: Mapping[str, Judgement], name: str, side: Side, hidden: float) -> Change:
+    """One side is slower, and the other takes `hidden` times as long as it."""
     other = "step" if name == "loader" else "loader"
-    if factor < _SOON:
-        return f"the {other} is hardly slower: it is about to be seen ({_told(found, 'full')})"
-    return f"the {other} hides it: it will show on a {other} x{factor:.1f} as fast"
+    whole = _told(found, "full")
+    if hidden < 1 / _SOON:
+        return Change("slower", side, f"SLOWER: {_told(found, name)}, and nothing hides it ({whole})")
+    if hidden < _SOON:
+        way = f"the {other} is hardly slower: it is about to be seen ({whole})"
+    else:
+        way = f"the {other} hides it: it will show on a {other} x{hidden:.1f} as fast"
+    return Change("latent", side, f"latent: {_told(found, name)}, and {way}")
 
 
-def moved(now: Mapping[str, Estimate], then: Mapping[str, Estimate]) -> Stage | None:
-    """The stage whose cost moved most, of those whose interval leaves out zero; None: none does.
+def moved(pairs: Sequence[tuple[Mapping[str, Estimate], Mapping[str, Estimate]]]) -> Stage | None:
+    """The stage whose cost moved most, of those whose interval leaves out zero if there are any; None: none was told.
 
-    Both by stage, seconds a batch; intervals of a difference of independent means, combined as squares.
+    `pairs`: what each stage costs now and then, seconds a batch, measured next to each other, so what drifts cancels.
     """
-    stages = [Stage(name, _difference(now[name], then[name])) for name in now if name in then]
-    clear = [one for one in stages if one.change_s.half is not None and abs(one.change_s.mean) > one.change_s.half]
-    return max(clear, key=lambda one: abs(one.change_s.mean), default=None)
-
-
-def _difference(now: Estimate, then: Estimate) -> Estimate:
-    half = None if now.half is None or then.half is None else math.hypot(now.half, then.half)
-    return Estimate(now.mean - then.mean, half)
+    known = set.intersection(*({*now} & {*then} for now, then in pairs)) if pairs else set()
+    stages = [Stage(name, estimate([now[name].mean - then[name].mean for now, then in pairs])) for name in known]
+    return max(stages, key=lambda one: (one.is_clear, abs(one.change_s.mean)), default=None)
 
 
 def named(stage: Stage | None) -> str:
     """The stage in words, to end a sentence with."""
     if stage is None:
-        return "no stage of loading alone moved by more than its interval: more replicates may tell it"
-    more = "more" if stage.change_s.mean > 0 else "less"
+        return "no stage of loading could be told from the others"
     words = " + ".join(STAGE_WORDS.get(name, name) for name in stage.name.split(" + "))
-    return f"it is {words}: {ms(abs(stage.change_s.mean))} a batch {more}"
+    half = "" if stage.change_s.half is None else f" +-{ms(stage.change_s.half)}"
+    by = f"{ms(abs(stage.change_s.mean))}{half} a batch {'more' if stage.change_s.mean > 0 else 'less'}"
+    if stage.is_clear:
+        return f"it is {words}: {by}"
+    return f"most likely it is {words} ({by}): more replicates (--replicates) may tell"

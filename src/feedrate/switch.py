@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from feedrate.stopwatch import nap, toil
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from feedrate.batch import Columns, Source
     from feedrate.plan import Block, Plan
@@ -26,7 +27,7 @@ __all__ = ["STAGES", "Switch", "Switched"]
 
 STAGES = ("files", "memory", "decoded")
 """Where blocks come from: the data set's files, their bytes in memory, or memory that holds them decoded."""
-_STATE = np.dtype([("stage", "i4"), ("generation", "i4"), ("read_s", "f8"), ("decode_s", "f8")])
+_STATE = np.dtype([("stage", "i4"), ("generation", "i4"), ("read_s", "f8"), ("decode_s", "f8"), ("gather_s", "f8")])
 _READ = np.dtype([("generation", "i4"), ("reader", "i4"), ("times", "i8")])
 """Of each stored block: when and by which thread it was last read, and how often."""
 
@@ -58,10 +59,11 @@ class Switch:
         """A record for each stored block."""
         return np.memmap(self.path, _READ, "r+", _STATE.itemsize, (self.blocks,))
 
-    def turn(self, stage: str, read_s: float = 0.0, decode_s: float = 0.0) -> None:
+    def turn(self, stage: str, read_s: float = 0.0, decode_s: float = 0.0, gather_s: float = 0.0) -> None:
         """Blocks that are begun from now on come from `stage`, with delays in seconds a batch."""
         state = self.state[0]
-        state["stage"], state["read_s"], state["decode_s"] = STAGES.index(stage), read_s, decode_s
+        state["stage"], state["gather_s"] = STAGES.index(stage), gather_s
+        state["read_s"], state["decode_s"] = read_s, decode_s
         # Last: a note with this number says that all of the above was seen.
         state["generation"] += 1
 
@@ -105,7 +107,21 @@ class _SwitchedSource:
         columns = self._sources[int(state["stage"])].read(block)
         if state["decode_s"]:
             toil(float(state["decode_s"]) * block.batch_count)
+        if state["gather_s"]:
+            columns = replace(columns, derive=_Slowly(float(state["gather_s"]), columns.derive))
         note = self._switch.reads[self._numbers[block.spans[0][0]]]
         note["generation"], note["reader"] = state["generation"], threading.get_native_id()
         note["times"] += 1
         return columns
+
+
+@dataclass(frozen=True)
+class _Slowly:
+    """Derives tensors of a batch that is being gathered, after keeping a core busy: in whatever thread gathers."""
+
+    seconds: float
+    derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None
+
+    def __call__(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        toil(self.seconds)
+        return {} if self.derive is None else self.derive(made)

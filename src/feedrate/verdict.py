@@ -220,8 +220,7 @@ def _confirmed(seen: Evidence, kind: Kind) -> str:
     slope = seen.slopes.get(_PROBES.get(kind, ""))
     if slope is None:
         return ""
-    shared = 1.0 if kind == "hand-over" else seen.readers
-    word = "comes back" if slope.mean * shared >= CONFIRMED else "does not come back: not confirmed"
+    word = "comes back" if slope.mean * seen.readers >= CONFIRMED else "does not come back: not confirmed"
     return f" (a delay put there {word}, {slope.mean:.2f} of it)"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from feedrate.beside import loader_beside, step_beside
 from feedrate.following import Following
 from feedrate.ladder import Delayed, Ladder, Rung
-from feedrate.stopwatch import toil
+from feedrate.stopwatch import nap
 
 if TYPE_CHECKING:
     from feedrate.batch import Batch
@@ -26,9 +26,13 @@ _DELAY, _LEAST_DELAY_S = 0.3, 3e-4
 would be the timer's own error."""
 _SETTLE_S = 10.0
 """A loader that has served nothing new after this long is taken to follow no switch."""
+_REST_S = 1.0
+"""A loader is not waited for longer than this to have its queue full again and be at rest."""
+_AS_IT_IS = ("files", 0.0, 0.0, 0.0)
+"""Where blocks come from, and delays in reading, decoding and gathering."""
 _SOURCES = {"R4": "files", "R3": "memory", "R2": "decoded"}
-_AT_READER, _AT_CONSUMER = ("read", "decode"), ("hand-over", "step")
-_THERE = ("R0", "R1", "R4", *_AT_CONSUMER, *_AT_READER, "R3", "R2")
+_AT_READER = ("read", "decode", "hand-over")
+_THERE = ("R0", "R1", "R4", "step", *_AT_READER, "R3", "R2")
 _BACK = ("R2", "R3", "R4", "R1", "R0")
 """The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
 """
@@ -54,14 +58,19 @@ class Visits:
     _absent: dict[str, str] = field(default_factory=dict)
     _delays: dict[str, list[Delayed]] = field(default_factory=dict)
     _paces: dict[str, float] = field(default_factory=dict)
-    """Seconds a batch of everything that is timed, from its first time."""
-    _set: tuple[str, float, float] = ("files", 0.0, 0.0)
+    """Seconds a batch of everything that is timed, from its last time."""
+    _set: tuple[str, float, float, float] = _AS_IT_IS
     """Stage and delays that what comes was made with."""
+    _refill_s: float = 0.0
+    """What making all batches ahead takes, as far as `_REST_S`."""
+    _rested: int = 0
+    """Batches that had been taken when it was last left alone."""
     _stays: bool = False
     """The loader follows no switch."""
 
     def __post_init__(self) -> None:
         self._following = Following(self.feed, self.plan, self.switch, self.ahead)
+        self._block = self.plan.most_block_batches
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
         """Every rung timed twice.
@@ -72,7 +81,8 @@ class Visits:
         # The first one measures what a delay is counted in.
         self.loop.device.delay(0.0)
         self.loop.discard(self._train, max(1, self.ahead))
-        full_s = self.loop.pace_s(self._train)
+        full_s = self.loop.pace_s(self._train, self._block)
+        self._refill_s = min(_REST_S, self.ahead * self.loop.pace_s(self.feed.drain, self._block))
         for order in (_THERE, _BACK):
             self._round(order, max(_DELAY * full_s, _LEAST_DELAY_S))
         step, loader = self._beside() if self.ahead else ((), ())
@@ -92,7 +102,7 @@ class Visits:
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
         seen = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
         for name, window in seen.items():
-            if name in (*_AT_READER, *_AT_CONSUMER):
+            if name in ("step", *_AT_READER):
                 self._delays.setdefault(name, []).append(Delayed(delay_s, seen["R4"], window))
             else:
                 self._full.setdefault(name, []).append(window)
@@ -104,11 +114,11 @@ class Visits:
         if name == "R1":
             self._absent[name] = _THERE_ALREADY
             return None
-        if name in _AT_CONSUMER:
-            self._turned("files")
-            return self._timed(name, lambda n: self._train_slowly(n, name, delay_s))
-        delays = (delay_s * (name == "read"), delay_s * (name == "decode"))
-        if not self._turned(_SOURCES.get(name, "files"), *delays):
+        if name == "step":
+            self._turned(_AS_IT_IS)
+            return self._timed(name, lambda n: self._train_slowly(n, delay_s))
+        read_s, decode_s, gather_s = (delay_s * (name == stage) for stage in _AT_READER)
+        if not self._turned((_SOURCES.get(name, "files"), read_s, decode_s, gather_s)):
             self._absent[name] = self.lacking or _UNREAD
             return None
         if name in _SOURCES:
@@ -117,66 +127,62 @@ class Visits:
 
     def _visited_ready(self, name: str) -> Window | None:
         batches = self._ready[name]
+        self._rest()
         if name == "R1":
             if self.plan.notes.get("batches arrive on") == "device":
                 self._absent[name] = _ON_DEVICE
                 return None
             self._alone.setdefault(name, []).append(
-                self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)))
+                self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)), in_blocks=False)
             )
-        return self._timed(name, lambda n: self.loop.steps(batches, n))
+        return self._timed(name, lambda n: self.loop.steps(batches, n), in_blocks=False)
 
-    def _turned(self, stage: str, read_s: float = 0.0, decode_s: float = 0.0) -> bool:
-        """Make what comes come from there; False: it cannot be."""
-        wanted = (stage, read_s, decode_s)
+    def _rest(self) -> None:
+        """Wait until the loader has made up for what was taken: it would be measured, too."""
+        if self._rested != self.feed.taken:
+            nap(self._refill_s)
+            self._rested = self.feed.taken
+
+    def _turned(self, wanted: tuple[str, float, float, float]) -> bool:
+        """Make what comes come from there, with these delays; False: it cannot be."""
         if wanted == self._set:
             return True
-        if self._stays or (self.lacking and stage != "files"):
+        if self._stays or (self.lacking and wanted[0] != "files"):
             return False
         self.switch.turn(*wanted)
         self._set = wanted
         if not self._following.settle(_SETTLE_S):
             self._stays = True
-            self.switch.turn("files")
-            self._set = ("files", 0.0, 0.0)
+            self.switch.turn(*_AS_IT_IS)
+            self._set = _AS_IT_IS
             return False
         return True
 
-    def _timed(self, key: str, work: Work) -> Window:
+    def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
         effort = self.loop.effort
         if key in self._paces:
             # The first batch after a pause is slow whatever it does.
             work(1)
         else:
-            self._paces[key] = self.loop.pace_s(work)
+            self._paces[key] = self.loop.pace_s(work, self._block if in_blocks else 8)
         total = effort.batches(self._paces[key], effort.least_batches, self.ahead, self.plan.epoch_batches)
-        return self.loop.windows(work, 1, self._whole(-(-total // 2)))[0]
-
-    def _whole(self, count: int) -> int:
-        """That many batches, or those of whole blocks if that is not much more: the last of a block may be smaller."""
-        block = max(block.batch_count for block in self.plan.stored_blocks)
-        return -(-count // block) * block if 2 * count >= block else count
+        half = -(-total // 2)
+        window = self.loop.windows(work, 1, effort.whole(half, self._block if in_blocks else 1))[0]
+        self._paces[key] = window.batch_s
+        return window
 
     def _train(self, count: int) -> int:
         return self.loop.both(self.feed, count, [])
 
-    def _train_slowly(self, count: int, stage: str, delay_s: float) -> int:
+    def _train_slowly(self, count: int, delay_s: float) -> int:
         samples = 0
         for _ in range(count):
-            samples += self._train_one_slowly(stage, delay_s)
+            samples += self.loop.both(self.feed, 1, [])
+            self.loop.device.delay(delay_s)
         return samples
 
-    def _train_one_slowly(self, stage: str, delay_s: float) -> int:
-        batch = self.feed.take()
-        if stage == "hand-over":
-            toil(delay_s)
-        self.loop.update(batch)
-        if stage == "step":
-            self.loop.device.delay(delay_s)
-        return len(batch)
-
     def _beside(self) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
-        self._turned("files")
+        self._turned(_AS_IT_IS)
         pace_s = self._full["R4"][-1].batch_s
         step_count, loader_count = self._full["R0"][-1].batches, self._alone["R4"][-1].batches
         batches = self._ready["R0"]

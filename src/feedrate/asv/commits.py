@@ -118,7 +118,10 @@ def taken_apart(cell: str, replicates: int, call: Call) -> Diagnosis | None:
         timeout=replicates * call.deadline_s,
     )
     try:
-        return Diagnosis.from_json(json.loads(done.stdout)) if done.returncode == 0 else None
+        if done.returncode:
+            return None
+        (found,) = json.loads(done.stdout)
+        return Diagnosis.from_json(found)
     except (ValueError, KeyError, TypeError):
         # Another version's words.
         return None

@@ -25,9 +25,6 @@ from feedrate.strategy import near
 
 __all__ = ["arguments", "run"]
 
-_SECONDS = 0.2
-"""Aim of each of the three times: the delays are known, so little time tells them apart."""
-
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
@@ -97,7 +94,6 @@ def _settings(options: Namespace, shell: Shell, nursery: Nursery) -> Settings:
         data=(options.data or shell.data).resolve(),
         logs=options.logs.resolve(),
         run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
-        seconds=_SECONDS,
         environment=snapshot(shell.environ),
         nursery=nursery,
     )

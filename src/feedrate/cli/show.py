@@ -37,8 +37,7 @@ def run(options: Namespace, shell: Shell) -> int:
         return 0
     from feedrate.report import picture, table
 
-    for one in why:
-        picture.show(shell.out, one, explain=options.explain)
+    picture.show(shell.out, why, explain=options.explain)
     if outcomes or not why:
         table.show(shell.out, outcomes, explain=options.explain)
     shell.out.print(f"raw         {file}", style="dim", soft_wrap=True)

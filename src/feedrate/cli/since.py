@@ -7,13 +7,13 @@ from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
-from feedrate.blocks import METRICS, Duel, Limits, fought
+from feedrate.blocks import Duel, Limits, fought
 from feedrate.cell import Cell
 from feedrate.cli.codes import Codes
 from feedrate.cli.run import named, settings
 from feedrate.cli.shell import Shell
 from feedrate.cli.sides import Named, control
-from feedrate.comparison import FIRST_LOOK, Judgement, judge
+from feedrate.comparison import FIRST_LOOK, Judgement
 from feedrate.diagnosis import Diagnosis, diagnose
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -22,7 +22,7 @@ from feedrate.nursery import Nursery
 from feedrate.registry import Registry
 from feedrate.report.duels import document, show
 from feedrate.report.rounds import rounds_shown
-from feedrate.since import Change, Stage, change, moved
+from feedrate.since import Change, change, moved
 from feedrate.since import named as stage_named
 from feedrate.weighing import capacities
 
@@ -40,28 +40,32 @@ def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> i
     then = replace(here, code=options.since)
     if then.file:
         raise UsageError(f"--since {options.since}: that is a file; `feedrate compare` takes plugin files")
-    duel = _duel(here, then, str(cell), str(control(here, registry)), codes)
+    duel = _duel(here, then, cell, str(control(here, registry)), codes)
     interrupted = False
     try:
         _fight(duel, codes)
     except KeyboardInterrupt:
         interrupted = True
         shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
-    found = dict(zip(METRICS, judge([duel.pairs_of(metric) for metric in METRICS]), strict=True))
+    found = duel.judgements
     changed = change(found, *_both_s(duel.measured("a")))
     stage = None
     if changed.side == "loader" and not interrupted:
-        stage = _stage(then, str(cell), codes)
+        try:
+            stage = _stage(then, str(cell), codes)
+        except KeyboardInterrupt:
+            interrupted, stage = True, "interrupted before the stage was known"
     _print(duel, found, changed, stage, codes)
     return 130 if interrupted else int(changed.kind == "invalid")
 
 
-def _duel(here: Named, then: Named, cell: str, beside: str, codes: Codes) -> Duel:
-    options = codes.options
+def _duel(here: Named, then: Named, cell: Cell, beside: str, codes: Codes) -> Duel:
+    options, key = codes.options, str(cell)
     pairs = max(FIRST_LOOK, options.pairs + options.pairs % 2)
-    others = tuple(metric for metric in METRICS if metric != "full")
+    # A step that trains nothing takes microseconds: nobody waits until they are told apart.
+    others = ("loader", "step") if cell.step.trains else ("loader",)
     limits = Limits(pairs=pairs, also=others, budget_s=options.budget)
-    return Duel(codes.side(here, cell), codes.side(then, cell), codes.side(here, beside), limits)
+    return Duel(codes.side(here, key), codes.side(then, key), codes.side(here, beside), limits)
 
 
 def _fight(duel: Duel, codes: Codes) -> None:
@@ -82,20 +86,21 @@ def _both_s(measured: list[Measurement]) -> tuple[float, float]:
 
 
 def _stage(then: Named, cell: str, codes: Codes) -> str:
-    """Which stage of loading moved, in words; the cell is taken apart on both sides."""
-    replicates = codes.options.replicates or _REPLICATES
-    before = codes.taken_apart(then, cell, replicates)
-    if before is None:
-        return f"the code of {then.code} cannot take it apart, so the stage is not known"
+    """Which stage of loading moved, in words; the cell is taken apart on both sides, by turns."""
+    pairs, count = [], codes.options.replicates or _REPLICATES
+    if not codes.options.quiet:
+        codes.shell.err.print(f"the loader moved: taking the cell apart, {count} processes of each", soft_wrap=True)
     with Nursery.opened({}) as nursery:
-        now = diagnose(cell, settings(codes.options, codes.shell, codes.run, nursery), replicates=replicates)
-    if not isinstance(now, Diagnosis):
-        return f"taking it apart failed, so the stage is not known: {now.reason}"
-    return stage_named(_moved(now, before))
-
-
-def _moved(now: Diagnosis, before: Diagnosis) -> Stage | None:
-    return moved(*(capacities(tuple(zip(one.measured, one.ladders, strict=True))) for one in (now, before)))
+        how = settings(codes.options, codes.shell, codes.run, nursery)
+        for _ in range(count):
+            then_found = codes.taken_apart(then, cell, 1)
+            if then_found is None:
+                return f"the code of {then.code} cannot take it apart, so the stage is not known"
+            now_found = diagnose(cell, how, replicates=1)
+            if not isinstance(now_found, Diagnosis):
+                return f"taking it apart failed, so the stage is not known: {now_found.reason}"
+            pairs.append((capacities(now_found.replicates), capacities(then_found.replicates)))
+    return stage_named(moved(pairs))
 
 
 def _print(duel: Duel, found: Mapping[str, Judgement], changed: Change, stage: str | None, codes: Codes) -> None:

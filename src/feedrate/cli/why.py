@@ -27,13 +27,15 @@ __all__ = ["arguments", "chosen", "run"]
 
 _LEAST, _MOST = 3, 6
 """Replicates when nobody says how many."""
-_FORMS = "a cell is three words (workload loader step) or workload/size/loader/step/device"
+_FORMS = "a cell is three words (workload loader step), or one: w/l/s or workload/size/loader/step/device"
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     what = parser.add_argument_group("what")
-    what.add_argument("cell", nargs="+", metavar="CELL", help=f"{_FORMS}; knobs as in workers[count=2]")
+    what.add_argument(
+        "cell", nargs="+", metavar="CELL", help=f"{_FORMS}; of the latter, several; knobs as in workers[count=2]"
+    )
     add_size(what.add_argument)
     what.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
     what.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
@@ -52,51 +54,70 @@ def _add_since(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Take the cell apart and print what holds it back: 0 done, 1 it failed, 130 interrupted."""
+    """Take each cell apart and print what holds it back: 0 done, 1 some failed, 130 interrupted."""
     registry = Registry.load(options.plugin)
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
-    cell = chosen(options.cell, options.size, options.device, registry)
-    if cell.unmet:
-        raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
-    ensure([cell.recipe], options.data or shell.data, shell.err, quiet=options.quiet)
+    cells = chosen(options.cell, options.size, options.device, registry)
+    for cell in cells:
+        if cell.unmet:
+            raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
+    if options.since and len(cells) > 1:
+        raise UsageError(f"--since takes one cell, and there are {len(cells)}; ask for one after the other")
+    recipes = {cell.recipe.folder_name: cell.recipe for cell in cells}
+    ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     if options.since:
         from feedrate.cli.since import since
 
-        return since(cell, registry, options, shell)
-    name, _ = named(shell)
-    with Nursery.opened(shell.environ) as nursery:
-        found, ended = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
-    raw = options.results / f"{name}.jsonl"
-    if isinstance(ended, Failure):
-        append(raw, ended)
-        log = f"; log: {ended.log}" if ended.log and ended.log not in ended.reason else ""
-        shell.err.print(f"feedrate: {cell}: failed, {ended.why}: {ended.reason}{log}", soft_wrap=True)
-        return 1
-    if found is not None:
-        append(raw, found)
-        _print(found, raw, options, shell)
-    return 130 if ended else 0
+        return since(cells[0], registry, options, shell)
+    return _diagnosed(cells, options, shell)
 
 
-def chosen(words: Sequence[str], size: str | None, device: str | None, registry: Registry) -> Cell:
-    """The cell that words of a command line mean.
+def chosen(words: Sequence[str], size: str | None, device: str | None, registry: Registry) -> tuple[Cell, ...]:
+    """The cells that words of a command line mean: one in three words, or one a word.
 
     Raises:
-        UsageError: they are of neither form, or name what does not exist, or contradict an option.
+        UsageError: they are of no such form, or name what does not exist, or contradict an option.
     """
-    parts = [part for word in words for part in word.split("/")]
+    several = words if all("/" in word for word in words) else ["/".join(words)]
+    return tuple(dict.fromkeys(_cell(word, size, device, registry) for word in several))
+
+
+def _cell(word: str, size: str | None, device: str | None, registry: Registry) -> Cell:
+    parts = word.split("/")
     if len(parts) == 3:
         where = device_or_default(device)
         workload, loader, step = registry.workload(parts[0]), registry.loader(parts[1]), registry.step(parts[2])
         return Cell(workload, size_or_default(size, where), loader, step, where)
     if len(parts) != 5:
-        raise UsageError(f"{' '.join(words)!r} is not a cell; {_FORMS}")
-    cell = Cell.parse("/".join(parts), registry)
+        raise UsageError(f"{word!r} is not a cell; {_FORMS}")
+    cell = Cell.parse(word, registry)
     for option, asked, said in (("--size", size, cell.size), ("--device", device, cell.device)):
         if asked not in (None, said):
             raise UsageError(f"{option} {asked} contradicts {str(cell)!r}; leave one of the two away")
     return cell
+
+
+def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
+    name, _ = named(shell)
+    raw, done, status = options.results / f"{name}.jsonl", [], 0
+    with Nursery.opened(shell.environ) as nursery:
+        for cell in cells:
+            found, ended = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
+            if isinstance(ended, Failure):
+                status = 1
+                append(raw, ended)
+                log = f"; log: {ended.log}" if ended.log and ended.log not in ended.reason else ""
+                shell.err.print(f"feedrate: {cell}: failed, {ended.why}: {ended.reason}{log}", soft_wrap=True)
+            if found is not None:
+                append(raw, found)
+                done.append(found)
+            if ended == "interrupted":
+                status = 130
+                break
+    if done:
+        _print(done, raw, options, shell)
+    return status
 
 
 def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) -> tuple[Diagnosis | None, Failure | str]:
@@ -123,9 +144,9 @@ def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) ->
     return (Diagnosis.of(found) if found else None), ended
 
 
-def _print(found: Diagnosis, raw: Path, options: Namespace, shell: Shell) -> None:
+def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: Shell) -> None:
     if options.json:
-        shell.print_json(found.as_json())
+        shell.print_json([one.as_json() for one in found])
         return
     from feedrate.report.picture import show
 

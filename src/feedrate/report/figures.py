@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from feedrate import phrases
+
 __all__ = ["ABSENT", "factor", "gigabytes", "megabytes", "number", "share"]
 
 ABSENT = "-"
@@ -20,15 +22,13 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def factor(value: float | None) -> str:
-    """A gain, such as `x1.53`; beyond a hundred the exact figure says nothing."""
-    if value is None:
-        return ABSENT
-    return "x>99" if value > 99 else f"x{value:.2f}" if value < 9.995 else f"x{value:.0f}"
+    """A gain, such as `x1.53`."""
+    return ABSENT if value is None else phrases.factor(value)
 
 
 def share(value: float | None) -> str:
     """A ratio in per cent, such as `1.2%`."""
-    return ABSENT if value is None else f"{100 * value:.1f}%" if value < 0.0995 else f"{100 * value:.0f}%"
+    return ABSENT if value is None else phrases.percent(value)
 
 
 def megabytes(count: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from feedrate.ladder import RUNGS
+from feedrate.report.besides import show_besides
 from feedrate.report.caption import caption
 from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT, factor, number, share
@@ -28,6 +29,8 @@ _WIDTH = 40
 """Characters of the longest bar."""
 _NOTHING = 0.05
 """Share of the slower side below which the quicker one is hidden in what windows scatter by."""
+_UNEVEN = 0.1
+"""Windows whose batches are so much larger or smaller than an epoch's say less: a batch has costs of its own."""
 _WHAT = {
     "R0": "batches that are ready on the device",
     "R1": "+ bringing them there, in the model's dtypes",
@@ -44,8 +47,18 @@ _EXPLAINED = (
 )
 
 
-def show(console: Console, found: Diagnosis, *, explain: bool = False) -> None:
-    """Print the verdict first, then the picture it comes from."""
+def show(console: Console, found: Sequence[Diagnosis], *, explain: bool = False) -> None:
+    """Print each cell's picture, then what loaders and steps cost each other if there are several."""
+    for one in found:
+        _show(console, one, explain=explain)
+        if len(found) > 1:
+            console.print()
+    if len(found) > 1:
+        show_besides(console, found, explain=explain)
+
+
+def _show(console: Console, found: Diagnosis, *, explain: bool) -> None:
+    """The verdict first, then the picture it comes from."""
     evidence = found.evidence
     console.print(Text(found.verdict.sentence, style="bold"), soft_wrap=True)
     console.print()
@@ -56,7 +69,7 @@ def show(console: Console, found: Diagnosis, *, explain: bool = False) -> None:
     console.print()
     for name, text in _lines(evidence):
         console.print(Text(f"{name:<12}{text}"), soft_wrap=True)
-    for line in said(found.measured):
+    for line in (*said(found.measured), *_uneven(found)):
         console.print(Text(f"! {line}", style="yellow"), soft_wrap=True)
     for line in (*(_EXPLAINED if explain else ()), *caption(found.measured)):
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -124,9 +137,8 @@ def _rungs(console: Console, found: Diagnosis) -> Table:
     table = plain_table(console)
     for heading in ("rung", "with step ms", "+-", "without ms", "+-", "what is real"):
         table.add_column(heading, justify="right" if heading in ("with step ms", "+-", "without ms") else "left")
-    both = tuple(zip(found.measured, found.ladders, strict=True))
     for name in RUNGS:
-        full, alone = rung_s(both, name, alone=False), rung_s(both, name, alone=True)
+        full, alone = (rung_s(found.replicates, name, alone=alone) for alone in (False, True))
         absent = next((ladder.rungs[name].absent for ladder in found.ladders if name in ladder.rungs), "")
         if full is None and name == "R5" and not absent:
             continue
@@ -192,6 +204,18 @@ def _facts(evidence: Evidence) -> str:
     if facts.device_busy_s is not None:
         told.append(f"device busy {share(facts.device_busy_s / evidence.step_s.mean)} of it")
     return ", ".join(told) or ABSENT
+
+
+def _uneven(found: Diagnosis) -> Iterator[str]:
+    """What is to be said where the windows of a rung met batches of other sizes than an epoch has on average."""
+    mean = found.measured[0].batch_samples
+    if mean is None:
+        return
+    groups = [rung.full for ladder in found.ladders for rung in ladder.rungs.values() if rung.full]
+    sizes = [sum(one.samples for one in windows) / sum(one.batches for one in windows) for windows in groups]
+    if max(abs(size - mean) for size in sizes) > _UNEVEN * mean:
+        met = f"windows met {min(sizes):.0f} to {max(sizes):.0f} samples a batch where an epoch has {mean:.0f}"
+        yield f"batches differ in size, and {met}: longer windows (--seconds) tell its parts better apart"
 
 
 def _ms(seconds: float) -> str:
