@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
+from commands import interrupted
 
 from feedrate.answers import answer
 from feedrate.calibration.cases import CASES, Case
@@ -126,23 +124,13 @@ def test_a_wrong_answer_is_told_and_its_status_is_1(
 def test_an_interrupted_calibration_says_what_there_is(tmp_path: Path) -> None:
     names = ("loss is NaN", "loss is 0", "parameters frozen", "a row doubled", "a row dropped")
     asked = [word for name in names for word in ("--only", name)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "feedrate", "calibrate", *asked],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        assert any("right: loss is NaN" in line for line in iter(process.stderr.readline, ""))
-        process.send_signal(signal.SIGINT)
-        told, said = process.communicate(timeout=60)
+    found = interrupted(tmp_path, "right: loss is NaN", "calibrate", *asked)
 
-    assert process.returncode == 130, said
-    assert "feedrate: interrupted; this is what there is" in said
-    assert "Traceback" not in said
-    assert told.splitlines()[1].split()[:4] == ["loss", "is", "NaN", "right"]
-    assert int(told.splitlines()[-1].split()[0]) < len(names)
+    assert found.status == 130, found.complaints
+    assert "feedrate: interrupted; this is what there is" in found.complaints
+    assert "Traceback" not in found.complaints
+    assert found.told.splitlines()[1].split()[:4] == ["loss", "is", "NaN", "right"]
+    assert int(found.told.splitlines()[-1].split()[0]) < len(names)
 
 
 def test_a_case_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

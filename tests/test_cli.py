@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import feedrate, interrupted
 
 from feedrate.cli import COMMANDS, main
 
 PLUGIN = Path(__file__).with_name("offered.py")
 QUICK = ("--plugin", str(PLUGIN), "--size", "tiny", "--device", "cpu", "--seconds", "0.05")
-
-
-def feedrate(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "feedrate", *arguments]
-    environ = {**os.environ, **variables}
-    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=110, check=False)
 
 
 def test_list_names_what_is_there_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
@@ -178,22 +171,11 @@ def test_one_cell_that_cannot_be_is_n_a_in_its_document(tmp_path: Path) -> None:
 
 def test_an_interrupted_run_prints_what_there_is_and_leaves_no_process(tmp_path: Path) -> None:
     chosen = ("run", "sums", "--loader", "needy", "--loader", "stuck", "--step", "train")
-    with subprocess.Popen(
-        [sys.executable, "-m", "feedrate", *chosen, *QUICK],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        while "needy" not in process.stderr.readline():
-            pass
-        process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=30)
+    found = interrupted(tmp_path, "needy", *chosen, *QUICK)
 
-    assert process.returncode == 130
-    assert "n/a" in told
-    assert "stuck" not in told
+    assert found.status == 130
+    assert "n/a" in found.told
+    assert "stuck" not in found.told
     assert not _processes_in(tmp_path)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import feedrate, interrupted
 
 from feedrate.cli import main
 
@@ -24,11 +24,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def done(folder: Path) -> subprocess.CompletedProcess[str]:
     return feedrate(folder, "why", *CELL, "--replicates", "2", *QUICK)
-
-
-def feedrate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "feedrate", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
 
 
 def test_the_first_line_says_what_to_try(done: subprocess.CompletedProcess[str]) -> None:
@@ -145,18 +140,8 @@ def test_a_mistake_is_one_line_with_the_way_out(
 
 
 def test_an_interrupted_diagnosis_says_what_is_known_so_far(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "feedrate", "why", *CELL, "--replicates", "9", *QUICK],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        assert any("to go" in line for line in iter(process.stderr.readline, ""))
-        process.send_signal(2)
-        told, _ = process.communicate(timeout=60)
+    found = interrupted(tmp_path, "to go", "why", *CELL, "--replicates", "9", *QUICK)
 
-    assert process.returncode == 130
-    assert told.startswith("loader-bound (hand-over): ")
-    assert not list(Path("/dev/shm").glob(f"feedrate-why-{process.pid}-*"))
+    assert found.status == 130
+    assert found.told.startswith("loader-bound (hand-over): ")
+    assert not list(Path("/dev/shm").glob(f"feedrate-why-{found.pid}-*"))
