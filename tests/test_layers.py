@@ -20,7 +20,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("machine", "nvml", "environment", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
-    ("evidence", "ladder", "phrases", "thresholds", "weighing", "verdict", "comparison", "since"),
+    ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
     # What lies on disk, what is asked for, what comes.
     ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
     # The three families, and the way to the device.
@@ -54,6 +54,7 @@ NO_TORCH = {
         "statistics",
         "evidence",
         "ladder",
+        "levelling",
         "phrases",
         "thresholds",
         "weighing",

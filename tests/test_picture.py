@@ -29,8 +29,8 @@ def test_windows_that_met_other_batches_than_an_epoch_has_are_said_to(tmp_path: 
     usual = printed(tmp_path, diagnosis(Window(0.2, 10, 2_500)))
 
     assert [line for line in small if line.startswith("! ")] == [
-        "! batches differ in size, and windows met 128 to 256 samples a batch where an epoch has 256: longer windows"
-        " (--seconds) tell its parts better apart"
+        "! batches differ in size, and windows met 128 to 256 samples a batch where an epoch has 256: brought to"
+        " that size, and exacter with longer windows (--seconds)"
     ]
     assert not any(line.startswith("! ") for line in usual)
 

@@ -9,15 +9,17 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
 from feedrate.evidence import Evidence
 from feedrate.isolation import Settings, answered
 from feedrate.ladder import Ladder
+from feedrate.levelling import Replicate, levelled
 from feedrate.measurement import Failure, Measurement
 from feedrate.verdict import Verdict, verdict
-from feedrate.weighing import Replicate, weighed
+from feedrate.weighing import weighed
 
 __all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
 
@@ -41,15 +43,15 @@ class Diagnosis:
         """The cell's key."""
         return self.measured[0].cell
 
-    @property
+    @cached_property
     def replicates(self) -> tuple[Replicate, ...]:
-        """Measurement and ladder of each."""
-        return tuple(zip(self.measured, self.ladders, strict=True))
+        """Measurement and ladder of each, as if all batches had the mean size of an epoch's."""
+        return levelled(tuple(zip(self.measured, self.ladders, strict=True)))
 
     @property
     def evidence(self) -> Evidence:
         """What all replicates say together."""
-        return weighed(self.measured, self.ladders)
+        return weighed(self.replicates)
 
     @property
     def verdict(self) -> Verdict:

@@ -6,29 +6,23 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TypeAlias
 
 from feedrate.evidence import Evidence
 from feedrate.ladder import RUNGS, Delayed, Ladder, Rung
+from feedrate.levelling import Replicate
 from feedrate.measurement import Measurement, Window
 from feedrate.statistics import Estimate, estimate
 
-__all__ = ["Replicate", "capacities", "rung_s", "weighed"]
-
-Replicate: TypeAlias = tuple[Measurement, Ladder]
-"""What one process measured, and how it came apart."""
+__all__ = ["capacities", "rung_s", "weighed"]
 
 
-def weighed(measured: Sequence[Measurement], ladders: Sequence[Ladder]) -> Evidence:
-    """Evidence from at least one replicate: one measurement and one ladder of each.
+def weighed(replicates: Sequence[Replicate]) -> Evidence:
+    """Evidence from at least one replicate.
 
     Differences are taken inside a replicate and averaged over replicates, so what a process has in common with itself
     cancels.
     """
-    return _weighed(tuple(zip(map(_pooled, measured, ladders), ladders, strict=True)))
-
-
-def _weighed(both: Sequence[Replicate]) -> Evidence:
+    both = tuple((_pooled(*one), one[1]) for one in replicates)
     pooled = tuple(measurement for measurement, _ in both)
     return Evidence(
         step_s=_mean(one.step_batch_s for one in pooled),

@@ -21,7 +21,7 @@ from feedrate.report.progress import run_progress
 if TYPE_CHECKING:
     from feedrate.diagnosis import Diagnosis
     from feedrate.isolation import Settings
-    from feedrate.weighing import Replicate
+    from feedrate.levelling import Replicate
 
 __all__ = ["arguments", "chosen", "run"]
 

@@ -215,7 +215,7 @@ def _uneven(found: Diagnosis) -> Iterator[str]:
     sizes = [sum(one.samples for one in windows) / sum(one.batches for one in windows) for windows in groups]
     if max(abs(size - mean) for size in sizes) > _UNEVEN * mean:
         met = f"windows met {min(sizes):.0f} to {max(sizes):.0f} samples a batch where an epoch has {mean:.0f}"
-        yield f"batches differ in size, and {met}: longer windows (--seconds) tell its parts better apart"
+        yield f"batches differ in size, and {met}: brought to that size, and exacter with longer windows (--seconds)"
 
 
 def _ms(seconds: float) -> str:
