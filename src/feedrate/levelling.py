@@ -18,7 +18,7 @@ Replicate: TypeAlias = tuple[Measurement, Ladder]
 
 Level: TypeAlias = Callable[[Window], Window]
 
-_ALIKE = 0.1
+_ALIKE = 0.25
 """Windows whose batches are all this near to the mean size stay as they are."""
 _FIXED = tuple(0.05 * number for number in range(81))
 """What a batch costs whatever its size, in mean batches' worth of samples: from nothing to four times the rest."""

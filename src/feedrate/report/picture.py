@@ -29,7 +29,7 @@ _WIDTH = 40
 """Characters of the longest bar."""
 _NOTHING = 0.05
 """Share of the slower side below which the quicker one is hidden in what windows scatter by."""
-_UNEVEN = 0.1
+_UNEVEN = 0.25
 """Windows whose batches are so much larger or smaller than an epoch's say less: a batch has costs of its own."""
 _WHAT = {
     "R0": "batches that are ready on the device",
