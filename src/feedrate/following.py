@@ -36,8 +36,6 @@ class Following:
     switch: Switch
     ahead: int
     """Batches that may have been made before they are asked for."""
-    pace_s: float = 0.0
-    """Seconds a batch of the latest draining."""
     _usual_s: list[float] = field(default_factory=list)
     _boundary_s: list[float] = field(default_factory=list)
 
@@ -50,7 +48,7 @@ class Following:
             return False
         start, new = now_s(), 0
         last = start
-        for taken in range(1, _EPOCHS * self.plan.epoch_batches + 4 * self.ahead + 2):
+        for _ in range(_EPOCHS * self.plan.epoch_batches + 4 * self.ahead + 1):
             first_of_epoch = self.feed.taken % self.plan.epoch_batches == 0
             batch = self.feed.take()
             now = now_s()
@@ -59,7 +57,6 @@ class Following:
             # Several processes take turns, and one may still be at an old block: all of a queue must be new.
             new = new + 1 if self.switch.is_new(self._block(batch)) else 0
             if new > self.ahead:
-                self.pace_s = (now - start) / taken
                 return True
             if now - start > most_s:
                 break

@@ -103,9 +103,9 @@ def measured(cell: str, replicate: int, call: Call) -> Outcome:
         return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)
 
 
-def taken_apart(cell: str, replicates: int, call: Call) -> Diagnosis | None:
-    """What `feedrate why` finds with the code of a commit; None: that code has no such command, or it fails there."""
-    command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", str(replicates)]
+def taken_apart(cell: str, call: Call) -> Diagnosis | None:
+    """What one process of `feedrate why` finds at a commit; None: its code has no such command, or it fails there."""
+    command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
     command += ["--deadline-s", str(call.deadline_s), "--results", str(call.raw), "--logs", str(call.logs)]
     done = subprocess.run(
         [*command, *call.options],
@@ -115,7 +115,7 @@ def taken_apart(cell: str, replicates: int, call: Call) -> Diagnosis | None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=replicates * call.deadline_s,
+        timeout=call.deadline_s,
     )
     try:
         if done.returncode:

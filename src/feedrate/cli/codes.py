@@ -70,11 +70,11 @@ class Codes:
             return Side(cell, named.code, self._here(cell, (named.file,) if named.file else ()))
         return Side(cell, named.code, self._at(self._commit(named.commit), cell))
 
-    def taken_apart(self, named: Named, cell: str, replicates: int) -> Diagnosis | None:
-        """What `feedrate why` finds at a side's commit; None: its code cannot say. Raises like `side`."""
+    def taken_apart(self, named: Named, cell: str) -> Diagnosis | None:
+        """What one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
         from feedrate.asv.commits import taken_apart
 
-        return taken_apart(cell, replicates, self._call(self._commit(named.commit)))
+        return taken_apart(cell, self._call(self._commit(named.commit)))
 
     def _commit(self, revision: str) -> Commit:
         if revision not in self._built:

@@ -93,7 +93,7 @@ def _stage(then: Named, cell: str, codes: Codes) -> str:
     with Nursery.opened({}) as nursery:
         how = settings(codes.options, codes.shell, codes.run, nursery)
         for _ in range(count):
-            then_found = codes.taken_apart(then, cell, 1)
+            then_found = codes.taken_apart(then, cell)
             if then_found is None:
                 return f"the code of {then.code} cannot take it apart, so the stage is not known"
             now_found = diagnose(cell, how, replicates=1)
