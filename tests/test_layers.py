@@ -22,7 +22,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
     # What lies on disk, what is asked for, what comes.
-    ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
+    (
+        *("field", "draws", "manifest", "ownership", "workspace"),
+        *("dataset", "writing", "formats", "plan", "batch"),
+    ),
     # The three families, and the way to the device.
     (
         *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),

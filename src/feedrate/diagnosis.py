@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +17,7 @@ from feedrate.levelling import Replicate, levelled
 from feedrate.measurement import Failure, Measurement
 from feedrate.verdict import Verdict, verdict
 from feedrate.weighing import weighed
+from feedrate.workspace import clear_abandoned, workspace
 
 __all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
 
@@ -124,12 +122,11 @@ _MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
 @contextmanager
 def _in_memory() -> Iterator[str]:
     """An empty folder in the machine's memory, gone on leaving; those that a killed process left are removed first."""
-    for left in _MEMORY.glob(f"{_PREFIX}*"):
-        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
-        if not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY) as folder:
-        yield folder
+    clear_abandoned(_MEMORY, _PREFIX)
+    with workspace(_MEMORY, _PREFIX) as folder:
+        scratch = folder / "stock"
+        scratch.mkdir()
+        yield str(scratch)
 
 
 def diagnoses(path: Path) -> Iterator[Diagnosis]:
