@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     (
         *("errors", "conditions", "measurement", "validity", "statistics", "frame"),
-        *("machine", "nvml", "environment", "strategy"),
+        *("machine", "nvml", "environment", "knobs", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
