@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("stopwatch", "memory", "surroundings", "stock", "switch"),
     ),
     # Who offers what, and what they promise.
-    ("hookspecs", "registry", "cell", "contract"),
+    ("hookspecs", "names", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.
