@@ -17,7 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     (
         *("errors", "conditions", "measurement", "validity", "statistics", "frame"),
-        *("machine", "nvml", "environment", "strategy"),
+        *("machine", "nvml", "environment", "knobs", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("stopwatch", "memory", "surroundings", "stock", "switch"),
     ),
     # Who offers what, and what they promise.
-    ("hookspecs", "registry", "cell", "contract"),
+    ("hookspecs", "names", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.

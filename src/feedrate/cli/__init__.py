@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from feedrate.cli.shell import Shell
-from feedrate.errors import FeedrateError, UsageError
+from feedrate.errors import FeedrateError, PluginError, UsageError
 from feedrate.strategy import near
 
 __all__ = ["COMMANDS", "main"]
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     """Run one command.
 
     Returns:
-        0 done; 1 some cells failed; 2 a mistake in what was asked, or something missing; 130 interrupted.
+        0 done; 1 some cells failed; 2 a mistake in what was asked, or something missing, or nothing could be measured;
+        130 interrupted.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -83,7 +84,15 @@ def _run(argv: Sequence[str], shell: Shell) -> int:
     if command is None:
         shell.out.print(f"feedrate {_version()}" if options.version else parser.format_help(), soft_wrap=True)
         return DONE
-    return int(import_module(f"feedrate.cli.{command}").run(options, shell))
+    return _ran(command, options, shell)
+
+
+def _ran(command: str, options: argparse.Namespace, shell: Shell) -> int:
+    try:
+        return int(import_module(f"feedrate.cli.{command}").run(options, shell))
+    except SystemExit as ended:
+        # No command of ours ends that way, and whoever asked must not take it for a result.
+        raise PluginError(f"{command}: a plugin called sys.exit({ended.code!r}) before it was done") from None
 
 
 def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:

@@ -40,7 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure the cases, and print expected against found: 0 all right, 1 some wrong, 130 interrupted."""
+    """Measure the cases, and print expected against found: 0 right, 1 some wrong, 2 none can run, 130 interrupted."""
     cases, registry = _chosen(options.only), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
@@ -54,6 +54,9 @@ def run(options: Namespace, shell: Shell) -> int:
         _print(found, options, shell)
         return 130
     _print(found, options, shell)
+    if all(one.right is None for one in found):
+        shell.err.print("feedrate: nothing was measured: this machine lacks what the cases need", soft_wrap=True)
+        return 2
     return int(any(one.right is False for one in found))
 
 

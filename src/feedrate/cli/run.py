@@ -91,7 +91,7 @@ def _add_plumbing(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure, and print the table: 0 done, 1 some cells failed, 130 interrupted."""
+    """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run here, 130 interrupted."""
     with Nursery.opened(shell.environ) as nursery:
         return _run(options, shell, nursery)
 
@@ -115,8 +115,14 @@ def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
         interrupted = True
         shell.err.print("feedrate: interrupted; this is what there is")
     _print(outcomes, raw, options, shell)
-    failed = any(isinstance(one, Failure) and one.why != "unavailable" for one in outcomes)
-    return 130 if interrupted else int(failed)
+    return 130 if interrupted else _status(outcomes, shell)
+
+
+def _status(outcomes: Sequence[Outcome], shell: Shell) -> int:
+    if all(isinstance(one, Failure) and one.why == "unavailable" for one in outcomes):
+        shell.err.print("feedrate: nothing was measured: this machine lacks what the cells need", soft_wrap=True)
+        return 2
+    return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in outcomes))
 
 
 def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
