@@ -38,15 +38,31 @@ def test_a_misspelt_key_is_named(tmp_path: Path) -> None:
     assert unknown_keys(tmp_path / "asv.conf.json") == ("enviroment_type",)
 
 
-def test_the_overlay_shows_the_host_without_feedrate_and_its_plugins(tmp_path: Path) -> None:
-    host = tmp_path / "site-packages"
+def test_the_overlay_shows_the_host_without_what_the_checkout_builds(tmp_path: Path) -> None:
+    host, checkout = tmp_path / "site-packages", tmp_path / "checkout"
+    (checkout / "plugins/fast").mkdir(parents=True)
+    (checkout / "plugins/fast/pyproject.toml").write_text('[project]\nname = "Fast_Read"\n')
     _install(host, "torch", "")
     _install(host, "feedrate", "")
-    _install(host, "fastread", "[feedrate]\nfastread = fastread\n")
+    for name in ("fast_read", "stranger", "removed", "moving"):
+        _install(host, name, f"[feedrate]\n{name} = {name}\n")
+    _note(host / "removed-1.dist-info", checkout / "plugins/removed")
+    _note(host / "moving-1.dist-info", tmp_path / "elsewhere", editable=True)
     (host / "feedrate.pth").write_text("/somewhere/src\n")
-    lay((host,), tmp_path / "host")
+    (line,) = lay((host,), tmp_path / "host", checkout)
 
-    assert {entry.name for entry in (tmp_path / "host").iterdir()} == {"torch", "torch-1.dist-info"}
+    shown = {"torch", "torch-1.dist-info", "stranger", "stranger-1.dist-info"}
+    assert {entry.name for entry in (tmp_path / "host").iterdir()} == shown
+    assert line.startswith("plugin 'moving' is an editable install")
+
+
+@pytest.mark.parametrize("noted", ["[]", "{", '{"url": 3}', '{"url": "file:///nowhere", "dir_info": "x"}'])
+def test_a_note_that_pip_did_not_write_hides_nothing(tmp_path: Path, noted: str) -> None:
+    _install(tmp_path / "site-packages", "stranger", "[feedrate]\nstranger = stranger\n")
+    (tmp_path / "site-packages/stranger-1.dist-info/direct_url.json").write_text(noted)
+
+    assert lay((tmp_path / "site-packages",), tmp_path / "host", tmp_path / "checkout") == ()
+    assert (tmp_path / "host/stranger").exists()
 
 
 def test_a_wheel_is_built_once_per_tree(tmp_path: Path) -> None:
@@ -91,6 +107,12 @@ def _install(host: Path, name: str, entry_points: str) -> None:
     (info / "entry_points.txt").write_text(entry_points)
     (info / "RECORD").write_text(f"{name}/__init__.py,,\n{info.name}/METADATA,,\n")
     assert PathDistribution(info).name == name
+
+
+def _note(info: Path, source: Path, *, editable: bool = False) -> None:
+    """What pip notes of a distribution that it installed from a folder."""
+    noted = {"url": source.as_uri(), "dir_info": {"editable": True} if editable else {}}
+    (info / "direct_url.json").write_text(json.dumps(noted))
 
 
 def _commit(folder: Path) -> None:

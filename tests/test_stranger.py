@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asv_project import Project
 
 from feedrate.contract import LOADER_PROMISES
 
@@ -139,8 +140,23 @@ def test_both_are_measured(home: Home) -> None:
     ]
 
 
-def test_both_join_the_matrix(home: Home) -> None:
+def test_the_distribution_joins_the_matrix(home: Home) -> None:
     matrix = home.folder / "matrix.json"
-    home.feedrate("matrix", "--update", "--file", str(matrix), "--plugin", str(home.file))
-    assert {"stranger", "loose", "inline"} <= set(json.loads(matrix.read_text())["loaders"])
-    home.feedrate("matrix", "--file", str(matrix), "--plugin", str(home.file))
+    home.feedrate("matrix", "--update", "--file", str(matrix))
+    assert {"stranger", "inline"} <= set(json.loads(matrix.read_text())["loaders"])
+    home.feedrate("matrix", "--file", str(matrix))
+
+
+def test_asv_measures_a_strangers_loader_at_each_commit(home: Home, tmp_path: Path) -> None:
+    project = Project.make(tmp_path, home.python)
+    commits = project.commit_of_feedrate(), project.commit_of_feedrate()
+    short = {"FEEDRATE_SIZE": "tiny", "FEEDRATE_REPLICATES": "1", "FEEDRATE_RUN": "strange"}
+    printed = project.run("main", "--bench", r"fxseq.track_time_per_sample\('stranger', 'none'\)", **short)
+    lines = map(json.loads, (project.folder / "results/raw/strange.jsonl").read_text().splitlines())
+    measured = [(one["environment"]["git"]["commit"], one["cell"], one["environment"]["plugins"]) for one in lines]
+
+    assert {(commit, cell) for commit, cell, _ in measured} == {
+        (commit, "fxseq/tiny/stranger/none/cpu") for commit in commits
+    }, printed
+    assert all(plugins["stranger"] == "1.0" for _, _, plugins in measured)
+    assert all(project.results(commit, "tiny")["time_per_sample"]["result"][0] > 0 for commit in commits)

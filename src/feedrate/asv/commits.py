@@ -33,7 +33,7 @@ class Commit:
     python: Path
     """The interpreter of its environment."""
     lacking: tuple[str, ...]
-    """A line for each of its plugins that does not build here."""
+    """A line for each of its plugins that does not build here, and each of the host's that is left out."""
 
 
 def resolved(revision: str, root: Path) -> str:
@@ -71,12 +71,12 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
         raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
     asv = (root / ".asv").resolve()
     folder = asv / "commits" / found[:16]
-    venv = Venv(folder / "env", asv / "env")
+    venv = Venv(folder / "env", asv / "env", root)
     if not (folder / _READY).exists():
         tell(f"{revision}: building commit {found[:8]} into an environment of its own")
         _make(found, root, folder, venv)
-    venv.look()
-    return Commit(found, folder / "project", venv.python, tuple((folder / _READY).read_text().splitlines()))
+    lacking = (*(folder / _READY).read_text().splitlines(), *venv.look())
+    return Commit(found, folder / "project", venv.python, lacking)
 
 
 def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:

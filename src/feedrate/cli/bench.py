@@ -14,7 +14,7 @@ from pathlib import Path
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
-from feedrate.asv.site import self_contained
+from feedrate.asv.site import needs_network
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
 from feedrate.cli.options import device_or_default, size_or_default
@@ -30,6 +30,7 @@ __all__ = ["arguments", "run"]
 
 _MATRIX = Path("benchmarks/matrix.json")
 _RAW, _LOGS, _ASV = Path("results/raw"), Path("logs"), Path(".asv")
+_HTML = _ASV / "html"
 _WAY = "`make install` builds those under plugins/, where cargo is"
 _LOOK_S = 0.5
 """Between two looks at what asv has measured so far."""
@@ -64,7 +65,7 @@ def run(options: Namespace, shell: Shell) -> int:
     except KeyboardInterrupt:
         _show(raw, shell, options)
         raise
-    site = _published(shell)
+    site = _published()
     _show(raw, shell, options)
     shell.out.print(f"history     {site}", soft_wrap=True)
     shell.out.print(f"to read it  {_program('asv')} preview, then open the address that it prints", soft_wrap=True)
@@ -178,7 +179,7 @@ def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]
             seen = len(outcomes)
 
 
-def _published(shell: Shell) -> str:
+def _published() -> str:
     """Write the pages; one line says where they are and what they need."""
     log = _ASV / "publish.log"
     with log.open("wb") as sink:
@@ -187,8 +188,8 @@ def _published(shell: Shell) -> str:
         ).returncode
     if status:
         return f"no pages: asv publish ended with status {status}; {log} says why"
-    cache = Path(shell.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return self_contained(_ASV / "html", cache / "feedrate" / "site")
+    state = f"needs the network to be read; {log} says why" if needs_network(_HTML) else "is self-contained"
+    return f"{_HTML / 'index.html'} {state}"
 
 
 def _show(raw: Path, shell: Shell, options: Namespace) -> None:

@@ -6,7 +6,6 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, Names, missing, updated
-from feedrate.cli.options import add_plugin
 from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
 from feedrate.registry import Registry
@@ -19,12 +18,11 @@ def arguments(parser: ArgumentParser) -> None:
     default = Path("benchmarks/matrix.json")
     parser.add_argument("--file", type=Path, default=default, metavar="FILE", help=f"the matrix: {default}")
     parser.add_argument("--update", action="store_true", help="append what is missing; nothing is moved or removed")
-    add_plugin(parser.add_argument)
 
 
 def run(options: Namespace, shell: Shell) -> int:
     """Compare, and update if told to: 0 when the file lacks nothing, 1 when it does."""
-    registry = Registry.load(options.plugin)
+    registry = Registry.load()
     matrix = _matrix(options)
     lacking = missing(matrix, Names.offered(registry))
     verb = "added" if options.update else "missing"
