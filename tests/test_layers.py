@@ -39,7 +39,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter"),
         *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
-        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
+        *(
+            "scratch",
+            "log",
+            "guard",
+            "_guard",
+            "nursery",
+            "isolation",
+            "_child",
+            "_nursery",
+            "schedule",
+            "diagnosis",
+            "answers",
+        ),
     ),
     ("blocks",),
     # Tables, pages, history.

@@ -143,7 +143,7 @@ def test_a_torch_that_cannot_be_imported_is_one_line(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with (
         Nursery.opened({}) as broken,
         pytest.raises(FeedrateError, match=r"^torch could not be imported.*libnothing.so is not here$"),
