@@ -19,7 +19,11 @@ from feedrate.verdict import Verdict, verdict
 from feedrate.weighing import weighed
 from feedrate.workspace import clear_abandoned, workspace
 
-__all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
+__all__ = ["MEMORY", "Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
+
+
+MEMORY = Path("/dev/shm")
+"""Where files are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -116,14 +120,14 @@ def goes_on(found: Sequence[Replicate], replicates: int, most: int) -> bool:
     return len(found) < most and not Diagnosis.of(found).verdict.firm
 
 
-_MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
+_PREFIX = "feedrate-why-"
 
 
 @contextmanager
 def _in_memory() -> Iterator[str]:
     """An empty folder in the machine's memory, gone on leaving; those that a killed process left are removed first."""
-    clear_abandoned(_MEMORY, _PREFIX)
-    with workspace(_MEMORY, _PREFIX) as folder:
+    clear_abandoned(MEMORY, _PREFIX)
+    with workspace(MEMORY, _PREFIX) as folder:
         scratch = folder / "stock"
         scratch.mkdir()
         yield str(scratch)

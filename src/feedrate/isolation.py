@@ -126,6 +126,8 @@ def _log_path(cell: str, settings: Settings) -> Path:
     name = f"{cell.replace('/', '-')}-{settings.replicate}.log"
     folder = settings.logs / settings.run
     folder.mkdir(parents=True, exist_ok=True)
+    # Here, where a file system that says no can be heard.
+    (folder / name).touch()
     return folder / name
 
 
