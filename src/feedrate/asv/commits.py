@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import rmtree, which
 from tempfile import TemporaryDirectory
 
 from feedrate.asv.outcome import environment, outcome
@@ -41,11 +41,14 @@ def resolved(revision: str, root: Path) -> str:
 
     Raises:
         UsageError: there is no such commit, or `root` is not the root of a git checkout of feedrate.
+        UnavailableError: git is not installed.
     """
     if not (root / ".git").exists() or not (root / "pyproject.toml").exists():
         raise UsageError(
             f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
         )
+    if which("git") is None:
+        raise UnavailableError(f"git is not installed, so {revision!r} cannot be checked out; install git")
     asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
@@ -80,7 +83,7 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
 
 
 def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     checkout = folder / "project"
     clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(root.resolve()), str(checkout)]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from feedrate.errors import DataError
+from feedrate.keeping import replace_text
 
 __all__ = ["Matrix", "Names", "Offers", "base_name", "class_name", "missing", "selection", "updated"]
 
@@ -81,7 +82,7 @@ class Matrix:
             "loaders": list(self.names.loaders),
             "steps": list(self.names.steps),
         }
-        file.write_text(json.dumps(found, indent=2) + "\n")
+        replace_text(file, json.dumps(found, indent=2) + "\n")
 
 
 def base_name(entry: str) -> str:

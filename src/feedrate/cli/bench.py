@@ -18,6 +18,7 @@ from feedrate.asv.site import needs_network
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
 from feedrate.cli.options import device_or_default, size_or_default
+from feedrate.cli.places import Place, demand_writable
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UnavailableError, UsageError
@@ -49,6 +50,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, shell: Shell) -> int:
     """Measure, publish, print: 0 done, 1 some cells failed."""
     _demand_checkout(options)
+    demand_writable([Place("bench:", folder) for folder in (_RAW, _LOGS, _ASV)])
     device = device_or_default(options.device or None)
     size = size_or_default(options.size or None, device)
     registry = Registry.load()

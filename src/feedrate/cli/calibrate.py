@@ -13,7 +13,9 @@ from feedrate.answers import Answer, answer
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import cut_short
 from feedrate.cli.options import add_data, add_json
+from feedrate.cli.places import Place, demand_folder, demand_writable
 from feedrate.cli.shell import Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -44,20 +46,17 @@ def run(options: Namespace, shell: Shell) -> int:
     cases, registry = _chosen(options.only), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
+    demand_folder("--data", options.data or shell.data)
+    demand_writable([Place("--logs", options.logs)])
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     found: list[Answer] = []
-    try:
-        for one in _answers(cells, options, shell):
-            found.append(one)
-    except KeyboardInterrupt:
-        shell.err.print("feedrate: interrupted; this is what there is")
-        _print(found, options, shell)
-        return 130
+    with cut_short(shell) as ending:
+        found.extend(_answers(cells, options, shell))
     _print(found, options, shell)
-    if all(one.right is None for one in found):
+    if not ending.status and all(one.right is None for one in found):
         shell.err.print("feedrate: nothing was measured: this machine lacks what the cases need", soft_wrap=True)
         return 2
-    return int(any(one.right is False for one in found))
+    return ending.status or int(any(one.right is False for one in found))
 
 
 def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:

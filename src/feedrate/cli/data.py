@@ -13,6 +13,7 @@ from rich.text import Text
 
 from feedrate.cli.data_sets import make, state
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.places import demand_folder
 from feedrate.cli.shell import Shell
 from feedrate.dataset import DataSet
 from feedrate.errors import DataError, UsageError
@@ -43,7 +44,9 @@ def run(options: Namespace, shell: Shell) -> int:
     """Do it: 0 done, 1 when a file is damaged."""
     if options.action not in _ACTIONS:
         raise UsageError(f"no action {options.action!r}; {near(options.action, _ACTIONS)}")
-    return _ACTIONS[options.action](options, shell, options.data or shell.data)
+    root = options.data or shell.data
+    demand_folder("--data", root)
+    return _ACTIONS[options.action](options, shell, root)
 
 
 def _make(options: Namespace, shell: Shell, root: Path) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from feedrate.cli.places import Place, demand_writable
 from feedrate.dataset import DataSet
 from feedrate.errors import DataError
 from feedrate.ownership import demand_replaceable
@@ -44,6 +45,7 @@ def make(recipe: Sized, root: Path, console: Console, *, quiet: bool) -> DataSet
     """
     folder = root / recipe.folder_name
     demand_replaceable(folder)
+    demand_writable([Place("--data", root)])
     rows = sum(map(sum, recipe.groups))
     with rows_written(console, recipe.folder_name, rows, quiet=quiet) as progress:
         return DataSet.write(folder, recipe, progress)

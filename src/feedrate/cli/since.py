@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from feedrate.blocks import Duel, Limits, fought
 from feedrate.cell import Cell
 from feedrate.cli.codes import Codes
+from feedrate.cli.endings import cut_short
 from feedrate.cli.run import named, settings
 from feedrate.cli.shell import Shell
 from feedrate.cli.sides import Named, control
@@ -41,22 +42,17 @@ def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> i
     if then.file:
         raise UsageError(f"--since {options.since}: that is a file; `feedrate compare` takes plugin files")
     duel = _duel(here, then, cell, str(control(here, registry)), codes)
-    interrupted = False
-    try:
+    with cut_short(shell) as ending:
         _fight(duel, codes)
-    except KeyboardInterrupt:
-        interrupted = True
-        shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
     found = duel.judgements
     changed = change(found, *_both_s(duel.measured("a")))
     stage = None
-    if changed.side == "loader" and not interrupted:
-        try:
+    if changed.side == "loader" and not ending.status:
+        stage = "it ended before the stage was known"
+        with cut_short(shell) as ending:
             stage = _stage(then, str(cell), codes)
-        except KeyboardInterrupt:
-            interrupted, stage = True, "interrupted before the stage was known"
     _print(duel, found, changed, stage, codes)
-    return 130 if interrupted else int(changed.kind == "invalid")
+    return ending.status or int(changed.kind == "invalid")
 
 
 def _duel(here: Named, then: Named, cell: Cell, beside: str, codes: Codes) -> Duel:

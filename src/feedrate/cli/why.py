@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import cut_short
 from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
+from feedrate.cli.places import Place, demand_places
 from feedrate.cli.run import add_how, named, settings
 from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
@@ -64,6 +66,10 @@ def run(options: Namespace, shell: Shell) -> int:
             raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
     if options.since and len(cells) > 1:
         raise UsageError(f"--since takes one cell, and there are {len(cells)}; ask for one after the other")
+    from feedrate.scratch import SHARED_MEMORY
+
+    named(shell)
+    demand_places(options, options.data or shell.data, Place("why:", MEMORY, made=False))
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     if options.since:
@@ -103,45 +109,44 @@ def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
     raw, done, status = options.results / f"{name}.jsonl", [], 0
     with Nursery.opened(shell.environ) as nursery:
         for cell in cells:
-            found, ended = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
-            if isinstance(ended, Failure):
-                status = 1
-                append(raw, ended)
-                log = f"; log: {ended.log}" if ended.log and ended.log not in ended.reason else ""
-                shell.err.print(f"feedrate: {cell}: failed, {ended.why}: {ended.reason}{log}", soft_wrap=True)
+            found, failure, early = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
+            if failure is not None:
+                log = f"; log: {failure.log}" if failure.log and failure.log not in failure.reason else ""
+                shell.err.print(f"feedrate: {cell}: failed, {failure.why}: {failure.reason}{log}", soft_wrap=True)
             if found is not None:
-                append(raw, found)
                 done.append(found)
-            if ended == "interrupted":
-                status = 130
+            with cut_short(shell) as ending:
+                if failure is not None:
+                    append(raw, failure)
+                if found is not None:
+                    append(raw, found)
+            status = early or ending.status or int(failure is not None) or status
+            if early or ending.status:
                 break
     if done:
         _print(done, raw, options, shell)
     return status
 
 
-def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) -> tuple[Diagnosis | None, Failure | str]:
-    """What there is after the last replicate, and what ended it early, if something did."""
+def _taken_apart(
+    cell: Cell, options: Namespace, shell: Shell, how: Settings
+) -> tuple[Diagnosis | None, Failure | None, int]:
+    """What there is after the last replicate, the failure that it was, if so, and the status of an early end."""
     from feedrate.diagnosis import Diagnosis, dissected, goes_on
 
     found: list[Replicate] = []
     least, most = (_LEAST, _MOST) if options.replicates is None else (options.replicates, 0)
-    ended: Failure | str = ""
-    try:
-        with run_progress(shell.err, quiet=options.quiet) as progress:
-            progress.begin(str(cell), least)
-            for one in dissected(str(cell), how, least, most, cold=options.cold):
-                if isinstance(one, Failure):
-                    progress.end(one)
-                    return None, one
-                found.append(one)
-                progress.end(one[0])
-                if goes_on(found, least, most):
-                    progress.begin(str(cell), max(1, least - len(found)))
-    except KeyboardInterrupt:
-        ended = "interrupted"
-        shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
-    return (Diagnosis.of(found) if found else None), ended
+    with cut_short(shell) as ending, run_progress(shell.err, quiet=options.quiet) as progress:
+        progress.begin(str(cell), least)
+        for one in dissected(str(cell), how, least, most, cold=options.cold):
+            if isinstance(one, Failure):
+                progress.end(one)
+                return None, one, 0
+            found.append(one)
+            progress.end(one[0])
+            if goes_on(found, least, most):
+                progress.begin(str(cell), max(1, least - len(found)))
+    return (Diagnosis.of(found) if found else None), None, ending.status
 
 
 def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: Shell) -> None:
