@@ -22,11 +22,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
     # What lies on disk, what is asked for, what comes.
-    ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
+    ("field", "draws", "dataset", "writing", "parent", "formats", "plan", "batch"),
     # The three families, and the way to the device.
     (
         *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
         *("stopwatch", "memory", "surroundings", "stock", "switch"),
+        *("scratch", "log", "guard", "_guard"),
     ),
     # Who offers what, and what they promise.
     ("hookspecs", "registry", "cell", "contract"),

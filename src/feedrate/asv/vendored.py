@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.errors import UnavailableError
+from feedrate.guard import run
 
 __all__ = ["FILES", "Vendored", "packed"]
 
@@ -76,6 +77,6 @@ def _fetch(package: str, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(cache), package]
     try:
-        subprocess.run(command, cwd=cache, check=True, capture_output=True, timeout=120)
+        run(command, cwd=cache, timeout=120).check_returncode()
     except (OSError, subprocess.SubprocessError) as error:
         raise UnavailableError(f"npm cannot fetch {package!r}: {error}") from error

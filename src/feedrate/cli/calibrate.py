@@ -13,6 +13,7 @@ from feedrate.answers import Answer, answer
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.ending import ending
 from feedrate.cli.options import add_data, add_json
 from feedrate.cli.shell import Shell
 from feedrate.environment import snapshot
@@ -40,21 +41,17 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure the cases, and print expected against found: 0 all right, 1 some wrong, 130 interrupted."""
+    """Measure the cases, and print expected against found: 0 all right, 1 some wrong, else what ended it early."""
     cases, registry = _chosen(options.only), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     found: list[Answer] = []
-    try:
+    with ending(shell, lambda: found) as end:
         for one in _answers(cells, options, shell):
             found.append(one)
-    except KeyboardInterrupt:
-        shell.err.print("feedrate: interrupted; this is what there is")
-        _print(found, options, shell)
-        return 130
     _print(found, options, shell)
-    return int(any(one.right is False for one in found))
+    return end.status or int(any(one.right is False for one in found))
 
 
 def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from feedrate.blocks import METRICS, Duel, Limits, fought
 from feedrate.cli.codes import Codes
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.ending import ending
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, duration, positive
 from feedrate.cli.shell import RUN, Shell
 from feedrate.cli.sides import Pairing, pairings
@@ -89,7 +90,7 @@ def _add_where(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 130 interrupted."""
+    """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 2 an error ended it, 130 interrupted."""
     limits = _limits(options)
     found = pairings(options)
     for line in Registry.load(options.plugin).broken:
@@ -97,15 +98,11 @@ def run(options: Namespace, shell: Shell) -> int:
     name = shell.environ.get(RUN) or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
     codes = Codes(options, shell, name, snapshot(shell.environ))
     duels = _duels(found, codes, limits)
-    interrupted = False
-    try:
+    with ending(shell, lambda: any(duel.ran for duel in duels), "this is the verdict so far") as end:
         _fight(duels, codes, limits)
-    except KeyboardInterrupt:
-        interrupted = True
-        shell.err.print("feedrate: interrupted; this is the verdict so far")
     judgements = judge([duel.pairs for duel in duels])
     _print(duels, judgements, codes)
-    return 130 if interrupted else int(any(one.word == "INVALID" for one in judgements))
+    return end.status or int(any(one.word == "INVALID" for one in judgements))
 
 
 def _limits(options: Namespace) -> Limits:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.ending import ending
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, positive, size_or_default
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
@@ -91,7 +92,7 @@ def _add_plumbing(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure, and print the table: 0 done, 1 some cells failed, 130 interrupted."""
+    """Measure, and print the table: 0 done, 1 some cells failed, 2 an error ended it early, 130 interrupted."""
     with Nursery.opened(shell.environ) as nursery:
         return _run(options, shell, nursery)
 
@@ -107,16 +108,12 @@ def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
     outcomes: list[Outcome] = []
-    interrupted = False
     raw = options.results / f"{session.name}.jsonl"
-    try:
+    with ending(shell, lambda: outcomes) as end:
         _measure(session, cells, options, shell, lambda outcome: _keep(raw, outcome, outcomes))
-    except KeyboardInterrupt:
-        interrupted = True
-        shell.err.print("feedrate: interrupted; this is what there is")
     _print(outcomes, raw, options, shell)
     failed = any(isinstance(one, Failure) and one.why != "unavailable" for one in outcomes)
-    return 130 if interrupted else int(failed)
+    return end.status or int(failed)
 
 
 def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
