@@ -65,7 +65,7 @@ def test_a_place_that_cannot_be_written_is_one_line_before_anything_is_measured(
 def test_why_says_before_it_measures_that_it_cannot_write_to_memory(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedrate.diagnosis.MEMORY", here / "file")
+    monkeypatch.setattr("feedrate.scratch.SHARED_MEMORY", here / "file")
 
     assert main(WHY) == 2
     told = capsys.readouterr()

@@ -24,12 +24,13 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     # What lies on disk, what is asked for, what comes.
     (
         *("field", "draws", "manifest", "ownership", "workspace"),
-        *("dataset", "writing", "formats", "plan", "batch"),
+        *("dataset", "writing", "parent", "formats", "plan", "batch"),
     ),
     # The three families, and the way to the device.
     (
         *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
         *("stopwatch", "memory", "surroundings", "stock", "switch"),
+        *("scratch", "log", "guard", "_guard"),
     ),
     # Who offers what, and what they promise.
     ("hookspecs", "names", "registry", "cell", "contract"),

@@ -6,17 +6,17 @@ import json
 import multiprocessing
 import os
 import shutil
-import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from itertools import accumulate, pairwise
-from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.dataset import digest
 from feedrate.errors import DataError
 from feedrate.manifest import MANIFEST, Manifest, Shard
 from feedrate.ownership import demand_ours, demand_replaceable, remove
+from feedrate.parent import end_with_parent
 from feedrate.workspace import clear_abandoned, workspace
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _written(partial: Path, recipe: Recipe, starts: Sequence[int]) -> Iterator[t
     if cores == 1 or _raw_bytes(recipe) < _WORTH_PROCESSES_BYTES:
         yield from ((index, _write_shard(partial, recipe, index, starts[index])) for index in range(count))
         return
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _die_with_parent) as pool:
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         jobs = {pool.submit(_write_shard, partial, recipe, index, starts[index]): index for index in range(count)}
         try:
             for job in as_completed(jobs):
@@ -97,19 +97,6 @@ def _written(partial: Path, recipe: Recipe, starts: Sequence[int]) -> Iterator[t
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _die_with_parent() -> None:
-    """End this writing process when the one that started it is gone; left alone it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch(sentinel: int) -> None:
-        wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def _write_shard(partial: Path, recipe: Recipe, index: int, start: int) -> Shard:

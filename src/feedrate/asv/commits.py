@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree, which
-from tempfile import TemporaryDirectory
 
 from feedrate.asv.outcome import environment, outcome
 from feedrate.asv.settings import Call
 from feedrate.asv.venv import Venv, checked
 from feedrate.diagnosis import Diagnosis
 from feedrate.errors import UnavailableError, UsageError
+from feedrate.guard import run
 from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.scratch import Scratch
 
 __all__ = ["Commit", "built", "measured", "resolved", "taken_apart"]
 
@@ -97,8 +98,8 @@ def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
 
 def measured(cell: str, replicate: int, call: Call) -> Outcome:
     """One replicate of a cell with the code of a commit; the raw line is added by that code itself."""
-    with TemporaryDirectory(prefix="feedrate-") as folder:
-        document = outcome(call, cell, replicate, Path(folder))
+    with Scratch.made() as scratch:
+        document = outcome(call, cell, replicate, scratch.folder)
     try:
         return (Failure if "failure" in document else Measurement).from_json(document)
     except (KeyError, TypeError):
@@ -110,21 +111,12 @@ def taken_apart(cell: str, call: Call) -> Diagnosis | None:
     """What one process of `feedrate why` finds at a commit; None: its code has no such command, or it fails there."""
     command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
     command += ["--deadline-s", str(call.deadline_s), "--results", str(call.raw), "--logs", str(call.logs)]
-    done = subprocess.run(
-        [*command, *call.options],
-        cwd=call.checkout,
-        env=environment(call),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=call.deadline_s,
-    )
     try:
+        done = run([*command, *call.options], cwd=call.checkout, env=environment(call), timeout=call.deadline_s)
         if done.returncode:
             return None
         (found,) = json.loads(done.stdout)
         return Diagnosis.from_json(found)
-    except (ValueError, KeyError, TypeError):
-        # Another version's words.
+    except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+        # Another version's pace, or words.
         return None

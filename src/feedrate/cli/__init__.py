@@ -73,6 +73,9 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
 def _interrupt(number: int, frame: object) -> None:
     """End like Ctrl-C does: what was measured is kept, what was started is ended."""
     del number, frame
+    # Whoever asks twice, as a shell and a guard may, must not interrupt the cleaning up.
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

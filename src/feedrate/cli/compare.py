@@ -9,7 +9,7 @@ from pathlib import Path
 from feedrate.blocks import METRICS, Duel, Limits, fought
 from feedrate.cli.codes import Codes
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.endings import cut_short
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, duration, positive
 from feedrate.cli.places import demand_places
 from feedrate.cli.run import named
@@ -90,7 +90,7 @@ def _add_where(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 130 interrupted."""
+    """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 2 an error ended it, 130 interrupted."""
     limits = _limits(options)
     found = pairings(options)
     for line in Registry.load(options.plugin).broken:
@@ -98,14 +98,14 @@ def run(options: Namespace, shell: Shell) -> int:
     codes = Codes(options, shell, named(shell)[0], snapshot(shell.environ))
     demand_places(options, options.data or shell.data)
     duels = _duels(found, codes, limits)
-    with cut_short(shell, "this is the verdict so far") as ending:
+    with ending(shell, lambda: any(duel.ran for duel in duels), "this is the verdict so far") as end:
         _fight(duels, codes, limits)
     judgements = judge([duel.pairs for duel in duels])
     documents = [document(duel, one) for duel, one in zip(duels, judgements, strict=True)]
     _print(duels, judgements, documents, codes)
-    if ending.status != 2:
+    if end.status != 2:
         codes.keep(documents)
-    return ending.status or int(any(one.word == "INVALID" for one in judgements))
+    return end.status or int(any(one.word == "INVALID" for one in judgements))
 
 
 def _limits(options: Namespace) -> Limits:

@@ -3,40 +3,46 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
 from feedrate.cli.shell import Shell
+from feedrate.errors import FeedrateError
 
-__all__ = ["Ending", "complain", "cut_short", "is_lost", "line_of"]
+__all__ = ["Ending", "complain", "ending", "is_lost", "line_of"]
 
 
 @dataclass
 class Ending:
-    """How a measurement ended: 0 by itself, 2 because the file system said no, 130 by Ctrl-C."""
+    """What ended a measurement."""
 
     status: int = 0
+    """0: nothing but its own end; 2: an error; 130: an interrupt."""
 
 
 @contextmanager
-def cut_short(shell: Shell, rest: str = "this is what there is") -> Iterator[Ending]:
-    """End what is measured inside when somebody interrupts it or the file system takes no more, with a line for either.
+def ending(shell: Shell, has_begun: Callable[[], object], rest: str = "this is what there is") -> Iterator[Ending]:
+    """Turn an interrupt, a file system that takes no more and, once it `has_begun`, an error of ours into one line.
 
-    The caller prints what there is, and returns the ending's status unless it is 0.
+    The caller prints what there is, and returns the status unless it is 0.
     """
-    ending = Ending()
+    end = Ending()
     try:
-        yield ending
+        yield end
     except KeyboardInterrupt:
-        ending.status = 130
+        end.status = 130
         complain(shell, f"interrupted; {rest}")
     except BrokenPipeError:
+        # Nobody reads on: that is no error.
         raise
-    except OSError as error:
-        ending.status = 2
-        complain(shell, f"{line_of(error)}; measuring ends here, {rest}")
+    except (FeedrateError, OSError) as error:
+        if isinstance(error, FeedrateError) and not has_begun():
+            raise
+        end.status = 2
+        reason = line_of(error) if isinstance(error, OSError) else str(error)
+        complain(shell, f"{reason}; measuring ends here, {rest}")
 
 
 def line_of(error: OSError) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.endings import cut_short
+from feedrate.cli.endings import ending
 from feedrate.cli.places import demand_places
 from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
@@ -35,7 +35,7 @@ def run(options: Namespace, shell: Shell, registry: Registry, session: Run) -> i
         _write(options.out, session.unavailable(options.cell, str(error), options.replicate))
         raise
     outcome = _outcome(cell, options, shell, session)
-    with cut_short(shell) as ending:
+    with ending(shell, lambda: outcome) as end:
         append(options.results / f"{session.name}.jsonl", outcome)
     _write(options.out, outcome)
     if options.json:
@@ -44,7 +44,7 @@ def run(options: Namespace, shell: Shell, registry: Registry, session: Run) -> i
         shell.out.print(f"{cell}: {outcome.samples_per_s:,.1f} samples/s", soft_wrap=True)
     elif not isinstance(outcome, Measurement):
         shell.err.print(f"feedrate: {cell}: {outcome.why}: {outcome.reason}", soft_wrap=True)
-    return ending.status or int(not isinstance(outcome, Measurement))
+    return end.status or int(not isinstance(outcome, Measurement))
 
 
 def _outcome(cell: Cell, options: Namespace, shell: Shell, session: Run) -> Outcome:

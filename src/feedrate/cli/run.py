@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.endings import cut_short
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, positive, size_or_default
 from feedrate.cli.places import demand_places
 from feedrate.cli.shell import RUN, Shell
@@ -94,7 +94,7 @@ def _add_plumbing(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run here, 130 interrupted."""
+    """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run or an error ended it, 130 Ctrl-C."""
     with Nursery.opened(shell.environ) as nursery:
         return _run(options, shell, nursery)
 
@@ -112,10 +112,10 @@ def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
     demand_places(options, options.data or shell.data)
     outcomes: list[Outcome] = []
     raw = options.results / f"{session.name}.jsonl"
-    with cut_short(shell) as ending:
+    with ending(shell, lambda: outcomes) as end:
         _measure(session, cells, options, shell, lambda outcome: _keep(raw, outcome, outcomes))
     _print(outcomes, raw, options, shell)
-    return ending.status or _status(outcomes, shell)
+    return end.status or _status(outcomes, shell)
 
 
 def _status(outcomes: Sequence[Outcome], shell: Shell) -> int:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from feedrate.blocks import Duel, Limits, fought
 from feedrate.cell import Cell
 from feedrate.cli.codes import Codes
-from feedrate.cli.endings import cut_short
+from feedrate.cli.endings import ending
 from feedrate.cli.run import named, settings
 from feedrate.cli.shell import Shell
 from feedrate.cli.sides import Named, control
@@ -34,7 +34,7 @@ _REPLICATES = 4
 
 
 def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> int:
-    """Measure the cell here and at a commit, side by side, and say what moved: 0 done, 1 INVALID, 130 interrupted."""
+    """Measure the cell here and at a commit, side by side, and say what moved: 0 done, 1 INVALID, or what ended it."""
     name, _ = named(shell)
     codes = Codes(options, shell, name, snapshot(shell.environ))
     here = Named(str(cell.workload), cell.size, str(cell.loader), str(cell.step), cell.device, "")
@@ -42,17 +42,17 @@ def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> i
     if then.file:
         raise UsageError(f"--since {options.since}: that is a file; `feedrate compare` takes plugin files")
     duel = _duel(here, then, cell, str(control(here, registry)), codes)
-    with cut_short(shell) as ending:
+    with ending(shell, lambda: duel.ran) as end:
         _fight(duel, codes)
     found = duel.judgements
     changed = change(found, *_both_s(duel.measured("a")))
     stage = None
-    if changed.side == "loader" and not ending.status:
+    if changed.side == "loader" and not end.status:
         stage = "it ended before the stage was known"
-        with cut_short(shell) as ending:
+        with ending(shell, lambda: duel.ran) as end:
             stage = _stage(then, str(cell), codes)
     _print(duel, found, changed, stage, codes)
-    return ending.status or int(changed.kind == "invalid")
+    return end.status or int(changed.kind == "invalid")
 
 
 def _duel(here: Named, then: Named, cell: Cell, beside: str, codes: Codes) -> Duel:

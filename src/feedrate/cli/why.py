@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.endings import cut_short
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
 from feedrate.cli.places import Place, demand_places
 from feedrate.cli.run import add_how, named, settings
@@ -56,7 +56,7 @@ def _add_since(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Take each cell apart and print what holds it back: 0 done, 1 some failed, 130 interrupted."""
+    """Take each cell apart and print what holds it back: 0 done, 1 some failed, 2 an error, 130 interrupted."""
     registry = Registry.load(options.plugin)
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
@@ -69,7 +69,7 @@ def run(options: Namespace, shell: Shell) -> int:
     from feedrate.scratch import SHARED_MEMORY
 
     named(shell)
-    demand_places(options, options.data or shell.data, Place("why:", MEMORY, made=False))
+    demand_places(options, options.data or shell.data, Place("why:", SHARED_MEMORY, made=False))
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     if options.since:
@@ -106,47 +106,57 @@ def _cell(word: str, size: str | None, device: str | None, registry: Registry) -
 
 def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
     name, _ = named(shell)
-    raw, done, status = options.results / f"{name}.jsonl", [], 0
-    with Nursery.opened(shell.environ) as nursery:
+    raw, status = options.results / f"{name}.jsonl", 0
+    done: list[Diagnosis] = []
+    replicates: list[Replicate] = []
+    with ending(shell, lambda: done or replicates or status) as end, Nursery.opened(shell.environ) as nursery:
         for cell in cells:
-            found, failure, early = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
-            if failure is not None:
-                log = f"; log: {failure.log}" if failure.log and failure.log not in failure.reason else ""
-                shell.err.print(f"feedrate: {cell}: failed, {failure.why}: {failure.reason}{log}", soft_wrap=True)
-            if found is not None:
-                done.append(found)
-            with cut_short(shell) as ending:
-                if failure is not None:
-                    append(raw, failure)
-                if found is not None:
-                    append(raw, found)
-            status = early or ending.status or int(failure is not None) or status
-            if early or ending.status:
-                break
+            failure = _taken_apart(cell, options, shell, settings(options, shell, name, nursery), replicates)
+            if failure:
+                status = 1
+                replicates.clear()
+                _keep_failure(failure, raw, shell)
+            else:
+                _keep(replicates, raw, done)
+    if replicates:
+        _keep(replicates, raw, done)
     if done:
         _print(done, raw, options, shell)
-    return status
+    return end.status or status
+
+
+def _keep_failure(failure: Failure, raw: Path, shell: Shell) -> None:
+    append(raw, failure)
+    log = f"; log: {failure.log}" if failure.log and failure.log not in failure.reason else ""
+    shell.err.print(f"feedrate: {failure.cell}: failed, {failure.why}: {failure.reason}{log}", soft_wrap=True)
+
+
+def _keep(replicates: list[Replicate], raw: Path, done: list[Diagnosis]) -> None:
+    from feedrate.diagnosis import Diagnosis
+
+    done.append(Diagnosis.of(replicates))
+    replicates.clear()
+    append(raw, done[-1])
 
 
 def _taken_apart(
-    cell: Cell, options: Namespace, shell: Shell, how: Settings
-) -> tuple[Diagnosis | None, Failure | None, int]:
-    """What there is after the last replicate, the failure that it was, if so, and the status of an early end."""
-    from feedrate.diagnosis import Diagnosis, dissected, goes_on
+    cell: Cell, options: Namespace, shell: Shell, how: Settings, replicates: list[Replicate]
+) -> Failure | None:
+    """Add the replicates as they come; gives why there are none, if the cell fails."""
+    from feedrate.diagnosis import dissected, goes_on
 
-    found: list[Replicate] = []
     least, most = (_LEAST, _MOST) if options.replicates is None else (options.replicates, 0)
-    with cut_short(shell) as ending, run_progress(shell.err, quiet=options.quiet) as progress:
+    with run_progress(shell.err, quiet=options.quiet) as progress:
         progress.begin(str(cell), least)
         for one in dissected(str(cell), how, least, most, cold=options.cold):
             if isinstance(one, Failure):
                 progress.end(one)
-                return None, one, 0
-            found.append(one)
+                return one
+            replicates.append(one)
             progress.end(one[0])
-            if goes_on(found, least, most):
-                progress.begin(str(cell), max(1, least - len(found)))
-    return (Diagnosis.of(found) if found else None), None, ending.status
+            if goes_on(replicates, least, most):
+                progress.begin(str(cell), max(1, least - len(replicates)))
+    return None
 
 
 def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: Shell) -> None:
