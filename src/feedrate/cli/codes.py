@@ -55,6 +55,7 @@ class Codes:
 
     def keep(self, documents: Sequence[Mapping[str, object]]) -> None:
         """Write the verdicts so far, over those of an earlier round."""
+        self.kept.parent.mkdir(parents=True, exist_ok=True)
         replace_text(self.kept, json.dumps(documents, indent=1, allow_nan=False))
 
     def side(self, named: Named, cell: str) -> Side:

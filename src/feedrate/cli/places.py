@@ -39,20 +39,20 @@ def demand_places(options: Namespace, data: Path, *others: Place, out: Path | No
 
 
 def demand_writable(places: Sequence[Place], file: Path | None = None) -> None:
-    """Write to each of the folders, and leave nothing there; `file` is what `--out` names.
+    """Write to each of the folders, and leave nothing behind, no folder either; `file` is what `--out` names.
 
     Raises:
-        UsageError: one cannot be written to; the folders that were made for this are gone again.
+        UsageError: one cannot be written to.
     """
-    made: list[Path] = []
-    try:
-        for place in (*places, *_around(file)):
+    for place in (*places, *_around(file)):
+        made: list[Path] = []
+        try:
             _try(place, made)
-    except UsageError:
-        for folder in reversed(made):
-            with suppress(OSError):
-                folder.rmdir()
-        raise
+        finally:
+            for folder in reversed(made):
+                # Unless somebody has put something there meanwhile.
+                with suppress(OSError):
+                    folder.rmdir()
 
 
 def demand_folder(says: str, folder: Path) -> None:
