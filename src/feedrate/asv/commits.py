@@ -41,11 +41,14 @@ def resolved(revision: str, root: Path) -> str:
 
     Raises:
         UsageError: there is no such commit, or `root` is not the root of a git checkout of feedrate.
+        UnavailableError: git is not installed.
     """
     if not (root / ".git").exists() or not (root / "pyproject.toml").exists():
         raise UsageError(
             f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
         )
+    if shutil.which("git") is None:
+        raise UnavailableError("git is not installed, which keeps the commits; install it, or put it on PATH")
     asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
@@ -63,7 +66,7 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
 
     Raises:
         UsageError: see `resolved`.
-        UnavailableError: virtualenv is not installed.
+        UnavailableError: virtualenv or git is not installed.
         BuildError: feedrate does not build at that commit.
     """
     found = resolved(revision, root)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.asv.commits import resolved
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
@@ -54,6 +55,8 @@ def run(options: Namespace, shell: Shell) -> int:
     registry = Registry.load()
     cells = _cells(_here(Matrix.load(_MATRIX).names, registry, shell), size, device, registry)
     ready = [cell for cell in cells if not cell.unmet]
+    if not ready:
+        raise UnavailableError(f"bench: of the {len(cells)} cells of {_MATRIX} none can run here; see `feedrate list`")
     each = "one fresh process" if options.replicates == 1 else f"{options.replicates} fresh processes"
     shell.out.print(f"{len(ready)} cells at size {size} on {device}, {each} for each", soft_wrap=True)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-bench"
@@ -75,6 +78,10 @@ def run(options: Namespace, shell: Shell) -> int:
 def _demand_checkout(options: Namespace) -> None:
     if not (_MATRIX.exists() and Path("asv.conf.json").exists() and Path(".git").exists()):
         raise UsageError("bench: run it at the root of a git checkout of feedrate; `feedrate run` measures anywhere")
+    try:
+        resolved("HEAD", Path.cwd())
+    except UsageError as error:
+        raise UsageError("bench: git finds no commit here, which it would measure; `git log` says why") from error
     if find_spec("asv") is None:
         raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
     if options.replicates < 1 or options.replicates == 6:
