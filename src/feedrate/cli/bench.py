@@ -31,7 +31,6 @@ __all__ = ["arguments", "run"]
 
 _MATRIX = Path("benchmarks/matrix.json")
 _RAW, _LOGS, _ASV = Path("results/raw"), Path("logs"), Path(".asv")
-_HTML = _ASV / "html"
 _WAY = "`make install` builds those under plugins/, where cargo is"
 _LOOK_S = 0.5
 """Between two looks at what asv has measured so far."""
@@ -195,8 +194,11 @@ def _published() -> str:
         ).returncode
     if status:
         return f"no pages: asv publish ended with status {status}; {log} says why"
-    state = f"needs the network to be read; {log} says why" if needs_network(_HTML) else "is self-contained"
-    return f"{_HTML / 'index.html'} {state}"
+    from asv.config import Config
+
+    pages = Path(Config.load().html_dir)
+    state = f"needs the network to be read; {log} says why" if needs_network(pages) else "is self-contained"
+    return f"{pages / 'index.html'} {state}"
 
 
 def _show(raw: Path, shell: Shell, options: Namespace) -> None:
