@@ -10,7 +10,7 @@ from feedrate.machine import gpus, machine_name
 
 __all__ = ["write"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 """What can be a folder under `results`, an argument of asv and a word on its page."""
 
 
@@ -32,7 +32,9 @@ def write(name: str | None = None, file: Path | None = None) -> str:
 
     key = machine_name() if name is None else name
     if not _NAME.fullmatch(key):
-        raise UsageError(f"{key!r} names no folder of results; use letters, digits and ._- and begin with no sign")
+        raise UsageError(
+            f"{key!r} names no folder of results; use letters, digits and ._- and begin with a letter or digit"
+        )
     target = file or Path(MachineCollection.get_machine_file_path())
     found = dict(Machine.get_defaults()) | {"machine": key, "gpu": _gpu()}
     try:

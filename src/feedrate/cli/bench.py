@@ -128,7 +128,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     Raises:
         UnavailableError: asv measured nothing.
     """
-    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write("", None), "--record-samples"]
+    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write(), "--record-samples"]
     command += ["--bench", _selection(ready)]
     log = _LOGS / raw.stem / "asv.log"
     log.parent.mkdir(parents=True, exist_ok=True)
