@@ -124,13 +124,17 @@ class Project:
         """Run the real asv here and give what it prints; a benchmark that fails does not stop it."""
         return self._run([str(self.python), "-m", "asv", *arguments], environ)
 
+    def feedrate(self, *arguments: str, **environ: str) -> str:
+        """Run feedrate's own command line here and give what it prints."""
+        return self._run([str(self.python), "-m", "feedrate", *arguments], environ)
+
     def run(self, revisions: str, *arguments: str, **environ: str) -> str:
         """Benchmark these commits."""
         return self.asv("run", revisions, "--machine", "box-gpu", "--show-stderr", *arguments, **environ)
 
-    def results(self, commit: str, size: str) -> dict[str, dict[str, Any]]:
+    def results(self, commit: str, size: str, machine: str = "box-gpu") -> dict[str, dict[str, Any]]:
         """Give asv's results of a commit, by metric: each a mapping from column to its entry of the result file."""
-        (file,) = (self.folder / "results/box-gpu").glob(f"{commit[:8]}-*SIZE{size}.json")
+        (file,) = (self.folder / "results" / machine).glob(f"{commit[:8]}-*SIZE{size}.json")
         found = json.loads(file.read_text())
         # asv drops what is null at the end of a row.
         rows = {name: zip(found["result_columns"], row, strict=False) for name, row in found["results"].items()}

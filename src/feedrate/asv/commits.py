@@ -49,7 +49,7 @@ def resolved(revision: str, root: Path) -> str:
             f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
         )
     if which("git") is None:
-        raise UnavailableError(f"git is not installed, so {revision!r} cannot be checked out; install git")
+        raise UnavailableError("git is not installed, which keeps the commits; install it, or put it on PATH")
     asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
@@ -67,7 +67,7 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
 
     Raises:
         UsageError: see `resolved`.
-        UnavailableError: virtualenv is not installed.
+        UnavailableError: virtualenv or git is not installed.
         BuildError: feedrate does not build at that commit.
     """
     found = resolved(revision, root)

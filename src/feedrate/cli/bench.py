@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.asv.commits import resolved
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
@@ -35,7 +36,6 @@ __all__ = ["arguments", "run"]
 
 _MATRIX = Path("benchmarks/matrix.json")
 _RAW, _LOGS, _ASV = Path("results/raw"), Path("logs"), Path(".asv")
-_HTML = _ASV / "html"
 _WAY = "`make install` builds those under plugins/, where cargo is"
 _LOOK_S = 0.5
 """Between two looks at what asv has measured so far."""
@@ -60,6 +60,8 @@ def run(options: Namespace, shell: Shell) -> int:
     registry = Registry.load()
     cells = _cells(_here(Matrix.load(_MATRIX).names, registry, shell), size, device, registry)
     ready = [cell for cell in cells if not cell.unmet]
+    if not ready:
+        raise UnavailableError(f"bench: of the {len(cells)} cells of {_MATRIX} none can run here; see `feedrate list`")
     each = "one fresh process" if options.replicates == 1 else f"{options.replicates} fresh processes"
     shell.out.print(f"{len(ready)} cells at size {size} on {device}, {each} for each", soft_wrap=True)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-bench"
@@ -81,6 +83,10 @@ def run(options: Namespace, shell: Shell) -> int:
 def _demand_checkout(options: Namespace) -> None:
     if not (_MATRIX.exists() and Path("asv.conf.json").exists() and Path(".git").exists()):
         raise UsageError("bench: run it at the root of a git checkout of feedrate; `feedrate run` measures anywhere")
+    try:
+        resolved("HEAD", Path.cwd())
+    except UsageError as error:
+        raise UsageError("bench: git finds no commit here, which it would measure; `git log` says why") from error
     if find_spec("asv") is None:
         raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
     if options.replicates < 1 or options.replicates == 6:
@@ -128,7 +134,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     Raises:
         UnavailableError: asv measured nothing, or was ended.
     """
-    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write("", None), "--record-samples"]
+    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write(), "--record-samples"]
     command += ["--bench", _selection(ready)]
     log = _LOGS / raw.stem / "asv.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -195,8 +201,11 @@ def _published() -> str:
         status = bound_run([sys.executable, "-m", "asv", "publish"], stdout=sink, stderr=sink).returncode
     if status:
         return f"no pages: asv publish ended with status {status}; {log} says why"
-    state = f"needs the network to be read; {log} says why" if needs_network(_HTML) else "is self-contained"
-    return f"{_HTML / 'index.html'} {state}"
+    from asv.config import Config
+
+    pages = Path(Config.load().html_dir)
+    state = f"needs the network to be read; {log} says why" if needs_network(pages) else "is self-contained"
+    return f"{pages / 'index.html'} {state}"
 
 
 def _show(raw: Path, shell: Shell, options: Namespace) -> None:

@@ -33,7 +33,6 @@ def run(options: Namespace, shell: Shell) -> int:
         for name in getattr(lacking, kind):
             shell.out.print(f"{verb} {kind.removesuffix('s')} {name}", soft_wrap=True)
     if lacking and options.update:
-        options.file.parent.mkdir(parents=True, exist_ok=True)
         updated(matrix, Names.offered(registry)).save(options.file)
     if not lacking:
         shell.out.print(f"{options.file} lists everything there is", soft_wrap=True)
