@@ -108,7 +108,7 @@ def test_a_matrix_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> Non
 
 def test_a_matrix_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
     MATRIX.save(tmp_path / "matrix.json")
-    (tmp_path / "matrix.json.draft").mkdir()
+    (tmp_path / ".matrix.json.feedrate-draft").mkdir()
 
     with pytest.raises(DataError, match="cannot be written"):
         updated(MATRIX, Names(("fxseq",))).save(tmp_path / "matrix.json")

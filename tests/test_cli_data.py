@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,3 +123,18 @@ def test_verify_reads_what_the_manifest_says_of_rows(made: Path, capsys: pytest.
 
     assert main(["data", "verify"]) == 1
     assert "not as the manifest says: " in capsys.readouterr().out
+
+
+def test_what_a_killed_writer_left_beside_a_whole_data_set_is_gone_with_the_next_command(made: Path) -> None:
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("abandoning.py")),
+        str(made.parent),
+        f"{made.name}.partial-",
+    ]
+    subprocess.run(command, stdout=subprocess.PIPE, check=False, timeout=60)
+    assert len(list(made.parent.iterdir())) == 2
+
+    assert main(["data", "make", "sums", "--quiet", *TINY]) == 0
+
+    assert list(made.parent.iterdir()) == [made]

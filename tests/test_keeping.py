@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,3 +92,18 @@ def test_a_device_stays_a_device() -> None:
     before = Path(os.devnull).stat()
     replace_text(Path(os.devnull), "text")
     assert Path(os.devnull).stat().st_ino == before.st_ino
+
+
+def test_what_a_killed_writer_left_beside_a_text_is_used_up_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "out.json"
+    killed = "import os, signal, sys; from pathlib import Path; from feedrate.keeping import replace_text\n"
+    killed += (
+        "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\nreplace_text(Path(sys.argv[1]), 'x' * 99)"
+    )
+    assert subprocess.run([sys.executable, "-c", killed, path], check=False).returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+
+    replace_text(path, "new")
+
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]

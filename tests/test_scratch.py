@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.nursery import NURSERY, Nursery
 from feedrate.scratch import SHARED_MEMORY, Scratch, sweep
 
 MAKER = """
 import os, signal, sys
 from pathlib import Path
+from feedrate.nursery import NURSERY, Nursery
 from feedrate.scratch import Scratch
 scratch = Scratch.made(Path(sys.argv[1]))
 scratch.note([os.getpid()])
@@ -99,3 +101,14 @@ def test_a_folder_is_gone_when_it_is_left(tmp_path: Path) -> None:
     with Scratch.made(tmp_path) as scratch:
         (scratch.folder / "deep/er").mkdir(parents=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_shares_a_fork_server_sweeps_as_well(
+    tmp_path: Path, maker: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, name = told(maker)
+    killed(maker)
+    with Nursery.made() as shared:
+        monkeypatch.setattr("feedrate.scratch.short_folder", lambda: tmp_path)
+        with Nursery.opened({NURSERY: str(shared.folder)}):
+            assert not (tmp_path / name).exists()

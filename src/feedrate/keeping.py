@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def replace_text(path: Path, text: str) -> None:
     """
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
         else:
             _replace(path.resolve(), text)
     except OSError as error:
@@ -62,23 +62,30 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def _replace(place: Path, text: str) -> None:
-    opened, name = tempfile.mkstemp(prefix=f".{place.name[:100]}.", dir=place.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(opened, "w") as file:
+    draft = place.with_name(f".{place.name[:100]}.feedrate-draft")
+    with os.fdopen(_alone(draft), "w", encoding="utf-8") as file:
+        try:
+            file.truncate()
             file.write(text)
-        draft.chmod(_mode(place))
-        draft.replace(place)
-    except BaseException:
+            file.flush()
+            if place.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(place.stat().st_mode))
+            draft.replace(place)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
+
+
+def _alone(draft: Path) -> int:
+    """The draft, open and locked. Its name is always the same: what a killed process left is used up by the next."""
+    while True:
+        opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         with suppress(OSError):
-            draft.unlink()
-        raise
-
-
-def _mode(place: Path) -> int:
-    """Permissions of the file that is there, else those that a new one gets."""
-    if place.exists():
-        return stat.S_IMODE(place.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+            # A file system without locks trusts that two do not write one file at a time.
+            fcntl.flock(opened, fcntl.LOCK_EX)
+        # Whoever had it before may have put it in its place.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(opened), draft.stat()):
+                return opened
+        os.close(opened)

@@ -50,9 +50,10 @@ class Nursery:
     @classmethod
     @contextmanager
     def opened(cls, environ: Mapping[str, str]) -> Iterator[Nursery]:
-        """The one that the environment names, or one of our own, which is gone on leaving."""
+        """The one that the environment names, or one of our own, gone on leaving; what killed runs left is swept."""
         shared = Path(environ.get(NURSERY) or os.devnull)
         if (shared / _OWNER).exists():
+            sweep()
             yield cls(shared)
             return
         with cls.made() as scratch:

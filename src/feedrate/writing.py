@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from feedrate.dataset import Recipe
 
-__all__ = ["write_folder"]
+__all__ = ["clear_leftovers", "write_folder"]
 
 _WORTH_PROCESSES_BYTES = 512_000_000
 """A smaller data set is written sooner by one process than it takes to start several."""
@@ -35,12 +35,11 @@ _SAMPLE_BYTES = 16 << 20
 
 def write_folder(folder: Path, recipe: Recipe, progress: Callable[[int], None]) -> None:
     """Write `recipe` to a folder beside `folder`, then rename it; see `DataSet.write`."""
-    beside = f"{folder.name}.partial-"
     try:
         demand_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        clear_abandoned(folder.parent, beside)
-        with workspace(folder.parent, beside) as work:
+        clear_leftovers(folder)
+        with workspace(folder.parent, _beside(folder)) as work:
             _demand_room(folder, recipe, work)
             new = work / "new"
             new.mkdir()
@@ -51,6 +50,15 @@ def write_folder(folder: Path, recipe: Recipe, progress: Callable[[int], None]) 
         raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
     except BrokenProcessPool:
         raise DataError(f"{folder}: a writing process was killed, perhaps for want of memory") from None
+
+
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed writers of this data set left beside it."""
+    clear_abandoned(folder.parent, _beside(folder))
+
+
+def _beside(folder: Path) -> str:
+    return f"{folder.name}.partial-"
 
 
 def _put_in_place(new: Path, folder: Path, old: Path) -> None:

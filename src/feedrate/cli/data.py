@@ -24,6 +24,7 @@ from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT
 from feedrate.strategy import near
 from feedrate.workload import SIZES, Sized
+from feedrate.writing import clear_leftovers
 
 __all__ = ["arguments", "run"]
 
@@ -55,6 +56,7 @@ def _make(options: Namespace, shell: Shell, root: Path) -> int:
     named = options.workloads or [name for name, found in registry.workloads.items() if not found.hidden]
     recipes = [registry.workload(spec).at(size) for spec in named]
     for recipe in recipes:
+        clear_leftovers(root / recipe.folder_name)
         if options.force or state(recipe, root):
             make(recipe, root, shell.err, quiet=options.quiet)
     return _show([_look(root / recipe.folder_name) for recipe in recipes], options, shell)

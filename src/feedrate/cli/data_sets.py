@@ -13,6 +13,7 @@ from feedrate.errors import DataError
 from feedrate.ownership import demand_replaceable
 from feedrate.report.progress import rows_written
 from feedrate.workload import Sized
+from feedrate.writing import clear_leftovers
 
 __all__ = ["ensure", "make", "state"]
 
@@ -20,6 +21,7 @@ __all__ = ["ensure", "make", "state"]
 def ensure(recipes: Iterable[Sized], root: Path, console: Console, *, quiet: bool) -> None:
     """Write each data set that is missing, damaged or made from something else: it can be made again at any time."""
     for recipe in recipes:
+        clear_leftovers(root / recipe.folder_name)
         problem = state(recipe, root)
         if problem:
             demand_replaceable(root / recipe.folder_name)
