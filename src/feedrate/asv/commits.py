@@ -49,7 +49,7 @@ def resolved(revision: str, root: Path) -> str:
             f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
         )
     if which("git") is None:
-        raise UnavailableError("git is not installed, which keeps the commits; install it, or put it on PATH")
+        raise UnavailableError(f"git is not installed, so {revision!r} cannot be checked out; install git")
     asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
