@@ -13,7 +13,9 @@ from feedrate.answers import Answer, answer
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_data, add_json, device_or_default
+from feedrate.cli.places import Place, demand_folder, demand_writable
 from feedrate.cli.shell import Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -41,21 +43,22 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure the cases, and print expected against found: 0 all right, 1 some wrong, 130 interrupted."""
+    """Measure the cases, and print expected against found: 0 right, 1 some wrong, 2 none can run, else an early end."""
     cases, registry = _chosen(options.only, options.device), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
+    demand_folder("--data", options.data or shell.data)
+    demand_writable([Place("--logs", options.logs)])
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     found: list[Answer] = []
-    try:
+    with ending(shell, lambda: found) as end:
         for one in _answers(cells, options, shell):
             found.append(one)
-    except KeyboardInterrupt:
-        shell.err.print("feedrate: interrupted; this is what there is")
-        _print(found, options, shell)
-        return 130
     _print(found, options, shell)
-    return int(any(one.right is False for one in found))
+    if not end.status and all(one.right is None for one in found):
+        shell.err.print("feedrate: nothing was measured: this machine lacks what the cases need", soft_wrap=True)
+        return 2
+    return end.status or int(any(one.right is False for one in found))
 
 
 def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:
