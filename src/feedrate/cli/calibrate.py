@@ -67,8 +67,9 @@ def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> It
         for place, (case, cell) in enumerate(cells.items()):
             progress.begin(case.name, len(cells) - place)
             found = _absent(case, cell) or answer(case, settings)
-            progress.end(found)
             yield found
+            # Whoever is told of it and interrupts us finds it among those that there are.
+            progress.end(found)
 
 
 def _print(found: Sequence[Answer], options: Namespace, shell: Shell) -> None:
