@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
 import uuid
 from datetime import UTC, datetime
@@ -101,6 +100,6 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
 
 def _nursery() -> Path:
     """A folder for as long as this asv lives: the commits' own `feedrate run` share what they start in it."""
-    folder = Nursery.make()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    scratch = Nursery.made()
+    atexit.register(scratch.remove)
+    return scratch.folder

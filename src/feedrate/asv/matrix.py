@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from feedrate.errors import DataError
+from feedrate.keeping import replace_text
 
 __all__ = ["Matrix", "Names", "Offers", "base_name", "class_name", "missing", "selection", "updated"]
 
@@ -104,11 +105,9 @@ class Matrix:
             "loaders": list(self.names.loaders),
             "steps": list(self.names.steps),
         }
-        draft = file.with_name(f"{file.name}.draft")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-            draft.replace(file)
+            replace_text(file, json.dumps(found, indent=2) + "\n")
         except OSError as error:
             raise DataError(f"{str(file)!r} cannot be written ({error.strerror}); name another with --file") from error
 

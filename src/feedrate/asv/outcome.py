@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from feedrate.asv.settings import PATIENCE_S, Call
+from feedrate.guard import bound
 
 __all__ = ["Outcome", "environment", "outcome"]
 
@@ -70,7 +71,7 @@ def _status(command: list[str], call: Call, sink: int) -> int:
     folder = call.checkout if call.checkout.is_dir() else None
     # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
     with subprocess.Popen(
-        command, cwd=folder, env=environment(call), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        bound(command, lone=True), cwd=folder, env=environment(call), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
     ) as process:
         try:
             return process.wait(call.deadline_s + PATIENCE_S)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from feedrate.errors import UnavailableError
+from feedrate.guard import run
 
 __all__ = ["FILES", "Vendored", "fetched", "unpacked"]
 
@@ -97,9 +98,7 @@ def _pack(npm: str, draft: Path) -> None:
     patience = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000")
     command = [npm, "pack", "--silent", "--ignore-scripts", *patience, "--pack-destination", str(draft), *packages]
     try:
-        subprocess.run(
-            command, cwd=draft, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LONGEST_S, check=True
-        )
+        run(command, cwd=draft, timeout=_LONGEST_S).check_returncode()
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"npm did not fetch them in {_LONGEST_S:.0f} s") from error
     except subprocess.CalledProcessError as error:

@@ -41,7 +41,7 @@ class Known(Workload):
     version: ClassVar[int] = 1
     stored: ClassVar[tuple[str, ...]] = ("row_bytes", "compression")
 
-    row_bytes: int = knob(0, 65_536)
+    row_bytes: int = knob(0, 65_536, low=0, high=1 << 24)
     """Further bytes of a row, which nobody looks at: they are read, decoded, handed over and copied."""
     compression: str = knob("none", "lz4", "zstd")
     guess: str = knob("sum", "constant")

@@ -18,11 +18,16 @@ from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import needs_network
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
 from feedrate.cli.options import device_or_default, size_or_default
+from feedrate.cli.places import Place, demand_writable
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UnavailableError, UsageError
+from feedrate.guard import bound
+from feedrate.guard import run as bound_run
 from feedrate.measurement import Failure, Outcome, append, read
+from feedrate.processes import signal_name
 from feedrate.registry import Registry
 from feedrate.report.progress import run_progress
 from feedrate.strategy import split_spec
@@ -47,8 +52,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure, publish, print: 0 done, 1 some cells failed."""
+    """Measure, publish, print: 0 done, 1 some cells failed, 2 an error ended it early, 130 interrupted."""
     _demand_checkout(options)
+    demand_writable([Place("bench:", folder) for folder in (_RAW, _LOGS, _ASV)])
     device = device_or_default(options.device or None)
     size = size_or_default(options.size or None, device)
     registry = Registry.load()
@@ -60,13 +66,13 @@ def run(options: Namespace, shell: Shell) -> int:
     shell.out.print(f"{len(ready)} cells at size {size} on {device}, {each} for each", soft_wrap=True)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-bench"
     raw = _RAW / f"{name}.jsonl"
-    try:
+    with ending(shell, raw.exists) as end:
         ensure({cell.recipe.folder_name: cell.recipe for cell in ready}.values(), shell.data, shell.err, quiet=False)
         _note_absent(cells, name, raw, shell)
         status = _measured(ready, options, shell, {RUN: name, "FEEDRATE_SIZE": size, "FEEDRATE_DEVICE": device}, raw)
-    except KeyboardInterrupt:
+    if end.status:
         _show(raw, shell, options)
-        raise
+        return end.status
     site = _published()
     _show(raw, shell, options)
     shell.out.print(f"history     {site}", soft_wrap=True)
@@ -126,7 +132,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     """Run asv, and show what comes of it as it comes: 0, or 1 when a cell failed.
 
     Raises:
-        UnavailableError: asv measured nothing.
+        UnavailableError: asv measured nothing, or was ended.
     """
     command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write(), "--record-samples"]
     command += ["--bench", _selection(ready)]
@@ -137,7 +143,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     }  # fmt: skip
     total, came = len(ready) * options.replicates, 0
     with log.open("wb") as sink, run_progress(shell.err, quiet=False) as progress:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        process = subprocess.Popen(bound(command), env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
             progress.begin("asv builds its environment", total)
             for outcome in _following(raw, process):
@@ -149,6 +155,9 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
             process.wait()
     if not came:
         raise UnavailableError(f"bench: asv measured nothing (status {process.returncode}); {log} says why")
+    if process.returncode < 0:
+        by = signal_name(-process.returncode)
+        raise UnavailableError(f"bench: asv was ended by {by} after {came} of {total} measurements; {log} says more")
     return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw)))
 
 
@@ -189,9 +198,7 @@ def _published() -> str:
     """Write the pages; one line says where they are and what they need."""
     log = _ASV / "publish.log"
     with log.open("wb") as sink:
-        status = subprocess.run(
-            [sys.executable, "-m", "asv", "publish"], stdout=sink, stderr=sink, check=False
-        ).returncode
+        status = bound_run([sys.executable, "-m", "asv", "publish"], stdout=sink, stderr=sink).returncode
     if status:
         return f"no pages: asv publish ended with status {status}; {log} says why"
     from asv.config import Config

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, Names, missing, updated
+from feedrate.cli.places import Place, demand_writable
 from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
 from feedrate.registry import Registry
@@ -26,6 +27,7 @@ def run(options: Namespace, shell: Shell) -> int:
     matrix = _matrix(options)
     lacking = missing(matrix, Names.offered(registry))
     if lacking and options.update:
+        demand_writable([Place("--file", options.file.parent)])
         updated(matrix, Names.offered(registry)).save(options.file)
     verb = "added" if options.update else "missing"
     for kind in ("workloads", "loaders", "steps"):

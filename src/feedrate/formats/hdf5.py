@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from feedrate.field import Field
     from feedrate.formats import Chunk, Part
 
-__all__ = ["read", "write"]
+__all__ = ["names", "read", "write"]
 
 CHUNK_ROWS = 64
 """Rows in an HDF5 chunk, as in the source system's `(64, T, F)`."""
@@ -29,7 +29,7 @@ def write(
 ) -> None:
     """Write the columns. `storage`: `layout` contiguous, chunked or gzip."""
     rows = sum(groups)
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "x") as file:
         columns = {field.name: _column(file, field, rows, storage["layout"]) for field in fields}
         at = 0
         for chunk in chunks:
@@ -46,6 +46,12 @@ def _column(file: h5py.File, field: Field, rows: int, layout: str) -> h5py.Datas
     chunks = (min(CHUNK_ROWS, rows), *field.shape)
     gzip = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if layout == "gzip" else {}
     return file.create_dataset(field.name, shape, field.stored, chunks=chunks, **gzip)
+
+
+def names(path: Path) -> list[str]:
+    """Columns of a file."""
+    with h5py.File(path, "r") as file:
+        return list(file)
 
 
 def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
