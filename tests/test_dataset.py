@@ -119,6 +119,23 @@ def test_a_disk_that_holds_the_rows_compressed_is_large_enough(tmp_path: Path, m
         DataSet.write(tmp_path / "plain", replace(BoardMoves(), compression="none").at("tiny"))
 
 
+@pytest.mark.parametrize("room", ["20k", "300k", "1m"])
+def test_a_disk_that_fills_up_ends_a_writer_of_any_format_with_one_line_and_leaves_nothing(
+    tmp_path: Path, room: str
+) -> None:
+    program = f"{sys.executable} {TESTS / 'overflowing.py'} {tmp_path}"
+    command = f"mount -t tmpfs -o size={room} none {tmp_path} && {program} && ls -A {tmp_path}"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", command],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no mounts of one's own here: {done.stderr.strip()}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{tmp_path / 'table'}: cannot be written (No space left on device)"] * 4
+
+
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no storage format 'clay'"):
         DataSet.write(tmp_path / "table", replace(Table(), format="clay"))

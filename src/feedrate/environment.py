@@ -59,9 +59,9 @@ def unset(found: Mapping[str, str]) -> str:
 
 
 def _plugins() -> dict[str, str]:
-    # Named for itself rather than imported: what a strategy is needs no part of this.
-    owners = (point.dist for point in entry_points(group="feedrate"))
-    return dict(sorted((dist.name, dist.version) for dist in owners if dist is not None and dist.name != "feedrate"))
+    owners = {point.dist.name: point.dist for point in entry_points(group="feedrate") if point.dist is not None}
+    # One whose metadata are torn has no name.
+    return {name: owners[name].version for name in sorted(filter(None, owners)) if name != "feedrate"}
 
 
 def _version(distribution: str) -> str | None:

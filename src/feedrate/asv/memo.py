@@ -14,6 +14,7 @@ from pathlib import Path
 
 from feedrate.asv.outcome import Outcome
 from feedrate.errors import DataError
+from feedrate.keeping import replace_text
 
 __all__ = ["Memo"]
 
@@ -86,8 +87,5 @@ def _digest(cell: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    # Renamed into place: an interrupt never leaves half a sample to be read as a whole one.
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".draft")
-    draft.write_text(text)
-    draft.replace(file)
+    replace_text(file, text)

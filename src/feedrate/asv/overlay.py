@@ -49,11 +49,11 @@ def lay(hosts: tuple[Path, ...], target: Path, root: Path) -> tuple[str, ...]:
 
 def _hidden(installed: tuple[Distribution, ...], root: Path) -> tuple[list[Distribution], list[Distribution]]:
     """Of what is installed: feedrate and the plugins that `root` builds, and plugins from elsewhere that may change."""
-    built = set(distribution_names(root))
+    built = {"feedrate", *distribution_names(root)}
     ours, moving = [], []
     for dist in installed:
         source = _source(dist)
-        if dist.name and (canonical(dist.name) in {"feedrate", *built}):
+        if dist.name and canonical(dist.name) in built:
             ours.append(dist)
         elif any(point.group == "feedrate" for point in dist.entry_points):
             # Installed from a folder here that the checkout has no more: still not a stranger's.

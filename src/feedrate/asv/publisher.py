@@ -38,7 +38,8 @@ class StandAlone(OutputPublisher):  # type: ignore[misc]  # asv has no types
             log.warning(f"{pages}: {error}")
         try:
             log.info(stand_alone(pages, _places()))
-        except (FeedrateError, OSError) as error:
+        # RuntimeError: this user has no home, and so no cache.
+        except (FeedrateError, OSError, RuntimeError) as error:
             log.warning(excused(pages, str(error)))
 
 

@@ -28,12 +28,11 @@ def run(options: Namespace, shell: Shell) -> int:
     lacking = missing(matrix, Names.offered(registry))
     if lacking and options.update:
         demand_writable([Place("--file", options.file.parent)])
+        updated(matrix, Names.offered(registry)).save(options.file)
     verb = "added" if options.update else "missing"
     for kind in ("workloads", "loaders", "steps"):
         for name in getattr(lacking, kind):
             shell.out.print(f"{verb} {kind.removesuffix('s')} {name}", soft_wrap=True)
-    if lacking and options.update:
-        updated(matrix, Names.offered(registry)).save(options.file)
     if not lacking:
         shell.out.print(f"{options.file} lists everything there is", soft_wrap=True)
     elif not options.update:
