@@ -18,7 +18,7 @@ class NextBlock(Loader):
     """Keep `depth` blocks on their way while batches are cut from the one before them."""
 
     name = "next_block"
-    depth: int = knob(1, 2)
+    depth: int = knob(1, 2, low=1, high=64)
 
     def stream(self, plan: Plan) -> Stream:
         with plan.open() as source, ThreadPoolExecutor(1) as pool:

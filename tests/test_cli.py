@@ -144,10 +144,72 @@ def test_run_measures_names_what_failed_and_keeps_the_raw_results(tmp_path: Path
 
 
 def test_what_is_not_available_is_no_failure(tmp_path: Path) -> None:
-    done = feedrate(tmp_path, "run", "sums", "--loader", "needy", "--step", "train", "--json", *QUICK)
+    chosen = ("--loader", "needy", "--loader", "plain", "--step", "train", "--json")
+    done = feedrate(tmp_path, "run", "sums", *chosen, *QUICK)
 
-    assert done.returncode == 0
-    assert [outcome["failure"]["kind"] for outcome in json.loads(done.stdout)] == ["unavailable"]
+    assert done.returncode == 0, done.stderr
+    assert [outcome.get("failure", {}).get("kind") for outcome in json.loads(done.stdout)] == ["unavailable", None]
+
+
+def test_a_run_that_measured_nothing_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    status = main(["run", "sums", "--loader", "needy", "--step", "train", "--json", *QUICK])
+
+    told = capsys.readouterr()
+    assert status == 2
+    assert [outcome["failure"]["kind"] for outcome in json.loads(told.out)] == ["unavailable"]
+    assert told.err.endswith("feedrate: nothing was measured: this machine lacks what the cells need\n")
+
+
+EXITING = """
+import sys
+from dataclasses import dataclass
+
+from feedrate import Loader, Need, hookimpl
+
+
+@dataclass(frozen=True)
+class Leaving(Loader):
+    name = "leaving"
+    needs = (Need("patience", lambda: sys.exit(0), "wait"),)
+
+    def stream(self, plan):
+        yield from ()
+
+
+@hookimpl
+def loaders():
+    return (Leaving,)
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("import sys\nsys.exit(0)\n", "feedrate: --plugin exiting_plugin.py: SystemExit: 0\n"),
+        ("raise OSError('a\\nb')\n", "feedrate: --plugin exiting_plugin.py: OSError: a b\n"),
+        ("class Odd(BaseException): ...\nraise Odd\n", "feedrate: --plugin exiting_plugin.py: Odd: no message\n"),
+        (EXITING, "feedrate: run: a plugin called sys.exit(0) before it was done\n"),
+    ],
+)
+def test_a_plugin_that_ends_the_process_is_named_and_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str, line: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "exiting_plugin", raising=False)
+    Path("exiting_plugin.py").write_text(source)
+
+    asked = ("--plugin", "exiting_plugin.py", "--size", "tiny", "--device", "cpu")
+    status = main(["run", "fxseq", "--loader", "leaving", "--step", "none", *asked])
+
+    sys.modules.pop("exiting_plugin", None)
+    told = capsys.readouterr()
+    assert (status, told.out, told.err) == (2, "", line)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["exiting_plugin.py"]
 
 
 def test_one_cell_writes_one_document_and_says_that_safe_mode_was_forced(tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ PACKAGE = Path(feedrate.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     (
-        *("errors", "conditions", "measurement", "validity", "statistics", "frame"),
-        *("machine", "nvml", "environment", "strategy"),
+        *("errors", "keeping", "conditions", "measurement", "validity", "statistics", "frame"),
+        *("machine", "nvml", "environment", "knobs", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
     # What lies on disk, what is asked for, what comes.
-    ("field", "draws", "dataset", "writing", "parent", "formats", "plan", "batch"),
+    (
+        *("field", "draws", "manifest", "ownership", "workspace"),
+        *("dataset", "writing", "parent", "formats", "plan", "batch"),
+    ),
     # The three families, and the way to the device.
     (
         *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
@@ -30,7 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         *("scratch", "log", "guard", "_guard"),
     ),
     # Who offers what, and what they promise.
-    ("hookspecs", "registry", "cell", "contract"),
+    ("hookspecs", "names", "registry", "cell", "contract"),
     # Strategies that ship; a plugin may use all that a stranger's may.
     ("models", "loaders", "steps", "workloads", "builtin", "calibration"),
     # The loop, and the fresh interpreter it runs in.

@@ -184,3 +184,140 @@ def test_a_misspelt_hook_is_named_and_the_rest_of_its_plugin_goes_on(tmp_path: P
 
     assert "nought" in found.loaders
     assert found.broken == (f"plugin {str(file)!r}: there is no hook 'step'; there are: loaders, steps, workloads",)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        *(("5", "5"), ("None", "None"), ("''", "''"), ("'../../x'", "'../../x'"), ("'<script>'", "'<script>'")),
+        *(("'a b'", "'a b'"), ("'caf\\u00e9'", "'caf\u00e9'"), ("'a\\n'", r"'a\n'"), ("'[red]'", "'[red]'")),
+        ("'x' * 300", "'xxxxxxxxxxxx...xxxxxxxxxxxxx'"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["loader", "step", "workload"])
+def test_a_name_that_cannot_stand_in_a_cell_is_one_line_that_names_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, name: str, shown: str
+) -> None:
+    rule = "it must be 1 to 64 of A-Z a-z 0-9 _ . -"
+    line = f"its {kind}s() offers a {kind} that cannot be named: Odd has the name {shown}; {rule}"
+    (tmp_path / "odd_plugin.py").write_text(ODD[kind].format(name=name))
+
+    with pytest.raises(PluginError) as refused:
+        Registry.load([tmp_path / "odd_plugin.py"])
+    installed(tmp_path, monkeypatch, "stranger", "odd_plugin")
+    found = Registry.load()
+
+    assert str(refused.value) == f"plugin {str(tmp_path / 'odd_plugin.py')!r}: {line}"
+    assert found.broken == (f"plugin 'stranger': {line}",)
+    assert {"inline"} < set(found.loaders)
+
+
+ODD = {
+    "loader": """
+from dataclasses import dataclass
+from feedrate import hookimpl, knob
+from feedrate.loaders.inline import Inline
+
+@dataclass(frozen=True)
+class Odd(Inline):
+    name = {name}
+    codec: str = knob("fast", "slow")
+
+@hookimpl
+def loaders():
+    return (Odd,)
+""",
+    "step": """
+from dataclasses import dataclass
+from feedrate import hookimpl
+from feedrate.steps.fp32 import Fp32
+
+@dataclass(frozen=True)
+class Odd(Fp32):
+    name = {name}
+
+@hookimpl
+def steps():
+    return (Odd,)
+""",
+    "workload": """
+from dataclasses import dataclass
+from feedrate import hookimpl
+from feedrate.workloads.fxseq import FxSeq
+
+@dataclass(frozen=True)
+class Odd(FxSeq):
+    name = {name}
+
+@hookimpl
+def workloads():
+    return (Odd(),)
+""",
+}
+"""A strategy of each kind whose name is to be filled in."""
+
+
+@pytest.mark.parametrize("word", ["a/b", "a[b", "a,b", "a=b", "", "a b"])
+def test_a_word_that_would_break_a_cells_name_is_refused_where_it_is_offered(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "odd_plugin.py"
+    path.write_text(ODD["loader"].format(name="'odd'").replace('"slow"', repr(word)))
+
+    with pytest.raises(PluginError) as refused:
+        Registry.load([path])
+
+    assert str(refused.value).endswith(f"odd has codec={word!r}; it must be 1 to 64 of A-Z a-z 0-9 _ . -")
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("import sys; sys.exit(0)", "SystemExit: 0"),
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+        ("raise BaseException('odd')", "BaseException: odd"),
+        ("raise OSError('x' * 1000)", f"OSError: {'x' * 291} ..."),
+        (
+            "class Mute(Exception):\n    def __str__(self):\n        raise ValueError\nraise Mute",
+            "Mute: no message",
+        ),
+    ],
+)
+def test_whatever_an_installed_plugin_does_when_imported_is_one_line_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, line: str
+) -> None:
+    (tmp_path / "rash_plugin.py").write_text(source)
+    installed(tmp_path, monkeypatch, "stranger", "rash_plugin")
+
+    found = Registry.load()
+
+    assert found.broken == (f"plugin 'stranger' cannot be imported ({line}); reinstall or remove it",)
+    assert "inline" in found.loaders
+
+
+def test_an_installed_plugin_with_a_name_that_is_taken_is_named_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader_file(tmp_path, "inline")
+    installed(tmp_path, monkeypatch, "stranger", "inline_plugin")
+
+    found = Registry.load()
+
+    assert found.origins["loader/inline"] == "builtin"
+    assert found.broken == ("plugins 'builtin' and 'stranger' both offer a loader 'inline'; rename one",)
+
+
+def test_a_file_that_is_named_twice_is_one_plugin(tmp_path: Path) -> None:
+    path = loader_file(tmp_path, "nought")
+
+    found = Registry.load([path, tmp_path / "." / path.name, path.parent / ".." / tmp_path.name / path.name])
+
+    assert found.origins["loader/nought"] == str(path)
+
+
+def test_a_hook_with_other_arguments_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "argued_plugin.py"
+    path.write_text("from feedrate import hookimpl\n\n@hookimpl\ndef loaders(mine):\n    return ()\n")
+
+    with pytest.raises(PluginError, match=r"argued_plugin\.py: PluginValidationError: .*'mine'") as refused:
+        Registry.load([path])
+
+    assert "\n" not in str(refused.value)

@@ -14,7 +14,7 @@ from dataclasses import asdict, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from feedrate.errors import ContractError, FeedrateError, UnavailableError
+from feedrate.errors import ContractError, UnavailableError, one_line
 from feedrate.stopwatch import since_start_s
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def answer(request_path: Path, imported_s: float | None = None) -> None:
     # Whatever a strategy raises is a result; the traceback goes to the log.
     except BaseException as error:
         traceback.print_exc()
-        found = {"why": _why(error), "reason": _line(error)}
+        found = {"why": _why(error), "reason": one_line(error)}
     partial = scratch / "answer.part"
     partial.write_text(json.dumps(found, default=_plain, allow_nan=False))
     partial.rename(scratch / "answer.json")
@@ -98,12 +98,6 @@ def _why(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return "out of memory"
     return "exception"
-
-
-def _line(error: BaseException) -> str:
-    """The error in one line; our own speak for themselves, others are named."""
-    text = (str(error).strip() or "no message").splitlines()[0]
-    return text if isinstance(error, FeedrateError) else f"{type(error).__name__}: {text}"
 
 
 def _plain(value: object) -> object:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError"]
+__all__ = ["ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError", "one_line"]
+
+_LONGEST = 300
 
 
 class FeedrateError(Exception):
@@ -27,3 +29,14 @@ class DataError(FeedrateError):
 
 class UsageError(FeedrateError):
     """The user asked for something that does not exist or cannot be done."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line that is not too long; our own speak for themselves, others are named."""
+    try:
+        text = " ".join(str(error).split()) or "no message"
+    # A stranger's error may fail even to say what it is.
+    except Exception:
+        text = "no message"
+    text = text if isinstance(error, FeedrateError) else f"{type(error).__name__}: {text}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

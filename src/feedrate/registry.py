@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import reprlib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
 from feedrate import hookspecs
-from feedrate.errors import PluginError, UsageError
+from feedrate.errors import PluginError, UsageError, one_line
 from feedrate.loader import Loader
+from feedrate.names import faults
 from feedrate.step import Step
 from feedrate.strategy import Strategy, near, split_spec
 from feedrate.workload import Workload
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Registry"]
 
 S = TypeVar("S", bound=Strategy)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,15 +48,17 @@ class Registry:
         """Ask every installed plugin and every file; imports no torch unless a plugin does.
 
         Raises:
-            PluginError: a file that was named cannot be imported, or two plugins offer one name. An installed plugin
-                that fails is listed in `broken` instead.
+            PluginError: a file that was named cannot be imported, or offers what cannot be had. Of an installed plugin
+                that is listed in `broken` instead.
         """
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         broken = tuple(filter(None, (_register(manager, found.name, found.load) for found in _installed())))
-        for path in plugin_files:
-            manager.register(_file_module(Path(path)), name=str(path))
-        return _collected(manager, broken)
+        # By what they are: a file may be named twice.
+        files = {Path(path).resolve(): str(path) for path in reversed(tuple(plugin_files))}
+        for name in reversed(files.values()):
+            _register_file(manager, Path(name))
+        return _collected(manager, broken, set(files.values()))
 
     def loader(self, spec: str) -> Loader:
         """The loader that `workers[count=2]` names.
@@ -85,50 +90,67 @@ def _found(kind: str, known: Mapping[str, S], spec: str) -> S:
     return known[name].turned(knobs)
 
 
+def _tried(theirs: Callable[[], T]) -> T:
+    """What a stranger's code gives.
+
+    Raises:
+        PluginError: whatever it raises or ends with, in one line: it is named, and the other plugins go on.
+    """
+    try:
+        return theirs()
+    except (KeyboardInterrupt, PluginError):
+        raise
+    except BaseException as error:
+        raise PluginError(one_line(error)) from error
+
+
 def _register(manager: pluggy.PluginManager, name: str, load: Callable[[], object]) -> str:
     """Import and register one installed plugin; returns why it failed, or nothing."""
     try:
-        plugin = load()
-    # A stranger's module may raise anything at import; it is named, and the other plugins go on.
-    except Exception as error:
-        return f"plugin {name!r} cannot be imported ({type(error).__name__}: {error}); reinstall or remove it"
-    manager.register(plugin, name=name)
+        _tried(lambda: manager.register(load(), name=name))
+    except PluginError as error:
+        return f"plugin {name!r} cannot be imported ({error}); reinstall or remove it"
     return ""
+
+
+def _register_file(manager: pluggy.PluginManager, path: Path) -> None:
+    if not path.is_file():
+        raise PluginError(f"--plugin {path}: no such file")
+    try:
+        _tried(lambda: manager.register(_file_module(path), name=str(path)))
+    except PluginError as error:
+        raise PluginError(f"--plugin {path}: {error}") from error
 
 
 def _file_module(path: Path) -> ModuleType:
     """Import a single file under its own name, so that its classes can be pickled to a spawned process."""
-    if not path.is_file():
-        raise PluginError(f"--plugin {path}: no such file")
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    try:
-        module = importlib.import_module(path.stem)
-    # Whatever a user's file raises is theirs to mend: say what and where.
-    except Exception as error:
-        raise PluginError(f"--plugin {path}: {type(error).__name__}: {error}") from error
+    module = importlib.import_module(path.stem)
     if Path(str(module.__file__)).resolve() != path.resolve():
-        raise PluginError(
-            f"--plugin {path}: another module is called {path.stem!r} ({module.__file__}); rename the file"
-        )
+        raise PluginError(f"another module is called {path.stem!r} ({module.__file__}); rename the file")
     return module
 
 
-def _collected(manager: pluggy.PluginManager, imported: tuple[str, ...]) -> Registry:
-    broken = list(imported)
-    origins: dict[str, str] = {}
-    loaders: dict[str, Loader] = {}
-    steps: dict[str, Step] = {}
-    workloads: dict[str, Workload] = {}
-    for plugin, answer in _answers(manager.hook.loaders, _made, broken):
-        _add("loader", Loader, answer, loaders, origins, plugin)
-    for plugin, answer in _answers(manager.hook.steps, _made, broken):
-        _add("step", Step, answer, steps, origins, plugin)
-    for plugin, answer in _answers(manager.hook.workloads, list, broken):
-        _add("workload", Workload, answer, workloads, origins, plugin)
-    broken += _misspelt(manager)
-    return Registry(loaders, steps, workloads, origins, tuple(broken))
+def _collected(manager: pluggy.PluginManager, imported: tuple[str, ...], files: set[str]) -> Registry:
+    broken, origins = list(imported), dict[str, str]()
+    loaders, steps, workloads = dict[str, Loader](), dict[str, Step](), dict[str, Workload]()
+    families: tuple[tuple[str, type[Strategy], dict[str, Any], pluggy.HookCaller], ...] = (
+        ("loader", Loader, loaders, manager.hook.loaders),
+        ("step", Step, steps, manager.hook.steps),
+        ("workload", Workload, workloads, manager.hook.workloads),
+    )
+    for kind, base, known, hook in families:
+        for plugin, strategy in _answers(hook, list if kind == "workload" else _made, broken):
+            fault = _fault(kind, base, strategy, origins, plugin)
+            if fault and plugin in files:
+                raise PluginError(fault)
+            if fault:
+                broken.append(fault)
+            else:
+                known[strategy.name], origins[f"{kind}/{strategy.name}"] = strategy, plugin
+    return Registry(loaders, steps, workloads, origins, (*broken, *_misspelt(manager)))
 
 
 def _misspelt(manager: pluggy.PluginManager) -> Iterator[str]:
@@ -145,27 +167,24 @@ def _made(classes: Iterable[Any]) -> list[Any]:
 
 def _answers(
     hook: pluggy.HookCaller, strategies: Callable[[Iterable[Any]], list[Any]], broken: list[str]
-) -> Iterator[tuple[str, list[Any]]]:
-    """Yield each plugin that answers, and its strategies; one whose answer fails is noted in `broken`."""
+) -> Iterator[tuple[str, Any]]:
+    """Yield each plugin that answers with each of its strategies; one whose answer fails is noted in `broken`."""
     for impl in hook.get_hookimpls():
         try:
-            answer = strategies(cast("Iterable[Any]", impl.function()))
-        # A stranger's code again: it is named, and the other plugins go on.
-        except Exception as error:
-            broken.append(f"plugin {impl.plugin_name!r}: its {hook.name}() fails ({type(error).__name__}: {error})")
+            answer = _tried(lambda impl=impl: strategies(impl.function()))  # type: ignore[misc]
+        except PluginError as error:
+            broken.append(f"plugin {impl.plugin_name!r}: its {hook.name}() fails ({error})")
             continue
-        yield impl.plugin_name, answer
+        yield from ((impl.plugin_name, strategy) for strategy in answer)
 
 
-def _add(
-    kind: str, base: type[Any], found: Iterable[Any], into: dict[str, S], origins: dict[str, str], plugin: str
-) -> None:
-    for strategy in found:
-        if not isinstance(strategy, base):
-            raise PluginError(f"plugin {plugin!r}: its {kind}s() offers {strategy!r}, which is not a {base.__name__}")
-        key = f"{kind}/{strategy.name}"
-        if key in origins:
-            raise PluginError(
-                f"plugins {origins[key]!r} and {plugin!r} both offer a {kind} {strategy.name!r}; rename one"
-            )
-        into[strategy.name], origins[key] = strategy, plugin
+def _fault(kind: str, base: type[Strategy], strategy: Any, origins: Mapping[str, str], plugin: str) -> str:
+    """Why something that a plugin offers cannot be had, in one line; empty when it can."""
+    offers = f"plugin {plugin!r}: its {kind}s() offers"
+    if not isinstance(strategy, base):
+        return f"{offers} {reprlib.repr(strategy)}, which is not a {base.__name__}"
+    wrong = next(faults(strategy), "")
+    if wrong:
+        return f"{offers} a {kind} that cannot be named: {wrong}"
+    other = origins.get(f"{kind}/{strategy.name}")
+    return f"plugins {other!r} and {plugin!r} both offer a {kind} {strategy.name!r}; rename one" if other else ""

@@ -7,28 +7,20 @@ import itertools
 import re
 import sys
 import typing
-from abc import ABC
-from dataclasses import MISSING, dataclass
-from difflib import get_close_matches
+from abc import ABCMeta
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from feedrate.errors import UsageError
+from feedrate.knobs import Knob, Value, kinds, knob, near, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["Need", "Strategy", "cuda", "knob", "near", "package", "split_spec"]
 
-T = TypeVar("T")
 S = TypeVar("S", bound="Strategy")
-Value = bool | int | float | str | None
-
-
-def knob(default: T, *others: T) -> T:
-    """A field of a strategy that users may turn: its default, then the other values that a sweep tries."""
-    field: T = dataclasses.field(default=default, metadata={"sweep": (default, *others)})
-    return field
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,16 @@ def _importable(module: str) -> bool:
         return False
 
 
-class Strategy(ABC):
+class _Checked(ABCMeta):
+    """Makes strategies whose knobs hold what they may, whoever asks: a command line, a sweep or a program."""
+
+    def __call__(cls, *values: Any, **named: Any) -> Any:
+        made = super().__call__(*values, **named)
+        made.demand_values()
+        return made
+
+
+class Strategy(metaclass=_Checked):
     """A named idea with knobs. Subclasses are frozen dataclasses without a constructor of their own."""
 
     name: ClassVar[str]
@@ -79,7 +80,7 @@ class Strategy(ABC):
     """Kept out of the default matrix; runs when asked for by name."""
 
     def __str__(self) -> str:
-        turned = [f"{key}={_text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
+        turned = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
         return f"{self.name}[{','.join(turned)}]" if turned else self.name
 
     @property
@@ -108,29 +109,50 @@ class Strategy(ABC):
         Raises:
             UsageError: there is no such knob, or the text is no value for it.
         """
-        values = {key: self._parsed(key, text) for key, text in knobs.items()}
+        values = {key: self._parsed(key, written) for key, written in knobs.items()}
         try:
             return dataclasses.replace(self, **values)  # type: ignore[type-var]
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from None
 
-    def _parsed(self, key: str, text: str) -> Value:
+    def demand_values(self) -> None:
+        """Look at every field that was made with `knob`.
+
+        Raises:
+            UsageError: it holds what it must not: another type, a number out of range, an unknown word.
+        """
+        for field in _fields(type(self)):
+            value = getattr(self, field.name)
+            # Defaults are right by declaration, and finding out types is slow.
+            if "sweep" in field.metadata and (value is not field.default):
+                self._demand(self._knob(field.name), value)
+
+    @classmethod
+    def ranges(cls) -> dict[str, tuple[float, float]]:
+        """The least and the largest value of every knob that takes numbers."""
+        found = (cls._knob(field.name) for field in _fields(cls))
+        return {one.name: (one.least, one.most) for one in found if one.is_number}
+
+    @classmethod
+    def _knob(cls, name: str) -> Knob:
+        field = next(field for field in _fields(cls) if field.name == name)
+        return Knob.of(field, kinds(typing.get_type_hints(cls).get(name)))
+
+    def _parsed(self, key: str, written: str) -> Value:
         if key not in self.knobs:
             raise UsageError(f"{self.name}: no knob {key!r}; {near(key, self.knobs)}")
-        hint = typing.get_type_hints(type(self))[key]
-        kinds = typing.get_args(hint) or (hint,)
-        for kind in kinds:
-            value = _value(text, kind)
-            if value is not MISSING:
-                return self._allowed(key, cast("Value", value))
-        raise UsageError(f"{self.name}: {key}={text} is not {' or '.join(map(_kind_name, kinds))}")
-
-    def _allowed(self, key: str, value: Value) -> Value:
-        choices = self.sweeps()[key]
-        if isinstance(value, str) and value not in choices:
-            names = [str(choice) for choice in choices]
-            raise UsageError(f"{self.name}: {key}={value} is not one of {', '.join(names)}; {near(value, names)}")
+        found = self._knob(key)
+        try:
+            value = found.parsed(written)
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+        self._demand(found, value)
         return value
+
+    def _demand(self, found: Knob, value: Value) -> None:
+        fault = found.fault(value)
+        if fault:
+            raise UsageError(f"{self.name}: {fault}")
 
     def swept(self: S) -> Iterator[S]:
         """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
@@ -141,33 +163,6 @@ class Strategy(ABC):
 
 def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:
     return dataclasses.fields(cls)  # type: ignore[arg-type]
-
-
-def _text(value: Value) -> str:
-    return "auto" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _kind_name(kind: type) -> str:
-    return {type(None): "auto", bool: "true or false", int: "a whole number", float: "a number"}.get(kind, "a word")
-
-
-def _value(text: str, kind: type) -> object:
-    """`text` as that type, or MISSING."""
-    if kind is type(None):
-        return None if text == "auto" else MISSING
-    if kind is bool:
-        return {"true": True, "false": False}.get(text.lower(), MISSING)
-    try:
-        return kind(text)
-    except ValueError:
-        return MISSING
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A sentence with the names that resemble `name`, or with all there are."""
-    names = sorted(known)
-    close = get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(names) or 'none'}"
 
 
 _SPEC = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<knobs>[^\[\]]*)\])?")

@@ -30,7 +30,7 @@ _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Overlay(Environment):  # type: ignore[misc]  # asv has no types
-    """Installs feedrate and its plugins of one commit; everything else is the host's."""
+    """Installs feedrate and its plugins of one commit; all else is the host's, plugins from elsewhere too."""
 
     tool_name = "feedrate"
 
@@ -69,7 +69,8 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
     def create(self) -> None:
         """Make the venv where there is none, and look at the host's packages anew: they may have changed since."""
         super().create()
-        self._venv.look()
+        for line in self._venv.look():
+            log.warning(line)
 
     def _setup(self) -> None:
         log.info(f"Laying {self.name} over {sys.executable}")
@@ -94,7 +95,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
 
     @property
     def _venv(self) -> Venv:
-        return Venv(Path(self._path), self._kept)
+        return Venv(Path(self._path), self._kept, Path.cwd())
 
 
 def _nursery() -> Path:

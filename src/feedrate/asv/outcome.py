@@ -36,6 +36,13 @@ class Outcome:
             return cls(kind=str(failure.get("kind")), reason=str(failure.get("reason")))
         return cls(metrics) if isinstance(metrics, dict) else cls(kind="invalid", reason="no metrics and no failure")
 
+    @property
+    def document(self) -> dict[str, object]:
+        """What `read` makes this of again, as JSON can hold it."""
+        if self.kind:
+            return {"failure": {"kind": self.kind, "reason": self.reason}}
+        return {"metrics": dict(self.metrics)}
+
 
 def outcome(call: Call, cell: str, replicate: int, folder: Path) -> dict[str, object]:
     """Measure one sample and give the document that `feedrate run` wrote, or one that says why it wrote none.
@@ -47,8 +54,8 @@ def outcome(call: Call, cell: str, replicate: int, folder: Path) -> dict[str, ob
     with log.open("wb") as sink:
         status = _status(_command(call, cell, replicate, out), call, sink.fileno())
     try:
-        document = json.loads(out.read_text())
-    except (OSError, ValueError):
+        document = json.loads(out.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return _silence(call, cell, replicate, status, log.read_text(errors="replace"))
     return document if isinstance(document, dict) else {}
 

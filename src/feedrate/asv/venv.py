@@ -34,6 +34,8 @@ class Venv:
     folder: Path
     kept: Path
     """Where wheels and compiled crates lie that outlive commits and environments."""
+    root: Path
+    """The checkout whose commits are measured: what it builds is installed at a commit, and never the host's."""
 
     @property
     def python(self) -> Path:
@@ -50,9 +52,9 @@ class Venv:
         library = self.folder / "lib" / f"python{_VERSION}" / "site-packages"
         (library / "feedrate-overlay.pth").write_text(f"{self.folder / 'commit'}\n{self.folder / 'host'}\n")
 
-    def look(self) -> None:
-        """Look at the host's packages anew: they may have changed since."""
-        lay(host_folders(), self.folder / "host")
+    def look(self) -> tuple[str, ...]:
+        """Look at the host's packages anew: they may have changed since; gives a line for each plugin left out."""
+        return lay(host_folders(), self.folder / "host", self.root)
 
     def empty(self) -> None:
         """Take away what was installed."""

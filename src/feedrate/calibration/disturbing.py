@@ -25,7 +25,7 @@ class Disturbing(Loader):
 
     name = "disturbing"
     hidden = True
-    count: int = knob(1, 2, 4)
+    count: int = knob(1, 2, 4, low=1, high=64)
 
     def stream(self, plan: Plan) -> Stream:
         with _busy(self.count):

@@ -26,7 +26,7 @@ class Growing(Loader):
 
     name = "growing"
     hidden = True
-    epoch_bytes: int = knob(1 << 20)
+    epoch_bytes: int = knob(1 << 20, low=1, high=1 << 30)
     place: str = knob("host", "shm", "device")
 
     def stream(self, plan: Plan) -> Stream:

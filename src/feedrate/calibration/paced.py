@@ -27,21 +27,21 @@ class Paced(Loader):
 
     name = "paced"
     hidden = True
-    delay_us: int = knob(5_000, 20_000)
+    delay_us: int = knob(5_000, 20_000, low=0, high=10_000_000)
     kind: str = knob("sleep", "busy", "python")
     """Asleep; or on a processor, without the interpreter's lock or with it."""
     overlap: bool = knob(True, False)
     """Ahead of need on a thread, or when a batch is asked for."""
-    depth: int = knob(2, 8)
+    depth: int = knob(2, 8, low=1, high=1_024)
     """Batches that may be made ahead."""
-    burst: int = knob(1, 8)
+    burst: int = knob(1, 8, low=1, high=1_024)
     """Every batch of that number carries the delay of all of them: the same mean, and jitter."""
-    first_us: int = knob(0)
+    first_us: int = knob(0, low=0, high=60_000_000)
     """More for the first batch of all."""
-    boundary_us: int = knob(0)
+    boundary_us: int = knob(0, low=0, high=60_000_000)
     """More for the first batch of each later epoch."""
 
-    reads: int = knob(1, 8)
+    reads: int = knob(1, 8, low=1, high=1_024)
     """Times that each block is read: a codec that is so much slower."""
 
     def stream(self, plan: Plan) -> Stream:

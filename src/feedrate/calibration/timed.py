@@ -27,15 +27,15 @@ class Timed(Step):
 
     name = "timed"
     hidden = True
-    work_us: int = knob(2_000, 20_000)
+    work_us: int = knob(2_000, 20_000, low=0, high=10_000_000)
     """Matrix products that take the device so long when nothing disturbs it; on a CPU one thread, the lock let go."""
-    python_us: int = knob(0, 20_000)
+    python_us: int = knob(0, 20_000, low=0, high=10_000_000)
     """Time on the processor in Python, the interpreter's lock held."""
-    idle_us: int = knob(0, 20_000)
+    idle_us: int = knob(0, 20_000, low=0, high=10_000_000)
     """Time asleep, as of a host whose device is elsewhere: what others do on this machine cannot stretch it."""
-    kernels: int = knob(0, 2_000)
+    kernels: int = knob(0, 2_000, low=0, high=1_000_000)
     """Tiny operations, started one by one."""
-    syncs: int = knob(0, 100)
+    syncs: int = knob(0, 100, low=0, high=1_000_000)
     """Times that the host waits for the device, each after one tiny operation."""
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:

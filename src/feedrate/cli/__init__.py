@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from feedrate.cli.endings import complain, is_lost, line_of
 from feedrate.cli.shell import Shell
-from feedrate.errors import FeedrateError, UsageError
+from feedrate.errors import FeedrateError, PluginError, UsageError
 from feedrate.strategy import near
 
 __all__ = ["COMMANDS", "main"]
@@ -45,23 +46,28 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     """Run one command.
 
     Returns:
-        0 done; 1 some cells failed; 2 a mistake in what was asked, or something missing; 130 interrupted.
+        0 done; 1 some cells failed; 2 a mistake in what was asked, or something missing, or nothing could be measured;
+        130 interrupted.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     shell = Shell.standard(environ)
     try:
-        return _run(sys.argv[1:] if argv is None else argv, shell)
+        return _finished(sys.argv[1:] if argv is None else argv, shell)
     except FeedrateError as error:
-        shell.err.print(f"feedrate: {error}", soft_wrap=True)
+        complain(shell, str(error))
         return MISUSED
     except KeyboardInterrupt:
-        shell.err.print("feedrate: interrupted")
+        complain(shell, "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be flushed into the pipe on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        where = "standard output: " if is_lost(shell.out.file) else ""
+        complain(shell, f"{where}{line_of(error)}")
+        return MISUSED
 
 
 def _interrupt(number: int, frame: object) -> None:
@@ -71,6 +77,14 @@ def _interrupt(number: int, frame: object) -> None:
     for other in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _finished(argv: Sequence[str], shell: Shell) -> int:
+    """Run it, and hear of output that is not taken before the interpreter ends."""
+    try:
+        return _run(argv, shell)
+    finally:
+        shell.out.file.flush()
 
 
 def _run(argv: Sequence[str], shell: Shell) -> int:
@@ -86,7 +100,15 @@ def _run(argv: Sequence[str], shell: Shell) -> int:
     if command is None:
         shell.out.print(f"feedrate {_version()}" if options.version else parser.format_help(), soft_wrap=True)
         return DONE
-    return int(import_module(f"feedrate.cli.{command}").run(options, shell))
+    return _ran(command, options, shell)
+
+
+def _ran(command: str, options: argparse.Namespace, shell: Shell) -> int:
+    try:
+        return int(import_module(f"feedrate.cli.{command}").run(options, shell))
+    except SystemExit as ended:
+        # No command of ours ends that way, and whoever asked must not take it for a result.
+        raise PluginError(f"{command}: a plugin called sys.exit({ended.code!r}) before it was done") from None
 
 
 def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from feedrate.cli.options import add_json, add_plugin
 from feedrate.cli.shell import Shell
+from feedrate.knobs import text
 from feedrate.registry import Registry
 from feedrate.report.console import plain_table, print_table
 from feedrate.strategy import Strategy
@@ -56,6 +57,7 @@ def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, o
         "plugin": registry.origins.get(f"{kind}/{strategy.name}"),
         "hidden": strategy.hidden,
         "knobs": strategy.sweeps(),
+        "ranges": strategy.ranges(),
         "missing": [{"what": need.what, "hint": need.hint} for need in strategy.unmet()],
     }
 
@@ -84,7 +86,7 @@ def _state(strategy: Strategy) -> str:
 def _summary(strategy: Strategy) -> str:
     shared = {name for base in type(strategy).__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
     own = {name: values for name, values in strategy.sweeps().items() if name not in shared}
-    knobs = " ".join(f"{name}={'|'.join(map(_text, values))}" for name, values in own.items())
+    knobs = " ".join(f"{name}={'|'.join(map(text, values))}" for name, values in own.items())
     about = f"{strategy.format}: {_about(strategy)}" if isinstance(strategy, Workload) else _about(strategy)
     return f"{about} {knobs}".strip()
 
@@ -93,7 +95,3 @@ def _about(strategy: Strategy) -> str:
     # A dataclass without a docstring gets its signature for one: that is no description.
     text = inspect.cleandoc(type(strategy).__doc__ or "")
     return "" if text.startswith(f"{type(strategy).__name__}(") else text.partition("\n\n")[0].replace("\n", " ")
-
-
-def _text(value: object) -> str:
-    return "auto" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from feedrate.cli.options import add_json
+from feedrate.cli.places import demand_folder
 from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
 from feedrate.measurement import read
@@ -45,6 +46,7 @@ def run(options: Namespace, shell: Shell) -> int:
 
 
 def _newest(folder: Path) -> Path:
+    demand_folder("--results", folder)
     files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     if not files:
         raise UsageError(f"{folder}: no raw results here; `feedrate run` writes them")

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from feedrate.blocks import Duel, Limits, fought
 from feedrate.cell import Cell
 from feedrate.cli.codes import Codes
-from feedrate.cli.ending import ending
+from feedrate.cli.endings import ending
 from feedrate.cli.run import named, settings
 from feedrate.cli.shell import Shell
 from feedrate.cli.sides import Named, control

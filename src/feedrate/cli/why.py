@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.ending import ending
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
+from feedrate.cli.places import Place, demand_places
 from feedrate.cli.run import add_how, named, settings
 from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
@@ -65,6 +66,10 @@ def run(options: Namespace, shell: Shell) -> int:
             raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
     if options.since and len(cells) > 1:
         raise UsageError(f"--since takes one cell, and there are {len(cells)}; ask for one after the other")
+    from feedrate.scratch import SHARED_MEMORY
+
+    named(shell)
+    demand_places(options, options.data or shell.data, Place("why:", SHARED_MEMORY, made=False))
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     if options.since:
@@ -109,10 +114,10 @@ def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
             failure = _taken_apart(cell, options, shell, settings(options, shell, name, nursery), replicates)
             if failure:
                 status = 1
+                replicates.clear()
                 _keep_failure(failure, raw, shell)
             else:
                 _keep(replicates, raw, done)
-            replicates.clear()
     if replicates:
         _keep(replicates, raw, done)
     if done:
@@ -126,10 +131,11 @@ def _keep_failure(failure: Failure, raw: Path, shell: Shell) -> None:
     shell.err.print(f"feedrate: {failure.cell}: failed, {failure.why}: {failure.reason}{log}", soft_wrap=True)
 
 
-def _keep(replicates: Sequence[Replicate], raw: Path, done: list[Diagnosis]) -> None:
+def _keep(replicates: list[Replicate], raw: Path, done: list[Diagnosis]) -> None:
     from feedrate.diagnosis import Diagnosis
 
     done.append(Diagnosis.of(replicates))
+    replicates.clear()
     append(raw, done[-1])
 
 

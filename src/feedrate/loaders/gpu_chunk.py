@@ -34,8 +34,8 @@ class GpuChunk(Loader):
     """
 
     name = "gpu_chunk"
-    chunk: int | None = knob(None)
-    buffers: int = knob(2, 1)
+    chunk: int | None = knob(None, low=1, high=1 << 40)
+    buffers: int = knob(2, 1, low=1, high=2)
     stage: str = knob("ring", "whole", "pageable")
 
     def chunk_bytes(self, plan: Plan) -> int:

@@ -25,7 +25,7 @@ class Resident(Loader):
     name = "resident"
     null = True
     hidden = True
-    count: int = knob(8, 1, 32)
+    count: int = knob(8, 1, 32, low=1, high=4_096)
 
     def stream(self, plan: Plan) -> Stream:
         from feedrate.transfer import delivered

@@ -39,10 +39,11 @@ class RingWorkers(Loader):
     """
 
     name = "ring_workers"
-    count: int | None = knob(None, 0, 1, 2, 4, 8)
-    slots: int = knob(4, 8)
+    count: int | None = knob(None, 0, 1, 2, 4, 8, low=0, high=256)
+    slots: int = knob(4, 8, low=1, high=256)
+    """A slot's number crosses in one byte."""
     deal: str = knob("blocks", "batches")
-    timeout_s: int = knob(120)
+    timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
     def keeps_order(self) -> bool:  # type: ignore[override]

@@ -34,9 +34,9 @@ class Threads(Loader):
     """
 
     name = "threads"
-    count: int = knob(2, 1, 4)
-    depth: int = knob(4, 2, 8)
-    blocks: int = knob(2, 1)
+    count: int = knob(2, 1, 4, low=1, high=256)
+    depth: int = knob(4, 2, 8, low=1, high=1_024)
+    blocks: int = knob(2, 1, low=1, high=1_024)
 
     def stream(self, plan: Plan) -> Stream:
         from feedrate.buffers import Buffers, Layout

@@ -40,10 +40,10 @@ class Workers(Loader):
     """
 
     name = "workers"
-    count: int | None = knob(None, 0, 1, 2, 4, 8)
-    prefetch: int = knob(2, 4)
+    count: int | None = knob(None, 0, 1, 2, 4, 8, low=0, high=256)
+    prefetch: int = knob(2, 4, low=1, high=1_024)
     deal: str = knob("blocks", "batches")
-    timeout_s: int = knob(120)
+    timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
     def keeps_order(self) -> bool:  # type: ignore[override]

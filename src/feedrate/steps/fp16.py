@@ -24,7 +24,7 @@ class Fp16(Step):
 
     name = "fp16"
     needs = (cuda,)
-    log2_scale: int = knob(16, 10)
+    log2_scale: int = knob(16, 10, low=0, high=32)
     """The loss is multiplied by 2**log2_scale at first; the scaler adapts it."""
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:

@@ -64,13 +64,13 @@ class BoardMoves(Workload):
     lists: str = knob("fixed", "variable")
     """Arrow type of the wide columns: fixed-size lists or lists with offsets."""
     compression: str = knob("lz4", "zstd", "none")
-    record_batches: int = knob(2)
+    record_batches: int = knob(2, low=1, high=256)
     """Record batches in a small file, or in a run that stands for one in a large file."""
-    nan_ratio: float = knob(0.0)
+    nan_ratio: float = knob(0.0, low=0, high=0.9)
     """Share of values (who wins) that are NaN; the loss leaves them out."""
-    constant_columns: int = knob(0)
+    constant_columns: int = knob(0, low=0, high=HAND)
     """How many of the 14 counts in hand never change."""
-    concat_files: int = knob(1, 10)
+    concat_files: int = knob(1, 10, low=1, high=1_000)
     """Small files, or runs in a large file, that make a block: batches are shuffled across them."""
     net: str = knob("vit", "resnet")
     """A transformer that is bound by arithmetic, or a residual network that is bound by launches and loading."""

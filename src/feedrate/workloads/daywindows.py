@@ -68,9 +68,9 @@ class DayWindows(Workload):
     """One gated residual network after the other, a feature each; or all in one go. The mathematics is the same."""
     graph: str = knob("off", "in_step", "in_worker", "cached")
     """Who finds each stock's most correlated neighbours: nobody, the model, the loader, or whoever wrote the files."""
-    nan_ratio: float = knob(0.005)
+    nan_ratio: float = knob(0.005, low=0, high=0.9)
     """Share of the targets that are NaN; the loss leaves them out."""
-    constant_columns: int = knob(0)
+    constant_columns: int = knob(0, low=0, high=437)
     """How many features, the last ones, never change."""
 
     def fields(self, size: str) -> tuple[Field, ...]:
@@ -132,7 +132,7 @@ class DayWindows(Workload):
         day = np.searchsorted(starts, ids, side="right") - 1
         features = Draws(seed, _FEATURES, scale.features).normal(start, stop)
         features[:, 0] = _returns(seed, starts, start, stop)
-        features[:, scale.features - self.constant_columns :] = 1
+        features[:, max(0, scale.features - self.constant_columns) :] = 1
         shares = Draws(seed, _SHARES, words=(MASKS + len(TARGETS)) // 2).uniform(start, stop)
         targets = _targets(features, Draws(seed, _NOISE, len(TARGETS)).normal(start, stop))
         targets[shares[:, MASKS:] < self.nan_ratio] = np.nan

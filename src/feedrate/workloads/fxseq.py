@@ -65,11 +65,11 @@ class FxSeq(Workload):
     layout: str = knob("contiguous", "chunked", "gzip")
     order: str = knob("shuffled", "sequential")
     """`sequential` delivers samples in the order of time."""
-    chunks: int | None = knob(None, 3)
+    chunks: int | None = knob(None, 3, low=1, high=100_000)
     """Blocks in the file; auto: as many as the size says."""
-    nan_ratio: float = knob(0.0)
+    nan_ratio: float = knob(0.0, low=0, high=0.9)
     """Share of the targets that are NaN; the loss leaves them out."""
-    constant_columns: int = knob(0)
+    constant_columns: int = knob(0, low=0, high=167)
     """How many features never change."""
 
     def fields(self, size: str) -> tuple[Field, ...]:

@@ -33,11 +33,11 @@ class RustPrefetch(Loader):
     name = "rust_prefetch"
     needs = (package("feedrate_rust_prefetch._native", "feedrate-rust-prefetch"), package("h5py"))
 
-    readers: int = knob(0, 1, 2, 4)
+    readers: int = knob(0, 1, 2, 4, low=0, high=256)
     """Threads; 0: as many as suit the machine."""
-    depth: int = knob(4, 2, 8)
+    depth: int = knob(4, 2, 8, low=1, high=1_024)
     """Batches that are made before they are asked for."""
-    blocks_ahead: int = knob(2, 1, 4)
+    blocks_ahead: int = knob(2, 1, 4, low=1, high=1_024)
     """Blocks that are decoded before batches are cut from them."""
 
     def stream(self, plan: Plan) -> Stream:

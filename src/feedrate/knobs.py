@@ -1,0 +1,164 @@
+"""Knobs: fields of a strategy that users may turn, the values that each takes, and what is said of others."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass
+from difflib import get_close_matches
+from typing import Any, TypeGuard, TypeVar, cast
+
+__all__ = ["Knob", "Value", "kinds", "knob", "near", "text"]
+
+T = TypeVar("T")
+Value = bool | int | float | str | None
+_MANY = 1_000_000
+_NAMES: dict[object, str] = {
+    type(None): "auto",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+}
+"""The types a knob may have, in words."""
+
+
+def knob(default: T, *others: T, low: float | None = None, high: float | None = None) -> T:
+    """A field of a strategy that users may turn: its default, then the other values that a sweep tries.
+
+    Of a number, any value from `low` to `high` is taken. Undeclared, they are 1 and a million, or wide enough for the
+    values that are given here.
+
+    Raises:
+        ValueError: one of the values is outside, or none is a number and there is a range.
+    """
+    values = (default, *others)
+    made = Knob("", cast("tuple[Value, ...]", values), low, high)
+    if (low, high) != (None, None) and not made.is_number and default is not None:
+        raise ValueError(f"knob({default!r}): a range is for numbers")
+    for value in values:
+        if _is_number(value) and not made.least <= value <= made.most:
+            raise ValueError(f"knob({value!r}) is out of its own range: {made.range}")
+    field: T = dataclasses.field(default=default, metadata={"sweep": values, "low": low, "high": high})
+    return field
+
+
+@dataclass(frozen=True)
+class Knob:
+    """What a field of a strategy can be turned to."""
+
+    name: str
+    values: tuple[Value, ...]
+    """Those that a sweep tries, the default first."""
+    low: float | None = None
+    high: float | None = None
+    kinds: tuple[object, ...] = ()
+    """Types of its values; empty: not known."""
+
+    @classmethod
+    def of(cls, field: dataclasses.Field[Any], kinds: tuple[object, ...] = ()) -> Knob:
+        """The knob that a field is; one that was not made with `knob` has its default for its only value."""
+        about = field.metadata
+        return cls(field.name, about.get("sweep", (field.default,)), about.get("low"), about.get("high"), kinds)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it takes numbers."""
+        return bool(set(self.kinds) & {int, float}) or bool(self._numbers)
+
+    @property
+    def least(self) -> float:
+        """The smallest number it takes."""
+        if self.low is not None:
+            return self.low
+        own = min(self._numbers, default=1)
+        return 1 if own >= 1 else min(0, own)
+
+    @property
+    def most(self) -> float:
+        """The largest number it takes."""
+        return max(_MANY, *self._numbers, 0) if self.high is None else self.high
+
+    @property
+    def range(self) -> str:
+        """Its range, in words."""
+        return f"{self.least:,} to {self.most:,}"
+
+    def parsed(self, written: str) -> Value:
+        """The value that a text stands for.
+
+        Raises:
+            ValueError: for none.
+        """
+        unknown = [kind for kind in self.kinds if kind not in _NAMES]
+        if unknown or not self.kinds:
+            known = ", ".join(kind.__name__ for kind in _NAMES if isinstance(kind, type) and kind is not type(None))
+            raise ValueError(f"{self.name} cannot be set: its type is none of {known}, alone or with None")
+        for kind in self.kinds:
+            value = _value(written, kind)
+            if value is not MISSING:
+                return value  # type: ignore[return-value]
+        raise ValueError(f"{self.name}={written} is not {self._kinds}")
+
+    def fault(self, value: Value) -> str:
+        """What is wrong with a value; empty when it may be had."""
+        if any(kind not in _NAMES for kind in self.kinds):
+            return ""
+        said = f"{self.name}={text(value)}"
+        if self.kinds and not any(_is(value, kind) for kind in self.kinds):
+            return f"{said} is not {self._kinds}"
+        if isinstance(value, str) and value not in self.values:
+            names = [str(choice) for choice in self.values]
+            return f"{said} is not one of {', '.join(names)}; {near(value, names)}"
+        # Written so that it holds of no NaN.
+        if _is_number(value) and not self.least <= value <= self.most:
+            return f"{said} is out of range: {self.range}"
+        return ""
+
+    @property
+    def _numbers(self) -> list[int | float]:
+        return [value for value in self.values if _is_number(value)]
+
+    @property
+    def _kinds(self) -> str:
+        return " or ".join(_NAMES[kind] for kind in self.kinds)
+
+
+def kinds(hint: object) -> tuple[object, ...]:
+    """The types that an annotation allows."""
+    return typing.get_args(hint) or (hint,)
+
+
+def text(value: object) -> str:
+    """A value as it is written in a strategy's name."""
+    return "auto" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A sentence with the names that resemble `name`, or with all there are."""
+    names = sorted(known)
+    close = get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(names) or 'none'}"
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is(value: object, kind: object) -> bool:
+    if kind is float:
+        return _is_number(value)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))  # type: ignore[arg-type]
+
+
+def _value(written: str, kind: object) -> object:
+    """`written` as that type, or MISSING."""
+    if kind is type(None):
+        return None if written == "auto" else MISSING
+    if kind is bool:
+        return {"true": True, "false": False}.get(written.lower(), MISSING)
+    try:
+        return kind(written)  # type: ignore[operator]
+    except ValueError:
+        return MISSING
