@@ -43,6 +43,12 @@ answer = answers.get(loader, {"failure": {"kind": "unavailable", "reason": "no l
 if answer == "leave a worker behind":
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"])
     answer = 1.0
+if answer == "wait":
+    import os, pathlib, time
+    draft = pathlib.Path(asked.results).parents[1] / "waits.draft"
+    draft.write_text(str(os.getpid()))
+    draft.rename(draft.with_suffix(""))
+    time.sleep(1000)
 if answer == "say nothing":
     sys.exit(3)
 if isinstance(answer, float):

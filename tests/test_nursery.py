@@ -142,7 +142,7 @@ def nurseries(root: int) -> set[int]:
 
 def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(settings: Settings) -> None:
     with Nursery.opened({}) as own, ThreadPoolExecutor(1) as pool:
-        how = replace(settings, nursery=own, seconds=2.0)
+        how = replace(settings, nursery=own, seconds=0.5)
         threads = len(os.sched_getaffinity(0))
         running = pool.submit(measure, "sums/tiny/inline/none/cpu", how)
         until(lambda: own.pid(threads) and forked(own.pid(threads) or 0))

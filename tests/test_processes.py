@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
-from feedrate.processes import alive, caps, one_thread_each, seed_32
+from feedrate.processes import alive, caps, dump_stacks, one_thread_each, seed_32, signal_name
 
 
 def test_caps_reach_every_pool_of_a_fresh_interpreter() -> None:
@@ -38,3 +40,35 @@ def test_only_processes_that_run_count_as_alive() -> None:
     assert alive([os.getpid(), ended.pid]) == 1
     ended.wait()
     assert alive([ended.pid]) == 0
+
+
+LISTENING = """
+import faulthandler, signal, sys, time
+file = open(sys.argv[1], "w")
+faulthandler.register(signal.SIGUSR1, file)
+print("ready", flush=True)
+signal.sigtimedwait([signal.SIGTERM], 60)
+"""
+
+
+def test_stacks_are_asked_only_of_those_that_know_how(tmp_path: Path) -> None:
+    file = tmp_path / "stacks.txt"
+    listening = subprocess.Popen([sys.executable, "-c", LISTENING, file], stdout=subprocess.PIPE)
+    deaf = subprocess.Popen(["sleep", "60"])
+    with listening, deaf:
+        assert listening.stdout is not None
+        listening.stdout.readline()
+        dump_stacks([listening.pid, deaf.pid])
+        while not file.read_text():
+            assert listening.poll() is None
+        assert deaf.poll() is None
+        listening.kill()
+        deaf.kill()
+    assert "most recent call first" in file.read_text()
+
+
+def test_every_signal_has_a_name() -> None:
+    names = [signal_name(number) for number in range(1, signal.SIGRTMAX + 1)]
+    assert names[8] == "SIGKILL"
+    assert names[39] == f"SIGRTMIN+{40 - signal.SIGRTMIN}"
+    assert len(set(names)) == len(names)

@@ -144,4 +144,5 @@ def test_an_interrupted_diagnosis_says_what_is_known_so_far(tmp_path: Path) -> N
 
     assert found.status == 130
     assert found.told.startswith("loader-bound (hand-over): ")
-    assert not list(Path("/dev/shm").glob(f"feedrate-why-{found.pid}-*"))
+    owners = [int(mark.read_text()) for mark in Path("/dev/shm").glob("feedrate-*/.feedrate-owner")]
+    assert found.pid not in owners

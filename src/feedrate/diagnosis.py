@@ -14,7 +14,7 @@ from feedrate.isolation import Settings, answered
 from feedrate.ladder import Ladder
 from feedrate.levelling import Replicate, levelled
 from feedrate.measurement import Failure, Measurement
-from feedrate.scratch import SHARED_MEMORY, Scratch, sweep
+from feedrate.scratch import SHARED_MEMORY, Scratch
 from feedrate.verdict import Verdict, verdict
 from feedrate.weighing import weighed
 
@@ -95,7 +95,6 @@ def dissected(
     cell: str, settings: Settings, replicates: int, most: int = 0, *, cold: bool = False
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
-    sweep(SHARED_MEMORY)
     found: list[Replicate] = []
     while goes_on(found, replicates, most):
         with Scratch.made(SHARED_MEMORY) as memory:

@@ -50,7 +50,7 @@ class Log:
         """Add what worker processes wrote to files of their own there, such as the stacks of a crash."""
         for path in sorted(folder.glob("worker-*.txt")):
             with suppress(OSError):
-                text = path.read_bytes()[-_TAIL:]
+                text = path.read_bytes()[-_TAIL:] if path.is_file() else b""
                 if text:
                     with self.path.open("ab") as file:
                         file.write(f"--- {path.stem}\n".encode() + text)

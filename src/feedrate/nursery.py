@@ -30,6 +30,8 @@ _PATIENCE_S = 120.0
 """For a nursery to import torch from a cold disk."""
 _WAITING = 128
 """Who may stand at a nursery's door while it imports torch."""
+_TRIES = 2
+"""Nurseries that are asked for one process."""
 
 
 class ForkError(FeedrateError):
@@ -83,10 +85,6 @@ class Nursery:
             ForkError: this one could not be begun.
             FeedrateError: torch cannot be imported.
         """
-        try:
-            line = self._line(environment, threads)
-        except OSError as error:
-            raise ForkError(f"the process that imports torch for all others could not be started: {error}") from None
         asked = {
             "request": str(request),
             "log": str(log),
@@ -94,17 +92,20 @@ class Nursery:
             "folder": str(Path.cwd()),
             "cores": sorted(os.sched_getaffinity(0)),
         }
-        line.settimeout(_PATIENCE_S)
-        with suppress(OSError):
-            line.sendall(json.dumps(asked).encode() + b"\n")
-        message, unread = first_message(line, _PATIENCE_S)
-        if isinstance(pid := message.get("pid"), int):
-            return Guarded(line, pid, unread)
-        line.close()
-        if broken := message.get("broken"):
-            raise FeedrateError(f"torch could not be imported for measuring: {broken}")
-        reason = message.get("error") or f"the process that imports torch for all others ended: {self._words(threads)}"
-        raise ForkError(str(reason))
+        # One that is killed at the very moment has forked nothing that lives: the next one is asked.
+        for _ in range(_TRIES):
+            line = self._line(environment, threads)
+            with suppress(OSError):
+                line.sendall(json.dumps(asked).encode() + b"\n")
+            message, unread = first_message(line, _PATIENCE_S)
+            if isinstance(pid := message.get("pid"), int):
+                return Guarded(line, pid, unread)
+            line.close()
+            if broken := message.get("broken"):
+                raise FeedrateError(f"torch could not be imported for measuring: {broken}")
+            if error := message.get("error"):
+                raise ForkError(str(error))
+        raise ForkError(f"the process that imports torch for all others ended: {self._words(threads)}")
 
     def pid(self, threads: int) -> int | None:
         """The nursery that `fork` asks, if there is one: its memory is part of what it forked."""
@@ -114,8 +115,7 @@ class Nursery:
 
     def _line(self, environment: Mapping[str, str], threads: int) -> socket.socket:
         """A connection to the nursery for this code, which is started if there is none that lives."""
-        line = socket.socket(socket.AF_UNIX)
-        door = str(self._path(threads, "sock"))
+        line, door = socket.socket(socket.AF_UNIX), str(self._path(threads, "sock"))
         try:
             line.settimeout(_PATIENCE_S)
             with suppress(FileNotFoundError, ConnectionRefusedError):
@@ -129,9 +129,9 @@ class Nursery:
                     return line
                 self._start(door, environment, threads)
                 line.connect(door)
-        except BaseException:
+        except OSError as error:
             line.close()
-            raise
+            raise ForkError(f"the process that imports torch for all others could not be started: {error}") from None
         return line
 
     def _start(self, door_path: str, environment: Mapping[str, str], threads: int) -> None:

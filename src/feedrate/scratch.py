@@ -82,12 +82,16 @@ class Scratch:
         self.remove()
 
 
-def sweep(parent: Path | None = None) -> None:
-    """Remove the folders in `parent`, else in `short_folder()`, whose makers have ended: this user's, and marked."""
-    with suppress(OSError):
-        for folder in (parent or short_folder()).glob(f"{PREFIX}*"):
-            with suppress(OSError):
-                _sweep(folder)
+def sweep(*parents: Path) -> None:
+    """Remove the folders in `parents`, else in all places where we make some, whose makers have ended.
+
+    Only this user's, and only those that are marked.
+    """
+    for parent in parents or (short_folder(), SHARED_MEMORY):
+        with suppress(OSError):
+            for folder in parent.glob(f"{PREFIX}*"):
+                with suppress(OSError):
+                    _sweep(folder)
 
 
 def _sweep(folder: Path) -> None:
