@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate import memory
+from feedrate.errors import DataError
 from feedrate.marks import Marks
 from feedrate.measurement import Failure, Measurement
 from feedrate.nursery import Forked, Nursery, short_folder
@@ -240,7 +241,11 @@ def _outcome(record: Mapping[str, object], raw: Mapping[str, object] | None, see
     if "why" in raw:
         return Failure.from_json({**record, **raw})
     host = {"host_peak_bytes": seen.pss_peak, "shm_peak_bytes": seen.shm_peak}
-    measured = Measurement.from_json({**record, **raw, **host})
+    try:
+        measured = Measurement.from_json({**record, **raw, **host})
+    except DataError as error:
+        # What a strategy says of itself stands in it, too.
+        return _failure(record, "invalid", f"what the process answered is no measurement: {error}")
     refused = next(refusals(measured), "")
     return _failure(record, "invalid", refused) if refused else measured
 

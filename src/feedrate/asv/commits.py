@@ -15,7 +15,7 @@ from feedrate.asv.outcome import environment, outcome
 from feedrate.asv.settings import Call
 from feedrate.asv.venv import Venv, checked
 from feedrate.diagnosis import Diagnosis
-from feedrate.errors import UnavailableError, UsageError
+from feedrate.errors import DataError, UnavailableError, UsageError
 from feedrate.measurement import Failure, Measurement, Outcome
 
 __all__ = ["Commit", "built", "measured", "resolved", "taken_apart"]
@@ -98,7 +98,7 @@ def measured(cell: str, replicate: int, call: Call) -> Outcome:
         document = outcome(call, cell, replicate, Path(folder))
     try:
         return (Failure if "failure" in document else Measurement).from_json(document)
-    except (KeyError, TypeError):
+    except DataError:
         reason = f"its record at commit {call.commit[:8]} is not one that this version can read"
         return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)
 
@@ -122,6 +122,6 @@ def taken_apart(cell: str, call: Call) -> Diagnosis | None:
             return None
         (found,) = json.loads(done.stdout)
         return Diagnosis.from_json(found)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, TypeError, DataError):
         # Another version's words.
         return None
