@@ -21,9 +21,9 @@ from feedrate.cli import data, list
 from feedrate.cli.shell import Shell
 from feedrate.dataset import DataSet
 from feedrate.measurement import Window
-from feedrate.report import answers, duels, picture, table
+from feedrate.report import answers, besides, duels, picture, table
 from feedrate.report.console import console
-from feedrate.report.grid import Column, Row, print_grid
+from feedrate.report.grid import Column, Row, leaving, print_grid
 
 NUMBER = re.compile(r"\d(?:[\d.,]*\d)?")
 WIDTHS = [*range(30, 201, 10), 37, 59, 61, 79, 81, 119, 121]
@@ -181,3 +181,19 @@ def test_a_pipe_gets_everything_without_trailing_blanks(monkeypatch: pytest.Monk
         "first[count=2]      1,299  72,024  reads 1,000,000 rows, then mode=a|bb|ccc",
         "second                  3       -",
     ]
+
+
+def test_the_documentation_states_the_order_of_every_table() -> None:
+    stated = (Path(__file__).parents[1] / "docs/results.md").read_text()
+    every = (
+        table._COLUMNS,
+        picture._RUNGS,
+        besides._COLUMNS,
+        duels._SIDES,
+        duels._FAMILY,
+        answers._COLUMNS,
+        data._COLUMNS,
+    )
+
+    for columns in every:
+        assert f"| {leaving(columns).partition(';')[0]} |" in stated
