@@ -10,5 +10,10 @@ if "FEEDRATE_DRIVER" in os.environ:
     sys.path.insert(0, os.environ["FEEDRATE_DRIVER"])
 
 from feedrate.asv.benchmarks import classes
+from feedrate.errors import FeedrateError
 
-globals().update(classes(Path(__file__).with_name("matrix.json")))
+try:
+    globals().update(classes(Path(__file__).with_name("matrix.json")))
+except FeedrateError as error:
+    # Of anything else asv shows a page of traceback through its own code.
+    raise SystemExit(f"feedrate: {error}") from error

@@ -1,56 +1,148 @@
 #!/usr/bin/env bash
-# On any machine with CUDA, offline: the GPU tests, the plugins' own benchmarks, then the default matrix; everything
-# lands in one folder.
-#   scripts/gpu.sh [FOLDER]      (default: out/gpu)
+# On any machine with CUDA, offline, within LIMIT_S: what only a GPU shows, the part worth most first. Each part has a
+# limit of its own, so that one that hangs costs only itself; everything lands in one folder of at most 8 files.
+#   scripts/gpu.sh [FOLDER [PART...]]      (default: out/gpu, all parts)
+#   parts: tests grid why calibrate threads
 # PYTHON   an interpreter that holds torch with CUDA (default: python3)
 # WHEELS   folder of carried wheels, made with `make wheels` (default: wheels)
-# SIZE     tiny, small, full (default: small)   SECONDS_EACH  aim of each time (default: 0.3)
-# LIMIT_S  the matrix is ended after that many seconds, and what was measured is kept (default: 480); BENCH_LIMIT_S: the same
-#          for each plugin's own benchmark (default: 120)
+# LIMIT_S  seconds for all of it (default: 540)
+# SIZE     of the grid's data sets: tiny, small, full (default: full)   SECONDS_EACH  aim of each time (default: 0.3)
+# STEPS    of the grid, in this order (default: bf16 none fp32 compiled tf32 fp16)
+# REHEARSE=1  the same on a CPU, at size tiny: to see that it runs before a GPU is at hand
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-${OUT:-out}/gpu}
+[ $# -eq 0 ] || shift
+parts=${*:-tests grid why calibrate threads}
 python=${PYTHON:-python3}
 wheels=${WHEELS:-wheels}
+device=cuda size=${SIZE:-full}
+[ -z "${REHEARSE:-}" ] || device=cpu size=tiny
+workloads="boardmoves[net=resnet] daywindows fxseq"
 mkdir -p "$out"
-exec > >(tee "$out/log.txt") 2>&1
+exec > >(tee "$out/summary.txt") 2>&1
+status=0
 
-if ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
-    echo "gpu: $python has no torch that finds a CUDA device; name another with PYTHON=" >&2
+left() { echo $((${LIMIT_S:-540} - SECONDS)); }
+
+# within SECONDS COMMAND...: at most so long, and at most as long as there is left. Ctrl-C first, for that prints what
+# there is.
+within() {
+    local limit=$1 rest begin=$SECONDS ended
+    rest=$(left)
+    shift
+    if [ "$rest" -lt 5 ]; then
+        echo "gpu: no time left for: $*"
+        return 124
+    fi
+    timeout --signal=INT --kill-after=15 "$((limit < rest ? limit : rest))" "$@"
+    ended=$?
+    case $ended in
+    124 | 130 | 137) echo "gpu: ended by its limit after $((SECONDS - begin)) s: $*" ;;
+    0) ;;
+    *) status=1 ;;
+    esac
+    return $ended
+}
+
+feedrate() { "$python" -m feedrate "$@"; }
+
+if [ $device = cuda ] && ! "$python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null; then
+    echo "gpu: $python has no torch that finds a CUDA device; name another with PYTHON="
     exit 2
 fi
 packages=$(mktemp -d)
-trap 'rm -rf "$packages"' EXIT
+making=
+cleanup() {
+    [ -z "$making" ] || kill "$making" 2>/dev/null
+    rm -rf "$packages"
+}
+trap cleanup EXIT
 # A target folder in front of the path: the machine's own packages stay as they are.
 "$python" -m pip install --quiet --no-index --no-deps --target "$packages" "$wheels"/*.whl || exit 2
-export PYTHONPATH="$packages"
+export PYTHONPATH="$packages" FEEDRATE_DATA="$packages/data"
+if ! diff -rq --exclude='__pycache__' src/feedrate "$packages/feedrate" >/dev/null; then
+    echo "gpu: the wheel of feedrate in $wheels is not of this checkout; \`make wheels\` builds it again"
+    exit 2
+fi
 missing=$("$python" - <<'PY'
 from importlib.util import find_spec
 print(*[name for name in ("h5py", "pandas", "pluggy", "psutil", "pyarrow", "pytest", "rich", "scipy") if not find_spec(name)])
 PY
 )
 [ -z "$missing" ] || echo "gpu: not here: $missing; carry their wheels in $wheels"
-
-status=0
-"$python" -m feedrate doctor >"$out/doctor.txt" 2>&1
-"$python" -m pytest -m gpu -rs -p no:cacheprovider >"$out/tests.txt" 2>&1 || status=1
 for package in plugins/*/python/*/; do
-    plugin=${package%/python/*} name=$(basename "${package%/python/*}")
-    if "$python" -c "import $(basename "$package")" 2>/dev/null; then
-        "$python" -m pytest -m gpu -rs -p no:cacheprovider "$plugin/tests_py" >>"$out/tests.txt" 2>&1 || status=1
-        # How it scales with threads.
-        timeout --kill-after=20 "${BENCH_LIMIT_S:-120}" "$python" "$plugin/bench" --readers 1 2 4 8 16 --rounds 2 \
-            --size small --only boardmoves --data "$packages/data" --json "$out/bench-$name.json" \
-            >"$out/bench-$name.txt" 2>&1 || status=1
-    else
-        echo "gpu: $plugin is not here: its wheel, made with \`make wheels\` where cargo is, belongs in $wheels"
-    fi
+    "$python" -c "import $(basename "$package")" 2>/dev/null ||
+        echo "gpu: ${package%/python/*} is not here: its wheel, made with \`make wheels\` where cargo is, belongs in $wheels"
 done
-tail -n 15 "$out/tests.txt"
-timeout --signal=INT --kill-after=20 "${LIMIT_S:-480}" \
-    "$python" -m feedrate run --device cuda --size "${SIZE:-small}" --seconds "${SECONDS_EACH:-0.3}" \
-    --data "$packages/data" --results "$out/raw" --logs "$out/logs" >"$out/table.txt" 2>"$out/progress.txt" || status=1
-cat "$out/table.txt"
-"$python" -m feedrate show --results "$out/raw" --json >"$out/results.json" || status=1
-echo "gpu: everything is in $out"
+
+# Written while tests run, which measure nothing.
+make_data() {
+    local workload
+    for workload in $workloads; do
+        feedrate data make "$workload" --size "$size" --quiet
+    done
+}
+case " $parts " in
+*" grid "* | *" why "*)
+    make_data >"$out/log.txt" 2>&1 &
+    making=$!
+    ;;
+esac
+
+part_tests() {
+    within 120 "$python" -m pytest -m gpu -rs --durations=10 -p no:cacheprovider tests >"$out/tests.txt" 2>&1
+    for package in plugins/*/python/*/; do
+        if "$python" -c "import $(basename "$package")" 2>/dev/null; then
+            within 40 "$python" -m pytest -m gpu -rs -p no:cacheprovider "${package%/python/*}/tests_py" >>"$out/tests.txt" 2>&1
+        fi
+    done
+    tail -n 5 "$out/tests.txt"
+}
+
+part_grid() {
+    local step
+    wait $making
+    for step in ${STEPS:-bf16 none fp32 compiled tf32 fp16}; do
+        within "${GRID_LIMIT_S:-300}" "$python" -m feedrate run $workloads --step "$step" --device $device --size "$size" \
+            --seconds "${SECONDS_EACH:-0.3}" --results "$packages/raw" --logs "$packages/logs" --quiet >>"$out/log.txt" 2>&1
+    done
+    cat "$packages"/raw/*.jsonl >"$out/results.jsonl"
+    feedrate show "$out/results.jsonl" | tee "$out/table.txt"
+}
+
+part_why() {
+    local workload
+    wait $making
+    for workload in $workloads; do
+        within 80 "$python" -m feedrate why "$workload" workers bf16 --device $device --size "$size" --replicates 1 \
+            --seconds "${SECONDS_EACH:-0.3}" --results "$packages/why" --logs "$packages/logs" --quiet >>"$out/why.txt" 2>&1
+    done
+    cat "$packages"/why/*.jsonl >"$out/why.jsonl"
+    cut -c1-300 "$out/why.txt" | grep -A2 -E '^[a-z -]+( \([a-z]+\))?: |^unsure'
+}
+
+part_calibrate() {
+    within 100 "$python" -m feedrate calibrate --device $device --logs "$packages/logs" --quiet >"$out/calibrate.txt" 2>&1
+    tail -n 8 "$out/calibrate.txt"
+}
+
+part_threads() { # how each plugin's own benchmark scales with threads
+    for package in plugins/*/python/*/; do
+        if "$python" -c "import $(basename "$package")" 2>/dev/null; then
+            within 60 "$python" "${package%/python/*}/bench" --readers 1 2 4 8 16 --rounds 2 --size small --only "boardmoves, many files, none" \
+                --data "$FEEDRATE_DATA" --json "$packages/threads.json" | tee "$out/threads.txt"
+        fi
+    done
+}
+
+feedrate doctor >>"$out/log.txt" 2>&1
+for part in $parts; do
+    echo "gpu: --- $part, $(left) s left"
+    "part_$part"
+done
+# What a failed cell said, the end of each.
+[ ! -d "$packages/logs" ] || find "$packages/logs" -name '*.log' -size +0 -exec tail -n 30 -v {} + 2>/dev/null |
+    tail -c 2000000 >>"$out/log.txt"
+echo "gpu: everything is in $out, after $SECONDS s"
 exit $status

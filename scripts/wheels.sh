@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Build the wheels that a machine without network needs: feedrate, its plugins where cargo is, and the small tools that
-# scripts/gpu.sh calls. scripts/wheels.sh FOLDER
+# scripts/gpu.sh calls; in FOLDER/site, what the pages of `asv publish` need. scripts/wheels.sh FOLDER
 set -euo pipefail
 folder=${1:?usage: scripts/wheels.sh FOLDER}
 cd "$(dirname "$0")/.."
@@ -20,4 +20,17 @@ for manifest in plugins/*/Cargo.toml; do
         echo "wheels: cargo is not here; $(dirname "$manifest") is left out"
     fi
 done
-ls "$folder"
+# Through npm, each package once; `asv publish` looks in wheels/site first.
+"$python" - "$folder/site" <<'PY'
+import sys
+from pathlib import Path
+
+from feedrate.asv.vendored import fetched
+from feedrate.errors import UnavailableError
+
+try:
+    fetched(Path(sys.argv[1]))
+except UnavailableError as error:
+    print(f"wheels: the files of asv's pages are left out ({error}); without them the pages need a network to be read")
+PY
+ls -R "$folder"

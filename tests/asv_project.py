@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -62,16 +63,17 @@ class Project:
 
     folder: Path
     home: Path
+    python: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Project:
-        """Set up a repository without commits, and asv's machine file."""
-        made = cls(folder / "project", folder / "home")
+    def make(cls, folder: Path, python: Path = Path(sys.executable)) -> Project:
+        """Set up a repository without commits, and asv's machine file; `python` is the interpreter that holds asv."""
+        made = cls(folder / "project", folder / "home", python)
         made.home.mkdir(parents=True)
         made.write("asv.conf.json", (ROOT / "asv.conf.json").read_text())
         made.write("benchmarks/__init__.py", "")
         made.write("benchmarks/feed.py", (ROOT / "benchmarks/feed.py").read_text())
-        made.write(".gitignore", ".asv\nresults\n")
+        made.write(".gitignore", ".asv\nresults\n__pycache__\n")
         made.git("init", "--quiet", "--initial-branch=main")
         write("box-gpu", made.home / ".asv-machine.json")
         return made
@@ -88,6 +90,18 @@ class Project:
         self.write("src/feedrate/__main__.py", _MAIN)
         self.write("src/feedrate/answers.json", json.dumps(answers))
         self.matrix(loaders)
+        return self._committed()
+
+    def commit_of_feedrate(self) -> str:
+        """Commit the feedrate under test itself, with one loader of somebody else's in the matrix."""
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            self.write(name, (ROOT / name).read_text())
+        shutil.copytree(ROOT / "src", self.folder / "src", dirs_exist_ok=True)
+        matrix = {"workloads": {"fxseq": "1"}, "loaders": ["stranger"], "steps": ["none"]}
+        self.write("benchmarks/matrix.json", json.dumps(matrix))
+        return self._committed()
+
+    def _committed(self) -> str:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "--message", "change")
         return self.git("rev-parse", "HEAD").strip()
@@ -108,15 +122,19 @@ class Project:
 
     def asv(self, *arguments: str, **environ: str) -> str:
         """Run the real asv here and give what it prints; a benchmark that fails does not stop it."""
-        return self._run([sys.executable, "-m", "asv", *arguments], environ)
+        return self._run([str(self.python), "-m", "asv", *arguments], environ)
+
+    def feedrate(self, *arguments: str, **environ: str) -> str:
+        """Run feedrate's own command line here and give what it prints."""
+        return self._run([str(self.python), "-m", "feedrate", *arguments], environ)
 
     def run(self, revisions: str, *arguments: str, **environ: str) -> str:
         """Benchmark these commits."""
         return self.asv("run", revisions, "--machine", "box-gpu", "--show-stderr", *arguments, **environ)
 
-    def results(self, commit: str, size: str) -> dict[str, dict[str, Any]]:
+    def results(self, commit: str, size: str, machine: str = "box-gpu") -> dict[str, dict[str, Any]]:
         """Give asv's results of a commit, by metric: each a mapping from column to its entry of the result file."""
-        (file,) = (self.folder / "results/box-gpu").glob(f"{commit[:8]}-*SIZE{size}.json")
+        (file,) = (self.folder / "results" / machine).glob(f"{commit[:8]}-*SIZE{size}.json")
         found = json.loads(file.read_text())
         # asv drops what is null at the end of a row.
         rows = {name: zip(found["result_columns"], row, strict=False) for name, row in found["results"].items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sums import Sums
@@ -15,6 +18,7 @@ from sums import Sums
 from feedrate import hookimpl, knob
 from feedrate.loader import Loader
 from feedrate.loaders.inline import Inline
+from feedrate.processes import settle
 from feedrate.step import Step
 
 if TYPE_CHECKING:
@@ -28,42 +32,92 @@ if TYPE_CHECKING:
     from feedrate.workload import Workload
 
 
+TROUBLES = ("kill", "hang", "devour", "orphan", "exit", "realtime", "overwrite", "forge", "unlog", "daemon", "print")
+
+
 @dataclass(frozen=True)
 class Troubled(Loader):
     """Serves the first batch, then does what `trouble` says."""
 
     name = "troubled"
-    trouble: str = knob("raise", "kill", "hang", "devour", "orphan", "exit")
+    trouble: str = knob("raise", *TROUBLES)
 
     def stream(self, plan: Plan) -> Stream:
-        for batch in Inline().stream(plan):
+        for number, batch in enumerate(Inline().stream(plan)):
             yield batch
-            getattr(self, f"_{self.trouble}")()
+            if number == 0:
+                getattr(self, f"_{self.trouble}")(plan)
 
-    def _raise(self) -> None:
+    def _raise(self, plan: Plan) -> None:
         raise ValueError("the loader had enough\nand says so in two lines")
 
-    def _kill(self) -> None:
+    def _kill(self, plan: Plan) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def _hang(self) -> None:
+    def _hang(self, plan: Plan) -> None:
         time.sleep(1_000)
 
-    def _devour(self) -> None:
+    def _devour(self, plan: Plan) -> None:
         import torch
 
         torch.empty(1 << 50, dtype=torch.uint8)
 
-    def _exit(self) -> None:
+    def _exit(self, plan: Plan) -> None:
         os._exit(7)
 
-    def _orphan(self) -> None:
+    def _realtime(self, plan: Plan) -> None:
+        os.kill(os.getpid(), 40)
+
+    def _overwrite(self, plan: Plan) -> None:
+        Path(plan.logs, "answer.json").write_text('{"full_windows": [NaN, "')
+        os._exit(0)
+
+    def _forge(self, plan: Plan) -> None:
+        Path(plan.logs, "answer.json").write_text('{"full_windows": 3}')
+        os._exit(0)
+
+    def _unlog(self, plan: Plan) -> None:
+        """Remove the folder of the log that this process writes to."""
+        shutil.rmtree(Path("/proc/self/fd/2").readlink().parent)
+
+    def _print(self, plan: Plan) -> None:
+        print("the first line", flush=True)
+        for _ in range(400):
+            print("chatter " * 8192, flush=True)
+        print("the last line", flush=True)
+
+    def _daemon(self, plan: Plan) -> None:
+        """Leave a process in a session of its own, whose parent is gone."""
+        subprocess.run(["setsid", "--fork", "sleep", "4321"], check=True)
+
+    def _orphan(self, plan: Plan) -> None:
         """Leave a process and a shared-memory segment, then die."""
         from multiprocessing.shared_memory import SharedMemory
 
         SharedMemory("feedrate-test-orphan", create=True, size=1 << 20)
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Crashing(Loader):
+    """Has a worker that writes to where nothing is."""
+
+    name = "crashing"
+
+    def stream(self, plan: Plan) -> Stream:
+        from multiprocessing import get_context
+
+        worker = get_context("spawn").Process(target=_crash, args=(plan.logs,))
+        worker.start()
+        worker.join()
+        yield from ()
+        raise ValueError(f"the worker ended with status {worker.exitcode}")
+
+
+def _crash(logs: str) -> None:
+    settle(0, 0, logs)
+    ctypes.string_at(0)
 
 
 @dataclass(frozen=True)
@@ -83,7 +137,7 @@ class Failing(Step):
 
 @hookimpl
 def loaders() -> tuple[type[Loader], ...]:
-    return (Troubled,)
+    return Troubled, Crashing
 
 
 @hookimpl

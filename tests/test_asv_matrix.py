@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
+import shutil
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +13,10 @@ import pytest
 
 from feedrate.asv.benchmarks import classes
 from feedrate.asv.matrix import Matrix, Names, class_name, missing, selection, updated
+from feedrate.cli import main
 from feedrate.errors import DataError
 
+ROOT = Path(__file__).parents[1]
 MATRIX = Matrix(Names(("boardmoves",), ("inline", "workers[count=2]"), ("fp32",)), ("3",))
 
 
@@ -38,11 +43,81 @@ def test_a_matrix_survives_its_file(tmp_path: Path) -> None:
     assert Matrix.load(tmp_path / "matrix.json") == MATRIX
 
 
-def test_a_damaged_matrix_is_named(tmp_path: Path) -> None:
-    (tmp_path / "matrix.json").write_text('{"workloads": ["boardmoves"]}')
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Expecting value"),
+        ("[" * 100_000, "recursion"),
+        ("[]", "not an object of workloads, loaders and steps"),
+        ('{"workloads": {}, "loaders": []}', "not an object of workloads, loaders and steps"),
+        ('{"workloads": {}, "loaders": [], "steps": [], "step": []}', "and nothing else"),
+        ('{"workloads": ["fxseq"], "loaders": [], "steps": []}', "workloads are not an object"),
+        ('{"workloads": {"fxseq": 1}, "loaders": [], "steps": []}', "version of workload 'fxseq' is 1, not a text"),
+        ('{"workloads": {"fxseq": "1", "fxseq": "2"}, "loaders": [], "steps": []}', "'fxseq' stands there twice"),
+        ('{"workloads": {}, "loaders": "inline", "steps": []}', "loaders are not a list"),
+        ('{"workloads": {}, "loaders": [["inline"]], "steps": []}', "among the loaders, ['inline'] is not of the form"),
+        ('{"workloads": {}, "loaders": ["a", "a"], "steps": []}', "'a' stands there twice"),
+        ('{"workloads": {}, "loaders": ["<script>"], "steps": []}', "'<script>' is not of the form"),
+        ('{"workloads": {}, "loaders": [], "steps": ["a[b=\'c\']"]}', "is not of the form"),
+        ('{"workloads": {}, "loaders": [], "steps": ["a[b=\\u001b[31m]"]}', "is not of the form"),
+        ('{"workloads": {"\\u202eqesxf": "1"}, "loaders": [], "steps": []}', r"'\u202eqesxf' is not of the form"),
+    ],
+)
+@pytest.mark.parametrize("command", ["matrix", "bench"])
+def test_a_matrix_of_a_wrong_shape_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    text: str,
+    said: str,
+) -> None:
+    checkout(tmp_path)
+    (tmp_path / "benchmarks/matrix.json").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    status = main([command])
+    told = capsys.readouterr()
+
+    assert (status, told.out, told.err.count("\n")) == (2, "", 1)
+    assert told.err.startswith("feedrate: 'benchmarks/matrix.json' is no benchmark matrix (")
+    assert said in told.err
+    assert told.err.endswith("): mend it, or restore it from git\n")
+
+
+def test_asvs_own_processes_say_so_in_one_line_too(tmp_path: Path) -> None:
+    feed = str(shutil.copy(ROOT / "benchmarks/feed.py", tmp_path))
+    (tmp_path / "matrix.json").write_text("[]")
+
+    with pytest.raises(
+        SystemExit, match=r"^feedrate: '\S+/matrix.json' is no benchmark matrix .* restore it from git$"
+    ):
+        runpy.run_path(feed)
+
+
+@pytest.mark.parametrize("kind", ["folder", "latin-1", "missing"])
+def test_a_matrix_that_cannot_be_read_is_named(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "matrix.json"
+    if kind == "folder":
+        file.mkdir()
+    if kind == "latin-1":
+        file.write_bytes(b'{"workloads": "\xe4"}')
 
     with pytest.raises(DataError, match=r"matrix\.json"):
-        Matrix.load(tmp_path / "matrix.json")
+        Matrix.load(file)
+
+
+def test_a_matrix_that_cannot_be_written_stays_as_it_was(tmp_path: Path) -> None:
+    MATRIX.save(tmp_path / "matrix.json")
+    (tmp_path / "matrix.json.draft").mkdir()
+
+    with pytest.raises(DataError, match="cannot be written"):
+        updated(MATRIX, Names(("fxseq",))).save(tmp_path / "matrix.json")
+    assert Matrix.load(tmp_path / "matrix.json") == MATRIX
+
+
+def test_a_name_that_asv_cannot_spell_is_not_added() -> None:
+    with pytest.raises(DataError, match=r"'<b>' is not of the form .* rename it"):
+        updated(MATRIX, Names((), ("<b>",), ()))
 
 
 def test_each_workload_is_a_class_with_a_version_of_its_own(tmp_path: Path) -> None:
@@ -89,3 +164,13 @@ def test_a_hidden_strategy_stays_out_of_the_matrix() -> None:
 
 def test_a_workload_with_knobs_has_an_identifier() -> None:
     assert class_name("boardmoves[head=legal,model=vit]") == "boardmoves_head_legal_model_vit"
+
+
+def checkout(folder: Path) -> None:
+    """What `feedrate bench` asks of the folder it runs in: a repository with a commit."""
+    (folder / "benchmarks").mkdir()
+    for name in ("asv.conf.json", "pyproject.toml"):
+        (folder / name).write_text("")
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for words in (("init", "--quiet"), ("add", "--all"), (*identity, "commit", "--quiet", "--message", "start")):
+        subprocess.run(["git", *words], cwd=folder, check=True, timeout=60)

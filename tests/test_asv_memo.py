@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.asv.benchmarks import Feed
 from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.outcome import Outcome, outcome
 from feedrate.asv.settings import Settings, identity
+from feedrate.errors import DataError, UsageError
 from feedrate.measurement import Failure, read
 
 CELL = "toy/tiny/inline/fp32/cpu"
@@ -52,6 +54,56 @@ def test_each_metric_counts_its_own_samples(tmp_path: Path) -> None:
     assert (memo.served(CELL, "time_per_sample"), memo.served(CELL, "first_batch")) == (3, 0)
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"metrics": {"time_per', b"[1]", b'{"metrics": 3}', b'"\xff"', b"[" * 100_000])
+def test_a_sample_that_cannot_be_read_is_measured_again(tmp_path: Path, torn: bytes) -> None:
+    harness = Harness()
+    whole = harness.memo(tmp_path).samples(CELL, range(1))
+    (file,) = (tmp_path / "samples").iterdir()
+    file.write_bytes(torn)
+
+    assert [harness.memo(tmp_path).samples(CELL, range(1)) for _ in range(2)] == [whole, whole]
+    assert harness.measured == [(CELL, 0)] * 2
+
+
+@pytest.mark.parametrize("torn", [b"", b"-1", b"3 ", b"\xff"])
+def test_a_torn_count_is_named_with_the_way_out(tmp_path: Path, torn: bytes) -> None:
+    memo = Harness().memo(tmp_path)
+    memo.serve(CELL, "time_per_sample", 3)
+    next(file for file in (tmp_path / "served").rglob("*-time_per_sample")).write_bytes(torn)
+
+    with pytest.raises(DataError, match=r"is no count of samples: delete .* start asv again"):
+        memo.served(CELL, "time_per_sample")
+
+
+def test_asv_is_told_of_a_torn_count_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Memo(tmp_path, "none", Harness().measure).serve("toy/small/inline/fp32/cpu", "time_per_sample", 3)
+    for file in (tmp_path / "served/none").iterdir():
+        file.write_text("")
+    toy = type("toy", (Feed,), {"workload": "toy"})()
+
+    with pytest.raises(SystemExit, match=r"^toy/inline/fp32: .* is no count of samples: delete .*$"):
+        toy.samples(METRICS[0], "inline", "fp32")
+
+
+def test_what_says_neither_numbers_nor_why_is_a_failure_and_measured_once(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def measure(cell: str, replicate: int, folder: Path) -> dict[str, object]:
+        asked.append(replicate)
+        return {}
+
+    for _ in range(2):
+        (found,) = Memo(tmp_path, "first", measure).samples(CELL, range(1))
+    assert (found.kind, asked) == ("invalid", [0])
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "five", "1e3", "٣", "9" * 5000])
+def test_a_setting_that_is_no_number_is_named(text: str) -> None:
+    with pytest.raises(UsageError, match="FEEDRATE_REPLICATES is "):
+        Settings.read({"FEEDRATE_REPLICATES": text})
+
+
 def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) -> None:
     harness = Harness()
     harness.memo(tmp_path).serve(CELL, "time_per_sample", 3)
@@ -74,9 +126,9 @@ def test_a_feedrate_that_writes_nothing_is_kept_as_a_failure(tmp_path: Path) -> 
     assert (found.kind, found.reason) == ("exception", kept.reason if isinstance(kept, Failure) else "")
 
 
-@pytest.mark.parametrize("value", [math.inf, math.nan, "fast"])
+@pytest.mark.parametrize("value", [math.inf, math.nan, "fast", True, 10**400])
 def test_no_infinity_reaches_asv(value: float) -> None:
-    with pytest.raises(ValueError, match="time_per_sample_s"):
+    with pytest.raises(DataError, match="time_per_sample_s"):
         METRICS[0].value({"time_per_sample_s": value})
 
 

@@ -133,6 +133,18 @@ def test_an_interrupted_calibration_says_what_there_is(tmp_path: Path) -> None:
     assert int(found.told.splitlines()[-1].split()[0]) < len(names)
 
 
+def test_the_cases_of_one_device_can_be_asked_for_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: dict[str, str]
+) -> None:
+    folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
+    names = ("--only", "loss is NaN", "--only", "GPU: waits")
+
+    assert main(["calibrate", "--quiet", "--json", "--device", "cpu", *names, *folders], shared) == 0
+    assert [case["name"] for case in json.loads(capsys.readouterr().out)] == ["loss is NaN"]
+    assert main(["calibrate", "--device", "cdua"], {}) == 2
+    assert capsys.readouterr().err == "feedrate: no device 'cdua'; did you mean cuda or cpu?\n"
+
+
 def test_a_case_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["calibrate", "--only", "packed flies"], {}) == 2
 

@@ -11,9 +11,10 @@ import psutil
 import pytest
 from tables import Table
 
-from feedrate.dataset import MANIFEST, DataSet
+from feedrate.dataset import DataSet
 from feedrate.errors import DataError
 from feedrate.field import Field
+from feedrate.manifest import MANIFEST
 from feedrate.workloads.boardmoves import BoardMoves
 
 TESTS = Path(__file__).parent
@@ -37,7 +38,7 @@ def test_what_was_written_is_what_is_opened(data: DataSet) -> None:
     assert opened.fields == Table().fields
     assert [shard.groups for shard in opened.shards] == list(Table().groups)
     assert opened.bytes == sum(path.stat().st_size for path in data.folder.glob("*.arrow"))
-    assert list(opened.damaged()) == []
+    assert list(opened.faults()) == []
 
 
 def test_progress_adds_up_to_all_rows(tmp_path: Path) -> None:
@@ -93,7 +94,7 @@ def test_a_flipped_bit_is_found_in_its_file(data: DataSet) -> None:
     raw = bytearray(data.path(2).read_bytes())
     raw[len(raw) // 2] ^= 1
     data.path(2).write_bytes(raw)
-    assert list(DataSet.open(data.folder).damaged()) == ["00002.arrow"]
+    assert list(DataSet.open(data.folder).faults()) == ["damaged: 00002.arrow"]
 
 
 def test_a_full_disk_is_foreseen_in_one_line_before_anything_is_written(tmp_path: Path) -> None:
@@ -118,6 +119,23 @@ def test_a_disk_that_holds_the_rows_compressed_is_large_enough(tmp_path: Path, m
         DataSet.write(tmp_path / "plain", replace(BoardMoves(), compression="none").at("tiny"))
 
 
+@pytest.mark.parametrize("room", ["20k", "300k", "1m"])
+def test_a_disk_that_fills_up_ends_a_writer_of_any_format_with_one_line_and_leaves_nothing(
+    tmp_path: Path, room: str
+) -> None:
+    program = f"{sys.executable} {TESTS / 'overflowing.py'} {tmp_path}"
+    command = f"mount -t tmpfs -o size={room} none {tmp_path} && {program} && ls -A {tmp_path}"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", command],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"no mounts of one's own here: {done.stderr.strip()}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"{tmp_path / 'table'}: cannot be written (No space left on device)"] * 4
+
+
 def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no storage format 'clay'"):
         DataSet.write(tmp_path / "table", replace(Table(), format="clay"))
@@ -138,7 +156,7 @@ def test_a_killed_writer_leaves_no_folder_and_the_next_one_cleans_up(tmp_path: P
 def test_a_writer_killed_over_an_old_data_set_leaves_the_old_or_the_new_or_none(data: DataSet, moment: str) -> None:
     killed_writer(data.folder, moment)
     if data.folder.exists():
-        assert list(DataSet.open(data.folder).damaged()) == []
+        assert list(DataSet.open(data.folder).faults()) == []
     DataSet.write(data.folder, Table(made_by="third"))
     assert list(data.folder.parent.iterdir()) == [data.folder]
 

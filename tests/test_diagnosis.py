@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from feedrate.nursery import Nursery
 from feedrate.weighing import rung_s
 
 SLOWED = Path(__file__).with_name("slowed.py")
+ABANDONING = Path(__file__).with_name("abandoning.py")
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +125,11 @@ def test_workers_are_followed_into_their_processes(settings: Settings) -> None:
 
 
 def test_nothing_is_left_in_memory_and_what_a_killed_process_left_goes(settings: Settings) -> None:
-    stale = Path("/dev/shm/feedrate-why-999999999-killed")
-    stale.mkdir(exist_ok=True)
+    killed = subprocess.run(
+        [sys.executable, ABANDONING, "/dev/shm", "feedrate-why-"], stdout=subprocess.PIPE, check=False
+    )
+    stale = Path(killed.stdout.decode())
+    assert (stale / "half").exists()
 
     found = diagnose("sums/tiny/failing/none/cpu", settings, replicates=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from feedrate.isolation import Settings, measure
 from feedrate.measurement import Failure, Measurement
 from feedrate.nursery import Nursery
 from feedrate.processes import alive
+from feedrate.validity import remarks
 
 MISCHIEF = Path(__file__).with_name("mischief.py")
 
@@ -135,6 +137,9 @@ def test_the_safe_mode_starts_no_worker_and_the_record_says_so(either: Settings)
         ("exit", "exception", "status 7"),
         ("devour", "out of memory", "allocate"),
         ("orphan", "signal", "SIGKILL"),
+        ("realtime", "signal", f"SIGRTMIN+{40 - signal.SIGRTMIN}"),
+        ("overwrite", "exception", "no answer"),
+        ("forge", "exception", "its answer cannot be read"),
     ],
 )
 def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
@@ -152,6 +157,68 @@ def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(e
     outcome = failure("sums/tiny/troubled[trouble=hang]/none/cpu", soon)
     assert outcome.why == "hang"
     assert "_hang" in Path(outcome.log).read_text()
+
+
+def test_a_daemon_with_a_session_of_its_own_is_ended_and_the_record_says_who_left_it(either: Settings) -> None:
+    outcome = measure("sums/tiny/troubled[trouble=daemon]/none/cpu", either)
+    assert isinstance(outcome, Measurement), outcome
+    assert outcome.observed["left running"] == ["sleep 4321"]
+    assert "the loader left running, and it was ended: sleep 4321" in remarks(outcome)
+    assert left_behind() == []
+    assert not [file for file in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\0004321" in _read(file)]
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_log_without_end_keeps_its_head_and_its_tail_and_says_what_is_missing(either: Settings) -> None:
+    outcome = measure("sums/tiny/troubled[trouble=print]/none/cpu", either)
+    assert isinstance(outcome, Measurement), outcome
+    text = Path(outcome.log).read_text()
+    assert len(text) < 3 << 20
+    assert text.startswith("the first line\n")
+    assert text.endswith("the last line\n")
+    left_out = re.search(r"--- feedrate left out ([\d,]+) bytes here", text)
+    assert left_out
+    written = 400 * 8 * 8192
+    assert written <= int(left_out[1].replace(",", "")) + len(text) < 1.01 * written
+
+
+def test_a_log_that_is_removed_meanwhile_is_missing_and_the_number_stands(either: Settings) -> None:
+    outcome = measure("sums/tiny/troubled[trouble=unlog]/none/cpu", either)
+    assert isinstance(outcome, Measurement), outcome
+    assert outcome.log == ""
+    assert left_behind() == []
+
+
+@pytest.mark.parametrize("loader", ["x" * 300, "../../x", "\n\x1b[2J"])
+def test_a_name_that_is_no_file_name_fails_that_cell_alone_and_writes_nowhere_else(
+    loader: str, settings: Settings, tmp_path: Path
+) -> None:
+    outcome = failure(f"sums/tiny/{loader}/none/cpu", settings)
+    assert outcome.why == "exception"
+    assert Path(outcome.log).parent == settings.logs / "test"
+    assert {path.name for path in tmp_path.iterdir()} == {"logs"}
+
+
+def test_logs_that_cannot_be_written_fail_the_cell(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = failure("sums/tiny/inline/none/cpu", replace(settings, logs=tmp_path / "file"))
+    assert outcome.why == "exception"
+    assert "it could not be measured: " in outcome.reason
+    assert left_behind() == []
+
+
+def test_the_stacks_of_a_crashed_worker_are_in_the_log(settings: Settings) -> None:
+    outcome = failure("sums/tiny/crashing/none/cpu", settings)
+    assert f"see {outcome.log}" in outcome.reason or outcome.log
+    text = Path(outcome.log).read_text()
+    assert "--- worker-0" in text
+    assert "Fatal Python error: Segmentation fault" in text
 
 
 def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: Settings) -> None:

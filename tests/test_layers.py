@@ -16,17 +16,21 @@ PACKAGE = Path(feedrate.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     (
-        *("errors", "decoding", "rawlines", "conditions", "measurement", "validity", "statistics", "frame"),
+        *("errors", "decoding", "rawlines", "keeping", "conditions", "measurement", "validity", "statistics", "frame"),
         *("machine", "nvml", "environment", "knobs", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
     # What lies on disk, what is asked for, what comes.
-    ("field", "draws", "dataset", "writing", "formats", "plan", "batch"),
+    (
+        *("field", "draws", "manifest", "ownership", "workspace"),
+        *("dataset", "writing", "parent", "formats", "plan", "batch"),
+    ),
     # The three families, and the way to the device.
     (
         *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
         *("stopwatch", "memory", "surroundings", "stock", "switch"),
+        *("scratch", "log", "guard", "_guard"),
     ),
     # Who offers what, and what they promise.
     ("hookspecs", "names", "registry", "cell", "contract"),
@@ -36,7 +40,19 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter"),
         *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
-        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
+        *(
+            "scratch",
+            "log",
+            "guard",
+            "_guard",
+            "nursery",
+            "isolation",
+            "_child",
+            "_nursery",
+            "schedule",
+            "diagnosis",
+            "answers",
+        ),
     ),
     ("blocks",),
     # Tables, pages, history.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from feedrate import memory
 from feedrate.dataset import DataSet
 from feedrate.errors import FeedrateError
 from feedrate.isolation import Settings, measure
-from feedrate.measurement import Measurement
+from feedrate.measurement import Failure, Measurement
 from feedrate.nursery import NURSERY, Nursery
 from feedrate.processes import alive
 
@@ -139,11 +140,76 @@ def nurseries(root: int) -> set[int]:
     return found
 
 
+def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(settings: Settings) -> None:
+    with Nursery.opened({}) as own, ThreadPoolExecutor(1) as pool:
+        how = replace(settings, nursery=own, seconds=2.0)
+        threads = len(os.sched_getaffinity(0))
+        running = pool.submit(measure, "sums/tiny/inline/none/cpu", how)
+        until(lambda: own.pid(threads) and forked(own.pid(threads) or 0))
+        first = own.pid(threads)
+        assert first
+        os.kill(first, signal.SIGKILL)
+        assert isinstance(running.result(), Measurement)
+        assert isinstance(measure("sums/tiny/inline/none/cpu", replace(how, seconds=0.05)), Measurement)
+        second = own.pid(threads)
+        assert second
+        assert second != first
+    until(lambda: not alive([first, second]))
+
+
+def test_clients_that_say_nothing_or_nonsense_keep_nobody_waiting(settings: Settings, nursery: Nursery) -> None:
+    measure("sums/tiny/inline/none/cpu", settings)
+    (door,) = (path for path in nursery.folder.glob(f"*-{len(os.sched_getaffinity(0))}.sock"))
+    with ExitStack() as lines:
+        for text in (b"", b"{", b"no request\n", b"[]\n", b"{}\n"):
+            line = lines.enter_context(socket.socket(socket.AF_UNIX))
+            line.connect(str(door))
+            line.sendall(text)
+        assert isinstance(measure("sums/tiny/inline/none/cpu", settings), Measurement)
+
+
+UNFORKED = """
+import os
+from pathlib import Path
+fork = os.fork
+def failing():
+    if Path({refused!r}).exists():
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    return fork()
+os.fork = failing
+"""
+
+
+def test_a_fork_that_fails_is_a_failed_cell_and_the_next_one_is_measured(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = tmp_path / "refused"
+    (tmp_path / "sitecustomize.py").write_text(UNFORKED.format(refused=str(refused)))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with Nursery.opened({}) as own:
+        how = replace(settings, nursery=own)
+        refused.touch()
+        failed = measure("sums/tiny/inline/none/cpu", how)
+        refused.unlink()
+        assert isinstance(measure("sums/tiny/inline/none/cpu", how), Measurement)
+    assert isinstance(failed, Failure)
+    assert failed.why == "exception"
+    assert failed.reason.endswith("no process could be forked: [Errno 11] Resource temporarily unavailable")
+
+
+def test_the_pid_of_a_nursery_that_is_gone_is_not_killed_when_another_process_has_it() -> None:
+    with subprocess.Popen(["sleep", "100"]) as bystander:
+        with Nursery.opened({}) as own:
+            (own.folder / "0123-1.pid").write_text(str(bystander.pid))
+        assert bystander.poll() is None
+        bystander.kill()
+
+
 def test_a_torch_that_cannot_be_imported_is_one_line(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with (
         Nursery.opened({}) as broken,
         pytest.raises(FeedrateError, match=r"^torch could not be imported.*libnothing.so is not here$"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import site
 import subprocess
 import sys
@@ -12,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asv_project import Project
 
 from feedrate.contract import LOADER_PROMISES
+from feedrate.machine import machine_name
+from feedrate.measurement import Measurement, read
 
 PYPROJECT = """
 [build-system]
@@ -139,8 +144,33 @@ def test_both_are_measured(home: Home) -> None:
     ]
 
 
-def test_both_join_the_matrix(home: Home) -> None:
+def test_the_distribution_joins_the_matrix(home: Home) -> None:
     matrix = home.folder / "matrix.json"
-    home.feedrate("matrix", "--update", "--file", str(matrix), "--plugin", str(home.file))
-    assert {"stranger", "loose", "inline"} <= set(json.loads(matrix.read_text())["loaders"])
-    home.feedrate("matrix", "--file", str(matrix), "--plugin", str(home.file))
+    home.feedrate("matrix", "--update", "--file", str(matrix))
+    assert {"stranger", "inline"} <= set(json.loads(matrix.read_text())["loaders"])
+    home.feedrate("matrix", "--file", str(matrix))
+
+
+def test_asv_measures_a_strangers_loader_at_each_commit(home: Home, tmp_path: Path) -> None:
+    project = Project.make(tmp_path, home.python)
+    tiny = {"FEEDRATE_SIZE": "tiny", "FEEDRATE_REPLICATES": "1"}
+    commits = project.commit_of_feedrate(), project.commit_of_feedrate()
+    printed = project.run("HEAD~1^!", "--bench", r"track_time_per_sample\('stranger', 'none'\)", **tiny)
+    # The first commit through asv itself, the second through our command, here with an npm that has no network.
+    npm = tmp_path / "bin/npm"
+    npm.parent.mkdir()
+    npm.symlink_to(str(shutil.which("false")))
+    printed += project.feedrate("bench", "--size", "tiny", PATH=f"{npm.parent}{os.pathsep}{os.environ['PATH']}")
+    measured = {one.environment["git"]["commit"]: one for file in raw(project) for one in read(file)}  # type: ignore[index]
+
+    assert set(measured) == set(commits), printed
+    for one in measured.values():
+        assert (one.cell, one.environment["plugins"]["stranger"]) == ("fxseq/tiny/stranger/none/cpu", "1.0")  # type: ignore[index]
+        assert isinstance(one, Measurement)
+    for commit, machine in zip(commits, ("box-gpu", machine_name()), strict=True):
+        assert project.results(commit, "tiny", machine)["time_per_sample"]["result"][0] > 0
+    assert "history     .asv/html/index.html needs the network to be read; .asv/publish.log says why" in printed
+
+
+def raw(project: Project) -> list[Path]:
+    return sorted((project.folder / "results/raw").glob("*.jsonl"))

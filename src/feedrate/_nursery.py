@@ -1,11 +1,12 @@
-"""The process that imports torch once: `python -m feedrate._nursery SOCKET OWNER`.
+"""The process that imports torch once: `python -m feedrate._nursery PATH OWNER SOCKET`.
+
+SOCKET is a descriptor that listens at PATH already; OWNER is the process with which it ends.
 
 It never computes, so that it has no thread that a fork would lose, and never touches CUDA, which survives none.
 """
 
 from __future__ import annotations
 
-import errno
 import gc
 import json
 import os
@@ -16,33 +17,52 @@ import sys
 import tempfile
 import traceback
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from feedrate._guard import adopt, follow
+from feedrate.guard import guard_command
 from feedrate.stopwatch import since_start_s
 
 _COMPILER = ("torch._dynamo", "torch._inductor.compile_fx", "torch._inductor.codegen.cpp", "torch._inductor.graph")
 """What the first update of any optimizer imports, and the first compiled one: seconds each. Absent in some version of
 torch they cost the child that needs them a little more time, no more."""
 _LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "feedrate.meter")
+_LONGEST_REQUEST = 16 << 20
+"""Bytes; the longest environment that the kernel hands to a program is shorter."""
+_REFUSING_S = 1.0
+"""For those to come who are on their way to a nursery that has to give up."""
 
 
 def main() -> None:
     """Serve until the owner ends."""
-    door_path, owner = sys.argv[1], int(sys.argv[2])
-    with socket.socket(socket.AF_UNIX) as door:
+    owner, door = int(sys.argv[2]), socket.socket(fileno=int(sys.argv[3]))
+    # Whoever is forked and lives on would keep the door of a dead nursery open.
+    door.set_inheritable(False)
+    with door:
         try:
-            door.bind(door_path)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                # Somebody else asked at the same moment, and its nursery was quicker.
-                return
-            raise
-        Path(door_path).with_suffix(".pid").write_text(str(os.getpid()))
-        door.listen()
-        import_s = _prepare()
+            import_s = _prepare()
+        except BaseException as error:
+            traceback.print_exc()
+            _refuse(door, f"{type(error).__name__}: {error}".splitlines()[0])
+            return
         _Ward(door, import_s).serve(owner)
+
+
+def _refuse(door: socket.socket, reason: str) -> None:
+    """Tell whoever waits that it is in vain."""
+    door.settimeout(_REFUSING_S)
+    with suppress(OSError):
+        while True:
+            line, _ = door.accept()
+            with line, suppress(OSError):
+                _tell(line, broken=reason)
+
+
+def _tell(line: socket.socket, **message: object) -> None:
+    line.sendall(json.dumps(message).encode() + b"\n")
 
 
 def _prepare() -> float:
@@ -59,79 +79,112 @@ def _prepare() -> float:
 
 
 class _Ward:
-    """The forked processes that live, and who waits for each."""
+    """Who stands at the door, and the guards of the forked processes that live."""
 
     def __init__(self, door: socket.socket, import_s: float) -> None:
         self._door = door
         self._import_s = import_s
         self._events = selectors.DefaultSelector()
-        self._pids: dict[socket.socket, int] = {}
+        self._guards: dict[int, socket.socket] = {}
+        """Each with the line of whoever asked."""
 
     def serve(self, owner: int) -> None:
-        self._events.register(self._door, selectors.EVENT_READ, self._admit)
         try:
             end = os.pidfd_open(owner)
         except ProcessLookupError:
             return
+        self._door.setblocking(False)
+        self._events.register(self._door, selectors.EVENT_READ, self._admit)
         self._events.register(end, selectors.EVENT_READ)
         while True:
             for key, _ in self._events.select():
                 if key.fd == end:
-                    self._kill_all()
+                    self._end_all()
                     return
                 key.data()
 
     def _admit(self) -> None:
-        line, _ = self._door.accept()
+        """Let somebody in, who may take as long as they like to say what they want."""
+        with suppress(OSError):
+            line, _ = self._door.accept()
+            line.setblocking(False)
+            self._events.register(line, selectors.EVENT_READ, partial(self._listen, line, bytearray()))
+
+    def _listen(self, line: socket.socket, heard: bytearray) -> None:
         try:
-            asked = json.loads(line.makefile("rb").readline())
+            received = line.recv(1 << 16)
+        except BlockingIOError:
+            return
+        except OSError:
+            received = b""
+        heard += received
+        if received and b"\n" not in received and len(heard) < _LONGEST_REQUEST:
+            return
+        self._events.unregister(line)
+        line.setblocking(True)
+        try:
+            asked = json.loads(heard)
         except ValueError:
-            # Whoever asked is gone.
+            # Whoever asked is gone, or is none of us.
             line.close()
             return
-        pid = os.fork()
+        self._fork(line, asked)
+
+    def _fork(self, line: socket.socket, asked: dict[str, Any]) -> None:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            with line, suppress(OSError):
+                _tell(line, error=f"no process could be forked: {error}")
+            return
         if pid == 0:
             self._forget()
-            _begin(line, asked, self._import_s)
+            _guard(line, asked, self._import_s)
+        self._guards[pid] = line
         end = os.pidfd_open(pid)
-        self._pids[line] = pid
-        self._events.register(end, selectors.EVENT_READ, lambda: self._release(line, end))
-        self._events.register(line, selectors.EVENT_READ, lambda: self._abandoned(line))
+        self._events.register(end, selectors.EVENT_READ, lambda: self._release(pid, end))
 
     def _forget(self) -> None:
-        """In the child: close what belongs to the nursery."""
+        """In what was forked: close what belongs to the nursery."""
         for key in list(self._events.get_map().values()):
             os.close(key.fd) if isinstance(key.fileobj, int) else cast(socket.socket, key.fileobj).close()
         self._events.close()
+        for line in self._guards.values():
+            line.close()
 
-    def _release(self, line: socket.socket, end: int) -> None:
-        """Say how the child ended."""
-        pid = self._pids.pop(line)
-        _, status = os.waitpid(pid, 0)
+    def _release(self, pid: int, end: int) -> None:
+        """Hang up when a guard is gone and waited for: whoever asked waits for that."""
+        os.waitpid(pid, 0)
         self._events.unregister(end)
         os.close(end)
-        with suppress(KeyError):
-            self._events.unregister(line)
+        self._guards.pop(pid).close()
+
+    def _end_all(self) -> None:
+        for pid in self._guards:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+
+def _guard(line: socket.socket, asked: dict[str, Any], import_s: float) -> NoReturn:
+    """Be the guard: fork the process that answers, then leave torch and its memory behind."""
+    try:
+        os.setsid()
+        adopt()
+        guard, pid = os.getpid(), os.fork()
+        if pid == 0:
+            follow()
+            if os.getppid() == guard:
+                _begin(line, asked, import_s)
+            os._exit(1)
+        line.set_inheritable(True)
+        command = guard_command({"line": line.fileno(), "child": pid})
+        os.execv(command[0], command)
+    except BaseException as error:
+        traceback.print_exc()
         with suppress(OSError):
-            line.sendall(str(os.waitstatus_to_exitcode(status)).encode())
-        line.close()
-
-    def _abandoned(self, line: socket.socket) -> None:
-        """Nobody waits for this child any more."""
-        if line in self._pids:
-            self._events.unregister(line)
-            _end(self._pids[line])
-
-    def _kill_all(self) -> None:
-        for pid in self._pids.values():
-            _end(pid)
-
-
-def _end(pid: int) -> None:
-    for kill in (os.killpg, os.kill):
-        # It may lead no group yet.
-        with suppress(ProcessLookupError):
-            kill(pid, signal.SIGKILL)
+            _tell(line, error=f"no process could be forked: {error}")
+    finally:
+        os._exit(1)
 
 
 def _begin(line: socket.socket, asked: dict[str, Any], import_s: float) -> NoReturn:
@@ -139,7 +192,6 @@ def _begin(line: socket.socket, asked: dict[str, Any], import_s: float) -> NoRet
     status = 1
     try:
         os.setsid()
-        line.sendall(str(os.getpid()).encode())
         line.close()
         _redirect(asked["log"])
         os.environ.clear()

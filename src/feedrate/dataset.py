@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from feedrate.errors import DataError
-from feedrate.field import Field
+from feedrate.formats import Part, rows_read, strange_columns
+from feedrate.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["DataSet", "Recipe", "Shard"]
+    from feedrate.field import Field
+    from feedrate.manifest import Shard
 
-MANIFEST = "manifest.json"
+__all__ = ["DataSet", "Recipe", "digest"]
 
 
 class Recipe(Protocol):
@@ -50,23 +51,6 @@ class Recipe(Protocol):
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         """The content of rows `start` to `stop`, by column: a pure function of its arguments."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One file of a data set."""
-
-    file: str
-    groups: tuple[int, ...]
-    """Rows of each record batch, row group or range that was written at once."""
-    bytes: int
-    digest: str
-    """blake2b-128 of the file."""
-
-    @property
-    def rows(self) -> int:
-        """Rows in the file."""
-        return sum(self.groups)
 
 
 @dataclass(frozen=True)
@@ -115,42 +99,56 @@ class DataSet:
         Raises:
             DataError: it is missing, unfinished, damaged or, with a `recipe`, made from another one.
         """
-        data = cls._read(folder)
-        if recipe is not None and dict(recipe.identity) != dict(data.identity):
-            changed = sorted(k for k in recipe.identity if recipe.identity[k] != data.identity.get(k))
-            raise DataError(f"{folder}: made with another {', '.join(changed)}; `feedrate data make --force` renews it")
+        found = Manifest.read(folder)
+        data = cls(folder, found.format, found.identity, found.storage, found.fields, found.shards)
+        if recipe is not None:
+            data._demand_made_from(recipe)
         for index, shard in enumerate(data.shards):
             path = data.path(index)
-            size = path.stat().st_size if path.exists() else -1
+            size = path.stat().st_size if path.is_file() else -1
             if size != shard.bytes:
-                found = f"holds {size:,} bytes instead of {shard.bytes:,}" if size >= 0 else "is missing"
-                raise DataError(f"{path}: {found}; `feedrate data make --force` renews the data set")
+                held = f"holds {size:,} bytes instead of {shard.bytes:,}" if size >= 0 else "is missing"
+                raise DataError(f"{path}: {held}; `feedrate data make --force` renews the data set")
         return data
 
-    @classmethod
-    def _read(cls, folder: Path) -> DataSet:
-        path = folder / MANIFEST
-        try:
-            raw = json.loads(path.read_text())
-            return cls(
-                folder=folder,
-                format=raw["format"],
-                identity=raw["identity"],
-                storage=raw["storage"],
-                fields=tuple(Field.from_json(field) for field in raw["fields"]),
-                shards=tuple(Shard(s["file"], tuple(s["groups"]), s["bytes"], s["digest"]) for s in raw["shards"]),
+    def _demand_made_from(self, recipe: Recipe) -> None:
+        wanted, held = dict(recipe.identity), dict(self.identity)
+        changed = sorted(part for part in wanted.keys() | held.keys() if wanted.get(part) != held.get(part))
+        ours = (self.format, dict(self.storage), self.fields, tuple(shard.groups for shard in self.shards))
+        if not changed and ours != (recipe.format, dict(recipe.storage), recipe.fields, recipe.groups):
+            changed = ["layout of its files"]
+        if changed:
+            raise DataError(
+                f"{self.folder}: made with another {', '.join(changed)}; `feedrate data make --force` renews it"
             )
-        except FileNotFoundError:
-            raise DataError(f"{folder}: no data set here; `feedrate data make` writes it") from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}: not a manifest ({error}); `feedrate data make --force` renews it") from None
 
-    def damaged(self) -> Iterator[str]:
-        """Yield the name of each file whose content is not what was written; reads everything."""
+    def faults(self) -> Iterator[str]:
+        """Yield a line for each file that is not what was written, or not what the manifest says; reads everything."""
+        first = 0
         for index, shard in enumerate(self.shards):
             path = self.path(index)
-            if not path.exists() or digest(path) != shard.digest:
-                yield shard.file
+            if not path.is_file() or digest(path) != shard.digest:
+                yield f"damaged: {shard.file}"
+            else:
+                try:
+                    self._demand_told(index, first)
+                except DataError as error:
+                    yield f"not as the manifest says: {error}"
+            first += shard.rows
+
+    def _demand_told(self, index: int, first: int) -> None:
+        """Read a file as a loader would: its columns are those of the manifest, and row n of all carries the id n."""
+        path, shard = self.path(index), self.shards[index]
+        strange = strange_columns(self.format, path, self.fields)
+        if strange:
+            raise DataError(f"{path}: column {strange[0]!r} is not in the manifest")
+        options, start = {**self.storage, "reader": ""}, 0
+        for rows in filter(None, shard.groups):
+            columns = rows_read(self.format, Part(path, shard.groups, start, start + rows), self.fields, options)
+            ids = columns[self.fields[0].name]
+            if ids.tolist() != list(range(first + start, first + start + rows)):
+                raise DataError(f"{path}: rows {start} to {start + rows} do not carry the ids from {first + start} on")
+            start += rows
 
     @classmethod
     def write(cls, folder: Path, recipe: Recipe, progress: Callable[[int], None] = lambda rows: None) -> DataSet:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +16,7 @@ from feedrate.ladder import Ladder
 from feedrate.levelling import Replicate, levelled
 from feedrate.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
 from feedrate.rawlines import Decoder, Unreadable, raw_lines
+from feedrate.scratch import SHARED_MEMORY, Scratch, sweep
 from feedrate.verdict import Verdict, verdict
 from feedrate.weighing import weighed
 
@@ -116,11 +113,12 @@ def dissected(
     cell: str, settings: Settings, replicates: int, most: int = 0, *, cold: bool = False
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
+    sweep(SHARED_MEMORY)
     found: list[Replicate] = []
     while goes_on(found, replicates, most):
-        with _in_memory() as folder:
+        with Scratch.made(SHARED_MEMORY) as memory:
             # Counting and profiling the step says the same in every process.
-            probe = {"memory": folder, "cold": cold, "facts": not found}
+            probe = {"memory": str(memory.folder), "cold": cold, "facts": not found}
             outcome, answer = answered(cell, replace(settings, replicate=len(found)), probe)
         if isinstance(outcome, Failure):
             yield outcome
@@ -134,20 +132,6 @@ def goes_on(found: Sequence[Replicate], replicates: int, most: int) -> bool:
     if len(found) < replicates:
         return True
     return len(found) < most and not Diagnosis.of(found).verdict.firm
-
-
-_MEMORY, _PREFIX = Path("/dev/shm"), "feedrate-why-"
-
-
-@contextmanager
-def _in_memory() -> Iterator[str]:
-    """An empty folder in the machine's memory, gone on leaving; those that a killed process left are removed first."""
-    for left in _MEMORY.glob(f"{_PREFIX}*"):
-        owner = left.name.removeprefix(_PREFIX).partition("-")[0]
-        if not Path(f"/proc/{owner}").exists():
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=_MEMORY) as folder:
-        yield folder
 
 
 def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,14 +29,16 @@ _PREFIXES = (
 def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str, object]:
     """Everything that two records must share to be compared, as JSON can hold it.
 
-    Keys: `python`, `platform`, `versions` by distribution, `machine`, `git` of `folder` (the current one if None; None
-    outside a repository) with `commit`, `branch` and `dirty`, `variables` that matter and are set, `unset`.
+    Keys: `python`, `platform`, `versions` by distribution, `plugins` (versions of the distributions that offer
+    strategies), `machine`, `git` of `folder` (the current one if None; None outside a repository) with `commit`,
+    `branch` and `dirty`, `variables` that matter and are set, `unset`.
     """
     found = relevant(environ)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": {name: _version(name) for name in _DISTRIBUTIONS},
+        "plugins": _plugins(),
         "machine": asdict(machine()),
         "git": _git(folder or Path.cwd()),
         "variables": found,
@@ -54,6 +56,12 @@ def unset(found: Mapping[str, str]) -> str:
     if not found:
         return "all environment variables that change a measurement were unset"
     return f"set: {', '.join(found)}; all others that change a measurement were unset"
+
+
+def _plugins() -> dict[str, str]:
+    # Named for itself rather than imported: what a strategy is needs no part of this.
+    owners = (point.dist for point in entry_points(group="feedrate"))
+    return dict(sorted((dist.name, dist.version) for dist in owners if dist is not None and dist.name != "feedrate"))
 
 
 def _version(distribution: str) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +16,11 @@ Cast = Literal["host", "device"]
 """Where a stored dtype becomes the model's: on the `host` before the copy, or on the `device` after it."""
 
 _BYTES = {"bool": 1, "uint8": 1, "float16": 2, "int32": 4, "float32": 4, "int64": 8, "uint64": 8}
+_MODEL = frozenset((*_BYTES, "bfloat16", "float64", "int8", "int16"))
+"""Dtypes that a model may want."""
+_NEEDED, _OPTIONAL = {"name", "stored", "model", "shape"}, {"column", "window"}
+_LONGEST, _AXES, _ROW_BYTES = 1 << 24, 32, 1 << 31
+"""No axis, no shape and no row is longer than that."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +69,34 @@ class Field:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Field:
-        """The inverse of `as_json`."""
-        shape = raw["shape"]
-        sizes = shape if isinstance(shape, (list, tuple)) else ()
-        return cls(
-            name=str(raw["name"]),
-            stored=str(raw["stored"]),
-            model=str(raw["model"]),
-            shape=tuple(int(n) for n in sizes),
-            column=str(raw.get("column", "")),
-            window=int(str(raw.get("window", 0))),
-        )
+        """The inverse of `as_json`.
+
+        Raises:
+            ValueError: it is not of that form, in every part and range.
+        """
+        for part in (_NEEDED - raw.keys()) | (raw.keys() - _NEEDED - _OPTIONAL):
+            raise ValueError(f"a field {'lacks' if part in _NEEDED else 'has'} {_short(part)}")
+        name, stored, model, shape = (raw[part] for part in ("name", "stored", "model", "shape"))
+        column, window = raw.get("column", ""), raw.get("window", 0)
+        if not (isinstance(name, str) and name and name.isprintable()):
+            raise ValueError(f"a field is called {_short(name)}")
+        if not (isinstance(column, str) and column.isprintable()):
+            raise ValueError(f"field {name!r} is cut from {_short(column)}")
+        if not (isinstance(stored, str) and stored in _BYTES and isinstance(model, str) and model in _MODEL):
+            raise ValueError(f"field {name!r}: no dtypes {_short(stored)} and {_short(model)}")
+        if not (isinstance(shape, list) and len(shape) <= _AXES and all(_counts(size, 1) for size in shape)):
+            raise ValueError(f"field {name!r}: shape {_short(shape)}")
+        if not _counts(window, 0):
+            raise ValueError(f"field {name!r}: window {_short(window)}")
+        field = cls(name, stored, model, tuple(shape), column, window)
+        if field.row_bytes > _ROW_BYTES:
+            raise ValueError(f"field {name!r}: rows of {field.row_bytes:.1e} bytes")
+        return field
+
+
+def _counts(value: object, least: int) -> TypeGuard[int]:
+    return type(value) is int and least <= value <= _LONGEST
+
+
+def _short(value: object) -> str:
+    return reprlib.repr(value)

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from feedrate import memory
-from feedrate.errors import DataError
+from feedrate.errors import DataError, one_line
+from feedrate.guard import Guarded
+from feedrate.log import Log
 from feedrate.marks import Marks
-from feedrate.measurement import Failure, Measurement
-from feedrate.nursery import Forked, Nursery, short_folder
-from feedrate.processes import caps
+from feedrate.measurement import Failure, Kind, Measurement
+from feedrate.nursery import ForkError, Nursery
+from feedrate.processes import caps, dump_stacks, signal_name
+from feedrate.scratch import Scratch
 from feedrate.validity import refusals
 
 if TYPE_CHECKING:
-    from feedrate.measurement import Kind, Outcome
+    from feedrate.measurement import Outcome
 
 __all__ = ["Settings", "answered", "measure"]
 
@@ -34,7 +35,7 @@ _SAMPLE_S = 0.1
 _REST = 10.0
 """A look at memory is followed by so many times its length without: it takes a core, and locks what it looks at."""
 _GRACE_S = 1.0
-"""For processes that clean up when the others are gone (multiprocessing's resource tracker), and for stack dumps."""
+"""For stack dumps."""
 _RESERVE = 0.03
 """Share of the machine's memory below which a run is ended before the kernel picks a victim of its own."""
 
@@ -86,48 +87,65 @@ def answered(
         "replicate": settings.replicate,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": settings.environment,
+        "log": "",
     }
-    log = _log_path(cell, settings)
-    with tempfile.TemporaryDirectory(prefix="feedrate-", dir=short_folder()) as scratch:
-        request = Path(scratch, "request.json")
-        threads = settings.threads or len(os.sched_getaffinity(0))
-        request.write_text(json.dumps(_request(cell, settings, scratch, threads) | {"probe": probe}))
-        child = _begun(cell, request, log, threads, settings)
-        nursery = settings.nursery.pid(threads) if settings.nursery and isinstance(child, Forked) else None
-        with _reaped(child):
-            seen = _watch(child, nursery, Marks(Path(scratch)), settings.timeout_s)
-        answer = Path(scratch, "answer.json")
-        raw = json.loads(answer.read_text()) if answer.exists() else None
-    kept = _tidy(log)
-    return _outcome(record | {"log": kept}, raw, seen, log), raw or {}
+    try:
+        log = Log(settings.logs / settings.run, cell, settings.replicate)
+        with Scratch.made() as scratch:
+            seen, raw = _watched(cell, settings, probe, log, scratch)
+        kept = log.close()
+    except (ForkError, OSError) as error:
+        return _failure(record, "exception", f"it could not be measured: {error}"), {}
+    return _outcome(record | {"log": kept}, raw, seen, log.path), raw or {}
 
 
-def _begun(cell: str, request: Path, log: Path, threads: int, settings: Settings) -> Forked | subprocess.Popen[bytes]:
+def _watched(
+    cell: str, settings: Settings, probe: Mapping[str, object] | None, log: Log, scratch: Scratch
+) -> tuple[_Seen, Mapping[str, object] | None]:
+    """What the run looked like, and what it answered, if that can be read."""
+    threads = settings.threads or len(os.sched_getaffinity(0))
+    asked = _request(cell, settings, str(scratch.folder), threads) | {"probe": probe}
+    request = scratch.folder / "request.json"
+    request.write_text(json.dumps(asked))
+    with _begun(cell, request, log.path, threads, settings) as child:
+        nursery = settings.nursery.pid(threads) if settings.nursery and _is_forked(cell, settings) else None
+        seen = _watch(child, nursery, scratch, log, settings.timeout_s)
+    seen.left = child.left
+    log.add(scratch.folder)
+    return seen, _answer(scratch.folder / "answer.json")
+
+
+def _answer(path: Path) -> Mapping[str, object] | None:
+    """What a child wrote when it was done; None for nothing, and for what no child of ours writes."""
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_bytes(), parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _begun(cell: str, request: Path, log: Path, threads: int, settings: Settings) -> Guarded:
     """A process in a session of its own that answers the request."""
+    # What multiprocessing names is swept with the folder, see `feedrate.scratch`.
     environment, scratch = _environment(threads, settings), {"TMPDIR": str(request.parent)}
-    on_cpu = cell.endswith("/cpu")
-    if on_cpu:
+    if cell.endswith("/cpu"):
         # The compiler's pool of processes is for GPU kernels; started in vain it imports torch beside the measurement.
         environment["TORCH_WARM_POOL"] = "0"
-    # A CUDA driver that was touched survives no fork, and nothing keeps a library from touching it when imported.
-    if settings.nursery and on_cpu:
+    if settings.nursery and _is_forked(cell, settings):
         return settings.nursery.fork(request, log, environment, scratch, threads)
-    with log.open("wb") as stderr:
-        return subprocess.Popen(
-            [sys.executable, "-m", "feedrate._child", str(request)],
-            stdin=subprocess.DEVNULL,
-            stdout=stderr,
-            stderr=stderr,
-            env=environment | scratch,
-            start_new_session=True,
-        )
+    command = [sys.executable, "-m", "feedrate._child", str(request)]
+    return Guarded.started(command, log, environment | scratch)
 
 
-def _log_path(cell: str, settings: Settings) -> Path:
-    name = f"{cell.replace('/', '-')}-{settings.replicate}.log"
-    folder = settings.logs / settings.run
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / name
+def _is_forked(cell: str, settings: Settings) -> bool:
+    # A CUDA driver that was touched survives no fork, and nothing keeps a library from touching it when imported.
+    return settings.nursery is not None and cell.endswith("/cpu")
 
 
 def _request(cell: str, settings: Settings, scratch: str, threads: int) -> dict[str, object]:
@@ -160,24 +178,24 @@ class _Seen:
     ended: str = ""
     """Why the run was ended from outside: `hang` or `memory`; empty: it ended itself."""
     status: int = 0
+    left: tuple[str, ...] = ()
+    """Commands of what it left running."""
 
 
-def _watch(child: Forked | subprocess.Popen[bytes], nursery: int | None, marks: Marks, timeout_s: float) -> _Seen:
+def _watch(child: Guarded, nursery: int | None, scratch: Scratch, log: Log, timeout_s: float) -> _Seen:
     """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out."""
-    seen, shm_before = _Seen(), memory.shm_bytes()
-    # Pages that nobody wrote to since the fork: half of each counts as the nursery's, and is the child's memory too.
-    lent = memory.lent_bytes(nursery) if nursery else 0
+    seen, shm_before, marks = _Seen(), memory.shm_bytes(), Marks(scratch.folder)
     deadline = time.monotonic() + timeout_s
-    look = 0.0
+    look, pids = 0.0, {child.pid}
+    scratch.note(pids)
     while True:
         with suppress(subprocess.TimeoutExpired):
             seen.status = child.wait(_SAMPLE_S)
             return seen
+        log.trim()
         if time.monotonic() > deadline:
             seen.ended = "hang"
-            os.kill(child.pid, signal.SIGUSR1)
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(_GRACE_S)
+            _dump_stacks(child)
             return seen
         if memory.available_bytes() < _RESERVE * memory.total_bytes():
             seen.ended = "memory"
@@ -185,45 +203,21 @@ def _watch(child: Forked | subprocess.Popen[bytes], nursery: int | None, marks: 
         seen.shm_peak = max(seen.shm_peak, memory.shm_bytes() - shm_before)
         start = time.monotonic()
         if marks.is_asked or (start > look and not marks.is_timing):
-            seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(memory.family(child.pid)) + lent)
+            family = set(memory.family(child.pid))
+            # Pages that nobody wrote to since the fork: half of each counts as the nursery's, and is the child's too.
+            lent = memory.lent_bytes(nursery) if nursery else 0
+            seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(family) + lent)
             marks.answer()
+            scratch.note(family - pids)
+            pids |= family
             look = time.monotonic() + (time.monotonic() - start) * _REST
 
 
-@contextmanager
-def _reaped(child: Forked | subprocess.Popen[bytes]) -> Iterator[None]:
-    """On leaving, every process of the child's session is gone."""
-    try:
-        yield
-    finally:
-        session = child.pid
-        _kill(pid for pid in memory.session(session) if not _cleans_up(pid))
-        child.wait()
-        # The resource tracker unlinks what the killed left in shared memory, once their pipes are closed.
-        until = time.monotonic() + _GRACE_S
-        while any(True for _ in memory.session(session)) and time.monotonic() < until:
-            time.sleep(_SAMPLE_S / 10)
-        _kill(memory.session(session))
-
-
-def _cleans_up(pid: int) -> bool:
-    with suppress(OSError):
-        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
-
-
-def _kill(pids: Iterator[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def _tidy(log: Path) -> str:
-    """The log's path, or nothing if it is empty: then there is nothing to keep."""
-    if log.stat().st_size == 0:
-        log.unlink()
-        return ""
-    return str(log)
+def _dump_stacks(child: Guarded) -> None:
+    """Have it and its workers write down what they were doing; those that do not know how would only end."""
+    dump_stacks(memory.family(child.pid))
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(_GRACE_S)
 
 
 def _outcome(record: Mapping[str, object], raw: Mapping[str, object] | None, seen: _Seen, log: Path) -> Outcome:
@@ -233,19 +227,37 @@ def _outcome(record: Mapping[str, object], raw: Mapping[str, object] | None, see
         return _failure(
             record, "hang", f"still running at its deadline; the log holds the stacks of its threads: {log}"
         )
+    left = f"; it left running: {', '.join(seen.left)}" if seen.left else ""
     if seen.status < 0:
-        name = signal.Signals(-seen.status).name
-        return _failure(record, "signal", f"ended by {name}; see {log}")
-    if raw is None:
-        return _failure(record, "exception", f"ended with status {seen.status} and no answer; see {log}")
-    if "why" in raw:
-        return Failure.from_json({**record, **raw})
-    host = {"host_peak_bytes": seen.pss_peak, "shm_peak_bytes": seen.shm_peak}
+        return _failure(record, "signal", f"ended by {signal_name(-seen.status)}{left}; see {log}")
+    if seen.status or raw is None:
+        lacking = "no answer" if raw is None else "not as one that has answered ends"
+        return _failure(record, "exception", f"ended with status {seen.status} and {lacking}{left}; see {log}")
     try:
-        measured = Measurement.from_json({**record, **raw, **host})
-    except DataError as error:
-        # What a strategy says of itself stands in it, too.
-        return _failure(record, "invalid", f"what the process answered is no measurement: {error}")
+        return _answered(record, raw, seen)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, DataError) as error:
+        return _failure(record, "exception", f"its answer cannot be read, something wrote over it: {one_line(error)}")
+
+
+def _answered(record: Mapping[str, object], raw: Mapping[str, object], seen: _Seen) -> Outcome:
+    """The outcome of a child that ended as it should.
+
+    Raises what reading raises, if something else than the child wrote the answer.
+    """
+    if "why" in raw:
+        if raw["why"] not in get_args(Kind):
+            raise ValueError(f"{raw['why']!r} is no kind of failure")
+        return _failure(record, cast("Kind", raw["why"]), str(raw["reason"]))
+    host = {"host_peak_bytes": seen.pss_peak, "shm_peak_bytes": seen.shm_peak}
+    measured = Measurement.from_json({**record, **raw, **host})
+    if seen.left:
+        measured = replace(measured, observed={**measured.observed, "left running": list(seen.left)})
+    # Whoever shows them asks for all of these, and it may be late for a surprise then.
+    json.dumps(
+        [measured.as_json(), measured.samples_per_s, measured.step_drift, measured.prefetch_bias],
+        allow_nan=False,
+        default=str,
+    )
     refused = next(refusals(measured), "")
     return _failure(record, "invalid", refused) if refused else measured
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from feedrate.conditions import Conditions, Look, growth_bytes
 from feedrate.decoding import decoded
 from feedrate.errors import DataError, UsageError
+from feedrate.keeping import add_line
 from feedrate.rawlines import Decoder, Unreadable, complaints, raw_lines
 from feedrate.strategy import split_spec
 
@@ -323,18 +324,12 @@ OTHERS = ("diagnosis",)
 
 
 def append(path: Path, outcome: Line) -> None:
-    """Add one line to a raw results file, in one write."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(outcome.as_json(), allow_nan=False, default=str)
-    torn = path.exists() and path.stat().st_size > 0 and not _ends_with_newline(path)
-    with path.open("a") as file:
-        file.write(("\n" if torn else "") + line + "\n")
+    """Add one line to a raw results file, whole or not at all.
 
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, 2)
-        return file.read(1) == b"\n"
+    Raises:
+        OSError: it cannot be written; the file ends with its last whole line.
+    """
+    add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str))
 
 
 def refuse(line: Unreadable) -> None:

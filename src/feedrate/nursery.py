@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,50 +17,23 @@ from pathlib import Path
 
 import feedrate
 from feedrate.errors import FeedrateError
+from feedrate.guard import Guarded, first_message
+from feedrate.scratch import Scratch, sweep
 
-__all__ = ["NURSERY", "Forked", "Nursery", "short_folder"]
+__all__ = ["NURSERY", "ForkError", "Nursery"]
 
 NURSERY = "FEEDRATE_NURSERY"
 """Variable with which a program that starts feedrate many times lets all of them share one folder of nurseries."""
 _OWNER = "owner"
 """File in that folder: the process with whose end every nursery in it ends."""
-_LONGEST = 50
-"""Characters of a folder in which sockets, multiprocessing's too, still find room for their names."""
 _PATIENCE_S = 120.0
 """For a nursery to import torch from a cold disk."""
-_RETRY_S = 0.02
+_WAITING = 128
+"""Who may stand at a nursery's door while it imports torch."""
 
 
-def short_folder() -> str:
-    """The folder for temporary files; sockets are bound in it, whose paths may have 107 characters."""
-    usual = tempfile.gettempdir()
-    return usual if len(usual) <= _LONGEST else "/tmp"
-
-
-class Forked:
-    """A process that a nursery forked: what `subprocess.Popen` is for one that we started ourselves."""
-
-    def __init__(self, line: socket.socket, pid: int) -> None:
-        self._line = line
-        self.pid = pid
-        self._status: int | None = None
-
-    def wait(self, timeout: float | None = None) -> int:
-        """Its exit status, negative for a signal.
-
-        Raises:
-            subprocess.TimeoutExpired: it runs on.
-        """
-        if self._status is None:
-            self._line.settimeout(timeout)
-            try:
-                said = self._line.recv(64)
-            except TimeoutError:
-                raise subprocess.TimeoutExpired("feedrate", timeout or 0) from None
-            # A nursery that was killed says nothing any more.
-            self._status = int(said) if said else -9
-            self._line.close()
-        return self._status
+class ForkError(FeedrateError):
+    """One process could not be forked; the next one may be."""
 
 
 @dataclass(frozen=True)
@@ -84,37 +55,37 @@ class Nursery:
         if (shared / _OWNER).exists():
             yield cls(shared)
             return
-        made = cls(cls.make())
-        try:
-            yield made
-        finally:
-            others = made._others()
-            for process in made._started:
-                process.kill()
-                process.wait()
-            for pid in others:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            shutil.rmtree(made.folder, ignore_errors=True)
+        with cls.made() as scratch:
+            nursery = cls(scratch.folder)
+            try:
+                yield nursery
+            finally:
+                nursery._end()
 
     @staticmethod
-    def make() -> Path:
-        """A folder for nurseries that end with this process; its maker removes it."""
-        folder = Path(tempfile.mkdtemp(prefix="feedrate-", dir=short_folder()))
-        (folder / _OWNER).write_text(str(os.getpid()))
-        return folder
+    def made() -> Scratch:
+        """A folder for nurseries that end with this process, which removes it; what killed ones left is removed now."""
+        sweep()
+        scratch = Scratch.made()
+        (scratch.folder / _OWNER).write_text(str(os.getpid()))
+        return scratch
 
     def fork(
         self, request: Path, log: Path, environment: Mapping[str, str], own: Mapping[str, str], threads: int
-    ) -> Forked:
+    ) -> Guarded:
         """Begin a process that answers `request`; it leads a session of its own and writes to `log`.
 
-        Its environment is `environment`, which a nursery starts with too, and what is its `own`.
+        Its environment is `environment`, which a nursery starts with too, and what is its `own`. A nursery that was
+        killed is replaced.
 
         Raises:
-            FeedrateError: no nursery could be started, or it ended.
+            ForkError: this one could not be begun.
+            FeedrateError: torch cannot be imported.
         """
-        line = self._line(environment, threads)
+        try:
+            line = self._line(environment, threads)
+        except OSError as error:
+            raise ForkError(f"the process that imports torch for all others could not be started: {error}") from None
         asked = {
             "request": str(request),
             "log": str(log),
@@ -122,22 +93,17 @@ class Nursery:
             "folder": str(Path.cwd()),
             "cores": sorted(os.sched_getaffinity(0)),
         }
-        try:
+        line.settimeout(_PATIENCE_S)
+        with suppress(OSError):
             line.sendall(json.dumps(asked).encode() + b"\n")
-            line.settimeout(_PATIENCE_S)
-            said = line.recv(64)
-        except OSError:
-            said = b""
-        if not said:
-            line.close()
-            raise FeedrateError(f"the process that imports torch for all others ended: {self._last_words(threads)}")
-        return Forked(line, int(said))
-
-    def _others(self) -> list[int]:
-        """Nurseries in this folder that programs started with which it is shared."""
-        said = [file.read_text() for file in self.folder.glob("*.pid")]
-        ours = {process.pid for process in self._started}
-        return [int(pid) for pid in said if pid and int(pid) not in ours]
+        message, unread = first_message(line, _PATIENCE_S)
+        if isinstance(pid := message.get("pid"), int):
+            return Guarded(line, pid, unread)
+        line.close()
+        if broken := message.get("broken"):
+            raise FeedrateError(f"torch could not be imported for measuring: {broken}")
+        reason = message.get("error") or f"the process that imports torch for all others ended: {self._words(threads)}"
+        raise ForkError(str(reason))
 
     def pid(self, threads: int) -> int | None:
         """The nursery that `fork` asks, if there is one: its memory is part of what it forked."""
@@ -146,49 +112,75 @@ class Nursery:
         return None
 
     def _line(self, environment: Mapping[str, str], threads: int) -> socket.socket:
-        """A connection to the nursery for this code, which is started if there is none."""
-        door = self._path(threads, "sock")
+        """A connection to the nursery for this code, which is started if there is none that lives."""
         line = socket.socket(socket.AF_UNIX)
-        started: subprocess.Popen[bytes] | None = None
-        until = time.monotonic() + _PATIENCE_S
-        while True:
-            try:
-                line.connect(str(door))
+        door = str(self._path(threads, "sock"))
+        try:
+            line.settimeout(_PATIENCE_S)
+            with suppress(FileNotFoundError, ConnectionRefusedError):
+                line.connect(door)
                 return line
-            except OSError:
-                if started is None:
-                    started = self._start(environment, threads)
-                # One that finds another in its place ends at once, and that is fine.
-                if started.poll() or time.monotonic() > until:
-                    line.close()
-                    raise FeedrateError(
-                        f"torch could not be imported for measuring: {self._last_words(threads)}"
-                    ) from None
-                time.sleep(_RETRY_S)
+            # Several may have met the same dead one.
+            with self._path(threads, "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                with suppress(FileNotFoundError, ConnectionRefusedError):
+                    line.connect(door)
+                    return line
+                self._start(door, environment, threads)
+                line.connect(door)
+        except BaseException:
+            line.close()
+            raise
+        return line
 
-    def _start(self, environment: Mapping[str, str], threads: int) -> subprocess.Popen[bytes]:
-        with self._path(threads, "log").open("ab") as log:
-            command = [sys.executable, "-m", "feedrate._nursery", str(self._path(threads, "sock"))]
+    def _start(self, door_path: str, environment: Mapping[str, str], threads: int) -> None:
+        """Start one, with a door that is open already: who comes while it imports torch waits for it."""
+        Path(door_path).unlink(missing_ok=True)
+        for process in self._started:
+            process.poll()
+        with socket.socket(socket.AF_UNIX) as door, self._path(threads, "log").open("ab") as log:
+            door.bind(door_path)
+            door.listen(_WAITING)
             owner = (self.folder / _OWNER).read_text()
             # A session of its own: Ctrl-C is for whoever asked for the measurement.
             process = subprocess.Popen(
-                [*command, owner],
+                [sys.executable, "-m", "feedrate._nursery", door_path, owner, str(door.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=dict(environment),
                 start_new_session=True,
+                pass_fds=[door.fileno()],
             )
         self._started.append(process)
-        return process
+        self._path(threads, "pid").write_text(str(process.pid))
 
-    def _last_words(self, threads: int) -> str:
+    def _end(self) -> None:
+        """End all nurseries of this folder; programs with which it is shared may have started some."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+        for file in self.folder.glob("*.pid"):
+            with suppress(OSError, ValueError):
+                self._kill(int(file.read_text()))
+
+    def _kill(self, pid: int) -> None:
+        """End a nursery of this folder; the pid of a dead one may be anybody's."""
+        process = os.pidfd_open(pid)
+        try:
+            if os.fsencode(self.folder) in Path(f"/proc/{pid}/cmdline").read_bytes():
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+        finally:
+            os.close(process)
+
+    def _words(self, threads: int) -> str:
+        """The last that it wrote."""
         with suppress(OSError, IndexError):
             return self._path(threads, "log").read_text(errors="replace").strip().splitlines()[-1]
         return "it said nothing"
 
-    def _path(self, threads: int, what: str) -> Path:
-        return self.folder / f"{_code()}-{threads}.{what}"
+    def _path(self, threads: int, kind: str) -> Path:
+        return self.folder / f"{_code()}-{threads}.{kind}"
 
 
 def _code() -> str:

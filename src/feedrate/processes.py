@@ -8,10 +8,10 @@ import os
 import random
 import signal
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["alive", "caps", "one_thread_each", "pools", "seed_32", "settle"]
+__all__ = ["alive", "caps", "dump_stacks", "one_thread_each", "pools", "seed_32", "settle", "signal_name"]
 
 
 def caps(threads: int) -> dict[str, str]:
@@ -55,15 +55,17 @@ def seed_32(seed: int) -> int:
 def settle(worker: int, seed: int, logs: str) -> Mapping[str, object]:
     """Prepare this worker process, and say what it looks like from inside.
 
-    Crashes dump their stacks to `logs/worker-<n>.txt` (nowhere if `logs` is empty), SIGTERM ends the process, Ctrl-C is
-    left to the parent, and the random generators of Python, numpy and torch are seeded.
+    Crashes, and SIGUSR1, dump their stacks to `logs/worker-<n>.txt` (nowhere if `logs` is empty), SIGTERM ends the
+    process, Ctrl-C is left to the parent, and the random generators of Python, numpy and torch are seeded.
     """
     import numpy as np
     import torch
 
     if logs:
         # The file must outlive this call: faulthandler keeps the descriptor, and the process ends with it.
-        faulthandler.enable(os.fdopen(os.open(Path(logs) / f"worker-{worker}.txt", os.O_WRONLY | os.O_CREAT), "w"))
+        file = os.fdopen(os.open(Path(logs) / f"worker-{worker}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), "w")
+        faulthandler.enable(file)
+        faulthandler.register(signal.SIGUSR1, file, all_threads=True)
     # A worker has nothing to finish. Going through the destructors of libraries whose threads still run aborts it now
     # and then, which DataLoader takes for a crash.
     atexit.register(os._exit, 0)
@@ -93,6 +95,30 @@ def pools() -> dict[str, object]:
 def alive(pids: Iterable[int]) -> int:
     """How many of the processes run."""
     return sum(_state(pid) not in ("", "Z", "X") for pid in pids)
+
+
+def dump_stacks(pids: Iterable[int]) -> None:
+    """Have processes write their threads' stacks to where they were told to; those that were not are left alone."""
+    for pid in pids:
+        with suppress(OSError):
+            if _catches(pid, signal.SIGUSR1):
+                os.kill(pid, signal.SIGUSR1)
+
+
+def _catches(pid: int, number: int) -> bool:
+    """Whether a signal would not end it."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
+def signal_name(number: int) -> str:
+    """The signal as a person knows it; most real-time ones have no name of their own."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}" if number > signal.SIGRTMIN else f"signal {number}"
 
 
 def _state(pid: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -80,7 +81,7 @@ def _gb(count: int) -> str:
 
 def _copy(data: DataSet, index: int, folder: Path) -> None:
     digest = hashlib.blake2b(digest_size=16)
-    with data.path(index).open("rb", buffering=0) as file, (folder / data.shards[index].file).open("wb") as sink:
+    with data.path(index).open("rb", buffering=0) as file, (folder / data.shards[index].file).open("xb") as sink:
         while part := file.read(_PART):
             digest.update(part)
             sink.write(part)
@@ -92,8 +93,9 @@ def _decode(plan: Plan, path: Path) -> None:
     """Read every block and lay its columns down where `DecodedSource` looks for them."""
     source = FileSource(plan)
     places = tuple(_places(plan))
-    with path.open("w+b") as file:
-        file.truncate(places[-1].end)
+    with path.open("x+b") as file:
+        # Memory that is full says so here; behind a map it would kill the process.
+        os.posix_fallocate(file.fileno(), 0, places[-1].end)
     with path.open("r+b") as file, mmap.mmap(file.fileno(), 0) as view:
         for block, place in zip(plan.stored_blocks, places, strict=True):
             columns = source.read(block)

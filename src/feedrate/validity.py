@@ -92,6 +92,9 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     for place, growth in growths.items():
         if growth is not None and growth * measurement.epochs_seen > _LEAK_BYTES:
             yield f"a leak: {place} grows with every epoch"
+    left = measurement.observed.get("left running")
+    if isinstance(left, list) and left:
+        yield f"the loader left running, and it was ended: {', '.join(map(str, left))}"
     found = measurement.conditions
     if found is None:
         return

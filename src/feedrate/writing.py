@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import multiprocessing
 import os
 import shutil
-import tempfile
-import threading
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from itertools import accumulate, pairwise
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.dataset import MANIFEST, Shard, digest
+from feedrate.dataset import digest
 from feedrate.errors import DataError
+from feedrate.manifest import MANIFEST, Manifest, Shard
+from feedrate.ownership import demand_ours, demand_replaceable, remove
+from feedrate.parent import end_with_parent
+from feedrate.workspace import clear_abandoned, workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from feedrate.dataset import Recipe
 
@@ -35,29 +35,42 @@ _SAMPLE_BYTES = 16 << 20
 
 def write_folder(folder: Path, recipe: Recipe, progress: Callable[[int], None]) -> None:
     """Write `recipe` to a folder beside `folder`, then rename it; see `DataSet.write`."""
-    _clear_leftovers(folder)
-    _demand_room(folder, recipe)
-    partial = folder.with_name(f"{folder.name}.partial-{os.getpid()}")
-    partial.mkdir(parents=True)
+    beside = f"{folder.name}.partial-"
     try:
-        shards = _write_shards(partial, recipe, progress)
-        _write_manifest(partial, recipe, shards)
-        _put_in_place(partial, folder)
+        demand_replaceable(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        clear_abandoned(folder.parent, beside)
+        with workspace(folder.parent, beside) as work:
+            _demand_room(folder, recipe, work)
+            new = work / "new"
+            new.mkdir()
+            shards = _write_shards(new, recipe, progress)
+            _write_manifest(new, recipe, shards)
+            _put_in_place(new, folder, work / "old")
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error})") from error
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
     except BrokenProcessPool:
         raise DataError(f"{folder}: a writing process was killed, perhaps for want of memory") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _put_in_place(partial: Path, folder: Path) -> None:
+def _put_in_place(new: Path, folder: Path, old: Path) -> None:
     """Rename, never overwrite: a writer killed between the two renames leaves no folder, not half of an old one."""
-    replaced = folder.with_name(f"{folder.name}.partial-replaced-{os.getpid()}")
-    if folder.exists():
-        folder.rename(replaced)
-    partial.rename(folder)
-    shutil.rmtree(replaced, ignore_errors=True)
+    demand_replaceable(folder)
+    if folder.exists() and any(folder.iterdir()):
+        folder.rename(old)
+        _demand_still_ours(old, folder)
+    new.rename(folder)
+    if old.exists():
+        remove(old)
+
+
+def _demand_still_ours(old: Path, folder: Path) -> None:
+    try:
+        demand_ours(old)
+    except DataError:
+        # Somebody was quicker than the rename; what is there now is not ours to remove.
+        old.rename(folder)
+        raise
 
 
 def _write_shards(partial: Path, recipe: Recipe, progress: Callable[[int], None]) -> list[Shard]:
@@ -76,7 +89,7 @@ def _written(partial: Path, recipe: Recipe, starts: Sequence[int]) -> Iterator[t
     if cores == 1 or _raw_bytes(recipe) < _WORTH_PROCESSES_BYTES:
         yield from ((index, _write_shard(partial, recipe, index, starts[index])) for index in range(count))
         return
-    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), _die_with_parent) as pool:
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn"), end_with_parent) as pool:
         jobs = {pool.submit(_write_shard, partial, recipe, index, starts[index]): index for index in range(count)}
         try:
             for job in as_completed(jobs):
@@ -84,19 +97,6 @@ def _written(partial: Path, recipe: Recipe, starts: Sequence[int]) -> Iterator[t
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-
-
-def _die_with_parent() -> None:
-    """End this writing process when the one that started it is gone; left alone it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch(sentinel: int) -> None:
-        wait([sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 def _write_shard(partial: Path, recipe: Recipe, index: int, start: int) -> Shard:
@@ -109,16 +109,10 @@ def _write_shard(partial: Path, recipe: Recipe, index: int, start: int) -> Shard
     return Shard(path.name, groups, path.stat().st_size, digest(path))
 
 
-def _write_manifest(partial: Path, recipe: Recipe, shards: list[Shard]) -> None:
-    manifest = {
-        "format": recipe.format,
-        "identity": dict(recipe.identity),
-        "storage": dict(recipe.storage),
-        "fields": [field.as_json() for field in recipe.fields],
-        "shards": [asdict(shard) for shard in shards],
-    }
-    with (partial / MANIFEST).open("w") as file:
-        json.dump(manifest, file, indent=1)
+def _write_manifest(partial: Path, recipe: Recipe, shards: Sequence[Shard]) -> None:
+    manifest = Manifest(recipe.format, recipe.identity, recipe.storage, recipe.fields, tuple(shards))
+    with (partial / MANIFEST).open("x") as file:
+        json.dump(manifest.as_json(), file, indent=1)
         file.flush()
         os.fsync(file.fileno())
 
@@ -128,11 +122,10 @@ def _raw_bytes(recipe: Recipe) -> int:
     return sum(field.row_bytes for field in recipe.fields) * sum(map(sum, recipe.groups))
 
 
-def _demand_room(folder: Path, recipe: Recipe) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
+def _demand_room(folder: Path, recipe: Recipe, work: Path) -> None:
     needed, free = _raw_bytes(recipe), shutil.disk_usage(folder.parent).free
     if needed > free:
-        needed = round(needed * _written_share(folder, recipe))
+        needed = round(needed * _written_share(recipe, work))
     if needed > free:
         raise DataError(
             f"{folder}: needs some {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free;"
@@ -140,7 +133,7 @@ def _demand_room(folder: Path, recipe: Recipe) -> None:
         )
 
 
-def _written_share(folder: Path, recipe: Recipe) -> float:
+def _written_share(recipe: Recipe, work: Path) -> float:
     """Bytes on disk over bytes of rows, as a sample compresses, and a tenth for safety; 1 where none can be taken."""
     row_bytes = sum(field.row_bytes for field in recipe.fields)
     rows = min(recipe.groups[0][0], _SAMPLE_BYTES // row_bytes)
@@ -148,17 +141,11 @@ def _written_share(folder: Path, recipe: Recipe) -> float:
         return 1.0
     from feedrate.formats import writer
 
+    path = work / f"sample.{recipe.format}"
     try:
-        with tempfile.TemporaryDirectory(prefix=f"{folder.name}.sample-", dir=folder.parent) as sample:
-            path = Path(sample, f"sample.{recipe.format}")
-            writer(recipe.format)(path, recipe.fields, (rows,), [recipe.rows(0, rows)], recipe.storage)
-            return 1.1 * path.stat().st_size / (rows * row_bytes)
+        writer(recipe.format)(path, recipe.fields, (rows,), [recipe.rows(0, rows)], recipe.storage)
+        return 1.1 * path.stat().st_size / (rows * row_bytes)
     except OSError:
         return 1.0
-
-
-def _clear_leftovers(folder: Path) -> None:
-    """Remove what killed writers of this data set left behind."""
-    for partial in folder.parent.glob(f"{glob.escape(folder.name)}.partial-*"):
-        if not Path(f"/proc/{partial.name.rpartition('-')[2]}").exists():
-            shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        path.unlink(missing_ok=True)

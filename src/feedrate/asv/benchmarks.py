@@ -17,7 +17,7 @@ from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS, Metric
 from feedrate.asv.outcome import Outcome, outcome
 from feedrate.asv.settings import Settings
-from feedrate.errors import DataError
+from feedrate.errors import DataError, FeedrateError
 
 __all__ = ["Feed", "classes"]
 
@@ -42,6 +42,12 @@ class Feed:
             SystemExit: the cell failed. Of anything else asv would show a page of traceback through its own code;
                 the reason is kept in `results/raw`, asv itself keeps only a null.
         """
+        try:
+            return self._samples(metric, loader, step)
+        except (FeedrateError, OSError) as error:
+            raise SystemExit(_line(f"{self.workload}/{loader}/{step}: {error}")) from error
+
+    def _samples(self, metric: Metric, loader: str, step: str) -> Samples:
         settings = Settings.read(os.environ)
         cell, memo = settings.cell(self.workload, loader, step), _memo(settings)
         first = memo.served(cell, metric.name)
@@ -95,13 +101,18 @@ def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[fl
 
     last = outcomes[-1]
     if last.kind == "unavailable":
-        raise SkipNotImplemented(f"{cell}: {last.reason}")
+        raise SkipNotImplemented(_line(f"{cell}: {last.reason}"))
     if last.kind:
-        raise SystemExit(f"{cell}: {last.kind}: {last.reason}")
+        raise SystemExit(_line(f"{cell}: {last.kind}: {last.reason}"))
     values = [metric.value(each.metrics) for each in outcomes]
     if None in values:
         raise SkipNotImplemented(f"{cell} has no {metric.name}")
     return [value for value in values if value is not None]
+
+
+def _line(text: str) -> str:
+    """What asv prints as it is: one line, whatever a plugin's reason holds."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _memo(settings: Settings) -> Memo:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree, which
 
 from feedrate.asv.outcome import environment, outcome
 from feedrate.asv.settings import Call
 from feedrate.asv.venv import Venv, checked
 from feedrate.diagnosis import Diagnosis
 from feedrate.errors import DataError, UnavailableError, UsageError
+from feedrate.guard import run
 from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.scratch import Scratch
 
 __all__ = ["Commit", "built", "measured", "resolved", "taken_apart"]
 
@@ -33,7 +34,7 @@ class Commit:
     python: Path
     """The interpreter of its environment."""
     lacking: tuple[str, ...]
-    """A line for each of its plugins that does not build here."""
+    """A line for each of its plugins that does not build here, and each of the host's that is left out."""
 
 
 def resolved(revision: str, root: Path) -> str:
@@ -41,11 +42,14 @@ def resolved(revision: str, root: Path) -> str:
 
     Raises:
         UsageError: there is no such commit, or `root` is not the root of a git checkout of feedrate.
+        UnavailableError: git is not installed.
     """
     if not (root / ".git").exists() or not (root / "pyproject.toml").exists():
         raise UsageError(
             f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
         )
+    if which("git") is None:
+        raise UnavailableError("git is not installed, which keeps the commits; install it, or put it on PATH")
     asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
     done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
@@ -63,7 +67,7 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
 
     Raises:
         UsageError: see `resolved`.
-        UnavailableError: virtualenv is not installed.
+        UnavailableError: virtualenv or git is not installed.
         BuildError: feedrate does not build at that commit.
     """
     found = resolved(revision, root)
@@ -71,16 +75,16 @@ def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
         raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
     asv = (root / ".asv").resolve()
     folder = asv / "commits" / found[:16]
-    venv = Venv(folder / "env", asv / "env")
+    venv = Venv(folder / "env", asv / "env", root)
     if not (folder / _READY).exists():
         tell(f"{revision}: building commit {found[:8]} into an environment of its own")
         _make(found, root, folder, venv)
-    venv.look()
-    return Commit(found, folder / "project", venv.python, tuple((folder / _READY).read_text().splitlines()))
+    lacking = (*(folder / _READY).read_text().splitlines(), *venv.look())
+    return Commit(found, folder / "project", venv.python, lacking)
 
 
 def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     checkout = folder / "project"
     clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(root.resolve()), str(checkout)]
@@ -94,8 +98,8 @@ def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
 
 def measured(cell: str, replicate: int, call: Call) -> Outcome:
     """One replicate of a cell with the code of a commit; the raw line is added by that code itself."""
-    with TemporaryDirectory(prefix="feedrate-") as folder:
-        document = outcome(call, cell, replicate, Path(folder))
+    with Scratch.made() as scratch:
+        document = outcome(call, cell, replicate, scratch.folder)
     try:
         return (Failure if "failure" in document else Measurement).from_json(document)
     except DataError:
@@ -107,21 +111,12 @@ def taken_apart(cell: str, call: Call) -> Diagnosis | None:
     """What one process of `feedrate why` finds at a commit; None: its code has no such command, or it fails there."""
     command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
     command += ["--deadline-s", str(call.deadline_s), "--results", str(call.raw), "--logs", str(call.logs)]
-    done = subprocess.run(
-        [*command, *call.options],
-        cwd=call.checkout,
-        env=environment(call),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=call.deadline_s,
-    )
     try:
+        done = run([*command, *call.options], cwd=call.checkout, env=environment(call), timeout=call.deadline_s)
         if done.returncode:
             return None
         (found,) = json.loads(done.stdout)
         return Diagnosis.from_json(found)
-    except (ValueError, TypeError, DataError):
-        # Another version's words.
+    except (subprocess.TimeoutExpired, ValueError, TypeError, DataError):
+        # Another version's pace, or words.
         return None

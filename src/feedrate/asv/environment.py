@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import sys
 import uuid
 from datetime import UTC, datetime
@@ -31,7 +30,7 @@ _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Overlay(Environment):  # type: ignore[misc]  # asv has no types
-    """Installs feedrate and its plugins of one commit; everything else is the host's."""
+    """Installs feedrate and its plugins of one commit; all else is the host's, plugins from elsewhere too."""
 
     tool_name = "feedrate"
 
@@ -70,7 +69,8 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
     def create(self) -> None:
         """Make the venv where there is none, and look at the host's packages anew: they may have changed since."""
         super().create()
-        self._venv.look()
+        for line in self._venv.look():
+            log.warning(line)
 
     def _setup(self) -> None:
         log.info(f"Laying {self.name} over {sys.executable}")
@@ -95,11 +95,11 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
 
     @property
     def _venv(self) -> Venv:
-        return Venv(Path(self._path), self._kept)
+        return Venv(Path(self._path), self._kept, Path.cwd())
 
 
 def _nursery() -> Path:
     """A folder for as long as this asv lives: the commits' own `feedrate run` share what they start in it."""
-    folder = Nursery.make()
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    scratch = Nursery.made()
+    atexit.register(scratch.remove)
+    return scratch.folder

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from feedrate.errors import DataError, UsageError
 from feedrate.machine import gpus, machine_name
 
 __all__ = ["write"]
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+"""What can be a folder under `results`, an argument of asv and a word on its page."""
 
 
 def write(name: str | None = None, file: Path | None = None) -> str:
@@ -17,11 +22,32 @@ def write(name: str | None = None, file: Path | None = None) -> str:
     Args:
         name: instead of one made from the host's name and the GPU.
         file: instead of `~/.asv-machine.json`.
+
+    Raises:
+        UsageError: the name is none that results can be kept by.
+        DataError: the file is not one of asv, or cannot be written.
     """
     from asv.machine import Machine, MachineCollection
+    from asv.util import UserError, load_json
 
-    found = dict(Machine.get_defaults())
-    found["machine"] = name or machine_name()
-    found["gpu"] = ", ".join(sorted({gpu.name for gpu in gpus()})) or "none"
-    MachineCollection.save(found["machine"], found, _path=str(file) if file else None)
-    return str(found["machine"])
+    key = machine_name() if name is None else name
+    if not _NAME.fullmatch(key):
+        raise UsageError(
+            f"{key!r} names no folder of results; use letters, digits and ._- and begin with a letter or digit"
+        )
+    target = file or Path(MachineCollection.get_machine_file_path())
+    found = dict(Machine.get_defaults()) | {"machine": key, "gpu": _gpu()}
+    try:
+        if target.is_file():
+            # asv's own saving asks for no version, and writes over a file that a newer asv made.
+            load_json(str(target), MachineCollection.api_version)
+        MachineCollection.save(key, found, _path=str(target))
+    except (UserError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"{str(target)!r} is no machine file of asv: mend it, or move it away") from error
+    except OSError as error:
+        raise DataError(f"{str(target)!r} cannot be written ({error.strerror}); name another with --file") from error
+    return key
+
+
+def _gpu() -> str:
+    return ", ".join(sorted({gpu.name for gpu in gpus()})) or "none"

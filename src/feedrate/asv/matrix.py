@@ -14,10 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from feedrate.errors import DataError
+from feedrate.keeping import replace_text
 
 __all__ = ["Matrix", "Names", "Offers", "base_name", "class_name", "missing", "selection", "updated"]
 
 
+_WAY = "mend it, or restore it from git"
+_ENTRY = re.compile(r"\w[\w.-]*(\[[^\s<>&\"'`/\\\[\]]*\])?")
+"""What asv can spell in a regular expression, a file name and a page, and `feedrate run --cell` in a cell."""
 _ANY = "[^']+"
 """In a regular expression over asv's spelling of a cell: one whole name, since names hold no quotes."""
 
@@ -67,21 +71,65 @@ class Matrix:
             DataError: it is missing, not JSON, or not of this shape.
         """
         try:
-            found = json.loads(file.read_text())
-            versions = {str(name): str(version) for name, version in found["workloads"].items()}
-            names = Names(tuple(versions), tuple(found["loaders"]), tuple(found["steps"]))
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise DataError(f"{str(file)!r} is no benchmark matrix ({error!r}): restore it from git") from error
-        return cls(names, tuple(versions.values()))
+            found = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once)
+            return cls._of(found)
+        except OSError as error:
+            raise DataError(f"{str(file)!r} cannot be read ({error.strerror}): {_WAY}") from error
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{str(file)!r} is no benchmark matrix ({error}): {_WAY}") from error
+
+    @classmethod
+    def _of(cls, found: object) -> Matrix:
+        if not isinstance(found, dict) or set(found) != {"workloads", "loaders", "steps"}:
+            raise ValueError("not an object of workloads, loaders and steps, and nothing else")
+        workloads = found["workloads"]
+        if not isinstance(workloads, dict):
+            raise ValueError("the workloads are not an object of versions by name")
+        for name, version in workloads.items():
+            if not isinstance(version, str):
+                raise ValueError(f"the version of workload {name!r} is {version!r}, not a text such as '1'")
+        families = (
+            _listed(list(workloads), "workloads"),
+            *(_listed(found[kind], kind) for kind in ("loaders", "steps")),
+        )
+        return cls(Names(*families), tuple(workloads.values()))
 
     def save(self, file: Path) -> None:
-        """Write the file."""
+        """Write the file, whole or not at all.
+
+        Raises:
+            DataError: it cannot be written; it stays as it was.
+        """
         found = {
             "workloads": dict(zip(self.names.workloads, self.versions, strict=True)),
             "loaders": list(self.names.loaders),
             "steps": list(self.names.steps),
         }
-        file.write_text(json.dumps(found, indent=2) + "\n")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(file, json.dumps(found, indent=2) + "\n")
+        except OSError as error:
+            raise DataError(f"{str(file)!r} cannot be written ({error.strerror}); name another with --file") from error
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object, each of whose names stands there once: of two, one would be lost without a word."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} stands there twice")
+    return dict(pairs)
+
+
+def _listed(entries: object, kind: str) -> tuple[str, ...]:
+    if not isinstance(entries, list):
+        raise ValueError(f"the {kind} are not a list of names")
+    for entry in entries:
+        if not isinstance(entry, str) or not _ENTRY.fullmatch(entry) or not entry.isprintable():
+            raise ValueError(f"among the {kind}, {entry!r} is not of the form name or name[knob=value,...]")
+        if entries.count(entry) > 1:
+            raise ValueError(f"among the {kind}, {entry!r} stands there twice")
+    return tuple(entries)
 
 
 def base_name(entry: str) -> str:
@@ -100,8 +148,17 @@ def missing(matrix: Matrix, offered: Names) -> Names:
 
 
 def updated(matrix: Matrix, offered: Names) -> Matrix:
-    """Append what is missing. Nothing is removed or moved: what is gone from the registry is n/a, its history stays."""
+    """Append what is missing. Nothing is removed or moved: what is gone from the registry is n/a, its history stays.
+
+    Raises:
+        DataError: a plugin offers a name that asv cannot spell.
+    """
     new, old = missing(matrix, offered), matrix.names
+    try:
+        for kind in ("workloads", "loaders", "steps"):
+            _listed(list(getattr(new, kind)), kind)
+    except ValueError as error:
+        raise DataError(f"what the plugins offer cannot be tracked ({error}): rename it there") from error
     names = Names(old.workloads + new.workloads, old.loaders + new.loaders, old.steps + new.steps)
     return replace(matrix, names=names, versions=matrix.versions + ("1",) * len(new.workloads))
 

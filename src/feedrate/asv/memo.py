@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.asv.outcome import Outcome
+from feedrate.errors import DataError
 
 __all__ = ["Memo"]
 
@@ -38,9 +39,19 @@ class Memo:
         return tuple(found)
 
     def served(self, cell: str, metric: str) -> int:
-        """Count the samples this run of asv has had of a metric: rounds of one run each get samples of their own."""
+        """Count the samples this run of asv has had of a metric: rounds of one run each get samples of their own.
+
+        Raises:
+            DataError: the count is torn. To take it for 0 would give one sample to asv twice.
+        """
         file = self._count(cell, metric)
-        return int(file.read_text()) if file.exists() else 0
+        try:
+            text = file.read_bytes()
+        except FileNotFoundError:
+            return 0
+        if not text.isdigit():
+            raise DataError(f"{str(file)!r} is no count of samples: delete {str(self.folder)!r} and start asv again")
+        return int(text)
 
     def serve(self, cell: str, metric: str, until: int) -> None:
         """Note that samples below `until` have been given to this metric."""
@@ -48,14 +59,26 @@ class Memo:
 
     def _sample(self, cell: str, replicate: int) -> Outcome:
         file = self.folder / "samples" / f"{_digest(cell)}-{replicate}.json"
-        if not file.exists():
+        kept = _kept(file)
+        if kept is None:
             work = self.folder / "work"
             work.mkdir(parents=True, exist_ok=True)
-            _write(file, json.dumps(self.measure(cell, replicate, work)))
-        return Outcome.read(json.loads(file.read_text()))
+            kept = Outcome.read(self.measure(cell, replicate, work))
+            _write(file, json.dumps(kept.document))
+        return kept
 
     def _count(self, cell: str, metric: str) -> Path:
         return self.folder / "served" / self.run / f"{_digest(cell)}-{metric}"
+
+
+def _kept(file: Path) -> Outcome | None:
+    """The sample in a file; None where there is none that can be read, whoever tore it: it is measured again."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    whole = isinstance(document, dict) and any(isinstance(document.get(key), dict) for key in ("metrics", "failure"))
+    return Outcome.read(document) if whole else None
 
 
 def _digest(cell: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from feedrate.errors import DataError
+
 __all__ = ["METRICS", "Metric"]
+
+_MOST = 1e300
+"""A JSON integer of a thousand digits is no float."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,13 @@ class Metric:
         """Look this metric up; None where it was not measured.
 
         Raises:
-            ValueError: it is not a finite number. One infinity among the results stops `asv publish` for good.
+            DataError: it is not a finite number. One infinity among the results stops `asv publish` for good.
         """
         found = metrics.get(self.key)
         if found is None:
             return None
-        if not isinstance(found, int | float) or not math.isfinite(found):
-            raise ValueError(f"{self.key} is {found!r}, not a finite number")
+        if isinstance(found, bool) or not isinstance(found, int | float) or not -_MOST < found < _MOST:
+            raise DataError(f"{self.key} is {found!r:.40}, not a finite number")
         return max(float(found), self.floor)
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from feedrate.asv.settings import PATIENCE_S, Call
+from feedrate.guard import bound
 
 __all__ = ["Outcome", "environment", "outcome"]
 
@@ -35,6 +36,13 @@ class Outcome:
             return cls(kind=str(failure.get("kind")), reason=str(failure.get("reason")))
         return cls(metrics) if isinstance(metrics, dict) else cls(kind="invalid", reason="no metrics and no failure")
 
+    @property
+    def document(self) -> dict[str, object]:
+        """What `read` makes this of again, as JSON can hold it."""
+        if self.kind:
+            return {"failure": {"kind": self.kind, "reason": self.reason}}
+        return {"metrics": dict(self.metrics)}
+
 
 def outcome(call: Call, cell: str, replicate: int, folder: Path) -> dict[str, object]:
     """Measure one sample and give the document that `feedrate run` wrote, or one that says why it wrote none.
@@ -46,8 +54,8 @@ def outcome(call: Call, cell: str, replicate: int, folder: Path) -> dict[str, ob
     with log.open("wb") as sink:
         status = _status(_command(call, cell, replicate, out), call, sink.fileno())
     try:
-        document = json.loads(out.read_text())
-    except (OSError, ValueError):
+        document = json.loads(out.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return _silence(call, cell, replicate, status, log.read_text(errors="replace"))
     return document if isinstance(document, dict) else {}
 
@@ -63,7 +71,7 @@ def _status(command: list[str], call: Call, sink: int) -> int:
     folder = call.checkout if call.checkout.is_dir() else None
     # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
     with subprocess.Popen(
-        command, cwd=folder, env=environment(call), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+        bound(command, lone=True), cwd=folder, env=environment(call), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
     ) as process:
         try:
             return process.wait(call.deadline_s + PATIENCE_S)

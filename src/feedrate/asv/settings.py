@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from feedrate.errors import UsageError
+
 __all__ = ["PATIENCE_S", "Call", "Settings", "identity"]
 
 PATIENCE_S = 300
@@ -57,12 +59,16 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
-        """Read the environment asv runs a benchmark in."""
+        """Read the environment asv runs a benchmark in.
+
+        Raises:
+            UsageError: what is set for a number is none.
+        """
         return cls(
             size=environ.get("FEEDRATE_SIZE", "small"),
             device=environ.get("FEEDRATE_DEVICE", "cpu"),
-            replicates=int(environ.get("FEEDRATE_REPLICATES", "5")),
-            deadline_s=int(environ.get("FEEDRATE_DEADLINE_S", "600")),
+            replicates=_count(environ, "FEEDRATE_REPLICATES", "5"),
+            deadline_s=_count(environ, "FEEDRATE_DEADLINE_S", "600"),
             commit=environ.get("ASV_COMMIT", "uncommitted"),
             environment=environ.get("ASV_ENV_NAME", "none"),
             run=environ.get("FEEDRATE_ASV_RUN", "none"),
@@ -92,6 +98,13 @@ def identity(environ: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
     device = environ.get("FEEDRATE_DEVICE", "cuda" if gpu else "cpu")
     size = environ.get("FEEDRATE_SIZE", "small" if device == "cpu" else "full")
     return {"FEEDRATE_DEVICE": device, "FEEDRATE_SIZE": size}
+
+
+def _count(environ: Mapping[str, str], name: str, default: str) -> int:
+    text = environ.get(name, default)
+    if not (text.isascii() and text.isdecimal() and 0 < len(text) < 10 and int(text)):
+        raise UsageError(f"{name} is {text!r}: set a whole number above 0, or unset it for {default}")
+    return int(text)
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:

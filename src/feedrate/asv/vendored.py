@@ -5,12 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tarfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from feedrate.errors import UnavailableError
+from feedrate.guard import run
 
-__all__ = ["FILES", "Vendored", "packed"]
+__all__ = ["FILES", "Vendored", "fetched", "unpacked"]
+
+_LONGEST_S = 60.0
+"""For npm, where a closed network drops what it is sent instead of refusing it."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +27,11 @@ class Vendored:
     member: str
     integrity: str = ""
     """Of the copy, where the package does not hold the very bytes the page asks for; empty: the page's own holds."""
+
+    @property
+    def archive(self) -> str:
+        """Name of the file that `npm pack` makes of the package."""
+        return self.package.replace("@", "-") + ".tgz"
 
 
 FILES = {
@@ -52,30 +63,43 @@ FILES = {
 """What the page of asv 0.6.6 asks for, by the last part of its address."""
 
 
-def packed(wanted: Vendored, cache: Path) -> bytes:
-    """Read a file out of its package, fetched once with `npm pack` and then kept in `cache`.
+def unpacked(wanted: Vendored, folder: Path) -> bytes | None:
+    """Read a file out of its package, kept in `folder`; None: it is not there, or the package is torn."""
+    try:
+        with tarfile.open(folder / wanted.archive) as files:
+            member = files.extractfile(f"package/{wanted.member}")
+            return member.read() if member else None
+    except (OSError, EOFError, KeyError, tarfile.TarError, zlib.error):
+        return None
+
+
+def fetched(folder: Path) -> None:
+    """Put all the packages into `folder` with npm, each whole or not at all.
 
     Raises:
-        UnavailableError: there is no npm, it cannot fetch the package, or the package has no such file.
+        UnavailableError: there is no npm, it cannot fetch them, or `folder` cannot be written.
     """
-    archive = cache / (wanted.package.replace("@", "-") + ".tgz")
-    if not archive.exists():
-        _fetch(wanted.package, cache)
-    try:
-        with tarfile.open(archive) as files:
-            found = files.extractfile(f"package/{wanted.member}")
-            return found.read() if found else b""
-    except (OSError, KeyError, tarfile.TarError) as error:
-        raise UnavailableError(f"{wanted.member!r} cannot be read from {str(archive)!r} ({error})") from error
-
-
-def _fetch(package: str, cache: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise UnavailableError("npm is not installed, which could fetch its files")
-    cache.mkdir(parents=True, exist_ok=True)
-    command = [npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", str(cache), package]
+        raise UnavailableError("npm is not installed, which could fetch them")
     try:
-        subprocess.run(command, cwd=cache, check=True, capture_output=True, timeout=120)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise UnavailableError(f"npm cannot fetch {package!r}: {error}") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as draft:
+            _pack(npm, Path(draft))
+            for archive in Path(draft).glob("*.tgz"):
+                archive.replace(folder / archive.name)
+    except OSError as error:
+        raise UnavailableError(f"{str(folder)!r} cannot keep them ({error.strerror or error})") from error
+
+
+def _pack(npm: str, draft: Path) -> None:
+    packages = sorted({wanted.package for wanted in FILES.values()})
+    # By itself npm tries a closed network for minutes.
+    patience = ("--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000")
+    command = [npm, "pack", "--silent", "--ignore-scripts", *patience, "--pack-destination", str(draft), *packages]
+    try:
+        run(command, cwd=draft, timeout=_LONGEST_S).check_returncode()
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(f"npm did not fetch them in {_LONGEST_S:.0f} s") from error
+    except subprocess.CalledProcessError as error:
+        raise UnavailableError(f"npm cannot fetch them (status {error.returncode})") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from feedrate.asv.overlay import host_folders, lay
 from feedrate.asv.wheels import Package, Shelf, packages
 from feedrate.errors import FeedrateError
+from feedrate.guard import run
 
 __all__ = ["BuildError", "Venv", "checked"]
 
@@ -33,6 +34,8 @@ class Venv:
     folder: Path
     kept: Path
     """Where wheels and compiled crates lie that outlive commits and environments."""
+    root: Path
+    """The checkout whose commits are measured: what it builds is installed at a commit, and never the host's."""
 
     @property
     def python(self) -> Path:
@@ -49,9 +52,9 @@ class Venv:
         library = self.folder / "lib" / f"python{_VERSION}" / "site-packages"
         (library / "feedrate-overlay.pth").write_text(f"{self.folder / 'commit'}\n{self.folder / 'host'}\n")
 
-    def look(self) -> None:
-        """Look at the host's packages anew: they may have changed since."""
-        lay(host_folders(), self.folder / "host")
+    def look(self) -> tuple[str, ...]:
+        """Look at the host's packages anew: they may have changed since; gives a line for each plugin left out."""
+        return lay(host_folders(), self.folder / "host", self.root)
 
     def empty(self) -> None:
         """Take away what was installed."""
@@ -101,17 +104,11 @@ def checked(command: Sequence[str], folder: Path, settings: Mapping[str, str] | 
         BuildError: it fails; the text is its last line.
     """
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environ | dict(settings or {}),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=_LONGEST_S,
-        check=False,
-    )
+    environ |= settings or {}
+    try:
+        done = run(command, cwd=folder, env=environ, stderr=subprocess.STDOUT, timeout=_LONGEST_S)
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{' '.join(command[:4])} was still at it after {_LONGEST_S / 60:.0f} minutes") from None
     if done.returncode:
         said = done.stdout.strip().splitlines()
         raise BuildError(f"{' '.join(command[:4])} ended with status {done.returncode}: {said[-1] if said else ''}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-__all__ = ["Package", "Shelf", "packages"]
+__all__ = ["Package", "Shelf", "canonical", "distribution_names", "packages"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,24 @@ def packages(checkout: Path) -> tuple[Package, ...]:
     """Find feedrate itself, first, and every plugin under `plugins/`."""
     plugins = sorted(file.parent.relative_to(checkout) for file in checkout.glob("plugins/*/pyproject.toml"))
     return tuple(Package(checkout, str(folder)) for folder in (Path(), *plugins))
+
+
+def distribution_names(checkout: Path) -> tuple[str, ...]:
+    """Name the distributions that a checkout builds, each in its one canonical spelling."""
+    return tuple(filter(None, (_distribution_name(checkout / package.folder) for package in packages(checkout))))
+
+
+def canonical(name: str) -> str:
+    """Spell a distribution's name the one way that all its spellings have in common: `Fast_Read` is `fast-read`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _distribution_name(folder: Path) -> str:
+    try:
+        return canonical(tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"])
+    except (OSError, ValueError, KeyError, TypeError):
+        # It does not build, which is said where it is built.
+        return ""
 
 
 @dataclass(frozen=True)

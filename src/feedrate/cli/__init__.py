@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from feedrate.cli.endings import complain, is_lost, line_of
 from feedrate.cli.shell import Shell
 from feedrate.errors import FeedrateError, PluginError, UsageError
 from feedrate.strategy import near
@@ -52,23 +53,38 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         signal.signal(number, _interrupt)
     shell = Shell.standard(environ)
     try:
-        return _run(sys.argv[1:] if argv is None else argv, shell)
+        return _finished(sys.argv[1:] if argv is None else argv, shell)
     except FeedrateError as error:
-        shell.err.print(f"feedrate: {error}", soft_wrap=True)
+        complain(shell, str(error))
         return MISUSED
     except KeyboardInterrupt:
-        shell.err.print("feedrate: interrupted")
+        complain(shell, "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be flushed into the pipe on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        where = "standard output: " if is_lost(shell.out.file) else ""
+        complain(shell, f"{where}{line_of(error)}")
+        return MISUSED
 
 
 def _interrupt(number: int, frame: object) -> None:
     """End like Ctrl-C does: what was measured is kept, what was started is ended."""
     del number, frame
+    # Whoever asks twice, as a shell and a guard may, must not interrupt the cleaning up.
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
     raise KeyboardInterrupt
+
+
+def _finished(argv: Sequence[str], shell: Shell) -> int:
+    """Run it, and hear of output that is not taken before the interpreter ends."""
+    try:
+        return _run(argv, shell)
+    finally:
+        shell.out.file.flush()
 
 
 def _run(argv: Sequence[str], shell: Shell) -> int:

@@ -11,17 +11,23 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.asv.commits import resolved
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
-from feedrate.asv.site import self_contained
+from feedrate.asv.site import needs_network
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
 from feedrate.cli.options import device_or_default, size_or_default
+from feedrate.cli.places import Place, demand_writable
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UnavailableError, UsageError
+from feedrate.guard import bound
+from feedrate.guard import run as bound_run
 from feedrate.measurement import Failure, Outcome, append, read
+from feedrate.processes import signal_name
 from feedrate.rawlines import Unreadable, complaints
 from feedrate.registry import Registry
 from feedrate.report.progress import run_progress
@@ -47,25 +53,28 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure, publish, print: 0 done, 1 some cells failed."""
+    """Measure, publish, print: 0 done, 1 some cells failed, 2 an error ended it early, 130 interrupted."""
     _demand_checkout(options)
+    demand_writable([Place("bench:", folder) for folder in (_RAW, _LOGS, _ASV)])
     device = device_or_default(options.device or None)
     size = size_or_default(options.size or None, device)
     registry = Registry.load()
     cells = _cells(_here(Matrix.load(_MATRIX).names, registry, shell), size, device, registry)
     ready = [cell for cell in cells if not cell.unmet]
+    if not ready:
+        raise UnavailableError(f"bench: of the {len(cells)} cells of {_MATRIX} none can run here; see `feedrate list`")
     each = "one fresh process" if options.replicates == 1 else f"{options.replicates} fresh processes"
     shell.out.print(f"{len(ready)} cells at size {size} on {device}, {each} for each", soft_wrap=True)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-bench"
     raw = _RAW / f"{name}.jsonl"
-    try:
+    with ending(shell, raw.exists) as end:
         ensure({cell.recipe.folder_name: cell.recipe for cell in ready}.values(), shell.data, shell.err, quiet=False)
         _note_absent(cells, name, raw, shell)
         status = _measured(ready, options, shell, {RUN: name, "FEEDRATE_SIZE": size, "FEEDRATE_DEVICE": device}, raw)
-    except KeyboardInterrupt:
+    if end.status:
         _show(raw, shell, options)
-        raise
-    site = _published(shell)
+        return end.status
+    site = _published()
     _show(raw, shell, options)
     shell.out.print(f"history     {site}", soft_wrap=True)
     shell.out.print(f"to read it  {_program('asv')} preview, then open the address that it prints", soft_wrap=True)
@@ -75,6 +84,10 @@ def run(options: Namespace, shell: Shell) -> int:
 def _demand_checkout(options: Namespace) -> None:
     if not (_MATRIX.exists() and Path("asv.conf.json").exists() and Path(".git").exists()):
         raise UsageError("bench: run it at the root of a git checkout of feedrate; `feedrate run` measures anywhere")
+    try:
+        resolved("HEAD", Path.cwd())
+    except UsageError as error:
+        raise UsageError("bench: git finds no commit here, which it would measure; `git log` says why") from error
     if find_spec("asv") is None:
         raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
     if options.replicates < 1 or options.replicates == 6:
@@ -120,9 +133,9 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     """Run asv, and show what comes of it as it comes: 0, or 1 when a cell failed.
 
     Raises:
-        UnavailableError: asv measured nothing.
+        UnavailableError: asv measured nothing, or was ended.
     """
-    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write("", None), "--record-samples"]
+    command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write(), "--record-samples"]
     command += ["--bench", _selection(ready)]
     log = _LOGS / raw.stem / "asv.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +144,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     }  # fmt: skip
     total, came = len(ready) * options.replicates, 0
     with log.open("wb") as sink, run_progress(shell.err, quiet=False) as progress:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        process = subprocess.Popen(bound(command), env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
             progress.begin("asv builds its environment", total)
             for outcome in _following(raw, process):
@@ -143,6 +156,9 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
             process.wait()
     if not came:
         raise UnavailableError(f"bench: asv measured nothing (status {process.returncode}); {log} says why")
+    if process.returncode < 0:
+        by = signal_name(-process.returncode)
+        raise UnavailableError(f"bench: asv was ended by {by} after {came} of {total} measurements; {log} says more")
     return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw, _passed_over)))
 
 
@@ -184,17 +200,18 @@ def _passed_over(line: Unreadable) -> None:
     del line
 
 
-def _published(shell: Shell) -> str:
+def _published() -> str:
     """Write the pages; one line says where they are and what they need."""
     log = _ASV / "publish.log"
     with log.open("wb") as sink:
-        status = subprocess.run(
-            [sys.executable, "-m", "asv", "publish"], stdout=sink, stderr=sink, check=False
-        ).returncode
+        status = bound_run([sys.executable, "-m", "asv", "publish"], stdout=sink, stderr=sink).returncode
     if status:
         return f"no pages: asv publish ended with status {status}; {log} says why"
-    cache = Path(shell.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return self_contained(_ASV / "html", cache / "feedrate" / "site")
+    from asv.config import Config
+
+    pages = Path(Config.load().html_dir)
+    state = f"needs the network to be read; {log} says why" if needs_network(pages) else "is self-contained"
+    return f"{pages / 'index.html'} {state}"
 
 
 def _show(raw: Path, shell: Shell, options: Namespace) -> None:

@@ -13,7 +13,9 @@ from feedrate.answers import Answer, answer
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
-from feedrate.cli.options import add_data, add_json
+from feedrate.cli.endings import ending
+from feedrate.cli.options import add_data, add_json, device_or_default
+from feedrate.cli.places import Place, demand_folder, demand_writable
 from feedrate.cli.shell import Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -31,6 +33,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--only", "-o", action="append", default=[], metavar="NAME", help="one case, by its name; may be repeated"
     )
+    parser.add_argument("--device", metavar="DEVICE", help="the cases of that device alone: cpu or cuda")
     parser.add_argument(
         "--logs", type=Path, default=Path("logs"), metavar="DIR", help="what measured processes say: logs"
     )
@@ -40,24 +43,22 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure the cases, and print expected against found: 0 right, 1 some wrong, 2 none can run, 130 interrupted."""
-    cases, registry = _chosen(options.only), Registry.load()
+    """Measure the cases, and print expected against found: 0 right, 1 some wrong, 2 none can run, else an early end."""
+    cases, registry = _chosen(options.only, options.device), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells.values() if not cell.unmet}
+    demand_folder("--data", options.data or shell.data)
+    demand_writable([Place("--logs", options.logs)])
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     found: list[Answer] = []
-    try:
+    with ending(shell, lambda: found) as end:
         for one in _answers(cells, options, shell):
             found.append(one)
-    except KeyboardInterrupt:
-        shell.err.print("feedrate: interrupted; this is what there is")
-        _print(found, options, shell)
-        return 130
     _print(found, options, shell)
-    if all(one.right is None for one in found):
+    if not end.status and all(one.right is None for one in found):
         shell.err.print("feedrate: nothing was measured: this machine lacks what the cases need", soft_wrap=True)
         return 2
-    return int(any(one.right is False for one in found))
+    return end.status or int(any(one.right is False for one in found))
 
 
 def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:
@@ -66,8 +67,9 @@ def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> It
         for place, (case, cell) in enumerate(cells.items()):
             progress.begin(case.name, len(cells) - place)
             found = _absent(case, cell) or answer(case, settings)
-            progress.end(found)
             yield found
+            # Whoever is told of it and interrupts us finds it among those that there are.
+            progress.end(found)
 
 
 def _print(found: Sequence[Answer], options: Namespace, shell: Shell) -> None:
@@ -77,12 +79,16 @@ def _print(found: Sequence[Answer], options: Namespace, shell: Shell) -> None:
         show(shell.out, found)
 
 
-def _chosen(names: Sequence[str]) -> Sequence[Case]:
+def _chosen(names: Sequence[str], device: str | None) -> Sequence[Case]:
     known = {case.name: case for case in CASES}
     for name in names:
         if name not in known:
             raise UsageError(f"no case {name!r}; {near(name, known)}")
-    return [known[name] for name in names] or CASES
+    cases = [known[name] for name in names] or CASES
+    if device is None:
+        return cases
+    device = device_or_default(device)
+    return [case for case in cases if case.device == device]
 
 
 def _absent(case: Case, cell: Cell) -> Answer | None:

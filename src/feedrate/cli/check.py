@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.loader import Loader
 from feedrate.registry import Registry
+from feedrate.scratch import Scratch, sweep
 from feedrate.step import Step
 from feedrate.strategy import near, split_spec
 from feedrate.workload import Workload
@@ -97,8 +97,9 @@ def _trial(workload: Workload) -> Iterator[Trial]:
     from feedrate.dataset import DataSet
 
     recipe = workload.at("tiny")
-    with tempfile.TemporaryDirectory(prefix="feedrate-check-") as folder:
-        data = DataSet.write(Path(folder, recipe.folder_name), recipe)
+    sweep()
+    with Scratch.made() as scratch:
+        data = DataSet.write(scratch.folder / recipe.folder_name, recipe)
         yield Trial(workload.plan(data, "tiny", epochs=2), recipe)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from feedrate.blocks import Side
 from feedrate.cli.shell import RUN, Shell
 from feedrate.cli.sides import Named
+from feedrate.keeping import replace_text
 from feedrate.measurement import Outcome, append
 from feedrate.nursery import NURSERY, Nursery
 
@@ -55,9 +56,7 @@ class Codes:
     def keep(self, documents: Sequence[Mapping[str, object]]) -> None:
         """Write the verdicts so far, over those of an earlier round."""
         self.kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.kept.with_suffix(".draft")
-        draft.write_text(json.dumps(documents, indent=1, allow_nan=False))
-        draft.replace(self.kept)
+        replace_text(self.kept, json.dumps(documents, indent=1, allow_nan=False))
 
     def side(self, named: Named, cell: str) -> Side:
         """A cell with the code that it is named with; a commit is built when it is first asked for.

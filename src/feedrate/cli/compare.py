@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from feedrate.blocks import METRICS, Duel, Limits, fought
 from feedrate.cli.codes import Codes
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, duration, positive
-from feedrate.cli.shell import RUN, Shell
+from feedrate.cli.places import demand_places
+from feedrate.cli.run import named
+from feedrate.cli.shell import Shell
 from feedrate.cli.sides import Pairing, pairings
 from feedrate.comparison import FIRST_LOOK, Judgement, judge
 from feedrate.environment import snapshot
@@ -89,23 +90,22 @@ def _add_where(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 130 interrupted."""
+    """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 2 an error ended it, 130 interrupted."""
     limits = _limits(options)
     found = pairings(options)
     for line in Registry.load(options.plugin).broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
-    name = shell.environ.get(RUN) or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
-    codes = Codes(options, shell, name, snapshot(shell.environ))
+    codes = Codes(options, shell, named(shell)[0], snapshot(shell.environ))
+    demand_places(options, options.data or shell.data)
     duels = _duels(found, codes, limits)
-    interrupted = False
-    try:
+    with ending(shell, lambda: any(duel.ran for duel in duels), "this is the verdict so far") as end:
         _fight(duels, codes, limits)
-    except KeyboardInterrupt:
-        interrupted = True
-        shell.err.print("feedrate: interrupted; this is the verdict so far")
     judgements = judge([duel.pairs for duel in duels])
-    _print(duels, judgements, codes)
-    return 130 if interrupted else int(any(one.word == "INVALID" for one in judgements))
+    documents = [document(duel, one) for duel, one in zip(duels, judgements, strict=True)]
+    _print(duels, judgements, documents, codes)
+    if end.status != 2:
+        codes.keep(documents)
+    return end.status or int(any(one.word == "INVALID" for one in judgements))
 
 
 def _limits(options: Namespace) -> Limits:
@@ -137,9 +137,9 @@ def _fight(duels: Sequence[Duel], codes: Codes, limits: Limits) -> None:
             shown.end(duels, judgements)
 
 
-def _print(duels: Sequence[Duel], judgements: Sequence[Judgement], codes: Codes) -> None:
-    documents = [document(duel, one) for duel, one in zip(duels, judgements, strict=True)]
-    codes.keep(documents)
+def _print(
+    duels: Sequence[Duel], judgements: Sequence[Judgement], documents: Sequence[dict[str, object]], codes: Codes
+) -> None:
     if codes.options.json:
         codes.shell.print_json(documents)
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +12,12 @@ from rich.filesize import decimal
 
 from feedrate.cli.data_sets import make, state
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
+from feedrate.cli.places import demand_folder
 from feedrate.cli.shell import Shell
-from feedrate.dataset import MANIFEST, DataSet
+from feedrate.dataset import DataSet
 from feedrate.errors import DataError, UsageError
+from feedrate.manifest import MANIFEST
+from feedrate.ownership import demand_ours, remove
 from feedrate.registry import Registry
 from feedrate.report.figures import ABSENT
 from feedrate.report.grid import Column, Row, print_grid
@@ -41,7 +43,9 @@ def run(options: Namespace, shell: Shell) -> int:
     """Do it: 0 done, 1 when a file is damaged."""
     if options.action not in _ACTIONS:
         raise UsageError(f"no action {options.action!r}; {near(options.action, _ACTIONS)}")
-    return _ACTIONS[options.action](options, shell, options.data or shell.data)
+    root = options.data or shell.data
+    demand_folder("--data", root)
+    return _ACTIONS[options.action](options, shell, root)
 
 
 def _make(options: Namespace, shell: Shell, root: Path) -> int:
@@ -68,12 +72,15 @@ def _remove(options: Namespace, shell: Shell, root: Path) -> int:
     if not options.workloads:
         raise UsageError("name the data sets to remove, such as `feedrate data remove boardmoves --size small`")
     folders = _folders(options, root)
+    # All of them before the first is gone.
     for folder in folders:
-        shutil.rmtree(folder)
+        demand_ours(folder)
+    removed = {str(folder): remove(folder) for folder in folders}
     if options.json:
-        shell.print_json([str(folder) for folder in folders])
+        shell.print_json([{"folder": folder, "files": files} for folder, files in removed.items()])
     elif not options.quiet:
-        for line in [f"removed {folder}" for folder in folders] or [f"{root}: nothing to remove"]:
+        lines = [f"removed {folder}: {', '.join(files)}" for folder, files in removed.items()]
+        for line in lines or [f"{root}: nothing to remove"]:
             shell.out.print(line, soft_wrap=True)
     return 0
 
@@ -102,8 +109,8 @@ def _look(folder: Path, *, thoroughly: bool = False) -> Look:
         data = DataSet.open(folder)
     except DataError as error:
         return Look(folder, None, str(error))
-    damaged = ", ".join(data.damaged()) if thoroughly else ""
-    return Look(folder, data, f"damaged: {damaged}" if damaged else "as written" if thoroughly else "ready")
+    faults = "; ".join(data.faults()) if thoroughly else ""
+    return Look(folder, data, faults or ("as written" if thoroughly else "ready"))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from feedrate.dataset import MANIFEST, DataSet
-from feedrate.errors import DataError, UsageError
+from feedrate.cli.places import Place, demand_writable
+from feedrate.dataset import DataSet
+from feedrate.errors import DataError
+from feedrate.ownership import demand_replaceable
 from feedrate.report.progress import rows_written
 from feedrate.workload import Sized
 
@@ -20,6 +22,7 @@ def ensure(recipes: Iterable[Sized], root: Path, console: Console, *, quiet: boo
     for recipe in recipes:
         problem = state(recipe, root)
         if problem:
+            demand_replaceable(root / recipe.folder_name)
             if (root / recipe.folder_name).exists() and not quiet:
                 console.print(f"making it again: {problem}", soft_wrap=True)
             make(recipe, root, console, quiet=quiet)
@@ -38,12 +41,11 @@ def make(recipe: Sized, root: Path, console: Console, *, quiet: bool) -> DataSet
     """Write a data set, over an older one if need be.
 
     Raises:
-        UsageError: what is there was not written by feedrate.
-        DataError: the disk has too little room.
+        DataError: what is there was not written by feedrate, or the disk has too little room.
     """
     folder = root / recipe.folder_name
-    if folder.exists() and not (folder / MANIFEST).exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder}: holds files and no {MANIFEST}: not a data set; move it, or choose another --data")
+    demand_replaceable(folder)
+    demand_writable([Place("--data", root)])
     rows = sum(map(sum, recipe.groups))
     with rows_written(console, recipe.folder_name, rows, quiet=quiet) as progress:
         return DataSet.write(folder, recipe, progress)

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from feedrate.asv.machine import write
+from feedrate.cli.places import Place, demand_writable
 from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError
 
@@ -23,5 +24,7 @@ def run(options: Namespace, shell: Shell) -> int:
     """Write asv's machine file and print the name for `asv run --machine`."""
     if find_spec("asv") is None:
         raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")
+    if options.file:
+        demand_writable([Place("--file", options.file.parent)])
     shell.out.print(write(options.name, options.file), soft_wrap=True)
     return 0

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, Names, missing, updated
-from feedrate.cli.options import add_plugin
+from feedrate.cli.places import Place, demand_writable
 from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
 from feedrate.registry import Registry
@@ -19,20 +19,20 @@ def arguments(parser: ArgumentParser) -> None:
     default = Path("benchmarks/matrix.json")
     parser.add_argument("--file", type=Path, default=default, metavar="FILE", help=f"the matrix: {default}")
     parser.add_argument("--update", action="store_true", help="append what is missing; nothing is moved or removed")
-    add_plugin(parser.add_argument)
 
 
 def run(options: Namespace, shell: Shell) -> int:
     """Compare, and update if told to: 0 when the file lacks nothing, 1 when it does."""
-    registry = Registry.load(options.plugin)
+    registry = Registry.load()
     matrix = _matrix(options)
     lacking = missing(matrix, Names.offered(registry))
+    if lacking and options.update:
+        demand_writable([Place("--file", options.file.parent)])
     verb = "added" if options.update else "missing"
     for kind in ("workloads", "loaders", "steps"):
         for name in getattr(lacking, kind):
             shell.out.print(f"{verb} {kind.removesuffix('s')} {name}", soft_wrap=True)
     if lacking and options.update:
-        options.file.parent.mkdir(parents=True, exist_ok=True)
         updated(matrix, Names.offered(registry)).save(options.file)
     if not lacking:
         shell.out.print(f"{options.file} lists everything there is", soft_wrap=True)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
+from feedrate.cli.places import demand_places
 from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
+from feedrate.keeping import replace_text
 from feedrate.measurement import Measurement, Outcome, append
 from feedrate.registry import Registry
 from feedrate.report.document import document
@@ -24,6 +27,7 @@ def run(options: Namespace, shell: Shell, registry: Registry, session: Run) -> i
     Raises:
         UsageError: the cell names something that is not there; the document says so too, as `unavailable`.
     """
+    demand_places(options, options.data or shell.data, out=options.out)
     try:
         cell = Cell.parse(options.cell, registry)
     except UsageError as error:
@@ -31,7 +35,8 @@ def run(options: Namespace, shell: Shell, registry: Registry, session: Run) -> i
         _write(options.out, session.unavailable(options.cell, str(error), options.replicate))
         raise
     outcome = _outcome(cell, options, shell, session)
-    append(options.results / f"{session.name}.jsonl", outcome)
+    with ending(shell, lambda: outcome) as end:
+        append(options.results / f"{session.name}.jsonl", outcome)
     _write(options.out, outcome)
     if options.json:
         shell.print_json(document(outcome))
@@ -39,7 +44,7 @@ def run(options: Namespace, shell: Shell, registry: Registry, session: Run) -> i
         shell.out.print(f"{cell}: {outcome.samples_per_s:,.1f} samples/s", soft_wrap=True)
     elif not isinstance(outcome, Measurement):
         shell.err.print(f"feedrate: {cell}: {outcome.why}: {outcome.reason}", soft_wrap=True)
-    return int(not isinstance(outcome, Measurement))
+    return end.status or int(not isinstance(outcome, Measurement))
 
 
 def _outcome(cell: Cell, options: Namespace, shell: Shell, session: Run) -> Outcome:
@@ -50,9 +55,5 @@ def _outcome(cell: Cell, options: Namespace, shell: Shell, session: Run) -> Outc
 
 
 def _write(out: Path | None, outcome: Outcome) -> None:
-    if out is None:
-        return
-    # Renamed into place: whoever waits for the file never reads half of it.
-    draft = out.with_name(f"{out.name}.draft")
-    draft.write_text(json.dumps(document(outcome), allow_nan=False, default=str))
-    draft.replace(out)
+    if out is not None:
+        replace_text(out, json.dumps(document(outcome), allow_nan=False, default=str))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING
 from feedrate.cell import Cell
 from feedrate.cli.cells import Choice
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, positive, size_or_default
+from feedrate.cli.places import demand_places
 from feedrate.cli.shell import RUN, Shell
 from feedrate.environment import snapshot
 from feedrate.errors import UsageError
@@ -91,7 +94,7 @@ def _add_plumbing(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run here, 130 interrupted."""
+    """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run or an error ended it, 130 Ctrl-C."""
     with Nursery.opened(shell.environ) as nursery:
         return _run(options, shell, nursery)
 
@@ -106,16 +109,13 @@ def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
     cells = _cells(options, registry)
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
+    demand_places(options, options.data or shell.data)
     outcomes: list[Outcome] = []
-    interrupted = False
     raw = options.results / f"{session.name}.jsonl"
-    try:
+    with ending(shell, lambda: outcomes) as end:
         _measure(session, cells, options, shell, lambda outcome: _keep(raw, outcome, outcomes))
-    except KeyboardInterrupt:
-        interrupted = True
-        shell.err.print("feedrate: interrupted; this is what there is")
     _print(outcomes, raw, options, shell)
-    return 130 if interrupted else _status(outcomes, shell)
+    return end.status or _status(outcomes, shell)
 
 
 def _status(outcomes: Sequence[Outcome], shell: Shell) -> int:
@@ -138,9 +138,15 @@ def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
 
 
 def named(shell: Shell) -> tuple[str, str]:
-    """What this invocation is called in every record, and when it started."""
+    """What this invocation is called in every record, and when it started.
+
+    Raises:
+        UsageError: the environment gives it a name that is no plain one: files and folders are called by it.
+    """
     now = datetime.now(UTC)
     name = shell.environ.get(RUN) or f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", name):
+        raise UsageError(f"{RUN}={name!r} is no name for a run; 1 to 64 of A-Z, a-z, 0-9, _, - and . are, no . first")
     return name, now.isoformat(timespec="seconds")
 
 
@@ -183,8 +189,9 @@ def _measure(
 
 
 def _keep(raw: Path, outcome: Outcome, outcomes: list[Outcome]) -> None:
-    append(raw, outcome)
+    # First: what cannot be written down is printed all the same.
     outcomes.append(outcome)
+    append(raw, outcome)
 
 
 def _print(outcomes: Sequence[Outcome], raw: Path, options: Namespace, shell: Shell) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.cli.options import add_json
+from feedrate.cli.places import demand_folder
 from feedrate.cli.shell import Shell
 from feedrate.errors import DataError, UsageError
 from feedrate.measurement import Failure, Measurement
@@ -63,6 +64,7 @@ def _print(found: Sequence[Outcome | Diagnosis | Unreadable], file: Path, option
 
 
 def _newest(folder: Path) -> Path:
+    demand_folder("--results", folder)
     files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     if not files:
         raise UsageError(f"{folder}: no raw results here; `feedrate run` writes them")

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from feedrate.blocks import Duel, Limits, fought
 from feedrate.cell import Cell
 from feedrate.cli.codes import Codes
+from feedrate.cli.endings import ending
 from feedrate.cli.run import named, settings
 from feedrate.cli.shell import Shell
 from feedrate.cli.sides import Named, control
@@ -33,7 +34,7 @@ _REPLICATES = 4
 
 
 def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> int:
-    """Measure the cell here and at a commit, side by side, and say what moved: 0 done, 1 INVALID, 130 interrupted."""
+    """Measure the cell here and at a commit, side by side, and say what moved: 0 done, 1 INVALID, or what ended it."""
     name, _ = named(shell)
     codes = Codes(options, shell, name, snapshot(shell.environ))
     here = Named(str(cell.workload), cell.size, str(cell.loader), str(cell.step), cell.device, "")
@@ -41,22 +42,17 @@ def since(cell: Cell, registry: Registry, options: Namespace, shell: Shell) -> i
     if then.file:
         raise UsageError(f"--since {options.since}: that is a file; `feedrate compare` takes plugin files")
     duel = _duel(here, then, cell, str(control(here, registry)), codes)
-    interrupted = False
-    try:
+    with ending(shell, lambda: duel.ran) as end:
         _fight(duel, codes)
-    except KeyboardInterrupt:
-        interrupted = True
-        shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
     found = duel.judgements
     changed = change(found, *_both_s(duel.measured("a")))
     stage = None
-    if changed.side == "loader" and not interrupted:
-        try:
+    if changed.side == "loader" and not end.status:
+        stage = "it ended before the stage was known"
+        with ending(shell, lambda: duel.ran) as end:
             stage = _stage(then, str(cell), codes)
-        except KeyboardInterrupt:
-            interrupted, stage = True, "interrupted before the stage was known"
     _print(duel, found, changed, stage, codes)
-    return 130 if interrupted else int(changed.kind == "invalid")
+    return end.status or int(changed.kind == "invalid")
 
 
 def _duel(here: Named, then: Named, cell: Cell, beside: str, codes: Codes) -> Duel:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from feedrate.cell import Cell
 from feedrate.cli.data_sets import ensure
+from feedrate.cli.endings import ending
 from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
+from feedrate.cli.places import Place, demand_places
 from feedrate.cli.run import add_how, named, settings
 from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
@@ -54,7 +56,7 @@ def _add_since(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Take each cell apart and print what holds it back: 0 done, 1 some failed, 130 interrupted."""
+    """Take each cell apart and print what holds it back: 0 done, 1 some failed, 2 an error, 130 interrupted."""
     registry = Registry.load(options.plugin)
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
@@ -64,6 +66,10 @@ def run(options: Namespace, shell: Shell) -> int:
             raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
     if options.since and len(cells) > 1:
         raise UsageError(f"--since takes one cell, and there are {len(cells)}; ask for one after the other")
+    from feedrate.scratch import SHARED_MEMORY
+
+    named(shell)
+    demand_places(options, options.data or shell.data, Place("why:", SHARED_MEMORY, made=False))
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
     if options.since:
@@ -100,48 +106,57 @@ def _cell(word: str, size: str | None, device: str | None, registry: Registry) -
 
 def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
     name, _ = named(shell)
-    raw, done, status = options.results / f"{name}.jsonl", [], 0
-    with Nursery.opened(shell.environ) as nursery:
+    raw, status = options.results / f"{name}.jsonl", 0
+    done: list[Diagnosis] = []
+    replicates: list[Replicate] = []
+    with ending(shell, lambda: done or replicates or status) as end, Nursery.opened(shell.environ) as nursery:
         for cell in cells:
-            found, ended = _taken_apart(cell, options, shell, settings(options, shell, name, nursery))
-            if isinstance(ended, Failure):
+            failure = _taken_apart(cell, options, shell, settings(options, shell, name, nursery), replicates)
+            if failure:
                 status = 1
-                append(raw, ended)
-                log = f"; log: {ended.log}" if ended.log and ended.log not in ended.reason else ""
-                shell.err.print(f"feedrate: {cell}: failed, {ended.why}: {ended.reason}{log}", soft_wrap=True)
-            if found is not None:
-                append(raw, found)
-                done.append(found)
-            if ended == "interrupted":
-                status = 130
-                break
+                replicates.clear()
+                _keep_failure(failure, raw, shell)
+            else:
+                _keep(replicates, raw, done)
+    if replicates:
+        _keep(replicates, raw, done)
     if done:
         _print(done, raw, options, shell)
-    return status
+    return end.status or status
 
 
-def _taken_apart(cell: Cell, options: Namespace, shell: Shell, how: Settings) -> tuple[Diagnosis | None, Failure | str]:
-    """What there is after the last replicate, and what ended it early, if something did."""
-    from feedrate.diagnosis import Diagnosis, dissected, goes_on
+def _keep_failure(failure: Failure, raw: Path, shell: Shell) -> None:
+    append(raw, failure)
+    log = f"; log: {failure.log}" if failure.log and failure.log not in failure.reason else ""
+    shell.err.print(f"feedrate: {failure.cell}: failed, {failure.why}: {failure.reason}{log}", soft_wrap=True)
 
-    found: list[Replicate] = []
+
+def _keep(replicates: list[Replicate], raw: Path, done: list[Diagnosis]) -> None:
+    from feedrate.diagnosis import Diagnosis
+
+    done.append(Diagnosis.of(replicates))
+    replicates.clear()
+    append(raw, done[-1])
+
+
+def _taken_apart(
+    cell: Cell, options: Namespace, shell: Shell, how: Settings, replicates: list[Replicate]
+) -> Failure | None:
+    """Add the replicates as they come; gives why there are none, if the cell fails."""
+    from feedrate.diagnosis import dissected, goes_on
+
     least, most = (_LEAST, _MOST) if options.replicates is None else (options.replicates, 0)
-    ended: Failure | str = ""
-    try:
-        with run_progress(shell.err, quiet=options.quiet) as progress:
-            progress.begin(str(cell), least)
-            for one in dissected(str(cell), how, least, most, cold=options.cold):
-                if isinstance(one, Failure):
-                    progress.end(one)
-                    return None, one
-                found.append(one)
-                progress.end(one[0])
-                if goes_on(found, least, most):
-                    progress.begin(str(cell), max(1, least - len(found)))
-    except KeyboardInterrupt:
-        ended = "interrupted"
-        shell.err.print("feedrate: interrupted; this is what there is", soft_wrap=True)
-    return (Diagnosis.of(found) if found else None), ended
+    with run_progress(shell.err, quiet=options.quiet) as progress:
+        progress.begin(str(cell), least)
+        for one in dissected(str(cell), how, least, most, cold=options.cold):
+            if isinstance(one, Failure):
+                progress.end(one)
+                return one
+            replicates.append(one)
+            progress.end(one[0])
+            if goes_on(replicates, least, most):
+                progress.begin(str(cell), max(1, least - len(replicates)))
+    return None
 
 
 def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: Shell) -> None:

@@ -14,6 +14,7 @@ from feedrate.batch import Batch
 from feedrate.contract.trial import Served, Trial, served
 from feedrate.errors import ContractError
 from feedrate.loader import Loader
+from feedrate.parent import end_with_parent
 from feedrate.plan import Plan
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _answer(receiver: Connection, process: SpawnProcess, loader: Loader, deadlin
 
 def _stream_there(sender: Connection, loader: Loader, plan: Plan) -> None:
     """Runs in the spawned process; sends the digest of each batch, or what went wrong."""
+    end_with_parent()
     try:
         sender.send(_digests(served(loader, plan)))
     # Whatever it is belongs in the parent's message.

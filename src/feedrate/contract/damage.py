@@ -86,10 +86,10 @@ def _harmed(plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
     shard, _, _ = next(iter(plan.data.locate(block.start, block.stop)))
     with TemporaryDirectory(prefix="feedrate-contract-") as folder:
         copy = replace(plan.data, folder=Path(folder))
-        for path in plan.data.folder.iterdir():
+        for index, held in enumerate(plan.data.shards):
             # Links will do for the others: nobody writes to them.
-            (copy.folder / path.name).symlink_to(path.resolve())
-        copy.path(shard).unlink()
+            if index != shard:
+                copy.path(index).symlink_to((plan.data.folder / held.file).resolve())
         shutil.copyfile(plan.data.path(shard), copy.path(shard))
         harm(copy.path(shard))
         yield replace(plan, data=copy, notes={}), copy.path(shard).name

@@ -12,8 +12,9 @@ import torch
 from feedrate.contract.training import plain_progress, plainly_trained
 from feedrate.contract.trial import Trial
 from feedrate.contract.values import Reference
-from feedrate.dataset import DataSet, Shard
+from feedrate.dataset import DataSet
 from feedrate.errors import ContractError
+from feedrate.manifest import Shard
 from feedrate.workload import Sized, Workload
 
 if TYPE_CHECKING:

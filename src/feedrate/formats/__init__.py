@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from feedrate.errors import DataError, FeedrateError
 
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     Chunk = Mapping[str, NDArray[np.generic]]
     Writer = Callable[[Path, Sequence[Field], Sequence[int], Iterable[Chunk], Mapping[str, str]], None]
 
-__all__ = ["FileSource", "FormatReader", "Part", "writer"]
+__all__ = ["FORMATS", "FileSource", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
+
+FORMATS = ("arrow", "hdf5", "parquet")
+
+
+T = TypeVar("T")
+_UNREADABLE = (
+    *(OSError, ValueError, LookupError, RuntimeError),
+    *(AttributeError, TypeError, ArithmeticError, MemoryError),
+)
+"""What libraries raise over a file that is not what they were told."""
 
 
 class Part(NamedTuple):
@@ -51,10 +61,9 @@ class FormatReader(Protocol):
 
 
 def _module(name: str) -> object:
-    try:
-        return import_module(f"feedrate.formats.{name}")
-    except ModuleNotFoundError:
-        raise DataError(f"no storage format {name!r}; there are 'arrow', 'hdf5', 'parquet'") from None
+    if name not in FORMATS:
+        raise DataError(f"no storage format {name!r}; there are {', '.join(map(repr, FORMATS))}")
+    return import_module(f"feedrate.formats.{name}")
 
 
 def writer(name: str) -> Writer:
@@ -63,12 +72,43 @@ def writer(name: str) -> Writer:
     return found
 
 
+def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]:
+    """Columns of a file in that format that no field names."""
+    names: Callable[[Path], list[str]] = _module(name).names  # type: ignore[attr-defined]
+    known: Callable[[Field], list[str]] = getattr(_module(name), "column_names", lambda field: [field.name])
+    return sorted(
+        set(_read(path, "its columns", lambda: names(path))) - {own for field in fields for own in known(field)}
+    )
+
+
+def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Rows of one file in that format, of the shapes and dtypes that the fields say.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds something else.
+    """
+    read: FormatReader = _module(name).read  # type: ignore[attr-defined]
+    tensors = _read(part.path, f"rows {part.start} to {part.stop}", lambda: read(part, fields, options))
+    _demand_shapes(part.path, fields, tensors, part.stop - part.start)
+    return tensors
+
+
+def _read(path: Path, what: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except FeedrateError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path}: is missing; `feedrate data make --force` renews the data set") from None
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: cannot read {what} ({_line(error)})") from error
+
+
 class FileSource:
     """Reads the blocks of a plan from the data set's files; every read opens and closes the files it needs."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._read: FormatReader = _module(plan.data.format).read  # type: ignore[attr-defined]
         wanted = {field.source for field in plan.fields}
         self._options = {**plan.data.storage, "reader": plan.reader}
         self._fields = tuple(field for field in plan.data.fields if field.name in wanted)
@@ -80,18 +120,8 @@ class FileSource:
 
     def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
         data = self._plan.data
-        path = data.path(shard)
-        part = Part(path, data.shards[shard].groups, start, stop)
-        try:
-            tensors = self._read(part, self._fields, self._options)
-        except FeedrateError:
-            raise
-        except FileNotFoundError:
-            raise DataError(f"{path}: is missing; `feedrate data make --force` renews the data set") from None
-        except (OSError, ValueError, KeyError, IndexError, RuntimeError) as error:
-            raise DataError(f"{path}: cannot read rows {start} to {stop} ({_line(error)})") from error
-        _demand_shapes(path, self._fields, tensors, stop - start)
-        return tensors
+        part = Part(data.path(shard), data.shards[shard].groups, start, stop)
+        return rows_read(data.format, part, self._fields, self._options)
 
 
 def _line(error: Exception) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from feedrate.field import Field
     from feedrate.formats import Chunk, Part
 
-__all__ = ["read", "write"]
+__all__ = ["names", "read", "write"]
 
 
 def write(
@@ -30,7 +30,7 @@ def write(
     fixed = storage["lists"] == "fixed"
     codec: Any = None if storage["compression"] == "none" else storage["compression"]
     schema = pa.schema([(field.name, _type(field, fixed)) for field in fields])
-    with pa.OSFile(str(path), "wb") as sink:
+    with path.open("xb") as sink:
         options = pa.ipc.IpcWriteOptions(compression=codec)
         with pa.ipc.new_file(sink, schema, options=options) as out:
             for chunk in chunks:
@@ -53,6 +53,12 @@ def _array(field: Field, values: NDArray[np.generic], *, fixed: bool) -> pa.Arra
         flat = pa.FixedSizeListArray.from_arrays(flat, width) if fixed else pa.ListArray.from_arrays(offsets, flat)
     array: pa.Array[Any] = flat
     return array
+
+
+def names(path: Path) -> list[str]:
+    """Columns of a file."""
+    with pa.memory_map(str(path)) as file:
+        return list(pa.ipc.open_file(file).schema.names)
 
 
 def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from feedrate.field import Field
     from feedrate.formats import Chunk, Part
 
-__all__ = ["column_names", "read", "write"]
+__all__ = ["column_names", "names", "read", "write"]
 
 _ROWS_AT_ONCE = 4_096
 
@@ -35,11 +35,11 @@ def write(
 ) -> None:
     """Write one row group a chunk. `storage`: `compression` zstd, lz4, snappy or none."""
     del groups
-    names = [name for field in fields for name in column_names(field)]
+    columns = [name for field in fields for name in column_names(field)]
     types = [pa.from_numpy_dtype(np.dtype(field.stored)) for field in fields for _ in column_names(field)]
-    schema = pa.schema(list(zip(names, types, strict=True)))
+    schema = pa.schema(list(zip(columns, types, strict=True)))
     compression: Any = storage["compression"]
-    with pq.ParquetWriter(path, schema, compression=compression, use_dictionary=False) as out:
+    with path.open("xb") as sink, pq.ParquetWriter(sink, schema, compression=compression, use_dictionary=False) as out:
         for chunk in chunks:
             arrays = [pa.array(np.ascontiguousarray(column)) for field in fields for column in _split(field, chunk)]
             out.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=max(1, len(arrays[0])))
@@ -48,6 +48,12 @@ def write(
 def _split(field: Field, chunk: Chunk) -> list[NDArray[np.generic]]:
     values = chunk[field.name]
     return list(np.ascontiguousarray(values.T)) if field.shape else [values]
+
+
+def names(path: Path) -> list[str]:
+    """Columns of a file."""
+    with pq.ParquetFile(path) as file:
+        return list(file.schema_arrow.names)
 
 
 def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:

@@ -124,6 +124,8 @@ class _Ring:
     workers: tuple[_Worker, ...]
     layout: Layout
     loader: RingWorkers
+    logs: str
+    """The folder that workers write to when they crash, or are asked what they do; empty: none."""
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of one epoch; those of the next wait in their slots."""
@@ -146,10 +148,19 @@ class _Ring:
                     return worker
             ready = wait([worker.pipe for worker in turn], self.loader.timeout_s)
             if not ready:
-                raise ContractError(f"{self.loader}: no batch within {self.loader.timeout_s} s; see the workers' dumps")
+                raise ContractError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
             for worker in turn:
                 if worker.pipe in ready:
                     worker.take()
+
+    def _dumped(self) -> str:
+        """Where the stacks of the workers are, which are asked for; nothing outside a run, for nobody keeps them."""
+        from feedrate.processes import dump_stacks
+
+        if not self.logs:
+            return ""
+        dump_stacks(worker.process.pid or 0 for worker in self.workers)
+        return "; the log holds the stacks of its workers"
 
     def _batch(self, worker: _Worker, written: Written) -> Batch:
         from feedrate.buffers import lent
@@ -176,7 +187,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
         with _registered(loader, plan, count, layout) as memory:
             for number in range(count):
                 workers.append(_spawned(loader, plan, (number, count), memory[number], layout))
-            yield _Ring(tuple(workers), layout, loader)
+            yield _Ring(tuple(workers), layout, loader, plan.logs)
     finally:
         plan.notes.update({"workers alive": alive(worker.process.pid or 0 for worker in workers)})
         for worker in workers:

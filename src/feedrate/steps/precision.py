@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,10 +25,21 @@ __all__ = [
 Forward = Callable[[Mapping[str, Tensor]], Tensor]
 
 
-def autocast(model: torch.nn.Module, dtype: torch.dtype) -> AbstractContextManager[None]:
-    """Autocast on the device where the model lives."""
+def autocast(model: torch.nn.Module, dtype: torch.dtype) -> Callable[[Mapping[str, Tensor]], Any]:
+    """The model under autocast on the device where it lives; in fp32 the model itself.
+
+    A context around a model that breaks the graph, as a recurrent layer on CUDA does, makes torch.compile build the
+    rest of the graph again at each call: in fp32 there must be none.
+    """
+    if dtype == torch.float32:
+        return model
     device = next(model.parameters()).device.type
-    return torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
+
+    def run(tensors: Mapping[str, Tensor]) -> Any:
+        with torch.autocast(device, dtype=dtype):
+            return model(tensors)
+
+    return run
 
 
 def forward_and_loss(model: torch.nn.Module, loss: Loss, dtype: torch.dtype) -> Forward:
@@ -39,10 +50,10 @@ def forward_and_loss(model: torch.nn.Module, loss: Loss, dtype: torch.dtype) -> 
             if isinstance(module, torch.nn.RNNBase):
                 _keep_fp32(module)
 
+    run = autocast(model, dtype)
+
     def forward(tensors: Mapping[str, Tensor]) -> Tensor:
-        with autocast(model, dtype):
-            outputs = model(tensors)
-        return loss(_fp32(outputs), tensors)
+        return loss(_fp32(run(tensors)), tensors)
 
     return forward
 

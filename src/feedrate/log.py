@@ -1,0 +1,89 @@
+"""What the processes of one replicate write, of which head and tail are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["Log"]
+
+_HEAD = _TAIL = 1 << 20
+"""Bytes that are kept of a log that grows without end."""
+_MOST = 8 << 20
+"""Bytes that it may have before its middle is left out."""
+_LONGEST = 150
+"""Characters of a file's name, whatever the cell's may be; file systems take 255 bytes."""
+
+
+class Log:
+    """A file that processes append to; whoever watches them trims it now and then."""
+
+    def __init__(self, folder: Path, cell: str, replicate: int) -> None:
+        """Make the folder.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.path = folder / f"{_plain(cell)}-{replicate}.log"
+        self._left_out = 0
+        self._tail = b""
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def trim(self) -> None:
+        """Leave out the middle, if it has grown too long: those who write go on at its new end."""
+        with suppress(FileNotFoundError):
+            if self.path.stat().st_size > _MOST:
+                self._trim()
+
+    def _trim(self) -> None:
+        with self.path.open("r+b") as file:
+            size = file.seek(0, 2)
+            file.seek(size - _TAIL)
+            self._tail = file.read()
+            size = file.tell()
+            file.truncate(_HEAD)
+        self._left_out += size - _HEAD
+
+    def add(self, folder: Path) -> None:
+        """Add what worker processes wrote to files of their own there, such as the stacks of a crash."""
+        for path in sorted(folder.glob("worker-*.txt")):
+            with suppress(OSError):
+                text = path.read_bytes()[-_TAIL:]
+                if text:
+                    with self.path.open("ab") as file:
+                        file.write(f"--- {path.stem}\n".encode() + text)
+
+    def close(self) -> str:
+        """Its path, when nobody writes any more; nothing if it is empty, for then it is not kept, or gone."""
+        self.trim()
+        with suppress(FileNotFoundError):
+            if self.path.stat().st_size == 0:
+                self.path.unlink()
+                return ""
+            if self._left_out:
+                self._join()
+            return str(self.path)
+        return ""
+
+    def _join(self) -> None:
+        """Put the tail behind the head, and say between them how much is missing."""
+        with self.path.open("r+b") as file:
+            size = file.seek(0, 2)
+            file.seek(max(_HEAD, size - _TAIL))
+            tail = (self._tail + file.read())[-_TAIL:]
+            left_out = self._left_out + size - _HEAD - len(tail)
+            file.seek(_HEAD)
+            file.truncate()
+            file.write(f"\n--- feedrate left out {left_out:,} bytes here\n".encode() + tail)
+
+
+def _plain(cell: str) -> str:
+    """The cell as part of a file's name."""
+    name = re.sub(r"[^\w.=,\[\]+-]", "-", cell)
+    if name == cell.replace("/", "-") and len(name.encode()) <= _LONGEST:
+        return name
+    # What was lost told it from others.
+    digest = hashlib.sha256(cell.encode()).hexdigest()[:12]
+    return f"{name.encode('ascii', 'replace').decode().replace('?', '-')[:_LONGEST]}-{digest}"

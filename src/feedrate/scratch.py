@@ -1,0 +1,123 @@
+"""Folders of our own that a killed process leaves to the next one to remove, and what goes by their names elsewhere."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+__all__ = ["SHARED_MEMORY", "Scratch", "short_folder", "sweep"]
+
+SHARED_MEMORY = Path("/dev/shm")
+PREFIX = "feedrate-"
+_MARK = ".feedrate-owner"
+"""File that says whose a folder is. Its maker holds a lock on it, which the kernel lets go of when the maker ends, in
+whatever way: a pid would be another process's one day, and means nothing in another container."""
+_PIDS = ".feedrate-pids"
+"""File of the processes that worked for its owner."""
+_LONGEST = 50
+"""Characters of a folder in which sockets, multiprocessing's too, still find room for their names."""
+
+
+def short_folder() -> Path:
+    """The folder for temporary files; sockets are bound in it, whose paths may have 107 characters."""
+    usual = tempfile.gettempdir()
+    return Path(usual if len(usual) <= _LONGEST else "/tmp")
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """An empty folder, until it is removed or its maker has ended and somebody sweeps."""
+
+    folder: Path
+    _lock: int
+
+    @classmethod
+    def made(cls, parent: Path | None = None) -> Self:
+        """A new one below `parent`, else below `short_folder()`.
+
+        Raises:
+            OSError: there is no room for it, or no right to make it.
+        """
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent or short_folder()))
+        # Locked before it has the name that a sweeper looks for.
+        draft = folder / f"{_MARK}.draft"
+        lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with suppress(OSError):
+            # Where a file system knows no locks, the folder gets no mark, and nobody will ever sweep it.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(lock, f"{os.getpid()}\n".encode())
+            draft.rename(folder / _MARK)
+        return cls(folder, lock)
+
+    @property
+    def name(self) -> str:
+        """What marks things elsewhere as belonging to it."""
+        return self.folder.name
+
+    def note(self, pids: Iterable[int]) -> None:
+        """Write down processes that work for its owner: shared memory that torch names after them is swept too."""
+        with suppress(OSError), (self.folder / _PIDS).open("a") as file:
+            file.write("".join(f"{pid}\n" for pid in pids))
+
+    def remove(self) -> None:
+        """Remove it, and what goes by its name; twice is no mistake."""
+        _remove(self.folder)
+        with suppress(OSError):
+            os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.remove()
+
+
+def sweep(parent: Path | None = None) -> None:
+    """Remove the folders in `parent`, else in `short_folder()`, whose makers have ended: this user's, and marked."""
+    with suppress(OSError):
+        for folder in (parent or short_folder()).glob(f"{PREFIX}*"):
+            with suppress(OSError):
+                _sweep(folder)
+
+
+def _sweep(folder: Path) -> None:
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid != os.geteuid():
+        return
+    lock = os.open(folder / _MARK, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(folder)
+    finally:
+        os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    with suppress(OSError):
+        _remove_shared(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_shared(folder: Path) -> None:
+    """What lies in shared memory by the folder's name, and by the pids of processes that worked for it, all ended."""
+    for path in SHARED_MEMORY.glob(f"sem.{folder.name}-*"):
+        path.unlink(missing_ok=True)
+    noted = folder / _PIDS
+    since = (folder / _MARK).stat().st_mtime
+    for pid in set(noted.read_text().split()) if noted.exists() else set():
+        if Path(f"/proc/{pid}").exists():
+            continue
+        for path in SHARED_MEMORY.glob(f"torch_{pid}_*"):
+            # A process that had the pid before ours, or another user's, left it.
+            if path.stat().st_mtime >= since and path.stat().st_uid == os.geteuid():
+                path.unlink(missing_ok=True)

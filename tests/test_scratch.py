@@ -1,0 +1,101 @@
+"""What killed processes left is removed by the next one; what is anybody else's is not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feedrate.scratch import SHARED_MEMORY, Scratch, sweep
+
+MAKER = """
+import os, signal, sys
+from pathlib import Path
+from feedrate.scratch import Scratch
+scratch = Scratch.made(Path(sys.argv[1]))
+scratch.note([os.getpid()])
+(scratch.folder / "torn.bin").write_bytes(bytes(1000))
+print(os.getpid(), scratch.name, flush=True)
+signal.pause()
+"""
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that holds a folder."""
+    with subprocess.Popen([sys.executable, "-c", MAKER, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def told(maker: subprocess.Popen[str]) -> tuple[str, str]:
+    assert maker.stdout is not None
+    pid, name = maker.stdout.readline().split()
+    return pid, name
+
+
+def killed(maker: subprocess.Popen[str]) -> None:
+    maker.send_signal(signal.SIGKILL)
+    maker.wait()
+
+
+def test_the_folder_of_a_living_process_stays_and_that_of_a_killed_one_goes(
+    tmp_path: Path, maker: subprocess.Popen[str]
+) -> None:
+    _, name = told(maker)
+    sweep(tmp_path)
+    assert (tmp_path / name / "torn.bin").exists()
+    killed(maker)
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shared_memory_goes_with_the_folder_that_it_belongs_to_and_no_other_does(
+    tmp_path: Path, maker: subprocess.Popen[str]
+) -> None:
+    pid, name = told(maker)
+    theirs = SHARED_MEMORY / f"sem.mp-{uuid.uuid4().hex[:8]}"
+    neighbour = SHARED_MEMORY / f"torch_{os.getpid()}_{uuid.uuid4().hex[:8]}_0"
+    ours = SHARED_MEMORY / f"sem.{name}-abc", SHARED_MEMORY / f"torch_{pid}_123_0"
+    for path in (theirs, neighbour, *ours):
+        path.touch()
+    try:
+        sweep(tmp_path)
+        assert all(path.exists() for path in ours)
+        killed(maker)
+        sweep(tmp_path)
+        assert not any(path.exists() for path in ours)
+        assert theirs.exists()
+        assert neighbour.exists()
+    finally:
+        for path in (theirs, neighbour, *ours):
+            path.unlink(missing_ok=True)
+
+
+def test_what_a_user_named_like_ours_is_never_removed(tmp_path: Path) -> None:
+    thesis = tmp_path / "feedrate-thesis/years.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("of work")
+    linked = tmp_path / "elsewhere"
+    with Scratch.made(tmp_path) as scratch:
+        scratch.folder.rename(linked)
+        (tmp_path / "feedrate-link").symlink_to(linked)
+    (tmp_path / "feedrate-file").touch()
+
+    sweep(tmp_path)
+
+    assert thesis.read_text() == "of work"
+    assert linked.is_dir()
+    assert (tmp_path / "feedrate-file").exists()
+
+
+def test_a_folder_is_gone_when_it_is_left(tmp_path: Path) -> None:
+    with Scratch.made(tmp_path) as scratch:
+        (scratch.folder / "deep/er").mkdir(parents=True)
+    assert list(tmp_path.iterdir()) == []
