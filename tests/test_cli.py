@@ -50,6 +50,7 @@ def test_list_for_machines_is_one_json_object(tmp_path: Path) -> None:
     needy = next(one for one in found["loaders"] if one["name"] == "needy")
     assert needy["missing"] == [{"what": "the package 'nope'", "hint": "`pip install nope` provides it"}]
     assert needy["knobs"]["cast"] == ["device", "host"]
+    assert next(one for one in found["loaders"] if one["name"] == "threads")["ranges"]["depth"] == [1, 1024]
     assert "sums" in [one["name"] for one in found["workloads"]]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.dataset import DataSet
-from feedrate.diagnosis import Diagnosis, diagnose, diagnoses, goes_on
+from feedrate.diagnosis import Diagnosis, diagnose, goes_on, records
 from feedrate.isolation import Settings
 from feedrate.measurement import Failure, append, read, results
 from feedrate.nursery import Nursery
@@ -72,7 +72,7 @@ def test_a_diagnosis_survives_json_and_a_file_that_holds_outcomes_too(decoding: 
     append(raw, decoding)
     append(raw, decoding.measured[0])
 
-    assert list(diagnoses(raw)) == [decoding]
+    assert [one for one in records(raw) if isinstance(one, Diagnosis)] == [decoding]
     assert list(read(raw)) == [decoding.measured[0]]
     assert len(results(tmp_path)) == 1
     assert json.loads(raw.read_text().splitlines()[0])["verdict"]["kind"] == "decode"

@@ -16,7 +16,7 @@ PACKAGE = Path(feedrate.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     # Numbers and names.
     (
-        *("errors", "keeping", "conditions", "measurement", "validity", "statistics", "frame"),
+        *("errors", "decoding", "rawlines", "keeping", "conditions", "measurement", "validity", "statistics", "frame"),
         *("machine", "nvml", "environment", "knobs", "strategy"),
     ),
     # What a diagnosis is made of, and what follows from it; and what follows from pairs.

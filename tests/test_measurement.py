@@ -9,6 +9,7 @@ from outcomes import failure, measurement
 
 from feedrate.errors import DataError
 from feedrate.measurement import Failure, Measurement, Outcome, Window, append, read, results
+from feedrate.rawlines import Unreadable
 
 
 def test_what_is_appended_is_read_back(tmp_path: Path) -> None:
@@ -26,13 +27,17 @@ def test_a_half_written_last_line_is_survived(tmp_path: Path) -> None:
     raw.write_bytes(raw.read_bytes()[:-40])
     append(raw, measurement(replicate=2))
 
-    assert [outcome.replicate for outcome in read(raw)] == [0, 2]
+    torn: list[Unreadable] = []
+    assert [outcome.replicate for outcome in read(raw, torn.append)] == [0, 2]
+    assert [(line.line, "it is cut off" in line.why) for line in torn] == [(2, True)]
 
 
 def test_a_file_of_something_else_is_said_to_be_one(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text('{"name": "value"}\n')
 
-    with pytest.raises(DataError, match=r"other\.jsonl: line 1 is no outcome"):
+    with pytest.raises(
+        DataError, match=r"other\.jsonl: line 1 is left out: its kind is none of measurement, failure, diagnosis"
+    ):
         list(read(tmp_path / "other.jsonl"))
 
 

@@ -66,14 +66,6 @@ class Conditions:
             return float(self.cores)
         return max(0.0, self.cores - (self.all_core_s + self.stolen_core_s) / self.watched_s)
 
-    @classmethod
-    def from_json(cls, raw: Mapping[str, object]) -> Conditions:
-        """The inverse of `dataclasses.asdict`; keys that this version does not know are left out."""
-        known = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
-        clocks = known.get("clocks", ())
-        known["clocks"] = tuple(Clock(**clock) for clock in clocks)  # type: ignore[attr-defined]
-        return cls(**known)  # type: ignore[arg-type]
-
 
 @dataclass(frozen=True)
 class Look:

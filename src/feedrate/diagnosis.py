@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+from feedrate.decoding import decoded
+from feedrate.errors import DataError, one_line
 from feedrate.evidence import Evidence
 from feedrate.isolation import Settings, answered
 from feedrate.ladder import Ladder
 from feedrate.levelling import Replicate, levelled
-from feedrate.measurement import Failure, Measurement
+from feedrate.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
+from feedrate.rawlines import Decoder, Unreadable, raw_lines
 from feedrate.scratch import SHARED_MEMORY, Scratch
 from feedrate.verdict import Verdict, verdict
 from feedrate.weighing import weighed
 
-__all__ = ["Diagnosis", "diagnose", "diagnoses", "dissected", "goes_on"]
+__all__ = ["Diagnosis", "diagnose", "dissected", "goes_on", "records"]
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,26 @@ class Diagnosis:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Diagnosis:
-        """The inverse of `as_json`; what follows from the replicates is worked out anew."""
-        measured = cast("list[Mapping[str, object]]", raw["measured"])
-        ladders = cast("list[Mapping[str, object]]", raw["ladders"])
-        return cls(tuple(map(Measurement.from_json, measured)), tuple(map(Ladder.from_json, ladders)))
+        """The inverse of `as_json`; what follows from the replicates is worked out anew.
+
+        Raises:
+            DataError: a value is missing, of another type, or nothing that can be measured.
+        """
+        found = decoded(_Replicates, raw)
+        if not found.measured or len(found.measured) != len(found.ladders):
+            raise DataError(f"it holds {len(found.measured)} measurements and {len(found.ladders)} ladders")
+        measured = tuple(Measurement.from_json(one) for one in found.measured)
+        if len({one.cell for one in measured}) > 1:
+            raise DataError("its measurements are of several cells")
+        return cls(measured, tuple(Ladder.from_json(one) for one in found.ladders))
+
+
+@dataclass(frozen=True)
+class _Replicates:
+    """What a line of `feedrate why` holds besides what follows from it."""
+
+    measured: tuple[Mapping[str, object], ...]
+    ladders: tuple[Mapping[str, object], ...]
 
 
 def diagnose(
@@ -115,13 +133,18 @@ def goes_on(found: Sequence[Replicate], replicates: int, most: int) -> bool:
     return len(found) < most and not Diagnosis.of(found).verdict.firm
 
 
-def diagnoses(path: Path) -> Iterator[Diagnosis]:
-    """Yield the diagnoses in a raw results file; everything else in it is passed over."""
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            raw = json.loads(line)
-        except ValueError:
-            # A line that a crash left half-written.
-            continue
-        if isinstance(raw, Mapping) and raw.get("kind") == "diagnosis":
-            yield Diagnosis.from_json(raw)
+def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
+    """Yield what each line of a raw results file holds; raises like `feedrate.measurement.read`."""
+    decoders: dict[str, Decoder[Outcome | Diagnosis]] = {**OUTCOMES, "diagnosis": _diagnosis}
+    yield from raw_lines(path, decoders)
+
+
+def _diagnosis(raw: Mapping[str, object]) -> Diagnosis:
+    found = Diagnosis.from_json(raw)
+    demand_cell(found.cell)
+    try:
+        _ = found.verdict
+    # Numbers that each may be and that contradict one another.
+    except (ArithmeticError, ValueError, LookupError) as error:
+        raise DataError(f"no verdict follows from it ({one_line(error)})") from None
+    return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
+from feedrate.decoding import decoded
 from feedrate.statistics import Estimate
 
 __all__ = ["STAGES", "Evidence", "StepFacts"]
@@ -91,20 +92,4 @@ class Evidence:
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:
         """The inverse of `as_json`; keys that this version does not know are left out."""
-        return cls(**dict(_restored(raw)))  # type: ignore[arg-type]
-
-
-def _restored(raw: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for entry in fields(Evidence):
-        if entry.name in raw:
-            yield entry.name, _value(entry.name, raw[entry.name])
-
-
-def _value(name: str, value: object) -> object:
-    if not isinstance(value, Mapping):
-        return value
-    if name == "facts":
-        return StepFacts(**value)
-    if set(value) == {"mean", "half"}:
-        return Estimate(**value)
-    return {key: Estimate(**inner) for key, inner in value.items()}
+        return decoded(cls, raw)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from feedrate import memory
+from feedrate.errors import DataError, one_line
 from feedrate.guard import Guarded
 from feedrate.log import Log
 from feedrate.marks import Marks
@@ -234,8 +235,8 @@ def _outcome(record: Mapping[str, object], raw: Mapping[str, object] | None, see
         return _failure(record, "exception", f"ended with status {seen.status} and {lacking}{left}; see {log}")
     try:
         return _answered(record, raw, seen)
-    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
-        return _failure(record, "exception", f"its answer cannot be read, something wrote over it: {_line(error)}")
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, DataError) as error:
+        return _failure(record, "exception", f"its answer cannot be read, something wrote over it: {one_line(error)}")
 
 
 def _answered(record: Mapping[str, object], raw: Mapping[str, object], seen: _Seen) -> Outcome:
@@ -259,10 +260,6 @@ def _answered(record: Mapping[str, object], raw: Mapping[str, object], seen: _Se
     )
     refused = next(refusals(measured), "")
     return _failure(record, "invalid", refused) if refused else measured
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _failure(record: Mapping[str, object], why: Kind, reason: str) -> Failure:

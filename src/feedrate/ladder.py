@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 
+from feedrate.decoding import decoded
 from feedrate.evidence import StepFacts
-from feedrate.measurement import Window
+from feedrate.measurement import Window, demand_work
 
 __all__ = ["RUNGS", "Delayed", "Ladder", "Rung"]
 
@@ -70,46 +71,20 @@ class Ladder:
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Ladder:
-        """The inverse of `as_json`; keys that this version does not know are left out."""
-        return cls(**dict(_restored(raw)))  # type: ignore[arg-type]
+        """The inverse of `as_json`; keys that this version does not know are left out.
 
+        Raises:
+            DataError: a value is missing, of another type, or nothing that can be measured.
+        """
+        found = decoded(cls, raw)
+        for where, windows in found.windows():
+            demand_work(windows, where)
+        return found
 
-def _restored(raw: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for entry in fields(Ladder):
-        if entry.name in raw:
-            yield entry.name, _RESTORE.get(entry.name, _as_it_is)(raw[entry.name])
-
-
-def _as_it_is(raw: object) -> object:
-    return raw
-
-
-def _windows(raw: object) -> tuple[Window, ...]:
-    return tuple(Window(**window) for window in raw)  # type: ignore[attr-defined]
-
-
-def _rungs(raw: object) -> dict[str, Rung]:
-    return {
-        name: Rung(_windows(rung["full"]), _windows(rung["alone"]), rung["absent"])
-        for name, rung in raw.items()  # type: ignore[attr-defined]
-    }
-
-
-def _delays(raw: object) -> dict[str, tuple[Delayed, ...]]:
-    return {
-        stage: tuple(Delayed(one["delay_s"], Window(**one["without"]), Window(**one["delayed"])) for one in found)
-        for stage, found in raw.items()  # type: ignore[attr-defined]
-    }
-
-
-def _facts(raw: object) -> StepFacts | None:
-    return None if raw is None else StepFacts(**raw)  # type: ignore[arg-type]
-
-
-_RESTORE: Mapping[str, Callable[[object], object]] = {
-    "rungs": _rungs,
-    "delays": _delays,
-    "step_beside": _windows,
-    "loader_beside": _windows,
-    "facts": _facts,
-}
+    def windows(self) -> Iterator[tuple[str, tuple[Window, ...]]]:
+        """Yield all that was timed, and where it stands."""
+        for name, rung in self.rungs.items():
+            yield from ((f"rungs.{name}.full", rung.full), (f"rungs.{name}.alone", rung.alone))
+        for stage, pairs in self.delays.items():
+            yield from ((f"delays.{stage}", (pair.without, pair.delayed)) for pair in pairs)
+        yield from (("step_beside", self.step_beside), ("loader_beside", self.loader_beside))

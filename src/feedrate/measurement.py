@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+import reprlib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from feedrate.conditions import Conditions, Look, growth_bytes
-from feedrate.errors import DataError
+from feedrate.decoding import decoded
+from feedrate.errors import DataError, UsageError
 from feedrate.keeping import add_line
+from feedrate.rawlines import Decoder, Unreadable, complaints, raw_lines
+from feedrate.strategy import split_spec
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Failure", "Line", "Measurement", "Outcome", "Window", "append", "read", "results"]
+__all__ = [
+    "OUTCOMES",
+    "Failure",
+    "Line",
+    "Measurement",
+    "Outcome",
+    "Window",
+    "append",
+    "demand_cell",
+    "demand_work",
+    "read",
+    "results",
+]
 
 Kind = Literal["exception", "signal", "out of memory", "hang", "unavailable", "invalid"]
 
@@ -238,15 +255,18 @@ class Measurement(_Record):
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Measurement:
-        """The inverse of `as_json`; keys that this version does not know are left out."""
-        known = _known(cls, raw)
-        for name in ("step_windows", "loader_windows", "full_windows"):
-            known[name] = tuple(Window(**window) for window in known[name])  # type: ignore[attr-defined]
-        known["full_batch_s"] = tuple(known["full_batch_s"])  # type: ignore[arg-type]
-        known["looks"] = tuple(Look(**look) for look in known.get("looks", ()))  # type: ignore[attr-defined]
-        conditions = known.get("conditions")
-        known["conditions"] = Conditions.from_json(conditions) if isinstance(conditions, Mapping) else None
-        return cls(**known)  # type: ignore[arg-type]
+        """The inverse of `as_json`; keys that this version does not know are left out.
+
+        Raises:
+            DataError: a value is missing, of another type, or nothing that can be measured.
+        """
+        found = decoded(cls, raw)
+        # Of the step there is a half before the rest and a half after it.
+        for name, least in (("step_windows", 2), ("loader_windows", 1), ("full_windows", 1)):
+            demand_work(getattr(found, name), name, least)
+        if found.batch_samples is not None and not 1 <= found.batch_samples <= _MOST:
+            raise DataError(f"batch_samples is {found.batch_samples:g}: there is no such batch")
+        return found
 
 
 @dataclass(frozen=True)
@@ -263,8 +283,8 @@ class Failure(_Record):
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Failure:
-        """The inverse of `as_json`."""
-        return cls(**_known(cls, raw))  # type: ignore[arg-type]
+        """The inverse of `as_json`; raises like that of `Measurement`."""
+        return decoded(cls, raw)
 
 
 Outcome: TypeAlias = "Measurement | Failure"
@@ -274,8 +294,22 @@ def _sample_s(windows: tuple[Window, ...]) -> float:
     return sum(window.s for window in windows) / sum(window.samples for window in windows)
 
 
-def _known(cls: type[_Record], raw: Mapping[str, object]) -> dict[str, object]:
-    return {entry.name: raw[entry.name] for entry in fields(cls) if entry.name in raw}
+_SHORTEST_S, _LONGEST_S, _MOST = 1e-9, 1e9, 10**15
+
+
+def demand_work(windows: Sequence[Window], where: str, least: int = 0) -> None:
+    """Look at windows that were read.
+
+    Raises:
+        DataError: there are too few, or one holds no time, no batch or no sample, or more than can be.
+    """
+    if len(windows) < least:
+        raise DataError(f"{where} holds {len(windows)} windows instead of {least} or more")
+    for place, window in enumerate(windows):
+        counts = window.batches, window.samples
+        if not (_SHORTEST_S <= window.s <= _LONGEST_S and all(0 < count <= _MOST for count in counts)):
+            about = f"{window.batches:g} batches of {window.samples:g} samples in {window.s:g} s"
+            raise DataError(f"{where}[{place}] is a window of {about}")
 
 
 class Line(Protocol):
@@ -298,26 +332,62 @@ def append(path: Path, outcome: Line) -> None:
     add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str))
 
 
-def read(path: Path) -> Iterator[Outcome]:
-    """Yield the outcomes in a raw results file.
-
-    A line that a crash left half-written is passed over, and so are the lines of `feedrate why`.
+def refuse(line: Unreadable) -> None:
+    """Give up at a line that cannot be read.
 
     Raises:
-        DataError: a line is whole and is no outcome.
+        DataError: always; its text says which line, and what is wrong.
     """
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-        try:
-            raw = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(raw, Mapping) and raw.get("kind") in OTHERS:
-            continue
-        try:
-            outcome = Measurement.from_json(raw) if raw["kind"] == "measurement" else Failure.from_json(raw)
-        except (KeyError, TypeError, AttributeError):
-            raise DataError(f"{path}: line {number} is no outcome of `feedrate run`") from None
-        yield outcome
+    raise DataError(str(line))
+
+
+def read(path: Path, unreadable: Callable[[Unreadable], object] = refuse) -> Iterator[Outcome]:
+    """Yield the outcomes in a raw results file; the lines of `feedrate why` are passed over.
+
+    `unreadable` is told of each line that is no record, such as one that a crash left half-written.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    decoders: dict[str, Decoder[Outcome] | None] = {**OUTCOMES, **dict.fromkeys(OTHERS)}
+    for found in raw_lines(path, decoders):
+        if isinstance(found, Unreadable):
+            unreadable(found)
+        else:
+            yield found
+
+
+def _measurement(raw: Mapping[str, object]) -> Outcome:
+    return _of_a_cell(Measurement.from_json(raw))
+
+
+def _failure(raw: Mapping[str, object]) -> Outcome:
+    return _of_a_cell(Failure.from_json(raw))
+
+
+def _of_a_cell(outcome: Outcome) -> Outcome:
+    demand_cell(outcome.cell)
+    return outcome
+
+
+def demand_cell(cell: str) -> None:
+    """Look at the key of a cell that was read.
+
+    Raises:
+        DataError: it does not read workload/size/loader/step/device.
+    """
+    parts = cell.split("/")
+    try:
+        if len(parts) != 5 or not all(parts):
+            raise UsageError
+        for spec in (parts[0], parts[2], parts[3]):
+            split_spec(spec)
+    except UsageError:
+        raise DataError(f"cell is {reprlib.repr(cell)}, not workload/size/loader/step/device") from None
+
+
+OUTCOMES: Mapping[str, Decoder[Outcome]] = {"measurement": _measurement, "failure": _failure}
+"""Makes an outcome of a line's values, by its `kind`."""
 
 
 def results(folder: Path | str = "results/raw") -> pd.DataFrame:
@@ -325,7 +395,15 @@ def results(folder: Path | str = "results/raw") -> pd.DataFrame:
 
     Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's
     own scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.
+    A line that cannot be read is left out, with one warning for each file that says which lines, and why.
     """
     from feedrate.frame import frame
 
-    return frame(outcome for path in sorted(Path(folder).rglob("*.jsonl")) for outcome in read(path))
+    return frame(outcome for path in sorted(Path(folder).rglob("*.jsonl")) for outcome in _warned(path))
+
+
+def _warned(path: Path) -> Iterator[Outcome]:
+    left_out: list[Unreadable] = []
+    yield from read(path, left_out.append)
+    if left_out:
+        warnings.warn("; ".join(complaints(left_out)), stacklevel=2)

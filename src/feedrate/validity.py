@@ -73,8 +73,8 @@ def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -
         if isinstance(cap, int) and pool in observed and observed[pool] != cap:
             yield f"{pool} is {observed[pool]} although {cap} was asked for"
     workers = observed.get("workers")
-    pools = {worker.get("torch_threads") for worker in workers} if isinstance(workers, list) else set()
-    if pools - {1}:
+    reports = [worker for worker in workers if isinstance(worker, Mapping)] if isinstance(workers, list) else []
+    if any(report.get("torch_threads") != 1 for report in reports):
         yield "worker processes had more than one thread for torch"
 
 

@@ -14,7 +14,7 @@ from feedrate.asv.outcome import environment, outcome
 from feedrate.asv.settings import Call
 from feedrate.asv.venv import Venv, checked
 from feedrate.diagnosis import Diagnosis
-from feedrate.errors import UnavailableError, UsageError
+from feedrate.errors import DataError, UnavailableError, UsageError
 from feedrate.guard import run
 from feedrate.measurement import Failure, Measurement, Outcome
 from feedrate.scratch import Scratch
@@ -102,7 +102,7 @@ def measured(cell: str, replicate: int, call: Call) -> Outcome:
         document = outcome(call, cell, replicate, scratch.folder)
     try:
         return (Failure if "failure" in document else Measurement).from_json(document)
-    except (KeyError, TypeError):
+    except DataError:
         reason = f"its record at commit {call.commit[:8]} is not one that this version can read"
         return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)
 
@@ -117,6 +117,6 @@ def taken_apart(cell: str, call: Call) -> Diagnosis | None:
             return None
         (found,) = json.loads(done.stdout)
         return Diagnosis.from_json(found)
-    except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+    except (subprocess.TimeoutExpired, ValueError, TypeError, DataError):
         # Another version's pace, or words.
         return None

@@ -98,7 +98,7 @@ def _run(argv: Sequence[str], shell: Shell) -> int:
         close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
         raise UsageError(f"unrecognized arguments: {' '.join(unknown)}{close}")
     if command is None:
-        shell.out.print(f"feedrate {_version()}" if options.version else parser.format_help(), soft_wrap=True)
+        shell.out.file.write(f"feedrate {_version()}\n" if options.version else parser.format_help())
         return DONE
     return _ran(command, options, shell)
 

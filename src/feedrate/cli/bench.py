@@ -28,6 +28,7 @@ from feedrate.guard import bound
 from feedrate.guard import run as bound_run
 from feedrate.measurement import Failure, Outcome, append, read
 from feedrate.processes import signal_name
+from feedrate.rawlines import Unreadable, complaints
 from feedrate.registry import Registry
 from feedrate.report.progress import run_progress
 from feedrate.strategy import split_spec
@@ -158,7 +159,7 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     if process.returncode < 0:
         by = signal_name(-process.returncode)
         raise UnavailableError(f"bench: asv was ended by {by} after {came} of {total} measurements; {log} says more")
-    return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw)))
+    return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw, _passed_over)))
 
 
 def _selection(ready: Sequence[Cell]) -> str:
@@ -178,7 +179,7 @@ def _families(cells: Sequence[Cell]) -> Iterator[list[str]]:
 
 def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]:
     """Yield the outcomes that are added to a file while a process runs."""
-    size, seen = 0, sum(1 for _ in read(raw)) if raw.exists() else 0
+    size, seen = 0, sum(1 for _ in read(raw, _passed_over)) if raw.exists() else 0
     running = True
     while running:
         try:
@@ -189,9 +190,14 @@ def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]
         # Reading it costs what the cells that run meanwhile lack.
         if raw.exists() and raw.stat().st_size != size:
             size = raw.stat().st_size
-            outcomes = list(read(raw))
+            outcomes = list(read(raw, _passed_over))
             yield from outcomes[seen:]
             seen = len(outcomes)
+
+
+def _passed_over(line: Unreadable) -> None:
+    """Nothing: it may be on its way to the file, and the table at the end says what is left of it."""
+    del line
 
 
 def _published() -> str:
@@ -212,7 +218,11 @@ def _show(raw: Path, shell: Shell, options: Namespace) -> None:
     from feedrate.report.table import show
 
     if raw.exists():
-        show(shell.out, list(read(raw)), explain=options.explain)
+        left_out: list[Unreadable] = []
+        outcomes = list(read(raw, left_out.append))
+        for line in complaints(left_out):
+            shell.err.print(f"feedrate: {line}", soft_wrap=True)
+        show(shell.out, outcomes, explain=options.explain)
         shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.filesize import decimal
-from rich.text import Text
 
 from feedrate.cli.data_sets import make, state
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
@@ -20,8 +19,8 @@ from feedrate.errors import DataError, UsageError
 from feedrate.manifest import MANIFEST
 from feedrate.ownership import demand_ours, remove
 from feedrate.registry import Registry
-from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT
+from feedrate.report.grid import Column, Row, print_grid
 from feedrate.strategy import near
 from feedrate.workload import SIZES, Sized
 from feedrate.writing import clear_leftovers
@@ -82,8 +81,9 @@ def _remove(options: Namespace, shell: Shell, root: Path) -> int:
     if options.json:
         shell.print_json([{"folder": folder, "files": files} for folder, files in removed.items()])
     elif not options.quiet:
-        lines = (f"removed {folder}: {', '.join(files)}" for folder, files in removed.items())
-        shell.out.print("\n".join(lines) or f"{root}: nothing to remove", soft_wrap=True)
+        lines = [f"removed {folder}: {', '.join(files)}" for folder, files in removed.items()]
+        for line in lines or [f"{root}: nothing to remove"]:
+            shell.out.print(line, soft_wrap=True)
     return 0
 
 
@@ -143,13 +143,15 @@ def _show(looks: Sequence[Look], options: Namespace, shell: Shell) -> int:
     elif not looks:
         shell.out.print("no data sets here; `feedrate data make` writes them", soft_wrap=True)
     else:
-        table = plain_table(shell.out)
-        for heading in ("data set", "format", "rows", "files", "size", "digest", "state"):
-            table.add_column(heading, justify="right" if heading in ("rows", "files", "size") else "left")
-        for look in looks:
-            table.add_row(*map(Text, _cells(look)), style="red" if look.broken else "")
-        print_table(shell.out, table)
+        print_grid(shell.out, _COLUMNS, [Row(_cells(look), "red" if look.broken else "") for look in looks])
     return int(any(look.broken for look in looks))
+
+
+_COLUMNS = (
+    *(Column("data set"), Column("format", leaves=2), Column("rows", right=True, leaves=5)),
+    *(Column("files", right=True, leaves=3), Column("size", right=True, leaves=4), Column("digest", leaves=1)),
+    Column("state", wraps=True),
+)
 
 
 def _cells(look: Look) -> tuple[str, ...]:

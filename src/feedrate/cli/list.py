@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import inspect
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
-
-from rich.text import Text
+from collections.abc import Mapping, Sequence
 
 from feedrate.cli.options import add_json, add_plugin
 from feedrate.cli.shell import Shell
 from feedrate.knobs import text
 from feedrate.registry import Registry
-from feedrate.report.console import plain_table, print_table
+from feedrate.report.grid import Column, Row, print_grid
 from feedrate.strategy import Strategy
 from feedrate.workload import Workload
 
@@ -62,19 +60,20 @@ def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, o
     }
 
 
-def _show(shell: Shell, kind: str, strategies: Iterable[Strategy], registry: Registry) -> None:
-    table = plain_table(shell.out)
-    for heading in (f"{kind}s", "state", "from"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("about; its own knobs, the default first")
-    for strategy in strategies:
-        origin = registry.origins.get(f"{kind}/{strategy.name}", "")
-        cells = (strategy.name, _state(strategy), origin, _summary(strategy))
-        table.add_row(*map(Text, cells), style="dim" if strategy.unmet() else "")
-    print_table(shell.out, table)
+def _show(shell: Shell, kind: str, strategies: Sequence[Strategy], registry: Registry) -> None:
+    columns = (
+        *(Column(f"{kind}s"), Column("state"), Column("from", leaves=1)),
+        Column("about; its own knobs, the default first", wraps=True),
+    )
+    print_grid(shell.out, columns, [_row(kind, strategy, registry) for strategy in strategies])
     for hint in dict.fromkeys(need.reason for strategy in strategies for need in strategy.unmet()):
         shell.out.print(f"  missing: {hint}", soft_wrap=True)
     shell.out.print()
+
+
+def _row(kind: str, strategy: Strategy, registry: Registry) -> Row:
+    origin = registry.origins.get(f"{kind}/{strategy.name}", "")
+    return Row((strategy.name, _state(strategy), origin, _summary(strategy)), "dim" if strategy.unmet() else "")
 
 
 def _state(strategy: Strategy) -> str:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feedrate.cli.options import add_json
 from feedrate.cli.places import demand_folder
 from feedrate.cli.shell import Shell
-from feedrate.errors import UsageError
-from feedrate.measurement import read
+from feedrate.errors import DataError, UsageError
+from feedrate.measurement import Failure, Measurement
+from feedrate.rawlines import Unreadable, complaints
 from feedrate.report.document import document
+
+if TYPE_CHECKING:
+    from feedrate.diagnosis import Diagnosis
+    from feedrate.measurement import Outcome
 
 __all__ = ["arguments", "run"]
 
@@ -26,23 +33,34 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: Shell) -> int:
-    """Print the table of what a file of raw results holds."""
+    """Print the table of what a file of raw results holds: 0 done, 1 when some of its lines cannot be read."""
     file = options.file or _newest(options.results)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
-    from feedrate.diagnosis import diagnoses
+    from feedrate.diagnosis import records
 
-    outcomes, why = list(read(file)), list(diagnoses(file))
+    found = list(records(file))
+    left_out = [one for one in found if isinstance(one, Unreadable)]
+    for line in complaints(left_out):
+        shell.err.print(f"feedrate: {line}", soft_wrap=True)
+    if len(left_out) == len(found):
+        raise DataError(f"{file}: holds no results; `feedrate run` writes them")
+    _print(found, file, options, shell)
+    return int(bool(left_out))
+
+
+def _print(found: Sequence[Outcome | Diagnosis | Unreadable], file: Path, options: Namespace, shell: Shell) -> None:
+    outcomes = [one for one in found if isinstance(one, (Measurement, Failure))]
+    why = [one for one in found if not isinstance(one, (Measurement, Failure, Unreadable))]
     if options.json:
         shell.print_json([*(document(outcome) for outcome in outcomes), *(one.as_json() for one in why)])
-        return 0
+        return
     from feedrate.report import picture, table
 
     picture.show(shell.out, why, explain=options.explain)
     if outcomes or not why:
         table.show(shell.out, outcomes, explain=options.explain)
     shell.out.print(f"raw         {file}", style="dim", soft_wrap=True)
-    return 0
 
 
 def _newest(folder: Path) -> Path:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.report.console import plain_table, print_table
+from feedrate.report.console import harmless
 from feedrate.report.figures import number
+from feedrate.report.grid import Column, Row, print_grid
 from feedrate.report.progress import bar
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from feedrate.answers import Answer
 
 __all__ = ["AnswersProgress", "answers_progress", "show"]
+
+_COLUMNS = (
+    Column("case"),
+    Column(""),
+    Column("expected"),
+    Column("found", wraps=True),
+    Column("tries", right=True, leaves=1),
+)
 
 
 class AnswersProgress(Protocol):
@@ -60,7 +69,7 @@ class _Live:
         self._bar, self._task, self._done = drawn, drawn.add_task("", total=None), 0
 
     def begin(self, name: str, left: int) -> None:
-        self._bar.update(self._task, description=name, total=self._done + left)
+        self._bar.update(self._task, description=harmless(name), total=self._done + left)
 
     def end(self, answer: Answer) -> None:
         self._done += 1
@@ -72,19 +81,18 @@ class _Live:
 
 def show(console: Console, answers: Sequence[Answer]) -> None:
     """Print the table, what was said of each wrong one, and how many were right."""
-    table = plain_table(console)
-    for heading in ("case", "", "expected", "found", "tries"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "tries" else "left")
-    for one in answers:
-        texts = (one.name, _verdict(one), one.expected, "the same" if one.right else one.found, str(one.tries or "-"))
-        table.add_row(*map(Text, texts), style={True: "", False: "red", None: "dim"}[one.right])
-    print_table(console, table)
+    print_grid(console, _COLUMNS, [_row(one) for one in answers])
     wrong = [one for one in answers if one.right is False]
     for one in wrong:
         console.print(Text(f"{one.name}: {one.cell}: {one.told}"), soft_wrap=True)
     asked = [one for one in answers if one.right is not None]
     seconds = number(sum(one.seconds for one in asked))
     console.print(f"{len(asked) - len(wrong)} of {len(asked)} right, in {seconds} s", style="bold", soft_wrap=True)
+
+
+def _row(one: Answer) -> Row:
+    texts = (one.name, _verdict(one), one.expected, "the same" if one.right else one.found, str(one.tries or "-"))
+    return Row(texts, {True: "", False: "red", None: "dim"}[one.right])
 
 
 def _verdict(answer: Answer) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT, factor, number
+from feedrate.report.grid import Column, Row, leaving, print_grid
 
 if TYPE_CHECKING:
     from feedrate.diagnosis import Diagnosis
@@ -17,21 +17,24 @@ if TYPE_CHECKING:
 
 __all__ = ["show_besides"]
 
+_COLUMNS = (
+    Column("ms a batch"),
+    *(Column("T_S", right=True), Column("T_S'", right=True, leaves=4)),
+    *(Column("+-", right=True, leaves=1), Column("slower by", right=True)),
+    *(Column("T_L", right=True), Column("T_L'", right=True, leaves=3)),
+    *(Column("+-", right=True, leaves=1), Column("slower by", right=True)),
+    *(Column("T_F", right=True, leaves=2), Column("verdict")),
+)
 _EXPLAINED = (
     "T_S', T_L': the step and the loader, ms a batch, while the other runs beside it and neither waits for the other",
     "-: the loader works only when it is asked, so nothing is beside the step",
+    f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}",
 )
 
 
 def show_besides(console: Console, found: Sequence[Diagnosis], *, explain: bool = False) -> None:
     """Print the contention of several cells, ms a batch."""
-    table = plain_table(console)
-    table.add_column("ms a batch", justify="left")
-    for heading in ("T_S", "T_S'", "+-", "slower by", "T_L", "T_L'", "+-", "slower by", "T_F", "verdict"):
-        table.add_column(heading, justify="left" if heading == "verdict" else "right")
-    for one in found:
-        table.add_row(*map(Text, _row(one)))
-    print_table(console, table)
+    print_grid(console, _COLUMNS, [Row(_row(one)) for one in found])
     for line in _EXPLAINED if explain else ():
         console.print(Text(line, style="dim"), soft_wrap=True)
 

@@ -38,7 +38,7 @@ def _machine(machine: Mapping[str, object]) -> str:
     if limits.get("cores"):
         parts.append(f"limited to {limits['cores']} cores' time")
     memory = limits.get("memory_bytes") or machine.get("memory_bytes")
-    parts.append(gigabytes(float(str(memory))) if memory else "memory unknown")
+    parts.append(gigabytes(memory) if isinstance(memory, (int, float)) and memory else "memory unknown")
     first = gpus[0] if isinstance(gpus, Sequence) and gpus else None
     if isinstance(first, Mapping):
         parts.append(f"{first.get('name')}, driver {first.get('driver')}")

@@ -1,37 +1,59 @@
-"""Where text goes: as wide as it likes and without colour when it is not a terminal."""
+"""Where text goes: as wide as it likes and without colour when it is not a terminal, and never as a command to it."""
 
 from __future__ import annotations
 
-from typing import TextIO
+import io
+from typing import Any, TextIO
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-__all__ = ["console", "plain_table", "print_table"]
+__all__ = ["console", "harmless"]
 
 _UNBOUNDED = 10_000
+_HEAD, _TAIL = 400, 200
+"""Characters that are left of a longer text: it begins with what happened, and ends with the log that has it whole."""
 
 
 def console(file: TextIO) -> Console:
-    """A console on `file` that takes text as it is: no markup, no emoji, no guessed colours."""
-    made = Console(file=file, markup=False, emoji=False, highlight=False)
+    """A console on `file` that takes text as it is: no markup, no emoji, no guessed colours, no control characters."""
+    if isinstance(file, io.TextIOWrapper):
+        # What the encoding of a terminal or a pipe lacks is shown as a number, and is no reason to end.
+        file.reconfigure(errors="backslashreplace")
+    made = _Screen(file=file, markup=False, emoji=False, highlight=False)
     if not made.is_terminal:
         made.width = _UNBOUNDED
     return made
 
 
-def plain_table(target: Console) -> Table:
-    """An empty table: a rule below the headings on a terminal, nothing but aligned columns elsewhere."""
-    box = SIMPLE_HEAD if target.is_terminal else None
-    return Table(box=box, padding=(0, 2 if box is None else 1, 0, 0), pad_edge=False, show_edge=False)
+class _Screen(Console):
+    """Prints lines. Names, reasons and errors of strangers are among them, so each is made harmless on its way."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """As rich does it, but each text is one line."""
+        super().print(*map(_harmless, objects), **how)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which knows that whoever read has seen enough."""
+        raise BrokenPipeError
 
 
-def print_table(target: Console, table: Table) -> None:
-    """Print a table; elsewhere than on a terminal without the blanks that fill its last column."""
-    if target.is_terminal:
-        target.print(table)
-        return
-    with target.capture() as drawn:
-        target.print(table)
-    target.file.write("".join(f"{line.rstrip()}\n" for line in drawn.get().splitlines()))
+def _harmless(printed: object) -> object:
+    if isinstance(printed, str):
+        return harmless(printed)
+    if isinstance(printed, Text):
+        shown = harmless(printed.plain)
+        return printed if shown == printed.plain else Text(shown, style=printed.style)
+    return printed
+
+
+def harmless(text: str) -> str:
+    """One line that no terminal obeys: unprintable characters as escapes such as `\\x1b`, a long one cut in the middle.
+
+    Newlines, overrides of the writing direction and halves of characters are unprintable.
+    """
+    if len(text) > _HEAD + _TAIL:
+        text = f"{text[:_HEAD]} ... [{len(text) - _HEAD - _TAIL:,} characters left out] ... {text[-_TAIL:]}"
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

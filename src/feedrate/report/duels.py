@@ -13,14 +13,26 @@ from feedrate.blocks import METRICS, Duel, Side
 from feedrate.comparison import FIRST_LOOK, Judgement
 from feedrate.measurement import Measurement
 from feedrate.report.caption import caption
-from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT, number
+from feedrate.report.grid import Column, Row, print_grid
 from feedrate.report.notes import notes
-from feedrate.report.row import Row
+from feedrate.report.row import Row as Cell
 
 __all__ = ["document", "interval", "sentence", "show"]
 
 _STYLES = {"FASTER": "bold green", "SLOWER": "bold red", "SAME": "bold", "UNSURE": "yellow", "INVALID": "red"}
+_SIDES = (
+    *(Column(""), Column("cell"), Column("processes", right=True, leaves=1), Column("samples/s", right=True)),
+    *(Column(f"T_{side} ms", right=True, leaves=place) for side, place in (("F", 4), ("L", 3), ("S", 2))),
+)
+_FAMILY = (
+    *(Column("verdict"), Column("A"), Column("B"), Column("A's speed", right=True)),
+    *(
+        Column("pairs", right=True, leaves=2),
+        Column("p", right=True, leaves=3),
+        Column("could see", right=True, leaves=1),
+    ),
+)
 _ABOUT = {"full": "loader and step together", "loader": "the loader alone", "step": "the step alone"}
 
 
@@ -65,29 +77,26 @@ def show(console: Console, duels: Sequence[Duel], judgements: Sequence[Judgement
 
 
 def _show_family(console: Console, duels: Sequence[Duel], judgements: Sequence[Judgement]) -> None:
-    table = plain_table(console)
-    for heading in ("verdict", "A", "B", "A's speed", "pairs", "p", "could see"):
-        table.add_column(heading, justify="left" if heading in ("verdict", "A", "B") else "right", no_wrap=True)
+    rows = []
     for duel, found in zip(duels, judgements, strict=True):
         texts = (
             *(found.word, _key(duel.a), _key(duel.b), interval(found), str(len(found.pairs.ratios))),
             *(number(found.p, 2) if found.word != "INVALID" else ABSENT, _effect(found)),
         )
-        table.add_row(*map(Text, texts), style=_STYLES[found.word])
-    print_table(console, table)
+        rows.append(Row(texts, _STYLES[found.word]))
+    print_grid(console, _FAMILY, rows)
     console.print("p is adjusted for all of them: of those that are FASTER or SLOWER one in twenty may be false")
 
 
 def _show_sides(console: Console, duels: Sequence[Duel]) -> None:
     limits = duels[0].limits
     console.print(f"time a sample of {_ABOUT[limits.metric]}; means of processes, each fresh, in the order CABBA")
-    table = plain_table(console)
-    for heading in ("", "cell", "processes", "samples/s", "T_F ms", "T_L ms", "T_S ms"):
-        table.add_column(heading, justify="left" if heading in ("", "cell") else "right", no_wrap=True)
-    for duel in duels:
-        for label, role, side in (("A", "a", duel.a), ("B", "b", duel.b), ("control", "control", duel.control)):
-            table.add_row(*map(Text, (label, _key(side), *_figures(duel.measured(role)))))
-    print_table(console, table)
+    rows = [
+        Row((label, _key(side), *_figures(duel.measured(role))))
+        for duel in duels
+        for label, role, side in (("A", "a", duel.a), ("B", "b", duel.b), ("control", "control", duel.control))
+    ]
+    print_grid(console, _SIDES, rows)
 
 
 def _figures(measured: Sequence[Measurement]) -> Iterator[str]:
@@ -107,7 +116,7 @@ def _remarks(duel: Duel) -> Iterator[str]:
     """What a reader must know before believing a side's numbers."""
     for label, role, side in (("A", "a", duel.a), ("B", "b", duel.b)):
         measured = tuple(duel.measured(role))
-        yield from (f"{label}: {line}" for line in notes(Row(side.cell, measured, ())) if measured)
+        yield from (f"{label}: {line}" for line in notes(Cell(side.cell, measured, ())) if measured)
 
 
 def _key(side: Side) -> str:

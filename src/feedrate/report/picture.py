@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from feedrate.ladder import RUNGS
 from feedrate.report.besides import show_besides
 from feedrate.report.caption import caption
-from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT, factor, number, share
+from feedrate.report.grid import GAP, Column, Row, leaving, print_grid
 from feedrate.validity import said
 from feedrate.weighing import rung_s
 
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-_WIDTH = 40
-"""Characters of the longest bar."""
+_WIDTH, _NARROW = 40, 10
+"""Characters of the longest bar, and where there is little room."""
 _NOTHING = 0.05
 """Share of the slower side below which the quicker one is hidden in what windows scatter by."""
 _UNEVEN = 0.25
@@ -39,11 +38,21 @@ _WHAT = {
     "R4": "+ reading, from the page cache: the cell itself",
     "R5": "+ reading, from the disk",
 }
+_WATERFALL = (Column(""), Column("ms", right=True), Column("+-", right=True, leaves=2), Column("", leaves=1))
+_RUNGS = (
+    *(Column("rung"), Column("with step ms", right=True), Column("+-", right=True, leaves=2)),
+    *(
+        Column("without ms", right=True, leaves=3),
+        Column("+-", right=True, leaves=1),
+        Column("what is real", wraps=True),
+    ),
+)
 _EXPLAINED = (
     "every rung adds one stage to the one above; what it takes longer is what that stage costs the step",
     "a delay of d put into a stage comes back as d where that stage binds, and as nothing where it is hidden",
     "with n readers a delay in reading or decoding is shared by them: 1/n of it comes back where it binds",
     "c_S: what the loader slows the step by when neither waits for the other; k: what is left to a short queue",
+    f"on a narrow terminal the waterfall loses its bars, then +-; the rungs {leaving(_RUNGS)}",
 )
 
 
@@ -63,9 +72,9 @@ def _show(console: Console, found: Diagnosis, *, explain: bool) -> None:
     console.print(Text(found.verdict.sentence, style="bold"), soft_wrap=True)
     console.print()
     console.print(Text(f"{found.cell}, ms a batch, mean of {_plural(len(found.measured), 'process', 'processes')}"))
-    print_table(console, _waterfall(console, evidence))
+    print_grid(console, _WATERFALL, list(_waterfall(console, evidence)))
     console.print()
-    print_table(console, _rungs(console, found))
+    print_grid(console, _RUNGS, list(_rungs(found)))
     console.print()
     for name, text in _lines(evidence):
         console.print(Text(f"{name:<12}{text}"), soft_wrap=True)
@@ -88,17 +97,15 @@ class _Bar:
     style: str = ""
 
 
-def _waterfall(console: Console, evidence: Evidence) -> Table:
-    table = plain_table(console)
-    for heading in ("", "ms", "+-", ""):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+def _waterfall(console: Console, evidence: Evidence) -> Iterator[Row]:
     bars = list(_bars(evidence))
     longest = max(max(bar.start_s, bar.start_s + bar.taken.mean) for bar in bars)
-    for bar in bars:
-        drawn = _drawn(bar, longest, "█" if console.is_terminal else "#")
-        style = bar.style if console.is_terminal else ""
-        table.add_row(Text(bar.name), Text(_ms(bar.taken.mean)), Text(_half(bar.taken)), Text(drawn, style=style))
-    return table
+    texts = [(bar.name, _ms(bar.taken.mean), _half(bar.taken)) for bar in bars]
+    taken = sum(max(map(len, column)) + GAP for column in zip(*texts, strict=True))
+    width = max(_NARROW, min(_WIDTH, console.width - taken))
+    for bar, known in zip(bars, texts, strict=True):
+        drawn = _drawn(bar, longest, width, "█" if console.is_terminal else "#")
+        yield Row((*known, Text(drawn, style=bar.style if console.is_terminal else "")))
 
 
 def _bars(evidence: Evidence) -> Iterator[_Bar]:
@@ -124,27 +131,23 @@ def _in_order(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
         yield from ((name, part) for name, part in parts.items() if name.partition(" + ")[0] == stage)
 
 
-def _drawn(bar: _Bar, longest: float, mark: str) -> str:
+def _drawn(bar: _Bar, longest: float, width: int, mark: str) -> str:
     start, end = sorted((bar.start_s, bar.start_s + bar.taken.mean))
-    first, last = (round(_WIDTH * max(0.0, at) / longest) for at in (start, end))
+    first, last = (round(width * max(0.0, at) / longest) for at in (start, end))
     return " " * first + mark * max(last - first, 1 if bar.taken.mean > 0 else 0)
 
 
 # --- the rungs
 
 
-def _rungs(console: Console, found: Diagnosis) -> Table:
-    table = plain_table(console)
-    for heading in ("rung", "with step ms", "+-", "without ms", "+-", "what is real"):
-        table.add_column(heading, justify="right" if heading in ("with step ms", "+-", "without ms") else "left")
+def _rungs(found: Diagnosis) -> Iterator[Row]:
     for name in RUNGS:
         full, alone = (rung_s(found.replicates, name, alone=alone) for alone in (False, True))
         absent = next((ladder.rungs[name].absent for ladder in found.ladders if name in ladder.rungs), "")
         if full is None and name == "R5" and not absent:
             continue
         what = _WHAT[name] if full is not None else f"not measured: {absent}"
-        table.add_row(*map(Text, (name, *_figures(full), *_figures(alone), what)), style="" if full else "dim")
-    return table
+        yield Row((name, *_figures(full), *_figures(alone), what), "" if full else "dim")
 
 
 def _figures(taken: Estimate | None) -> tuple[str, str]:

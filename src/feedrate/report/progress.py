@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.report.console import harmless
 from feedrate.report.figures import number
 
 __all__ = ["Progress", "bar", "rows_written", "run_progress"]
@@ -66,7 +67,7 @@ class _Live:
         self._bar, self._task, self._done = bar, bar.add_task("", total=None), 0
 
     def begin(self, cell: str, left: int) -> None:
-        self._bar.update(self._task, description=cell, total=self._done + left)
+        self._bar.update(self._task, description=harmless(cell), total=self._done + left)
         if not self._done:
             # The estimate needs a moment to count from, or it would stay blank until the second cell is done.
             self._bar.advance(self._task, 0)
@@ -95,7 +96,7 @@ def bar(console: Console) -> bars.Progress:
     # A cell takes tens of seconds: the estimate looks back over all of them, and drawing is no load on the machine.
     return Progress(
         *columns,
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         console=console,
         speed_estimate_period=1e6,
         refresh_per_second=1,
@@ -122,7 +123,12 @@ def rows_written(console: Console, label: str, total: int, *, quiet: bool) -> It
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("writing {task.description}"), BarColumn(24), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("writing {task.description}", markup=False),
+        BarColumn(24),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(f"{label}: {total:,} rows", total=total)
+        task = progress.add_task(harmless(f"{label}: {total:,} rows"), total=total)
         yield lambda rows: progress.advance(task, rows)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from feedrate.blocks import Duel, Ran
 from feedrate.comparison import Judgement
+from feedrate.report.console import harmless
 from feedrate.report.duels import interval
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class _Live(_Silent):
     def ran(self, duel: Duel, ran: Ran, still: Sequence[Duel]) -> None:
         several = f", {len(still)} comparisons open" if len(still) > 1 else ""
         said = f"{len(duel.ran)} processes, the last one {ran.role}: {ran.outcome.cell}{several}"
-        self._status.update(Text(f"{self._known}{said}"))
+        self._status.update(Text(harmless(f"{self._known}{said}")))
 
     def end(self, duels: Sequence[Duel], judgements: Sequence[Judgement]) -> None:
         self._known = f"{_so_far(duels, judgements)}; "

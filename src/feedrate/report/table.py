@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Literal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from feedrate.measurement import Outcome
 from feedrate.report.caption import caption
-from feedrate.report.console import plain_table, print_table
 from feedrate.report.figures import ABSENT, factor, megabytes, number, share
+from feedrate.report.grid import Column, leaving, print_grid
+from feedrate.report.grid import Row as Line
 from feedrate.report.notes import notes
 from feedrate.report.row import Row, rows
 
@@ -36,6 +35,18 @@ COLUMNS = {
     "notes": "numbers of the remarks below the table",
 }
 """What each column says, by its heading."""
+_LEFT = ("step", "loader", "", "notes")
+_LEAVING = ("first s", "host MB", "GPU MB", "T_L ms", "T_S ms", "T_F ms", "step up to", "loader up to", "+-")
+"""Columns that are left out where there is no room for all, the first one first."""
+_COLUMNS = tuple(
+    Column(
+        heading,
+        right=heading not in _LEFT,
+        wraps=heading == "notes",
+        leaves=_LEAVING.index(heading) + 1 if heading in _LEAVING else 0,
+    )
+    for heading in COLUMNS
+)
 
 
 def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False) -> None:
@@ -49,7 +60,8 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
         _show_group(console, f"{workload}, {size}, {device}", list(members))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    legend = (f"{heading or '* ~':>12}  {text}" for heading, text in COLUMNS.items())
+    legend = [f"{heading or '* ~':>12}  {text}" for heading, text in COLUMNS.items()]
+    legend.append(f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}")
     for line in legend if explain else ("`feedrate show --explain` says what each column is",):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
@@ -58,7 +70,9 @@ def _show_group(console: Console, title: str, members: list[Row]) -> None:
     ordered = list(_ranked(members))
     remarks = list(dict.fromkeys(remark for row in ordered for remark in notes(row)))
     console.print(Text(title, style="bold"))
-    print_table(console, _table(console, ordered, remarks))
+    on_device = any(row.mean(lambda one: one.device_peak_bytes) for row in ordered)
+    columns = [column for column in _COLUMNS if column.heading != "GPU MB" or on_device]
+    print_grid(console, columns, [_line(row, loader, columns, ordered, remarks) for row, loader in _listed(ordered)])
     for index, remark in enumerate(remarks, 1):
         console.print(Text(f"{index:>3}  {remark}"), soft_wrap=True)
     console.print()
@@ -87,27 +101,10 @@ def _rate(row: Row) -> float:
     return row.samples_per_s.mean if row.samples_per_s else 0.0
 
 
-def _table(console: Console, ordered: list[Row], remarks: list[str]) -> Table:
-    table = plain_table(console)
-    on_device = any(row.mean(lambda one: one.device_peak_bytes) for row in ordered)
-    left = ("step", "loader", "", "notes")
-    shown = [heading for heading in COLUMNS if heading != "GPU MB" or on_device]
-    for heading in shown:
-        # On a terminal the unit goes below, for headings are wider than what stands under them.
-        text = _below(heading) if console.is_terminal else heading
-        justify: Literal["left", "right"] = "left" if heading in left else "right"
-        table.add_column(text, justify=justify, no_wrap=heading not in ("loader", "notes"), overflow="fold")
-    for row, loader in _listed(ordered):
-        mark = _mark(row, [other for other in ordered if other.step == row.step])
-        texts = _texts(row, mark, remarks) | {"loader": loader}
-        # As Text, or rich would take the brackets of `workers[count=2]` for markup.
-        table.add_row(*(Text(texts[heading]) for heading in shown), style=_style(row, mark))
-    return table
-
-
-def _below(heading: str) -> str:
-    first, blank, rest = heading.partition(" ")
-    return f"{first}\n{rest}" if blank else heading
+def _line(row: Row, loader: str, columns: Iterable[Column], ordered: list[Row], remarks: list[str]) -> Line:
+    mark = _mark(row, [other for other in ordered if other.step == row.step])
+    texts = _texts(row, mark, remarks) | {"loader": loader}
+    return Line([texts[column.heading] for column in columns], _style(row, mark))
 
 
 def _mark(row: Row, rivals: list[Row]) -> str:
