@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import asv
 import pytest
 from asv_project import Project
 
@@ -20,6 +19,7 @@ from feedrate.asv.texts import SINKS, shown_as_text
 from feedrate.asv.vendored import FILES, fetched
 from feedrate.errors import DataError, UnavailableError
 
+asv = pytest.importorskip("asv", reason="the site is asv's, which is not installed; `pip install feedrate[asv]`")
 pytestmark = pytest.mark.timeout(180)
 
 WATCHED = ("--bench", "track_time_per_sample")

@@ -23,14 +23,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evidence", "ladder", "phrases", "thresholds", "levelling", "weighing", "verdict", "comparison", "since"),
     # What lies on disk, what is asked for, what comes.
     (
-        *("field", "draws", "manifest", "ownership", "workspace"),
+        *("field", "draws", "manifest", "ownership", "scratch"),
         *("dataset", "writing", "parent", "formats", "plan", "batch"),
     ),
     # The three families, and the way to the device.
     (
         *("loader", "step", "workload", "transfer", "buffers", "processes", "served"),
         *("stopwatch", "memory", "surroundings", "stock", "switch"),
-        *("scratch", "log", "guard", "_guard"),
+        *("log", "guard", "_guard"),
     ),
     # Who offers what, and what they promise.
     ("hookspecs", "names", "registry", "cell", "contract"),
@@ -40,19 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("device", "effort", "feed", "health", "marks", "loop", "meter"),
         *("prepared", "following", "beside", "cold", "trace", "inside", "visits", "probe"),
-        *(
-            "scratch",
-            "log",
-            "guard",
-            "_guard",
-            "nursery",
-            "isolation",
-            "_child",
-            "_nursery",
-            "schedule",
-            "diagnosis",
-            "answers",
-        ),
+        *("nursery", "isolation", "_child", "_nursery", "schedule", "diagnosis", "answers"),
     ),
     ("blocks",),
     # Tables, pages, history.

@@ -97,6 +97,39 @@ def test_what_a_user_named_like_ours_is_never_removed(tmp_path: Path) -> None:
     assert (tmp_path / "feedrate-file").exists()
 
 
+def test_a_link_to_what_a_killed_process_left_is_not_followed(tmp_path: Path, maker: subprocess.Popen[str]) -> None:
+    _, name = told(maker)
+    killed(maker)
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "feedrate-link").symlink_to(tmp_path / name)
+    sweep(here)
+    assert (tmp_path / name / "torn.bin").exists()
+
+
+def test_folders_beside_a_data_set_go_by_its_name(tmp_path: Path) -> None:
+    with Scratch.made(tmp_path, "x[1].partial-") as scratch:
+        assert scratch.folder.name.startswith("x[1].partial-")
+    for name in ("x[1].partial-notes", "x[1].partial-999999999"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.txt").write_text("years of work")
+    before = sorted(tmp_path.rglob("*"))
+    sweep(tmp_path, prefix="x[1].partial-")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_whose_maker_was_killed_before_it_was_marked_goes_if_nothing_is_in_it(tmp_path: Path) -> None:
+    empty, drafted, full = (tmp_path / f"feedrate-{letter * 8}-4194305" for letter in "abc")
+    for folder in (empty, drafted, full):
+        folder.mkdir()
+    (drafted / ".feedrate-owner.draft").touch()
+    (full / "thesis.txt").write_text("years of work")
+    alive = tmp_path / f"feedrate-dddddddd-{os.getpid()}"
+    alive.mkdir()
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [full, alive]
+
+
 def test_a_folder_is_gone_when_it_is_left(tmp_path: Path) -> None:
     with Scratch.made(tmp_path) as scratch:
         (scratch.folder / "deep/er").mkdir(parents=True)

@@ -236,6 +236,19 @@ def test_without_a_near_match_everything_is_listed() -> None:
     assert near("zzz", []) == "there are: none"
 
 
+def test_a_need_that_fails_to_say_whether_it_is_met_is_not_met_and_says_why() -> None:
+    def broken() -> bool:
+        raise OSError("the library has no\nsymbol")
+
+    class Odd(Strategy):
+        name = "odd"
+        needs = (Need("a camera", broken, "plug it in"),)
+
+    assert [need.reason for need in Odd.unmet()] == [
+        "needs a camera: whether it is here cannot be told (OSError: the library has no symbol); plug it in"
+    ]
+
+
 def test_an_unmet_need_says_how_to_meet_it() -> None:
     @dataclass(frozen=True)
     class Far(Strategy):

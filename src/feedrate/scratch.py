@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +22,7 @@ PREFIX = "feedrate-"
 _MARK = ".feedrate-owner"
 """File that says whose a folder is. Its maker holds a lock on it, which the kernel lets go of when the maker ends, in
 whatever way: a pid would be another process's one day, and means nothing in another container."""
+_DRAFT = f"{_MARK}.draft"
 _PIDS = ".feedrate-pids"
 """File of the processes that worked for its owner."""
 _LONGEST = 50
@@ -40,15 +43,17 @@ class Scratch:
     _lock: int
 
     @classmethod
-    def made(cls, parent: Path | None = None) -> Self:
-        """A new one below `parent`, else below `short_folder()`.
+    def made(cls, parent: Path | None = None, prefix: str = PREFIX) -> Self:
+        """A new one below `parent`, else below `short_folder()`, whose name begins with `prefix`.
 
         Raises:
             OSError: there is no room for it, or no right to make it.
         """
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent or short_folder()))
+        # The pid comes last, since older versions look there for the process before they take a folder for abandoned.
+        parent = parent or short_folder()
+        folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=f"-{os.getpid()}", dir=parent))
         # Locked before it has the name that a sweeper looks for.
-        draft = folder / f"{_MARK}.draft"
+        draft = folder / _DRAFT
         lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with suppress(OSError):
             # Where a file system knows no locks, the folder gets no mark, and nobody will ever sweep it.
@@ -82,28 +87,47 @@ class Scratch:
         self.remove()
 
 
-def sweep(*parents: Path) -> None:
+def sweep(*parents: Path, prefix: str = PREFIX) -> None:
     """Remove the folders in `parents`, else in all places where we make some, whose makers have ended.
 
-    Only this user's, and only those that are marked.
+    Only this user's, only those whose names begin with `prefix`, and only those that are marked.
     """
     for parent in parents or (short_folder(), SHARED_MEMORY):
         with suppress(OSError):
-            for folder in parent.glob(f"{PREFIX}*"):
+            for folder in parent.glob(f"{glob.escape(prefix)}*"):
                 with suppress(OSError):
                     _sweep(folder)
 
 
 def _sweep(folder: Path) -> None:
-    found = folder.lstat()
-    if folder.is_symlink() or found.st_uid != os.geteuid():
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.geteuid():
         return
-    lock = os.open(folder / _MARK, os.O_RDWR | os.O_NOFOLLOW)
+    if (folder / _MARK).exists():
+        with _locked(folder / _MARK):
+            _remove(folder)
+    elif _maker_has_ended(folder.name):
+        # Killed before it was marked: there is nothing in it yet, or it stays.
+        with suppress(FileNotFoundError), _locked(folder / _DRAFT):
+            (folder / _DRAFT).unlink()
+        folder.rmdir()
+
+
+@contextmanager
+def _locked(mark: Path) -> Iterator[None]:
+    """Hold the lock of a maker that has ended; an OSError where it lives."""
+    lock = os.open(mark, os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove(folder)
+        yield
     finally:
         os.close(lock)
+
+
+def _maker_has_ended(name: str) -> bool:
+    """Whether a folder has a name that we give, and no process has the pid in it."""
+    given = re.fullmatch(r".*[a-z0-9_]{8}-(\d+)", name)
+    return given is not None and not Path(f"/proc/{given[1]}").exists()
 
 
 def _remove(folder: Path) -> None:

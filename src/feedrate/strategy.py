@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from feedrate.errors import UsageError
+from feedrate.errors import UsageError, one_line
 from feedrate.knobs import Knob, Value, kinds, knob, near, text
 
 if TYPE_CHECKING:
@@ -62,6 +62,15 @@ def _importable(module: str) -> bool:
         return False
 
 
+def _lacking(need: Need) -> Need | None:
+    """The need, if it is not met; one that fails to say so is not met, and says why."""
+    try:
+        return None if need.met() else need
+    # A stranger's check may raise anything.
+    except Exception as error:
+        return dataclasses.replace(need, hint=f"whether it is here cannot be told ({one_line(error)}); {need.hint}")
+
+
 class _Checked(ABCMeta):
     """Makes strategies whose knobs hold what they may, whoever asks: a command line, a sweep or a program."""
 
@@ -101,7 +110,7 @@ class Strategy(metaclass=_Checked):
     @classmethod
     def unmet(cls) -> tuple[Need, ...]:
         """Needs that this machine does not meet."""
-        return tuple(need for need in cls.needs if not need.met())
+        return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))
 
     def turned(self: S, knobs: Mapping[str, str]) -> S:
         """A copy with knobs set from text, as in `workers[count=2]`.

@@ -17,7 +17,7 @@ from feedrate.errors import DataError
 from feedrate.manifest import MANIFEST, Manifest, Shard
 from feedrate.ownership import demand_ours, demand_replaceable, remove
 from feedrate.parent import end_with_parent
-from feedrate.workspace import clear_abandoned, workspace
+from feedrate.scratch import Scratch, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -39,7 +39,8 @@ def write_folder(folder: Path, recipe: Recipe, progress: Callable[[int], None]) 
         demand_replaceable(folder)
         folder.parent.mkdir(parents=True, exist_ok=True)
         clear_leftovers(folder)
-        with workspace(folder.parent, _beside(folder)) as work:
+        with Scratch.made(folder.parent, _beside(folder)) as scratch:
+            work = scratch.folder
             _demand_room(folder, recipe, work)
             new = work / "new"
             new.mkdir()
@@ -54,7 +55,7 @@ def write_folder(folder: Path, recipe: Recipe, progress: Callable[[int], None]) 
 
 def clear_leftovers(folder: Path) -> None:
     """Remove what killed writers of this data set left beside it."""
-    clear_abandoned(folder.parent, _beside(folder))
+    sweep(folder.parent, prefix=_beside(folder))
 
 
 def _beside(folder: Path) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from feedrate.contract.trial import Trial, within
 from feedrate.errors import ContractError, DataError
 from feedrate.loader import Loader
 from feedrate.plan import Plan
+from feedrate.scratch import Scratch
 
 __all__ = ["names_a_corrupt_file", "names_a_missing_file", "names_a_truncated_file"]
 
@@ -84,8 +84,8 @@ def _harmed(plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
     blocks = list(plan.epoch_blocks(0))
     block = blocks[len(blocks) // 2]
     shard, _, _ = next(iter(plan.data.locate(block.start, block.stop)))
-    with TemporaryDirectory(prefix="feedrate-contract-") as folder:
-        copy = replace(plan.data, folder=Path(folder))
+    with Scratch.made() as scratch:
+        copy = replace(plan.data, folder=scratch.folder)
         for index, held in enumerate(plan.data.shards):
             # Links will do for the others: nobody writes to them.
             if index != shard:
