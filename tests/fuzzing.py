@@ -10,13 +10,13 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple, TypeVar
 
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 
 from feedrate.cli import main
 from feedrate.errors import FeedrateError
 
-__all__ = ["CASES", "SEED", "Answer", "answer", "bytes_of", "fuzzed", "junk", "spoiled", "spoilt_text", "tried"]
+__all__ = ["CASES", "SEED", "Answer", "answer", "bytes_of", "fuzzed", "spoiled", "spoilt_text", "tried"]
 
 CASES = int(os.environ.get("FUZZ_CASES", "200"))
 """Of each kind. `make torture` asks for 10,000."""
@@ -26,6 +26,13 @@ _EDGES: tuple[Any, ...] = (
     *("", "..", "../../x", "/etc/passwd", "a/b", "\0", "\n", "\x1b[2J", "\ud800", "x" * 5_000, "[red]", "nan", "auto"),
     *(-1, 0, 1, 2**31, 2**63 - 1, 2**63, 10**400, -(10**400), True, None, 1e308, float("inf"), float("nan"), [], {}),
 )
+_PLAIN = st.sampled_from(_EDGES) | st.integers() | st.floats() | st.text(max_size=12)
+_KEY = st.text(max_size=8)
+# Made once: hypothesis takes longer to make a strategy than to draw from it.
+_JUNK = _PLAIN | st.lists(_PLAIN, max_size=3) | st.dictionaries(_KEY, _PLAIN, max_size=2)
+_PUT = st.text(max_size=6) | st.sampled_from([str(edge) for edge in _EDGES])
+_CHANGES = st.sampled_from(("below", "below", "below", "drop", "double", "rename"))
+_UP_TO_3, _ONE_TO_3, _UP_TO_4, _UP_TO_12 = st.integers(0, 3), st.integers(1, 3), st.integers(0, 4), st.integers(0, 12)
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -43,6 +50,7 @@ def fuzzed(share: float = 1.0) -> Callable[[F], F]:
             suppress_health_check=checks,
             print_blob=True,
             report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink),
         )
         seeded: F = seed(int(SEED))(test) if SEED else test
         return how(seeded)
@@ -50,49 +58,39 @@ def fuzzed(share: float = 1.0) -> Callable[[F], F]:
     return decorate
 
 
-def junk() -> st.SearchStrategy[Any]:
-    """Anything that JSON can say, and some that it cannot."""
-    plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(_EDGES)
-    return st.recursive(
-        plain,
-        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-        max_leaves=6,
-    )
-
-
 @st.composite
 def spoiled(draw: st.DrawFn, document: object) -> str:
     """The document as text after one to three of its parts were replaced, dropped, doubled or renamed."""
     spoilt = copy.deepcopy(document)
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(_ONE_TO_3)):
         spoilt = _changed(draw, spoilt)
     text = json.dumps(spoilt)
-    return draw(spoilt_text(text)) if draw(st.integers(0, 4)) == 0 else text
+    return draw(spoilt_text(text)) if draw(_UP_TO_4) == 0 else text
 
 
 @st.composite
 def spoilt_text(draw: st.DrawFn, text: str) -> str:
     """The text with a stretch of it cut out, and something else put there."""
     start = draw(st.integers(0, len(text)))
-    stop = min(len(text), start + draw(st.integers(0, 12)))
-    put = draw(st.text(max_size=6) | st.sampled_from([str(edge) for edge in _EDGES]))
+    stop = min(len(text), start + draw(_UP_TO_12))
+    put = draw(_PUT)
     return text[:start] + put + text[stop:]
 
 
 def _changed(draw: st.DrawFn, node: Any) -> Any:
     """The node with a change somewhere below it, or something in its place."""
-    if not isinstance(node, dict | list) or not node or draw(st.integers(0, 3)) == 0:
-        return draw(junk())
+    if not isinstance(node, dict | list) or not node or draw(_UP_TO_3) == 0:
+        return draw(_JUNK)
     key = draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
-    what = draw(st.sampled_from(("below", "below", "below", "drop", "double", "rename")))
-    if what == "below":
+    change = draw(_CHANGES)
+    if change == "below":
         node[key] = _changed(draw, node[key])
-    elif what == "drop":
+    elif change == "drop":
         del node[key]
     elif isinstance(node, list):
         node.insert(key, copy.deepcopy(node[key]))
     else:
-        node[draw(st.text(max_size=8))] = node[key] if what == "double" else node.pop(key)
+        node[draw(_KEY)] = node[key] if change == "double" else node.pop(key)
     return node
 
 

@@ -66,7 +66,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-raw_lines = st.lists(st.sampled_from(LINES).flatmap(spoiled) | st.sampled_from(LINES).map(json.dumps), max_size=4)
+raw_lines = st.lists(st.sampled_from(LINES).flatmap(spoiled) | st.sampled_from(LINES).map(json.dumps), max_size=3)
 
 
 @fuzzed()
