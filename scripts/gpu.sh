@@ -2,18 +2,18 @@
 # On any machine with CUDA, offline, within LIMIT_S: what only a GPU shows, the part worth most first. Each part has a
 # limit of its own, so that one that hangs costs only itself; everything lands in one folder of at most 8 files.
 #   scripts/gpu.sh [FOLDER [PART...]]      (default: out/gpu, all parts)
-#   parts: tests grid why calibrate threads
+#   parts: tests grid calibrate why threads
 # PYTHON   an interpreter that holds torch with CUDA (default: python3)
 # WHEELS   folder of carried wheels, made with `make wheels` (default: wheels)
 # LIMIT_S  seconds for all of it (default: 540)
 # SIZE     of the grid's data sets: tiny, small, full (default: full)   SECONDS_EACH  aim of each time (default: 0.3)
-# STEPS    of the grid, in this order (default: bf16 none fp32 compiled tf32 fp16)
+# GRID_LIMIT_S  seconds for the grid (default: 260)   STEPS    of the grid, in this order (default: bf16 none fp32 compiled tf32 fp16)
 # REHEARSE=1  the same on a CPU, at size tiny: to see that it runs before a GPU is at hand
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-${OUT:-out}/gpu}
 [ $# -eq 0 ] || shift
-parts=${*:-tests grid why calibrate threads}
+parts=${*:-tests grid calibrate why threads}
 python=${PYTHON:-python3}
 wheels=${WHEELS:-wheels}
 device=cuda size=${SIZE:-full}
@@ -31,7 +31,7 @@ within() {
     local limit=$1 rest begin=$SECONDS ended
     rest=$(left)
     shift
-    if [ "$rest" -lt 5 ]; then
+    if [ "$limit" -lt 5 ] || [ "$rest" -lt 5 ]; then
         echo "gpu: no time left for: $*"
         return 124
     fi
@@ -91,7 +91,10 @@ case " $parts " in
 esac
 
 part_tests() {
-    within 120 "$python" -m pytest -m gpu -rs --durations=10 -p no:cacheprovider tests >"$out/tests.txt" 2>&1
+    local together=
+    # They time nothing, so they may share the machine.
+    ! "$python" -c 'import xdist' 2>/dev/null || together="-n 4"
+    within 120 "$python" -m pytest -m gpu $together -rs --durations=10 -p no:cacheprovider tests >"$out/tests.txt" 2>&1
     for package in plugins/*/python/*/; do
         if "$python" -c "import $(basename "$package")" 2>/dev/null; then
             within 40 "$python" -m pytest -m gpu -rs -p no:cacheprovider "${package%/python/*}/tests_py" >>"$out/tests.txt" 2>&1
@@ -101,10 +104,10 @@ part_tests() {
 }
 
 part_grid() {
-    local step
+    local step begin=$SECONDS
     wait $making
     for step in ${STEPS:-bf16 none fp32 compiled tf32 fp16}; do
-        within "${GRID_LIMIT_S:-300}" "$python" -m feedrate run $workloads --step "$step" --device $device --size "$size" \
+        within $((${GRID_LIMIT_S:-260} - SECONDS + begin)) "$python" -m feedrate run $workloads --step "$step" --device $device --size "$size" \
             --seconds "${SECONDS_EACH:-0.3}" --results "$packages/raw" --logs "$packages/logs" --quiet >>"$out/log.txt" 2>&1
     done
     cat "$packages"/raw/*.jsonl >"$out/results.jsonl"

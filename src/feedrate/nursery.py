@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -47,7 +46,8 @@ class Nursery:
     """
 
     folder: Path
-    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _started: list[int] = field(default_factory=list)
+    """Processes of nurseries that this one started, not reaped yet."""
 
     @classmethod
     @contextmanager
@@ -137,30 +137,33 @@ class Nursery:
     def _start(self, door_path: str, environment: Mapping[str, str], threads: int) -> None:
         """Start one, with a door that is open already: who comes while it imports torch waits for it."""
         Path(door_path).unlink(missing_ok=True)
-        for process in self._started:
-            process.poll()
+        self._started[:] = [pid for pid in self._started if not _reaped(pid, os.WNOHANG)]
         with socket.socket(socket.AF_UNIX) as door, self._path(threads, "log").open("ab") as log:
             door.bind(door_path)
             door.listen(_WAITING)
             owner = (self.folder / _OWNER).read_text()
-            # A session of its own: Ctrl-C is for whoever asked for the measurement.
-            process = subprocess.Popen(
+            door.set_inheritable(True)
+            pid = os.posix_spawn(
+                sys.executable,
                 [sys.executable, "-m", "feedrate._nursery", door_path, owner, str(door.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=dict(environment),
-                start_new_session=True,
-                pass_fds=[door.fileno()],
+                environment,
+                file_actions=[
+                    (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+                ],
+                # A session of its own: Ctrl-C is for whoever asked for the measurement.
+                setsid=True,
             )
-        self._started.append(process)
-        self._path(threads, "pid").write_text(str(process.pid))
+        self._started.append(pid)
+        self._path(threads, "pid").write_text(str(pid))
 
     def _end(self) -> None:
         """End all nurseries of this folder; programs with which it is shared may have started some."""
-        for process in self._started:
-            process.kill()
-            process.wait()
+        for pid in self._started:
+            # Not reaped yet, so the pid is still its own.
+            os.kill(pid, signal.SIGKILL)
+            _reaped(pid)
         for file in self.folder.glob("*.pid"):
             with suppress(OSError, ValueError):
                 self._kill(int(file.read_text()))
@@ -182,6 +185,11 @@ class Nursery:
 
     def _path(self, threads: int, kind: str) -> Path:
         return self.folder / f"{_code()}-{threads}.{kind}"
+
+
+def _reaped(pid: int, options: int = 0) -> bool:
+    """Whether a process that we started has ended; with no options, wait until it has."""
+    return os.waitpid(pid, options)[0] == pid
 
 
 def _code() -> str:

@@ -85,7 +85,7 @@ def fetched(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as draft:
-            _pack(npm, Path(draft))
+            _pack(npm, Path(draft).resolve())
             for archive in Path(draft).glob("*.tgz"):
                 archive.replace(folder / archive.name)
     except OSError as error:

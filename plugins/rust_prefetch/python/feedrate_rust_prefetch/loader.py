@@ -37,7 +37,7 @@ class RustPrefetch(Loader):
     """Threads; 0: as many as suit the machine."""
     depth: int = knob(4, 2, 8, low=1, high=1_024)
     """Batches that are made before they are asked for."""
-    blocks_ahead: int = knob(2, 1, 4, low=1, high=1_024)
+    blocks_ahead: int = knob(2, 1, 4, low=0, high=1_024)
     """Blocks that are decoded before batches are cut from them."""
 
     def stream(self, plan: Plan) -> Stream:
