@@ -47,7 +47,7 @@ types: $(PLUGINS)
 pytest: $(PLUGINS)
 	@$(BIN)/python -m pytest
 
-torture: $(PLUGINS) ## Kill runs at random moments and feed damaged files to everything that reads (10 minutes; SEED= KILLS= ONLY= CASES= FILES=)
+torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read (10 minutes; CONTRIBUTING.md)
 	@BIN=$(BIN) bash scripts/torture.sh
 
 rust: export CARGO_TARGET_DIR := $(CURDIR)/.asv/env/cargo

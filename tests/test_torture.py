@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -69,10 +70,14 @@ def test_half_a_data_set_is_told(sums_data: DataSet, tmp_path: Path) -> None:
 def test_whatever_a_run_leaves_is_told_and_removed(tmp_path: Path) -> None:
     with Lane.opened(tmp_path / "0", Shim.built(tmp_path)) as lane:
         lane.data.mkdir()
-        places = (lane.temporary / "feedrate-x", lane.data / "sums-tiny.partial-7-x", lane.work / ".out.json.draft")
+        shared = Path("/dev/shm", f"torture-{os.getpid()}")
+        script = f"import time, _posixshmem as shm; shm.shm_open('/{shared.name}', 66, 384); time.sleep(60)"
+        sleeper = subprocess.Popen([sys.executable, "-c", script], env=lane.variables(None))
+        while not shared.exists():
+            assert sleeper.poll() is None
+        places = lane.temporary / "feedrate-x", shared, lane.data / "sums-tiny.partial-7-x", lane.work / ".out.json.x"
         for place in places:
             place.touch()
-        sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], env=lane.variables(None))
         told = list(replace(lane, patience_s=0.5).cleared())
         assert sleeper.wait() == -9
         assert f"process {sleeper.pid}: " in told[0]

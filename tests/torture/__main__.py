@@ -65,9 +65,10 @@ def _complaint(result: Result) -> str:
 
 def _figures(results: list[Result], wall_s: float) -> str:
     hits = [result for result in results if result.hit]
-    roles = Counter(result.attack.role or result.attack.fault.call for result in hits if result.attack.kills)  # type: ignore[union-attr]
+    targets = Counter(result.attack.target for result in hits if result.attack.kills)
+    each = ", ".join(f"{target} {count}" for target, count in targets.most_common())
     lines = {
-        "kills": f"{sum(roles.values())} ({', '.join(f'{role} {count}' for role, count in roles.most_common())})",
+        "kills": f"{sum(targets.values())} ({each})",
         "failed": f"{sum(not result.attack.kills for result in hits)} system calls",
         "missed": f"{len(results) - len(hits)} moments that came after the end of the run",
         "lost": f"{sum(len(result.lost) for result in results)} measurements",

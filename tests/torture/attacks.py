@@ -95,6 +95,11 @@ class Attack:
         """A process is killed; else a call fails."""
         return self.fault is None or self.fault.kills
 
+    @property
+    def target(self) -> str:
+        """The role, or the call."""
+        return self.fault.call if self.fault else self.role
+
     @classmethod
     def drawn(cls, seed: int, number: int, *, bench_every: int = 0) -> Attack:
         """Attack `number` of a seed; each `bench_every`-th is on asv (0: none)."""

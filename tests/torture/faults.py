@@ -50,10 +50,9 @@ class Shim:
         return Shim(self.library, folder)
 
     def variables(self, fault: Fault | None) -> dict[str, str]:
-        """The environment of a run in which that happens; what an earlier run noted is forgotten."""
+        """The environment of a run in which that happens."""
         self._counter.write_bytes(bytes(8))
-        for file in (self._calls, self._shared):
-            file.unlink(missing_ok=True)
+        self._calls.unlink(missing_ok=True)
         quiet = {"LD_PRELOAD": str(self.library), "SHM_LOG": str(self._shared)}
         return quiet | (self._failing(fault) if fault else {})
 
@@ -78,9 +77,14 @@ class Shim:
         return self._calls.read_text().strip() if self._calls.exists() else ""
 
     @property
+    def happened_at(self) -> float:
+        """When that was, in seconds since the epoch."""
+        return self._calls.stat().st_mtime
+
     def shared(self) -> list[Path]:
-        """What the last run created in /dev/shm and is there still."""
+        """What runs created in /dev/shm since this was last asked, and is there still."""
         names = self._shared.read_text().splitlines() if self._shared.exists() else []
+        self._shared.unlink(missing_ok=True)
         return [path for name in dict.fromkeys(names) if (path := Path("/dev/shm", name)).exists()]
 
     @property

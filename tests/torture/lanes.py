@@ -117,6 +117,6 @@ class Lane:
                 yield f"process {pid}: {Path(f'/proc/{pid}/cmdline').read_bytes()!r}"
                 os.kill(pid, signal.SIGKILL)
         drafts = (path for folder in (self.work, self.raw, self.data) for path in folder.glob(".*.*"))
-        for path in (*self.temporary.iterdir(), *self.shim.shared, *self.data.glob("*.*-*"), *drafts):
+        for path in (*self.temporary.iterdir(), *self.shim.shared(), *self.data.glob("*.*-*"), *drafts):
             yield str(path)
             shutil.rmtree(path) if path.is_dir() else path.unlink()

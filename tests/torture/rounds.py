@@ -29,7 +29,7 @@ class Result:
     hit: bool
     """False: the run ended before the moment came."""
     moment_s: float
-    """When it came, from the start of the run; of a call: when the run ended."""
+    """When it came, from the start of the run."""
     victim: str
     """What was hit: a process, or a call as `pid call path`."""
     status: int | None
@@ -76,13 +76,14 @@ def attacked(attack: Attack, lane: Lane) -> Result:
 
 def _run(attack: Attack, look: _Look) -> tuple[str, float, int | None]:
     """Run it, with what happens in it: the victim, the moment, the exit status."""
-    lane, start = look.lane, time.monotonic()
+    lane, start = look.lane, time.time()
     before = kept(lane.raw)
     process = lane.started(attack)
     victim = _struck(attack, lane, process) if attack.role else ""
-    moment_s = time.monotonic() - start
+    moment = time.time()
     status = _status(process)
-    victim = victim or lane.shim.happened
+    if not victim and (victim := lane.shim.happened):
+        moment = lane.shim.happened_at
     after = kept(lane.raw)
     if attack.command != "why":
         # It keeps one line, when it has come to a verdict.
@@ -92,7 +93,7 @@ def _run(attack: Attack, look: _Look) -> tuple[str, float, int | None]:
     expected, count = COMMANDS[attack.command].cells, cells(before, after)
     if expected and status in (0, 1) and count != expected:
         look.faults.append(f"status {status} and outcomes of {count} cells instead of {expected}")
-    return victim, moment_s, status
+    return victim, moment - start, status
 
 
 def _struck(attack: Attack, lane: Lane, process: subprocess.Popen[str]) -> str:
