@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -24,14 +25,15 @@ def carried_out(attacks: Iterable[Attack], kills: int, lanes: int, folder: Path)
         for number in range(lanes):
             free.put(stack.enter_context(Lane.opened(folder / str(number), shim)))
         pool = stack.enter_context(ThreadPoolExecutor(lanes))
-        jobs = [pool.submit(_job, attack, free) for attack, _ in zip(waiting, range(lanes), strict=False)]
+        jobs = {pool.submit(_job, attack, free) for attack in islice(waiting, lanes)}
         while jobs:
-            result = jobs.pop(0).result()
-            kills -= result.hit and result.attack.kills
-            following = next(waiting, None) if kills > len(jobs) else None
-            if following is not None:
-                jobs.append(pool.submit(_job, following, free))
-            yield result
+            done, jobs = wait(jobs, return_when=FIRST_COMPLETED)
+            for job in done:
+                result = job.result()
+                kills -= result.hit and result.attack.kills
+                # One more only where those that run may be too few.
+                jobs |= {pool.submit(_job, attack, free) for attack in islice(waiting, int(kills > len(jobs)))}
+                yield result
 
 
 def _job(attack: Attack, free: SimpleQueue[Lane]) -> Result:
