@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,19 @@ def lent(buffers: Buffers) -> Iterator[dict[str, torch.Tensor]]:
     while True:
         kept.append(buffers.lend())
         yield kept[-1]
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
+    sums_trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = SpawnProcess.start
+
+    def killed(process: SpawnProcess) -> None:
+        start(process)
+        os.kill(process.pid or 0, signal.SIGKILL)
+        process.join()
+
+    monkeypatch.setattr(SpawnProcess, "start", killed)
+    with pytest.raises(ContractError, match="ended with status -9 as it was started"):
+        list(Workers(count=1).stream(sums_trial.plan))

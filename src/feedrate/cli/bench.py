@@ -31,6 +31,7 @@ from feedrate.processes import signal_name
 from feedrate.rawlines import Unreadable, complaints
 from feedrate.registry import Registry
 from feedrate.report.progress import run_progress
+from feedrate.scratch import Scratch, sweep
 from feedrate.strategy import split_spec
 
 __all__ = ["arguments", "run"]
@@ -139,11 +140,14 @@ def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: M
     command += ["--bench", _selection(ready)]
     log = _LOGS / raw.stem / "asv.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = dict(shell.environ) | dict(chosen) | {
-        "FEEDRATE_REPLICATES": str(options.replicates), "FEEDRATE_DATA": str(shell.data.resolve())
-    }  # fmt: skip
     total, came = len(ready) * options.replicates, 0
-    with log.open("wb") as sink, run_progress(shell.err, quiet=False) as progress:
+    sweep()
+    with Scratch.made() as scratch, log.open("wb") as sink, run_progress(shell.err, quiet=False) as progress:
+        environment = dict(shell.environ) | dict(chosen) | {
+            "FEEDRATE_REPLICATES": str(options.replicates), "FEEDRATE_DATA": str(shell.data.resolve()),
+            # A killed asv leaves temporary files that nobody but us knows for its own.
+            "TMPDIR": str(scratch.folder),
+        }  # fmt: skip
         process = subprocess.Popen(bound(command), env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
             progress.begin("asv builds its environment", total)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from feedrate.errors import FeedrateError
+from feedrate.errors import ContractError, FeedrateError
 from feedrate.loader import Loader
 from feedrate.strategy import knob
 
@@ -97,6 +97,13 @@ class _Epochs:
         return iter(self.loader) if first is None else first
 
 
+def _demand_alive(running: Any) -> None:
+    """Look once more: of a death before all workers were started DataLoader hears at its timeout only."""
+    for worker in running._workers:
+        if not worker.is_alive():
+            raise ContractError(f"workers: worker {worker.pid} ended with status {worker.exitcode} as it was started")
+
+
 @contextmanager
 def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterator[Iterable[Batch]]:
     """An epoch's batches, again at each iteration, from workers that live until the block is left."""
@@ -120,6 +127,7 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
     with one_thread_each():
         running = iter(torch_loader)
     try:
+        _demand_alive(running)
         yield _Epochs(torch_loader, running)
     finally:
         seen = [reports.get() for _ in iter(lambda: not reports.empty(), False)]
