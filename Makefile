@@ -10,7 +10,7 @@ REPLICATES ?= 1
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rust test check lint types pytest rust format wheels clean
+.PHONY: help install bench bench-harness bench-rust test torture check lint types pytest rust format wheels clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ types: $(PLUGINS)
 
 pytest: $(PLUGINS)
 	@$(BIN)/python -m pytest
+
+torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read (10 minutes; CONTRIBUTING.md)
+	@BIN=$(BIN) bash scripts/torture.sh
 
 rust: export CARGO_TARGET_DIR := $(CURDIR)/.asv/env/cargo
 rust: $(PLUGINS) # in the release profile, whose crates are built already

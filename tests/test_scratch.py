@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -128,6 +129,38 @@ def test_a_folder_whose_maker_was_killed_before_it_was_marked_goes_if_nothing_is
     alive.mkdir()
     sweep(tmp_path)
     assert sorted(tmp_path.iterdir()) == [full, alive]
+
+
+def test_a_folder_that_could_not_be_removed_whole_is_swept_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch, Scratch.made(tmp_path) as scratch:
+        (scratch.folder / "deep").mkdir()
+        patch.setattr("shutil.rmtree", failing)
+    assert (scratch.folder / "deep").is_dir()
+
+    sweep(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_many_that_make_and_sweep_at_a_time_take_nothing_from_each_other(tmp_path: Path) -> None:
+    script = """
+import sys
+from pathlib import Path
+from feedrate.scratch import Scratch, sweep
+for _ in range(300):
+    with Scratch.made(Path(sys.argv[1])) as scratch:
+        (scratch.folder / "mine").touch()
+        sweep(Path(sys.argv[1]))
+        assert (scratch.folder / "mine").exists()
+"""
+    makers = [subprocess.Popen([sys.executable, "-c", script, tmp_path]) for _ in range(3)]
+    assert [maker.wait(timeout=60) for maker in makers] == [0, 0, 0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_is_gone_when_it_is_left(tmp_path: Path) -> None:

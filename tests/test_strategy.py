@@ -221,7 +221,9 @@ def test_a_spec_is_a_name_and_the_texts_of_its_knobs(text: str, parts: tuple[str
     assert split_spec(text) == parts
 
 
-@pytest.mark.parametrize("text", ["", "a b", "a[b]", "a[b=]", "a[b=1", "a]b[", "a[b=1]c", "a[b=[1]]"])
+@pytest.mark.parametrize(
+    "text", ["", "a b", "a[b]", "a[b=]", "a[b=1", "a]b[", "a[b=1]c", "a[b=[1]]", "a[b=1\n2]", "a[b=\x1b]"]
+)
 def test_what_is_no_spec_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not of the form name or name"):
         split_spec(text)

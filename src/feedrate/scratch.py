@@ -131,9 +131,17 @@ def _maker_has_ended(name: str) -> bool:
 
 
 def _remove(folder: Path) -> None:
+    """The mark goes last: what could not be removed, or was not before a kill, is known for ours still."""
     with suppress(OSError):
         _remove_shared(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            elif entry.name != _MARK:
+                Path(entry.path).unlink()
+        (folder / _MARK).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _remove_shared(folder: Path) -> None:

@@ -183,7 +183,8 @@ def split_spec(text: str) -> tuple[str, dict[str, str]]:
     Raises:
         UsageError: it is not of that form.
     """
-    match = _SPEC.fullmatch(text.strip())
+    # What is no line of text would make its error none either.
+    match = _SPEC.fullmatch(text.strip()) if text.strip().isprintable() else None
     pairs = [pair.partition("=") for pair in (match["knobs"] or "").split(",") if pair] if match else []
     if match is None or any(not equals or not value for _, equals, value in pairs):
         raise UsageError(f"{text!r} is not of the form name or name[knob=value,...]")
