@@ -172,3 +172,8 @@ def checkout(folder: Path) -> None:
     identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
     for words in (("init", "--quiet"), ("add", "--all"), (*identity, "commit", "--quiet", "--message", "start")):
         subprocess.run(["git", *words], cwd=folder, check=True, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["3body", "fxseq", "a.b-c", "boardmoves[head=legal]", "-"])
+def test_every_workloads_class_has_an_identifier_for_a_name(name: str) -> None:
+    assert class_name(name).isidentifier()

@@ -177,7 +177,8 @@ def selection(names: Names, metrics: tuple[str, ...] = ()) -> str:
 
 def class_name(workload: str) -> str:
     """Spell a workload as an identifier: `boardmoves[head=legal]` is `boardmoves_head_legal`."""
-    return re.sub(r"\W+", "_", workload).strip("_")
+    name = re.sub(r"\W+", "_", workload).strip("_")
+    return name if name.isidentifier() else f"workload_{name}"
 
 
 def _any_of(names: tuple[str, ...]) -> str:
