@@ -22,18 +22,18 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from feedrate.batch import Batch, widened
-from feedrate.dataset import DataSet
-from feedrate.feed import Feed
-from feedrate.loaders.resident import Resident
-from feedrate.loaders.workers import Workers
-from feedrate.plan import Plan
-from feedrate.processes import one_thread_each
-from feedrate.statistics import estimate
-from feedrate.steps.none import Nothing
-from feedrate.stopwatch import timed
-from feedrate.transfer import delivered
-from feedrate.workloads.boardmoves import BoardMoves
+from feedrate.builtin.loaders.resident import Resident
+from feedrate.builtin.loaders.workers import Workers
+from feedrate.builtin.steps.none import NoTraining
+from feedrate.builtin.workloads.boardmoves import BoardMoves
+from feedrate.data.dataset import DataSet
+from feedrate.loading.batch import Batch, cast_to_model
+from feedrate.loading.plan import Plan
+from feedrate.loading.transfer import delivered
+from feedrate.metering.recorded_stream import RecordedStream
+from feedrate.records.estimate import estimate
+from feedrate.system.stopwatch import timed
+from feedrate.system.threadpools import one_thread_each
 
 WORKLOAD = BoardMoves()
 COUNT = 2
@@ -97,7 +97,7 @@ def by_hand(plan: Plan) -> Iterator[Callable[[int], int]]:
 
     def drain(count: int) -> int:
         taken = islice(waiting, count)
-        return sum(len(Batch(batch.ids, widened(batch.tensors, fields))) for batch in taken)
+        return sum(len(Batch(batch.ids, cast_to_model(batch.tensors, fields))) for batch in taken)
 
     yield drain
 
@@ -106,7 +106,7 @@ def by_hand(plan: Plan) -> Iterator[Callable[[int], int]]:
 def by_meter(plan: Plan) -> Iterator[Callable[[int], int]]:
     """Drains so many batches as the meter does."""
     with closing(delivered(Workers(count=COUNT), plan)) as stream:
-        yield Feed(stream).drain
+        yield RecordedStream(stream).drain
 
 
 def compared(plan: Plan) -> dict[str, float]:
@@ -123,9 +123,9 @@ def compared(plan: Plan) -> dict[str, float]:
 
 def resident(plan: Plan) -> dict[str, float]:
     """Seconds a batch of the meter's loop, and of a bare loop, over batches that are there."""
-    update = Nothing().bind(torch.nn.Identity(), WORKLOAD.loss, None)  # type: ignore[arg-type]
+    update = NoTraining().bind(torch.nn.Identity(), WORKLOAD.loss, None)  # type: ignore[arg-type]
     with closing(delivered(Resident(count=8), plan)) as stream:
-        feed = Feed(stream)
+        feed = RecordedStream(stream)
 
         def measured(count: int) -> int:
             return sum(len(batch) for batch in (feed.take() for _ in range(count)) if update(batch) is not None)

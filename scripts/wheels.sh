@@ -25,7 +25,7 @@ done
 import sys
 from pathlib import Path
 
-from feedrate.asv.vendored import fetched
+from feedrate.asv.site_assets import fetched
 from feedrate.errors import UnavailableError
 
 try:

@@ -9,9 +9,9 @@ import pytest
 from sums import Sums
 
 from feedrate.contract import Trial
-from feedrate.dataset import DataSet
-from feedrate.registry import Registry
-from feedrate.workload import Sized
+from feedrate.data.dataset import DataSet
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.workload import SizedWorkload
 
 # A shell that starts this in the background lets it ignore Ctrl-C, and whatever it starts, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -55,6 +55,6 @@ def sums_trial(sums_data: DataSet) -> Trial:
     return trial_on(sums_data, Sums().at("tiny"))
 
 
-def trial_on(data: DataSet, recipe: Sized, epochs: int = 2) -> Trial:
+def trial_on(data: DataSet, recipe: SizedWorkload, epochs: int = 2) -> Trial:
     """A trial of a workload's own plan over `data`."""
     return Trial(recipe.workload.plan(data, recipe.size, epochs=epochs), recipe)

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedrate import DataError, DataSet, Plan, UnavailableError
-from feedrate.loader import Loader
-from feedrate.registry import Registry
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.registry import Registry
 
 Bytes = NDArray[np.uint8]
 KINDS = (

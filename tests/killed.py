@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import Table
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
 
 
 def die() -> None:

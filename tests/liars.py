@@ -8,7 +8,7 @@ from multiprocessing.shared_memory import SharedMemory
 from threading import Event
 from typing import IO
 
-from feedrate.loader import Stream
+from feedrate.plugin.loader import Stream
 
 
 @dataclass

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from liars import left
 
-from feedrate.batch import Columns
-from feedrate.calibration.unfaithful import honest
+from feedrate.calibration.strategies.wrong_rows import honest
 from feedrate.errors import DataError
-from feedrate.loader import Loader, Stream
-from feedrate.plan import Plan
+from feedrate.loading.batch import Columns
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader, Stream
 
 
 @contextmanager

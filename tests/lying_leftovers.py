@@ -11,9 +11,9 @@ from threading import Event, Thread
 
 from liars import left
 
-from feedrate.calibration.unfaithful import honest
-from feedrate.loader import Loader, Stream
-from feedrate.plan import Plan
+from feedrate.calibration.strategies.wrong_rows import honest
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader, Stream
 
 
 @dataclass(frozen=True)

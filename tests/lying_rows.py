@@ -8,10 +8,10 @@ from itertools import count
 
 import torch
 
-from feedrate.batch import Batch
-from feedrate.calibration.unfaithful import Unfaithful, changed, honest
-from feedrate.loader import Loader, Stream
-from feedrate.plan import Plan
+from feedrate.calibration.strategies.wrong_rows import Unfaithful, changed, honest
+from feedrate.loading.batch import Batch
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader, Stream
 
 runs = count()
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from feedrate.batch import Batch
-from feedrate.step import Loss, Step, Update
+from feedrate.loading.batch import Batch
+from feedrate.plugin.step import Loss, Step, Update
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sums import Sums
 
-from feedrate.field import Field
+from feedrate.data.field import Field
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.plan import Block
+    from feedrate.loading.plan import Block
 
 
 @dataclass(frozen=True)

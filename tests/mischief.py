@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING
 from sums import Sums
 
 from feedrate import hookimpl, knob
-from feedrate.loader import Loader
-from feedrate.loaders.inline import Inline
-from feedrate.processes import settle
-from feedrate.step import Step
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.system.threadpools import settle
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.batch import Batch
-    from feedrate.loader import Stream
-    from feedrate.plan import Plan
-    from feedrate.step import Loss, Update
-    from feedrate.workload import Workload
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.plugin.loader import Stream
+    from feedrate.plugin.step import Loss, Update
+    from feedrate.plugin.workload import Workload
 
 
 TROUBLES = ("kill", "hang", "devour", "orphan", "exit", "realtime", "overwrite", "forge", "unlog", "daemon", "print")

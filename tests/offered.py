@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sums import Sums
 
 from feedrate import Loader, Need, Step, Workload, hookimpl, knob
-from feedrate.loaders.inline import Inline
-from feedrate.steps.fp32 import Fp32
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.steps.fp32 import Fp32
 
 if TYPE_CHECKING:
     from feedrate import Plan, Stream

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tables import Table
 
-from feedrate import writing
-from feedrate.dataset import DataSet
+from feedrate.data import writer as writing
+from feedrate.data.dataset import DataSet
 
 
 class StuckTable(Table):

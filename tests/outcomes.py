@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from feedrate.measurement import Failure, Kind, Measurement, Window
+from feedrate.records.measurement import Failure, Kind, Measurement, Window
 
 ENVIRONMENT: Mapping[str, object] = {
     "python": "3.11.7",

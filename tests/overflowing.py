@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tables import ARROW, Table
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
+from feedrate.data.field import Field
 from feedrate.errors import DataError
-from feedrate.field import Field
 
 WIDE = Field("row_id", "uint64", "int64"), Field("wide", "float32", "float32", (5_000,))
 TABLES = (

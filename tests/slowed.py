@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from sums import Sums
 
 from feedrate import Loader, Step, Workload, hookimpl, knob
-from feedrate.loaders.inline import Inline
-from feedrate.loaders.threads import ahead
-from feedrate.steps.fp32 import Fp32
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.loaders.threads import ahead
+from feedrate.builtin.steps.fp32 import Fp32
 
 if TYPE_CHECKING:
     import torch
@@ -65,7 +65,7 @@ class Native(Loader):
     name = "native"
 
     def stream(self, plan: Plan) -> Stream:
-        from feedrate.formats import FileSource
+        from feedrate.data.formats import FileSource
 
         source = FileSource(plan)
         for block in plan.blocks():

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from feedrate.draws import Draws
-from feedrate.field import Field
-from feedrate.workload import Workload
+from feedrate.data.counter_rng import CounterRng
+from feedrate.data.field import Field
+from feedrate.plugin.workload import Workload
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.plan import Block
+    from feedrate.loading.plan import Block
 
 WEIGHTS = np.array([1, -2, 3, -1, 2, 0.5], dtype=np.float32)
 
@@ -49,13 +49,13 @@ class Sums(Workload):
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         del size
         row = np.arange(start, stop)
-        x = Draws(seed, 1, 1).bytes(start, stop)[:, :6] % 10
+        x = CounterRng(seed, 1, 1).bytes(start, stop)[:, :6] % 10
         # A column of NaN here and there, for values are compared by their bits.
         unsure = np.where(row % 5 == 0, np.nan, row / 7).astype(np.float32)
         return {"row_id": row.astype(np.uint64), "x": x, "y": x.astype(np.float32) @ WEIGHTS, "unsure": unsure}
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.plan import Block
+        from feedrate.loading.plan import Block
 
         ends = accumulate(map(sum, self.groups(size)), initial=0)
         return tuple(Block(start, stop, ((start, stop),), batch_rows=16) for start, stop in pairwise(ends))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from feedrate.field import Field
+from feedrate.data.field import Field
 
 LISTS = Field("wide", "float32", "float32", (5,)), Field("bytes", "uint8", "float32", (3,))
 ARROW = {"compression": "lz4", "lists": "fixed"}

@@ -11,10 +11,10 @@ import pytest
 from feedrate.asv.config import unknown_keys
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names
-from feedrate.asv.overlay import lay
-from feedrate.asv.wheels import Package, Shelf, packages
 from feedrate.cli import main
 from feedrate.errors import DataError
+from feedrate.revisions.overlay import lay
+from feedrate.revisions.wheels import Package, WheelCache, packages
 
 ROOT = Path(__file__).parents[1]
 
@@ -161,7 +161,7 @@ def test_a_wheel_is_built_once_per_tree(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "src/feedrate/core.py", "plugins/fastread/pyproject.toml"):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).write_text("")
-    shelf = Shelf(tmp_path / "shelf", build)
+    shelf = WheelCache(tmp_path / "shelf", build)
     for change in ("first", "notes"):
         (checkout / "notes").write_text(change)
         _commit(checkout)
@@ -179,7 +179,7 @@ def test_a_build_that_fails_leaves_no_wheel(tmp_path: Path) -> None:
         raise OSError(f"no compiler for {source}")
 
     with pytest.raises(OSError, match="no compiler"):
-        Shelf(tmp_path / "shelf", fail).wheel(Package(tmp_path, "."))
+        WheelCache(tmp_path / "shelf", fail).wheel(Package(tmp_path, "."))
     assert list((tmp_path / "shelf").iterdir()) == []
 
 

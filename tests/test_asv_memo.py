@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from feedrate.asv.benchmarks import Feed
-from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS
-from feedrate.asv.outcome import Outcome, outcome
-from feedrate.asv.settings import Settings, identity
+from feedrate.asv.sample_cache import SampleCache
+from feedrate.asv.settings import AsvSettings, identity
 from feedrate.errors import DataError, UsageError
-from feedrate.measurement import Failure, read
+from feedrate.records.measurement import Failure, read
+from feedrate.revisions.invoke import Outcome, outcome
 
 CELL = "toy/tiny/inline/fp32/cpu"
 
@@ -28,8 +28,8 @@ class Harness:
         self.measured.append((cell, replicate))
         return {"failure": {"kind": "hang", "reason": "600 s"}} if self.fails else {"metrics": {"time_per_sample_s": 1}}
 
-    def memo(self, folder: Path, run: str = "first") -> Memo:
-        return Memo(folder, run, self.measure)
+    def memo(self, folder: Path, run: str = "first") -> SampleCache:
+        return SampleCache(folder, run, self.measure)
 
 
 def test_a_sample_is_measured_once(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_torn_count_is_named_with_the_way_out(tmp_path: Path, torn: bytes) -> 
 
 def test_asv_is_told_of_a_torn_count_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Memo(tmp_path, "none", Harness().measure).serve("toy/small/inline/fp32/cpu", "time_per_sample", 3)
+    SampleCache(tmp_path, "none", Harness().measure).serve("toy/small/inline/fp32/cpu", "time_per_sample", 3)
     for file in (tmp_path / "served/none").iterdir():
         file.write_text("")
     toy = type("toy", (Feed,), {"workload": "toy"})()
@@ -94,14 +94,14 @@ def test_what_says_neither_numbers_nor_why_is_a_failure_and_measured_once(tmp_pa
         return {}
 
     for _ in range(2):
-        (found,) = Memo(tmp_path, "first", measure).samples(CELL, range(1))
+        (found,) = SampleCache(tmp_path, "first", measure).samples(CELL, range(1))
     assert (found.kind, asked) == ("invalid", [0])
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "five", "1e3", "٣", "9" * 5000])
 def test_a_setting_that_is_no_number_is_named(text: str) -> None:
     with pytest.raises(UsageError, match="FEEDRATE_REPLICATES is "):
-        Settings.read({"FEEDRATE_REPLICATES": text})
+        AsvSettings.read({"FEEDRATE_REPLICATES": text})
 
 
 def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) -> None:
@@ -112,14 +112,14 @@ def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) 
 
 
 def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
-    settings = Settings.read({"FEEDRATE_RAW": str(tmp_path / "raw"), "FEEDRATE_LOGS": str(tmp_path / "logs")})
+    settings = AsvSettings.read({"FEEDRATE_RAW": str(tmp_path / "raw"), "FEEDRATE_LOGS": str(tmp_path / "logs")})
     found = Outcome.read(outcome(settings.call, "toy/tiny/inline/fp32/no such device", 0, tmp_path))
 
     assert (found.kind, "no such device" in found.reason) == ("unavailable", True)
 
 
 def test_a_feedrate_that_writes_nothing_is_kept_as_a_failure(tmp_path: Path) -> None:
-    settings = replace(Settings.read({"FEEDRATE_RAW": str(tmp_path)}), deadline_s=-1)
+    settings = replace(AsvSettings.read({"FEEDRATE_RAW": str(tmp_path)}), deadline_s=-1)
     found = Outcome.read(outcome(settings.call, CELL, 0, tmp_path))
     (kept,) = read(tmp_path / "none.jsonl")
 
@@ -141,7 +141,7 @@ def test_an_unmeasured_metric_is_none() -> None:
 
 
 def test_the_silence_asv_allows_is_longer_than_all_deadlines() -> None:
-    settings = Settings.read({"FEEDRATE_REPLICATES": "5", "FEEDRATE_DEADLINE_S": "100"})
+    settings = AsvSettings.read({"FEEDRATE_REPLICATES": "5", "FEEDRATE_DEADLINE_S": "100"})
 
     assert settings.silence_s > 5 * 100
 

@@ -15,8 +15,8 @@ import pytest
 from asv_project import Project
 
 from feedrate.asv.site import excused, needs_network, stand_alone
+from feedrate.asv.site_assets import FILES, fetched
 from feedrate.asv.texts import SINKS, shown_as_text
-from feedrate.asv.vendored import FILES, fetched
 from feedrate.errors import DataError, UnavailableError
 
 asv = pytest.importorskip("asv", reason="the site is asv's, which is not installed; `pip install feedrate[asv]`")

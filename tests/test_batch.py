@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from feedrate.batch import ROW_ID, Batch, Columns, widened
+from feedrate.data.field import Cast, Field
 from feedrate.errors import ContractError
-from feedrate.field import Cast, Field
+from feedrate.loading.batch import ROW_ID, Batch, Columns, cast_to_model
 
 ROWS, FIRST = 40, 100
 COLUMNS = {
@@ -78,7 +78,7 @@ def test_the_cast_says_which_dtypes_leave_the_host() -> None:
     assert [narrow.tensors[name].dtype for name in ("b", "flag", "short")] == [torch.uint8, torch.bool, torch.uint8]
     assert [wide.tensors[name].dtype for name in ("b", "flag", "short")] == [torch.int64, torch.float32, torch.float32]
     assert wide.bytes > narrow.bytes
-    late = widened(narrow.tensors, FIELDS)
+    late = cast_to_model(narrow.tensors, FIELDS)
     assert all(torch.equal(late[name], wide.tensors[name]) for name in wide.tensors)
 
 

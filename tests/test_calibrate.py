@@ -11,17 +11,17 @@ import pytest
 from _pytest.mark import ParameterSet
 from commands import interrupted
 
-from feedrate.answers import answer
+from feedrate.calibration.calibrate import run_case
 from feedrate.calibration.cases import CASES, Case
-from feedrate.cell import Cell
 from feedrate.cli import main
-from feedrate.cli.data_sets import ensure
+from feedrate.cli.ensure_data import ensure
 from feedrate.contract import Trial, check
-from feedrate.dataset import DataSet
-from feedrate.isolation import Settings
-from feedrate.nursery import NURSERY, Nursery
-from feedrate.registry import Registry
+from feedrate.data.dataset import DataSet
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
 from feedrate.report.console import console
+from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.isolation import ReplicateSettings
 
 KNOWN = {case.name: case for case in CASES}
 
@@ -32,28 +32,28 @@ def marked(case: Case) -> ParameterSet:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[Settings]:
+def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[ReplicateSettings]:
     root = tmp_path_factory.mktemp("calibrate")
     recipes = {cell.recipe.folder_name: cell.recipe for cell in (Cell.parse(case.cell, registry) for case in CASES)}
-    with (root / "said").open("w") as said, Nursery.opened({}) as nursery:
+    with (root / "said").open("w") as said, ForkServer.opened({}) as nursery:
         ensure(recipes.values(), root, console(said), quiet=True)
-        yield Settings(root, root / "logs", "test", timeout_s=100, nursery=nursery)
+        yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, nursery=nursery)
 
 
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
-def test_a_known_answer_is_found(case: Case, settings: Settings) -> None:
-    found = answer(case, settings)
+def test_a_known_answer_is_found(case: Case, settings: ReplicateSettings) -> None:
+    found = run_case(case, settings)
 
     assert found.right, f"{found.found}: {found.told}"
 
 
-def test_a_wrong_answer_is_said_to_be_wrong_and_not_asked_for_again(settings: Settings) -> None:
+def test_a_wrong_answer_is_said_to_be_wrong_and_not_asked_for_again(settings: ReplicateSettings) -> None:
     healthy = replace(KNOWN["a leak"], loader="inline", refused="nothing", remark="")
     nan = replace(KNOWN["loss is NaN"], refused="is not above 0")
 
-    assert answer(healthy, settings).right is False
-    assert answer(healthy, settings).expected == "no number: nothing"
-    found = answer(nan, settings)
+    assert run_case(healthy, settings).right is False
+    assert run_case(healthy, settings).expected == "no number: nothing"
+    found = run_case(nan, settings)
     assert (found.right, found.tries, found.found) == (False, 1, "failed, invalid")
     assert "is not finite" in found.told
 
@@ -68,7 +68,9 @@ def test_every_name_is_one_and_every_kind_of_answer_is_among_them() -> None:
 
 
 @pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "understaffed"])
-def test_a_loader_of_known_pace_serves_what_is_planned(name: str, settings: Settings, registry: Registry) -> None:
+def test_a_loader_of_known_pace_serves_what_is_planned(
+    name: str, settings: ReplicateSettings, registry: Registry
+) -> None:
     recipe = registry.workload("known").at("tiny")
     data = DataSet.open(settings.data / recipe.folder_name, recipe)
     trial = Trial(recipe.workload.plan(data, "tiny", epochs=2), recipe)
@@ -77,7 +79,7 @@ def test_a_loader_of_known_pace_serves_what_is_planned(name: str, settings: Sett
 
 
 @pytest.fixture
-def shared(settings: Settings) -> dict[str, str]:
+def shared(settings: ReplicateSettings) -> dict[str, str]:
     """Variables that have a command use the nursery of this file."""
     assert settings.nursery is not None
     return {NURSERY: str(settings.nursery.folder)}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.cli import main
-from feedrate.manifest import MANIFEST
+from feedrate.data.manifest import MANIFEST
 
 PLUGIN = ("--plugin", str(Path(__file__).with_name("offered.py")))
 TINY = (*PLUGIN, "--size", "tiny")
@@ -126,7 +126,7 @@ def test_verify_reads_what_the_manifest_says_of_rows(made: Path, capsys: pytest.
 
 
 def test_what_a_killed_writer_left_beside_a_whole_data_set_is_gone_with_the_next_command(made: Path) -> None:
-    killed = "import os, sys; from pathlib import Path; from feedrate.scratch import Scratch\n"
+    killed = "import os, sys; from pathlib import Path; from feedrate.system.scratch import Scratch\n"
     killed += "Scratch.made(Path(sys.argv[1]), sys.argv[2]); os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", killed, str(made.parent), f"{made.name}.partial-"], check=False, timeout=60)
     assert len(list(made.parent.iterdir())) == 2

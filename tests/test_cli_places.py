@@ -13,7 +13,7 @@ import pytest
 from commands import feedrate
 
 from feedrate.cli import main
-from feedrate.measurement import read
+from feedrate.records.measurement import read
 
 PLUGIN = str(Path(__file__).with_name("offered.py"))
 QUICK = ("--plugin", PLUGIN, "--size", "tiny", "--device", "cpu", "--seconds", "0.05")
@@ -65,7 +65,7 @@ def test_a_place_that_cannot_be_written_is_one_line_before_anything_is_measured(
 def test_why_says_before_it_measures_that_it_cannot_write_to_memory(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedrate.scratch.SHARED_MEMORY", here / "file")
+    monkeypatch.setattr("feedrate.system.scratch.SHARED_MEMORY", here / "file")
 
     assert main(WHY) == 2
     told = capsys.readouterr()

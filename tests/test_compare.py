@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from feedrate.cli import main
-from feedrate.measurement import Measurement, read
+from feedrate.records.measurement import Measurement, read
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -113,7 +113,7 @@ def _project(folder: Path) -> Path:
     _git(folder, "init", "--quiet", "--initial-branch=main")
     _git(folder, "add", "--all")
     _git(folder, "commit", "--quiet", "--message", "first")
-    inline = folder / "src/feedrate/loaders/inline.py"
+    inline = folder / "src/feedrate/builtin/loaders/inline.py"
     once = "source.read(block)"
     assert inline.read_text().count(once) == 1
     inline.write_text(inline.read_text().replace(once, f"[{once} for _ in range(30)][0]"))

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from feedrate.blocks import ORDER
-from feedrate.comparison import ALPHA, DRIFT, Judgement, Pairs, judge, looks
+from feedrate.comparison.comparison import ORDER
+from feedrate.comparison.paired_test import ALPHA, DRIFT, ComparisonVerdict, Pairs, looks, verdicts
 
 Values = NDArray[np.float64]
 RECORDED = json.loads(Path(__file__).with_name("noise.json").read_text())
@@ -19,8 +19,8 @@ NOISE: dict[str, list[float]] = RECORDED["log_s"]
 BLOCKS = 16
 
 
-def only(pairs: Pairs) -> Judgement:
-    (found,) = judge([pairs])
+def only(pairs: Pairs) -> ComparisonVerdict:
+    (found,) = verdicts([pairs])
     return found
 
 
@@ -130,7 +130,7 @@ def test_of_many_comparisons_of_the_same_one_lucky_one_is_no_discovery() -> None
     none = [Pairs(around(0.001 * number, 0.2, 8)) for number in range(20)]
 
     assert only(lucky).word == "FASTER"
-    among = judge([*none, lucky])[-1]
+    among = verdicts([*none, lucky])[-1]
     assert among.word == "UNSURE"
     assert among.p > ALPHA
     assert "among 21 comparisons" in among.reason
@@ -140,7 +140,7 @@ def test_what_is_plain_stays_plain_among_many() -> None:
     plain = Pairs(around(0.3, 0.02, 8))
     none = [Pairs(around(0.0, 0.2, 8)) for _ in range(20)]
 
-    assert judge([*none, plain, Pairs((), doubt="it failed")])[-2].word == "FASTER"
+    assert verdicts([*none, plain, Pairs((), doubt="it failed")])[-2].word == "FASTER"
 
 
 def stretches(recorded: list[float], keep: int, drift: float, count: int) -> Iterator[Values]:
@@ -153,13 +153,13 @@ def stretches(recorded: list[float], keep: int, drift: float, count: int) -> Ite
         yield (noise[places] + np.linspace(0, drift, slots)).reshape(BLOCKS, len(ORDER))
 
 
-def sequential(blocks: Values) -> Judgement:
+def sequential(blocks: Values) -> ComparisonVerdict:
     """The judgement that ends a comparison of at most 32 pairs. The control's warning is left out: it would help."""
     _, first_a, first_b, last_b, last_a = blocks.T
     return looked_at(Pairs(tuple(map(float, np.stack([first_b - first_a, last_b - last_a], axis=1).ravel()))))
 
 
-def looked_at(pairs: Pairs) -> Judgement:
+def looked_at(pairs: Pairs) -> ComparisonVerdict:
     for count in looks(pairs.most):
         found = only(replace(pairs, ratios=pairs.ratios[:count]))
         if found.decided:
@@ -167,13 +167,13 @@ def looked_at(pairs: Pairs) -> Judgement:
     return found
 
 
-def one_after_the_other(blocks: Values) -> Judgement:
+def one_after_the_other(blocks: Values) -> ComparisonVerdict:
     """The same processes as if all of A had been run, and then all of B."""
     times = blocks[:, 1:].ravel()
     return only(Pairs(tuple(map(float, times[len(times) // 2 :] - times[: len(times) // 2])), most=4))
 
 
-def alarms(judgements: Iterator[Judgement]) -> float:
+def alarms(judgements: Iterator[ComparisonVerdict]) -> float:
     words = [found.word for found in judgements]
     return sum(word in ("FASTER", "SLOWER") for word in words) / len(words)
 

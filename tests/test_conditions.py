@@ -12,13 +12,13 @@ import pytest
 from outcomes import failure, measurement
 from rich.console import Console
 
-from feedrate.conditions import Clock, Conditions, Look, growth_bytes
-from feedrate.frame import frame
-from feedrate.measurement import Measurement
-from feedrate.nvml import clock, tenants
+from feedrate.records.conditions import Conditions, GpuClock, MemorySample, growth_bytes
+from feedrate.records.frame import frame
+from feedrate.records.measurement import Measurement
+from feedrate.records.validity import doubts, read_from_disk, refusals, remarks, twins
 from feedrate.report.table import show
-from feedrate.surroundings import Surroundings
-from feedrate.validity import doubts, read_from_disk, refusals, remarks, twins
+from feedrate.system.load_monitor import LoadMonitor
+from feedrate.system.nvml import clock, tenants
 
 QUIET = Conditions(watched_s=2.0, cores=8, own_core_s=3.0, all_core_s=3.1, stolen_core_s=0.0, disk_read_bytes=0)
 MIB = 1 << 20
@@ -40,7 +40,7 @@ def written(root: Path, ticks: dict[str, int], swapped: int = 0, stalled_us: int
 
 
 def test_what_happens_inside_the_watched_stretches_is_added_up(tmp_path: Path) -> None:
-    watch = Surroundings(tmp_path)
+    watch = LoadMonitor(tmp_path)
     for used in (100, 1000):
         written(tmp_path, {"own": used, "all": used, "stolen": 0})
         with watch.watched():
@@ -62,7 +62,7 @@ def test_a_kernel_that_says_nothing_leaves_nothing_known(tmp_path: Path) -> None
     written(tmp_path, {"own": 0, "all": 0, "stolen": 0})
     (tmp_path / "proc" / str(os.getpid()) / "io").unlink()
     (tmp_path / "proc/pressure/memory").unlink()
-    watch = Surroundings(tmp_path)
+    watch = LoadMonitor(tmp_path)
     with watch.watched():
         pass
 
@@ -71,7 +71,7 @@ def test_a_kernel_that_says_nothing_leaves_nothing_known(tmp_path: Path) -> None
 
 
 def test_this_machine_tells_own_work_from_that_of_others() -> None:
-    watch = Surroundings()
+    watch = LoadMonitor()
     with watch.watched():
         sum(range(3_000_000))
 
@@ -124,17 +124,17 @@ def test_settings_that_are_not_what_was_asked_for_are_doubtful(observed: dict[st
 @pytest.mark.parametrize(
     ("state", "word"),
     [
-        (Clock(1000, 1980, 0), "1000 MHz"),
-        (Clock(1980, 1980, 0x40), "heat"),
-        (Clock(1980, 1980, 0x84), "power brake"),
+        (GpuClock(1000, 1980, 0), "1000 MHz"),
+        (GpuClock(1980, 1980, 0x40), "heat"),
+        (GpuClock(1980, 1980, 0x84), "power brake"),
     ],
 )
-def test_a_gpu_that_is_held_back_gives_no_number(state: Clock, word: str) -> None:
+def test_a_gpu_that_is_held_back_gives_no_number(state: GpuClock, word: str) -> None:
     assert word in " ".join(refusals(measurement(conditions=replace(QUIET, clocks=(state,)))))
 
 
-@pytest.mark.parametrize("state", [Clock(1500, 1980, 0x4), Clock(210, 1980, 0x1), Clock(600, 0, 0)])
-def test_a_power_cap_idleness_and_an_unknown_default_refuse_nothing(state: Clock) -> None:
+@pytest.mark.parametrize("state", [GpuClock(1500, 1980, 0x4), GpuClock(210, 1980, 0x1), GpuClock(600, 0, 0)])
+def test_a_power_cap_idleness_and_an_unknown_default_refuse_nothing(state: GpuClock) -> None:
     assert list(refusals(measurement(conditions=replace(QUIET, clocks=(state,))))) == []
 
 
@@ -147,8 +147,8 @@ def test_reading_that_nobody_can_see_contradicts_nothing() -> None:
     assert not read_from_disk(None, 1.0)
 
 
-def looks(host: list[int]) -> tuple[Look, ...]:
-    return tuple(Look(float(epoch), value, 0) for epoch, value in enumerate(host))
+def looks(host: list[int]) -> tuple[MemorySample, ...]:
+    return tuple(MemorySample(float(epoch), value, 0) for epoch, value in enumerate(host))
 
 
 def test_growth_is_what_an_epoch_adds_and_one_jump_is_none() -> None:
@@ -161,11 +161,13 @@ def test_growth_is_what_an_epoch_adds_and_one_jump_is_none() -> None:
 
 
 def test_growth_is_steady_and_not_what_a_step_that_begins_takes() -> None:
-    alone = [Look(2.0 + 2 * number, 100, 0) for number in range(4)]
-    begun = [Look(8.1 + number / 10, 140 + 7 * number, 0, training=True) for number in range(4)]
+    alone = [MemorySample(2.0 + 2 * number, 100, 0) for number in range(4)]
+    begun = [MemorySample(8.1 + number / 10, 140 + 7 * number, 0, training=True) for number in range(4)]
     assert growth_bytes([*alone, *begun], lambda look: look.host_bytes) == 0
     # Seen with worker processes: up and down by turns, and the median slope of such values is as often above zero.
-    waving = [Look(2.7 + 1.4 * number, value, 0) for number, value in enumerate([1160, 1154, 1170, 1168, 1163, 1170])]
+    waving = [
+        MemorySample(2.7 + 1.4 * number, value, 0) for number, value in enumerate([1160, 1154, 1170, 1168, 1163, 1170])
+    ]
     assert growth_bytes(waving, lambda look: look.host_bytes) == 0
 
 
@@ -202,7 +204,7 @@ def test_the_table_marks_what_is_doubtful_and_never_calls_it_the_fastest(tmp_pat
 
 
 def test_a_record_keeps_its_conditions_and_an_older_one_is_read_without() -> None:
-    full = replace(QUIET, clocks=(Clock(1, 2, 3),), stalled_s={"cpu": 1.5})
+    full = replace(QUIET, clocks=(GpuClock(1, 2, 3),), stalled_s={"cpu": 1.5})
     kept = measurement(conditions=full, looks=looks([1, 2]))
 
     again = Measurement.from_json(json.loads(json.dumps(kept.as_json())))
@@ -268,7 +270,7 @@ def _put(place: object, kind: type[ctypes.c_uint | ctypes.c_ulonglong], value: i
 def test_the_clock_is_asked_of_the_gpu_of_that_uuid_and_the_library_is_left_as_it_was() -> None:
     library = Library()
 
-    assert clock("GPU-1", library) == Clock(1410, 1980, 0x24)
+    assert clock("GPU-1", library) == GpuClock(1410, 1980, 0x24)
     assert tenants("GPU-1", library) == 2
     assert clock("GPU-2", library) is None
     assert tenants("GPU-2", library) == 0
@@ -278,7 +280,7 @@ def test_the_clock_is_asked_of_the_gpu_of_that_uuid_and_the_library_is_left_as_i
 def test_a_driver_that_no_longer_knows_a_default_leaves_it_out() -> None:
     lacks = ("nvmlDeviceGetDefaultApplicationsClock", "nvmlDeviceGetCurrentClocksThrottleReasons")
 
-    assert clock("GPU-1", Library(lacks=lacks)) == Clock(1410, 0, 0)
+    assert clock("GPU-1", Library(lacks=lacks)) == GpuClock(1410, 0, 0)
 
 
 def test_without_a_driver_nobody_is_asked() -> None:

@@ -14,7 +14,7 @@ from outcomes import failure, measurement
 from rich.text import Text
 
 from feedrate.cli import main
-from feedrate.measurement import append
+from feedrate.records.measurement import append
 from feedrate.report.console import console, harmless
 from feedrate.report.progress import rows_written, run_progress
 

@@ -11,6 +11,7 @@ import torch
 from conftest import trial_on
 from sums import Sums
 
+from feedrate.builtin.loaders.inline import Inline
 from feedrate.contract import (
     LOADER_PROMISES,
     STEP_PROMISES,
@@ -25,15 +26,14 @@ from feedrate.contract import (
     title,
     unwritten,
 )
-from feedrate.contract.content import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
-from feedrate.loaders.inline import Inline
-from feedrate.plan import Plan
-from feedrate.registry import Registry
-from feedrate.strategy import Strategy
-from feedrate.workload import Workload
+from feedrate.loading.plan import Plan
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
 
 ONE_STREAM: tuple[LoaderPromise, ...] = (
     serves_each_row_once,

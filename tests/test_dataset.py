@@ -11,11 +11,11 @@ import psutil
 import pytest
 from tables import Table
 
-from feedrate.dataset import DataSet
+from feedrate.builtin.workloads.boardmoves import BoardMoves
+from feedrate.data.dataset import DataSet
+from feedrate.data.field import Field
+from feedrate.data.manifest import MANIFEST
 from feedrate.errors import DataError
-from feedrate.field import Field
-from feedrate.manifest import MANIFEST
-from feedrate.workloads.boardmoves import BoardMoves
 
 TESTS = Path(__file__).parent
 MOMENTS = ("rows", "shard-30", "shard-10", "rename-0-before", "rename-0-after", "rename-1-before", "rename-1-after")

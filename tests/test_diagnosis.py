@@ -12,22 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.dataset import DataSet
-from feedrate.diagnosis import Diagnosis, diagnose, goes_on, records
-from feedrate.isolation import Settings
-from feedrate.measurement import Failure, append, read, results
-from feedrate.nursery import Nursery
-from feedrate.weighing import rung_s
+from feedrate.data.dataset import DataSet
+from feedrate.diagnosis.attribution import rung_s
+from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, records
+from feedrate.records.measurement import Failure, append, read, results
+from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.isolation import ReplicateSettings
 
 SLOWED = Path(__file__).with_name("slowed.py")
 ABANDONING = Path(__file__).with_name("abandoning.py")
 
 
 @pytest.fixture(scope="module")
-def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicateSettings]:
     logs = tmp_path_factory.mktemp("logs")
-    with Nursery.opened({}) as nursery:
-        yield Settings(
+    with ForkServer.opened({}) as nursery:
+        yield ReplicateSettings(
             sums_data.folder.parent,
             logs,
             "test",
@@ -40,12 +40,14 @@ def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
-def decoding(settings: Settings) -> Diagnosis:
+def decoding(settings: ReplicateSettings) -> Diagnosis:
     # As many as `feedrate why` takes: one process in ten meets a machine that is busy elsewhere for its half second.
     return taken_apart("sums/tiny/decoding/none/cpu", settings, replicates=3, most=6)
 
 
-def taken_apart(cell: str, settings: Settings, *, replicates: int = 1, most: int = 0, cold: bool = False) -> Diagnosis:
+def taken_apart(
+    cell: str, settings: ReplicateSettings, *, replicates: int = 1, most: int = 0, cold: bool = False
+) -> Diagnosis:
     found = diagnose(cell, settings, replicates=replicates, most=most, cold=cold)
     assert isinstance(found, Diagnosis), found
     return found
@@ -78,13 +80,13 @@ def test_a_diagnosis_survives_json_and_a_file_that_holds_outcomes_too(decoding: 
     assert json.loads(raw.read_text().splitlines()[0])["verdict"]["kind"] == "decode"
 
 
-def test_a_wait_before_each_batch_is_found_in_the_hand_over(settings: Settings) -> None:
+def test_a_wait_before_each_batch_is_found_in_the_hand_over(settings: ReplicateSettings) -> None:
     found = taken_apart("sums/tiny/waiting/none/cpu", settings).verdict
 
     assert found.kind == "hand-over", found.sentence
 
 
-def test_a_slow_step_leaves_nothing_to_the_loader(settings: Settings) -> None:
+def test_a_slow_step_leaves_nothing_to_the_loader(settings: ReplicateSettings) -> None:
     found = taken_apart("sums/tiny/inline/lazy[wait_ms=20]/cpu", replace(settings, seconds=0.4))
 
     assert found.verdict.family == "step", found.verdict.sentence
@@ -96,7 +98,7 @@ def test_a_slow_step_leaves_nothing_to_the_loader(settings: Settings) -> None:
     assert facts.kernels_per_step is None
 
 
-def test_a_slow_loader_and_a_slow_step_that_take_turns_do_not_overlap(settings: Settings) -> None:
+def test_a_slow_loader_and_a_slow_step_that_take_turns_do_not_overlap(settings: ReplicateSettings) -> None:
     found = taken_apart("sums/tiny/waiting/lazy/cpu", settings)
 
     assert found.verdict.kind == "no overlap", found.verdict.sentence
@@ -104,7 +106,7 @@ def test_a_slow_loader_and_a_slow_step_that_take_turns_do_not_overlap(settings: 
     assert 1.5 < found.verdict.gain_at_most < 2.5
 
 
-def test_what_a_loader_does_not_read_through_the_plan_is_not_measured(settings: Settings) -> None:
+def test_what_a_loader_does_not_read_through_the_plan_is_not_measured(settings: ReplicateSettings) -> None:
     found = taken_apart("sums/tiny/native/none/cpu", settings)
 
     both = tuple(zip(found.measured, found.ladders, strict=True))
@@ -115,7 +117,7 @@ def test_what_a_loader_does_not_read_through_the_plan_is_not_measured(settings: 
     assert list(found.evidence.lumped) == ["hand-over + decode + read warm"]
 
 
-def test_workers_are_followed_into_their_processes(settings: Settings) -> None:
+def test_workers_are_followed_into_their_processes(settings: ReplicateSettings) -> None:
     found = taken_apart("sums/tiny/workers[count=2]/lazy[wait_ms=5]/cpu", settings)
 
     assert found.ladders[0].rungs["R2"].full
@@ -124,7 +126,7 @@ def test_workers_are_followed_into_their_processes(settings: Settings) -> None:
     assert found.ladders[0].loader_beside
 
 
-def test_nothing_is_left_in_memory_and_what_a_killed_process_left_goes(settings: Settings) -> None:
+def test_nothing_is_left_in_memory_and_what_a_killed_process_left_goes(settings: ReplicateSettings) -> None:
     killed = subprocess.run(
         [sys.executable, ABANDONING, "/dev/shm", "feedrate-why-"], stdout=subprocess.PIPE, check=False
     )
@@ -139,7 +141,7 @@ def test_nothing_is_left_in_memory_and_what_a_killed_process_left_goes(settings:
     assert not list(Path("/dev/shm").glob(f"feedrate-why-{os.getpid()}-*"))
 
 
-def test_a_cold_epoch_is_measured_or_the_kernel_is_blamed(settings: Settings) -> None:
+def test_a_cold_epoch_is_measured_or_the_kernel_is_blamed(settings: ReplicateSettings) -> None:
     found = taken_apart("sums/tiny/inline/none/cpu", settings, cold=True).ladders[0].rungs["R5"]
 
     assert bool(found.full) != bool(found.absent)
@@ -152,7 +154,7 @@ def test_a_verdict_that_is_unsure_asks_for_more_replicates_within_bounds(decodin
     # The same cell, in a process in which loading cost next to nothing.
     free = replace(measured, full_windows=measured.step_windows), replace(ladder, rungs={})
 
-    assert goes_on(clear[:1], 2, 4)
-    assert not goes_on(clear, 2, 6)
-    assert goes_on([*clear, free], 2, 6)
-    assert not goes_on([*clear, free], 2, 4)
+    assert needs_another(clear[:1], 2, 4)
+    assert not needs_another(clear, 2, 6)
+    assert needs_another([*clear, free], 2, 6)
+    assert not needs_another([*clear, free], 2, 4)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.doctor import Scene, findings
-from feedrate.machine import Limits, Machine
+from feedrate.system.doctor import SystemView, findings
+from feedrate.system.machine import CgroupLimits, Machine
 
 QUIET = {
     "proc/loadavg": "0.10 0.20 0.30 1/100 4242\n",
@@ -17,18 +17,18 @@ QUIET = {
 }
 
 
-def scene(root: Path, data: str = "/data", **files: str) -> Scene:
+def scene(root: Path, data: str = "/data", **files: str) -> SystemView:
     """A quiet machine with room to spare, but for these files."""
     for path, text in (QUIET | files).items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     (root / "dev/shm").mkdir(parents=True, exist_ok=True)
-    return Scene(
-        Machine("box", "cpu", 16, tuple(range(16)), 64 << 30, Limits(None, None), ()), {}, Path(data), (), root
+    return SystemView(
+        Machine("box", "cpu", 16, tuple(range(16)), 64 << 30, CgroupLimits(None, None), ()), {}, Path(data), (), root
     )
 
 
-def told(at: Scene) -> str:
+def told(at: SystemView) -> str:
     # Limits of this very process and its disk are not part of the scene.
     return "\n".join(one.what for one in findings(at) if "open files" not in one.what and "/dev/shm" not in one.what)
 
@@ -60,7 +60,7 @@ def test_where_the_data_lies_is_told(tmp_path: Path, data: str, what: str) -> No
 
 def test_few_cores_and_limits_are_told(tmp_path: Path) -> None:
     quiet = scene(tmp_path)
-    tight = replace(quiet.machine, affinity=(0, 1, 2, 3), limits=Limits(1.5, 8 << 30))
+    tight = replace(quiet.machine, affinity=(0, 1, 2, 3), limits=CgroupLimits(1.5, 8 << 30))
 
     text = told(replace(quiet, machine=tight))
 

@@ -17,8 +17,8 @@ import pytest
 from asv_project import ROOT, Project
 from commands import feedrate
 
-from feedrate import memory
-from feedrate.processes import alive
+from feedrate.system import memory
+from feedrate.system.threadpools import alive
 
 PLUGIN = Path(__file__).with_name("offered.py")
 SECOND = ("sums", "--loader", "plain", "--loader", "plain[depth=4]", "--loader", "inline", "--step", "train")
@@ -67,7 +67,7 @@ def nursery(process: subprocess.Popen[str]) -> int:
     for pid in memory.family(process.pid):
         with suppress(OSError):
             started_by = f"\nPPid:\t{process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
-            if started_by and b"feedrate._nursery" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if started_by and b"feedrate.metering.forkserver_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return pid
     raise AssertionError("no nursery")
 

@@ -6,7 +6,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from feedrate.environment import relevant, snapshot, unset
+from feedrate.system.environment import relevant, snapshot, unset
 
 
 def test_a_snapshot_is_json_and_names_versions_machine_and_variables() -> None:
@@ -18,7 +18,7 @@ def test_a_snapshot_is_json_and_names_versions_machine_and_variables() -> None:
 
 
 def test_a_snapshot_imports_none_of_what_it_names() -> None:
-    code = "import sys; from feedrate.environment import snapshot; snapshot({}); print('torch' in sys.modules)"
+    code = "import sys; from feedrate.system.environment import snapshot; snapshot({}); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"

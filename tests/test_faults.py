@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from tables import ARROW, Table
 
-from feedrate.dataset import DataSet
-from feedrate.field import Field
-from feedrate.manifest import MANIFEST
+from feedrate.data.dataset import DataSet
+from feedrate.data.field import Field
+from feedrate.data.manifest import MANIFEST
 
 Raw = dict[str, Any]
 FIELDS = Table().fields

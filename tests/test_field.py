@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from feedrate.field import Field
+from feedrate.data.field import Field
 
 
 def test_a_field_survives_a_manifest() -> None:

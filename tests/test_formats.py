@@ -9,11 +9,11 @@ import pytest
 import torch
 from tables import ARROW, LISTS, Table
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
+from feedrate.data.field import Field
+from feedrate.data.formats import FileSource
 from feedrate.errors import DataError
-from feedrate.field import Field
-from feedrate.formats import FileSource
-from feedrate.plan import Block, Plan
+from feedrate.loading.plan import Block, Plan
 
 NARROW = Table().fields[:3]
 MASKS = Field("m", "bool", "bool", (2,))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from outcomes import failure, measurement
 
-from feedrate.frame import frame
-from feedrate.measurement import append
+from feedrate.records.frame import frame
+from feedrate.records.measurement import append
 
 
 def test_each_replicate_is_a_row_and_each_knob_a_column() -> None:

@@ -16,9 +16,9 @@ import pytest
 from damaged_reads import KINDS
 from fuzzing import SEED
 
-from feedrate.dataset import DataSet
-from feedrate.registry import Registry
-from feedrate.strategy import split_spec
+from feedrate.data.dataset import DataSet
+from feedrate.plugin.registry import Registry
+from feedrate.records.cell_key import split_spec
 
 READS = Path(__file__).with_name("damaged_reads.py")
 CASES = int(os.environ.get("FUZZ_FILES", "400"))

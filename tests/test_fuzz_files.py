@@ -14,11 +14,11 @@ from outcomes import failure, measurement
 
 from feedrate.asv.benchmarks import classes
 from feedrate.asv.matrix import Matrix
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
+from feedrate.data.manifest import MANIFEST
 from feedrate.errors import DataError
-from feedrate.manifest import MANIFEST
-from feedrate.measurement import read
-from feedrate.report.document import document
+from feedrate.records.document import document
+from feedrate.records.measurement import read
 
 pytestmark = pytest.mark.timeout(900)
 MATRIX = {"workloads": {"fxseq": "1", "boardmoves[head=legal]": "2"}, "loaders": ["inline"], "steps": ["fp32", "none"]}

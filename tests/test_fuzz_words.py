@@ -9,9 +9,9 @@ from fuzzing import answer, fuzzed, spoilt_text, tried
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedrate.cell import Cell
 from feedrate.errors import FeedrateError, UsageError
-from feedrate.registry import Registry
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
 
 REGISTRY = Registry.load()
 FAMILIES = {"loader": REGISTRY.loaders, "step": REGISTRY.steps, "workload": REGISTRY.workloads}

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.builtin.loaders.gpu_chunk import GpuChunk
+from feedrate.builtin.loaders.ring_workers import RingWorkers
+from feedrate.builtin.loaders.threads import Threads
+from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Trial, check_batch
-from feedrate.dataset import DataSet
-from feedrate.isolation import Settings, measure
-from feedrate.loaders.gpu_chunk import GpuChunk
-from feedrate.loaders.ring_workers import RingWorkers
-from feedrate.loaders.threads import Threads
-from feedrate.loaders.workers import Workers
-from feedrate.measurement import Measurement
-from feedrate.registry import Registry
-from feedrate.transfer import delivered
+from feedrate.data.dataset import DataSet
+from feedrate.loading.transfer import delivered
+from feedrate.plugin.registry import Registry
+from feedrate.records.measurement import Measurement
+from feedrate.runner.isolation import ReplicateSettings, measure
 
 pytestmark = pytest.mark.gpu
 
@@ -81,7 +81,7 @@ def test_with_one_buffer_no_two_chunks_share_the_device(registry: Registry, data
 @pytest.mark.parametrize("step", ["fp32", "tf32", "bf16", "fp16"])
 def test_every_precision_is_measured_on_the_device(step: str, sums_data: DataSet, tmp_path: Path) -> None:
     mischief = Path(__file__).with_name("mischief.py")
-    settings = Settings(sums_data.folder.parent, tmp_path, "gpu", seconds=0.05, plugin_files=(mischief,))
+    settings = ReplicateSettings(sums_data.folder.parent, tmp_path, "gpu", seconds=0.05, plugin_files=(mischief,))
     outcome = measure(f"sums/tiny/threads/{step}/cuda", settings)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.device_peak_bytes

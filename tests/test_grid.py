@@ -15,13 +15,17 @@ from rich.console import Console
 from test_blocks import always, duel, last
 from test_picture import diagnosis
 
-from feedrate.answers import Answer
-from feedrate.blocks import Limits
+from feedrate.calibration.calibrate import CaseResult
 from feedrate.cli import data, list
-from feedrate.cli.shell import Shell
-from feedrate.dataset import DataSet
-from feedrate.measurement import Window
-from feedrate.report import answers, besides, duels, picture, table
+from feedrate.cli.context import CommandContext
+from feedrate.comparison.comparison import StoppingRule
+from feedrate.data.dataset import DataSet
+from feedrate.records.measurement import Window
+from feedrate.report import calibration as answers
+from feedrate.report import comparison as duels
+from feedrate.report import contention as besides
+from feedrate.report import diagnosis as picture
+from feedrate.report import table
 from feedrate.report.console import console
 from feedrate.report.grid import Column, Row, leaving, print_grid
 
@@ -64,21 +68,23 @@ def why_tables(target: Console) -> None:
 
 
 def compare_tables(target: Console) -> None:
-    limits = Limits(pairs=4)
+    limits = StoppingRule(pairs=4)
     both = [duel(always(10), always(20), limits), duel(always(10), always(10.1), limits)]
     duels.show(target, both, last(both, limits))
 
 
 def calibrate_table(target: Console) -> None:
     found = [
-        Answer("slow step", "cell", "compute", "compute", "told", right=True, tries=1, seconds=12.5),
-        Answer("a row doubled", "cell", "no number: does not hold the rows", "12,345 samples/s", "told", right=False),
+        CaseResult("slow step", "cell", "compute", "compute", "told", right=True, tries=1, seconds=12.5),
+        CaseResult(
+            "a row doubled", "cell", "no number: does not hold the rows", "12,345 samples/s", "told", right=False
+        ),
     ]
     answers.show(target, found)
 
 
 def list_table(target: Console) -> None:
-    list.run(Namespace(plugin=[], all=True, json=False), Shell(target, target, {}))
+    list.run(Namespace(plugin=[], all=True, json=False), CommandContext(target, target, {}))
 
 
 TABLES = {
@@ -111,7 +117,7 @@ def test_data_sets_are_listed_whole_at_any_width(
     chosen = Namespace(action="list", workloads=[], data=tmp_path, json=False, plugin=[], size=None)
 
     for width in WIDTHS:
-        text = printed(monkeypatch, lambda target: data.run(chosen, Shell(target, target, {})), width)
+        text = printed(monkeypatch, lambda target: data.run(chosen, CommandContext(target, target, {})), width)
         assert "sums-tiny" in text
         assert "ready" in text
         assert "203" in text or "no room here for: " in text, width

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from feedrate import guard
-from feedrate.processes import alive
+from feedrate.system import guard
+from feedrate.system.threadpools import alive
 
 DAEMON = """
 import os, sys, time
@@ -26,7 +26,7 @@ if os.fork() == 0:
 os.wait()
 """
 WAITING = DAEMON + "time.sleep(1000)"
-OWNER = "import subprocess, sys; from feedrate.guard import bound; subprocess.run(bound(sys.argv[1:]))"
+OWNER = "import subprocess, sys; from feedrate.system.guard import bound; subprocess.run(bound(sys.argv[1:]))"
 
 
 def until(happened: Callable[[], object], seconds: float = 30) -> None:

@@ -16,30 +16,30 @@ from pathlib import Path
 
 import pytest
 
-from feedrate import memory
-from feedrate.dataset import DataSet
-from feedrate.isolation import Settings, measure
-from feedrate.measurement import Failure, Measurement
-from feedrate.nursery import Nursery
-from feedrate.processes import alive
-from feedrate.validity import remarks
+from feedrate.data.dataset import DataSet
+from feedrate.records.measurement import Failure, Measurement
+from feedrate.records.validity import remarks
+from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.isolation import ReplicateSettings, measure
+from feedrate.system import memory
+from feedrate.system.threadpools import alive
 
 MISCHIEF = Path(__file__).with_name("mischief.py")
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery.opened({}) as opened:
+def nursery() -> Iterator[ForkServer]:
+    with ForkServer.opened({}) as opened:
         yield opened
 
 
 @pytest.fixture
 def settings(
-    sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: Nursery
-) -> Iterator[Settings]:
+    sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: ForkServer
+) -> Iterator[ReplicateSettings]:
     scratch = tempfile.mkdtemp(prefix="t-")
     monkeypatch.setattr(tempfile, "tempdir", scratch)
-    yield Settings(
+    yield ReplicateSettings(
         sums_data.folder.parent,
         tmp_path / "logs",
         "test",
@@ -52,12 +52,12 @@ def settings(
 
 
 @pytest.fixture(params=["forked", "own"])
-def either(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+def either(request: pytest.FixtureRequest, settings: ReplicateSettings) -> ReplicateSettings:
     """The settings of a process that is forked, and of one that imports torch itself."""
     return settings if request.param == "forked" else replace(settings, nursery=None)
 
 
-def failure(cell: str, settings: Settings) -> Failure:
+def failure(cell: str, settings: ReplicateSettings) -> Failure:
     outcome = measure(cell, settings)
     assert isinstance(outcome, Failure), outcome
     return outcome
@@ -75,7 +75,7 @@ def stays(pid: int) -> bool:
     """Whether it is the test process's own resource tracker, started by an earlier test, or its nursery."""
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     leads = os.getsid(pid) == pid
-    return b"resource_tracker" in command or (b"feedrate._nursery" in command and leads and nursed(pid))
+    return b"resource_tracker" in command or (b"feedrate.metering.forkserver_main" in command and leads and nursed(pid))
 
 
 def nursed(pid: int) -> bool:
@@ -83,7 +83,7 @@ def nursed(pid: int) -> bool:
     return f"\nPPid:\t{os.getpid()}\n" in Path(f"/proc/{pid}/status").read_text()
 
 
-def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(either: Settings) -> None:
+def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(either: ReplicateSettings) -> None:
     outcome = measure("sums/tiny/threads/fp32/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.step_batch_s > 0
@@ -100,8 +100,8 @@ def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(either: Settin
     assert outcome.requested["loader.depth"] == 4
 
 
-def test_threads_are_capped_before_the_interpreter_starts(either: Settings) -> None:
-    one = Settings(**{**vars(either), "threads": 1})
+def test_threads_are_capped_before_the_interpreter_starts(either: ReplicateSettings) -> None:
+    one = ReplicateSettings(**{**vars(either), "threads": 1})
     outcome = measure("sums/tiny/inline/none/cpu", one)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.observed["torch_threads"] == 1
@@ -109,7 +109,7 @@ def test_threads_are_capped_before_the_interpreter_starts(either: Settings) -> N
     assert outcome.observed["arrow_io_threads"] == 1
 
 
-def test_workers_are_counted_and_their_pools_are_read_inside_them(either: Settings) -> None:
+def test_workers_are_counted_and_their_pools_are_read_inside_them(either: ReplicateSettings) -> None:
     outcome = measure("sums/tiny/workers[count=2]/none/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.requested["loader.count"] == 2
@@ -121,8 +121,8 @@ def test_workers_are_counted_and_their_pools_are_read_inside_them(either: Settin
     assert len({worker["seed"] for worker in workers}) == 2
 
 
-def test_the_safe_mode_starts_no_worker_and_the_record_says_so(either: Settings) -> None:
-    outcome = measure("sums/tiny/workers[count=2]/none/cpu", Settings(**{**vars(either), "safe": True}))
+def test_the_safe_mode_starts_no_worker_and_the_record_says_so(either: ReplicateSettings) -> None:
+    outcome = measure("sums/tiny/workers[count=2]/none/cpu", ReplicateSettings(**{**vars(either), "safe": True}))
     assert isinstance(outcome, Measurement), outcome
     assert outcome.requested["safe"] is True
     assert outcome.requested["loader.count"] == 2
@@ -143,7 +143,7 @@ def test_the_safe_mode_starts_no_worker_and_the_record_says_so(either: Settings)
     ],
 )
 def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
-    trouble: str, why: str, text: str, either: Settings
+    trouble: str, why: str, text: str, either: ReplicateSettings
 ) -> None:
     outcome = failure(f"sums/tiny/troubled[trouble={trouble}]/none/cpu".replace("[trouble=raise]", ""), either)
     assert outcome.why == why
@@ -152,14 +152,14 @@ def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
     assert left_behind() == []
 
 
-def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(either: Settings) -> None:
+def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(either: ReplicateSettings) -> None:
     soon = replace(either, timeout_s=12.0 if either.nursery else 30.0)
     outcome = failure("sums/tiny/troubled[trouble=hang]/none/cpu", soon)
     assert outcome.why == "hang"
     assert "_hang" in Path(outcome.log).read_text()
 
 
-def test_a_daemon_with_a_session_of_its_own_is_ended_and_the_record_says_who_left_it(either: Settings) -> None:
+def test_a_daemon_with_a_session_of_its_own_is_ended_and_the_record_says_who_left_it(either: ReplicateSettings) -> None:
     outcome = measure("sums/tiny/troubled[trouble=daemon]/none/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.observed["left running"] == ["sleep 4321"]
@@ -175,7 +175,7 @@ def _read(file: Path) -> bytes:
         return b""
 
 
-def test_a_log_without_end_keeps_its_head_and_its_tail_and_says_what_is_missing(either: Settings) -> None:
+def test_a_log_without_end_keeps_its_head_and_its_tail_and_says_what_is_missing(either: ReplicateSettings) -> None:
     outcome = measure("sums/tiny/troubled[trouble=print]/none/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     text = Path(outcome.log).read_text()
@@ -188,7 +188,7 @@ def test_a_log_without_end_keeps_its_head_and_its_tail_and_says_what_is_missing(
     assert written <= int(left_out[1].replace(",", "")) + len(text) < 1.01 * written
 
 
-def test_a_log_that_is_removed_meanwhile_is_missing_and_the_number_stands(either: Settings) -> None:
+def test_a_log_that_is_removed_meanwhile_is_missing_and_the_number_stands(either: ReplicateSettings) -> None:
     outcome = measure("sums/tiny/troubled[trouble=unlog]/none/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.log == ""
@@ -197,7 +197,7 @@ def test_a_log_that_is_removed_meanwhile_is_missing_and_the_number_stands(either
 
 @pytest.mark.parametrize("loader", ["x" * 300, "../../x", "\n\x1b[2J"])
 def test_a_name_that_is_no_file_name_fails_that_cell_alone_and_writes_nowhere_else(
-    loader: str, settings: Settings, tmp_path: Path
+    loader: str, settings: ReplicateSettings, tmp_path: Path
 ) -> None:
     outcome = failure(f"sums/tiny/{loader}/none/cpu", settings)
     assert outcome.why == "exception"
@@ -205,7 +205,7 @@ def test_a_name_that_is_no_file_name_fails_that_cell_alone_and_writes_nowhere_el
     assert {path.name for path in tmp_path.iterdir()} == {"logs"}
 
 
-def test_logs_that_cannot_be_written_fail_the_cell(settings: Settings, tmp_path: Path) -> None:
+def test_logs_that_cannot_be_written_fail_the_cell(settings: ReplicateSettings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     outcome = failure("sums/tiny/inline/none/cpu", replace(settings, logs=tmp_path / "file"))
     assert outcome.why == "exception"
@@ -213,7 +213,7 @@ def test_logs_that_cannot_be_written_fail_the_cell(settings: Settings, tmp_path:
     assert left_behind() == []
 
 
-def test_the_stacks_of_a_crashed_worker_are_in_the_log(settings: Settings) -> None:
+def test_the_stacks_of_a_crashed_worker_are_in_the_log(settings: ReplicateSettings) -> None:
     outcome = failure("sums/tiny/crashing/none/cpu", settings)
     assert f"see {outcome.log}" in outcome.reason or outcome.log
     text = Path(outcome.log).read_text()
@@ -221,7 +221,7 @@ def test_the_stacks_of_a_crashed_worker_are_in_the_log(settings: Settings) -> No
     assert "Fatal Python error: Segmentation fault" in text
 
 
-def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: Settings) -> None:
+def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: ReplicateSettings) -> None:
     run = subprocess.Popen(
         [
             sys.executable,
@@ -243,10 +243,10 @@ def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: Settings) -> None
 KILLER = """
 import sys
 from pathlib import Path, PosixPath
-from feedrate.isolation import Settings, measure
-from feedrate.nursery import Nursery
-with Nursery.opened({{}}) as nursery:
-    settings = Settings(**{{**{settings}, "seconds": 30.0, "nursery": nursery}})
+from feedrate.runner.isolation import ReplicateSettings, measure
+from feedrate.runner.forkserver import ForkServer
+with ForkServer.opened({{}}) as nursery:
+    settings = ReplicateSettings(**{{**{settings}, "seconds": 30.0, "nursery": nursery}})
     outcome = measure(sys.argv[1], settings)
 print(getattr(outcome, "why", "measured"), getattr(outcome, "reason", ""))
 """
@@ -282,7 +282,7 @@ def first_worker(root: int) -> int:
     ],
 )
 def test_wrong_rows_and_steps_that_do_not_train_get_no_number(
-    loader: str, step: str, text: str, settings: Settings
+    loader: str, step: str, text: str, settings: ReplicateSettings
 ) -> None:
     outcome = failure(f"sums/tiny/{loader}/{step}/cpu", settings)
     assert outcome.why == "invalid"
@@ -290,7 +290,7 @@ def test_wrong_rows_and_steps_that_do_not_train_get_no_number(
 
 
 def test_a_long_name_of_the_temporary_folder_breaks_no_worker(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: ReplicateSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = tmp_path / ("d" * 100)
     deep.mkdir()
@@ -298,14 +298,14 @@ def test_a_long_name_of_the_temporary_folder_breaks_no_worker(
     assert isinstance(measure("sums/tiny/workers[count=1]/none/cpu", settings), Measurement)
 
 
-def test_an_exception_in_the_step_names_it(settings: Settings) -> None:
+def test_an_exception_in_the_step_names_it(settings: ReplicateSettings) -> None:
     outcome = failure("sums/tiny/inline/failing/cpu", settings)
     assert outcome.why == "exception"
     assert "RuntimeError: the step had enough" in outcome.reason
     assert "the step had enough" in Path(outcome.log).read_text()
 
 
-def test_ctrl_c_reaches_the_caller_at_once_and_leaves_no_process(settings: Settings) -> None:
+def test_ctrl_c_reaches_the_caller_at_once_and_leaves_no_process(settings: ReplicateSettings) -> None:
     run = subprocess.Popen(
         [
             sys.executable,

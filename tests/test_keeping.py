@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.keeping import add_line, replace_text
+from feedrate.records.atomic_write import add_line, replace_text
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def test_a_device_stays_a_device() -> None:
 def test_what_a_killed_writer_left_beside_a_text_is_used_up_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     killed = "import os, signal, sys; from pathlib import Path\n"
-    killed += "from feedrate.keeping import replace_text\n"
+    killed += "from feedrate.records.atomic_write import replace_text\n"
     killed += "Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     killed += "replace_text(Path(sys.argv[1]), 'x' * 99)"
     assert subprocess.run([sys.executable, "-c", killed, path], check=False).returncode == -signal.SIGKILL

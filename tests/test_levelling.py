@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 from outcomes import measurement
 
-from feedrate.diagnosis import Diagnosis
-from feedrate.ladder import Delayed, Ladder, Rung
-from feedrate.levelling import Replicate, levelled
-from feedrate.measurement import Window
+from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
+from feedrate.diagnosis.diagnosis import Diagnosis
+from feedrate.records.ladder import Delayed, Ladder, Rung
+from feedrate.records.measurement import Window
 
 MEAN, FIXED = 50.0, 25.0
 
@@ -58,10 +58,10 @@ def test_without_it_a_copy_that_costs_nothing_would_cost_time() -> None:
         return [window.s / window.samples for name in ("R0", "R1") for window in ladder.rungs[name].full]
 
     assert max(paces(one[1])) > 1.1 * min(paces(one[1]))
-    assert paces(levelled([one])[0][1]) == pytest.approx([0.020 / MEAN] * 4)
+    assert paces(correct_for_batch_size([one])[0][1]) == pytest.approx([0.020 / MEAN] * 4)
 
 
 def test_batches_of_one_size_are_left_as_they_are() -> None:
     even = replicate((50, 50, 51, 50))
 
-    assert levelled([even]) == (even,)
+    assert correct_for_batch_size([even]) == (even,)

@@ -14,17 +14,17 @@ import pytest
 from liars import left
 from sums import Sums
 
-from feedrate.calibration.faulty import Faulty
-from feedrate.calibration.unfaithful import Unfaithful
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.calibration.strategies.broken_training import Faulty
+from feedrate.calibration.strategies.wrong_rows import Unfaithful
 from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Trial, check, title, unwritten
-from feedrate.contract.again import streams_in_a_spawned_process
-from feedrate.contract.damage import names_a_missing_file, names_a_truncated_file
+from feedrate.contract.corrupt_files import names_a_missing_file, names_a_truncated_file
+from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.errors import ContractError
-from feedrate.loader import Loader
-from feedrate.loaders.inline import Inline
-from feedrate.step import Step
-from feedrate.strategy import Strategy
-from feedrate.workload import Workload
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
 
 SPAWN = title(streams_in_a_spawned_process)
 

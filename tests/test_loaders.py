@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from feedrate.batch import Columns, Source
-from feedrate.buffers import Buffers, Layout
+from feedrate.builtin.loaders import gpu_chunk
+from feedrate.builtin.loaders.gpu_chunk import GpuChunk
+from feedrate.builtin.loaders.ring_workers import RingWorkers
+from feedrate.builtin.loaders.threads import Threads
+from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Trial
 from feedrate.errors import ContractError, UsageError
-from feedrate.loaders import gpu_chunk
-from feedrate.loaders.gpu_chunk import GpuChunk
-from feedrate.loaders.ring_workers import RingWorkers
-from feedrate.loaders.threads import Threads
-from feedrate.loaders.workers import Workers
-from feedrate.plan import Block, Plan
+from feedrate.loading.batch import Columns, Source
+from feedrate.loading.buffers import Buffers, Layout
+from feedrate.loading.plan import Block, Plan
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from feedrate.machine import Gpu, Limits, Machine, limits, machine, machine_name
-from feedrate.nvml import listed, parsed, used_bytes
+from feedrate.system.machine import CgroupLimits, Gpu, Machine, limits, machine, machine_name
+from feedrate.system.nvml import listed, parsed, used_bytes
 
 H100 = Gpu("NVIDIA H100 80GB HBM3", 80 << 30, "580.1")
 
@@ -97,7 +97,7 @@ def test_the_tightest_limit_on_the_way_up_holds(tmp_path: Path) -> None:
     wrote(tmp_path, "sys/fs/cgroup/outer/memory.max", f"{8 << 30}\n")
     wrote(tmp_path, "sys/fs/cgroup/outer/inner/memory.max", "max\n")
 
-    assert limits(tmp_path) == Limits(1.5, 8 << 30)
+    assert limits(tmp_path) == CgroupLimits(1.5, 8 << 30)
 
 
 def test_limits_of_version_1_are_read_too(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_limits_of_version_1_are_read_too(tmp_path: Path) -> None:
     wrote(tmp_path, "sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n")
     wrote(tmp_path, "sys/fs/cgroup/memory/a/memory.limit_in_bytes", "9223372036854771712\n")
 
-    assert limits(tmp_path) == Limits(4.0, None)
+    assert limits(tmp_path) == CgroupLimits(4.0, None)
 
 
 def test_no_limit_that_can_be_seen_is_none(tmp_path: Path) -> None:
@@ -114,11 +114,11 @@ def test_no_limit_that_can_be_seen_is_none(tmp_path: Path) -> None:
     wrote(tmp_path, "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n")
     wrote(tmp_path, "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n")
 
-    assert limits(tmp_path) == Limits(None, None)
+    assert limits(tmp_path) == CgroupLimits(None, None)
 
 
 def test_usable_is_what_both_the_machine_and_its_limits_allow() -> None:
-    box = Machine("box", "cpu", 8, (0, 1, 2, 3), 64 << 30, Limits(2.5, 16 << 30), ())
+    box = Machine("box", "cpu", 8, (0, 1, 2, 3), 64 << 30, CgroupLimits(2.5, 16 << 30), ())
 
     assert (box.usable_cores, box.usable_bytes) == (2.5, 16 << 30)
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tables import Table
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
+from feedrate.data.manifest import MANIFEST, Manifest
 from feedrate.errors import DataError
-from feedrate.manifest import MANIFEST, Manifest
 
 Raw = dict[str, Any]
 MARK = "feedrate data set"

@@ -8,8 +8,8 @@ import pytest
 from outcomes import failure, measurement
 
 from feedrate.errors import DataError
-from feedrate.measurement import Failure, Measurement, Outcome, Window, append, read, results
-from feedrate.rawlines import Unreadable
+from feedrate.records.jsonl import Unreadable
+from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append, read, results
 
 
 def test_what_is_appended_is_read_back(tmp_path: Path) -> None:

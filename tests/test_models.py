@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from feedrate.batch import Columns, widened
-from feedrate.models.graph import neighbours
-from feedrate.models.losses import board_loss, frames_loss, known_mean, masked_huber, pinball
-from feedrate.models.selection import BatchedFeatures, GatedResidual, LoopedFeatures
-from feedrate.workload import Workload
-from feedrate.workloads.boardmoves import BoardMoves
-from feedrate.workloads.daywindows import DayWindows
-from feedrate.workloads.fxseq import FxSeq
+from feedrate.builtin.models.graph import neighbours
+from feedrate.builtin.models.losses import board_loss, frames_loss, known_mean, masked_huber, pinball
+from feedrate.builtin.models.selection import BatchedFeatures, GatedResidual, LoopedFeatures
+from feedrate.builtin.workloads.boardmoves import BoardMoves
+from feedrate.builtin.workloads.daywindows import DayWindows
+from feedrate.builtin.workloads.fxseq import FxSeq
+from feedrate.loading.batch import Columns, cast_to_model
+from feedrate.plugin.workload import Workload
 
 NETS = [BoardMoves(net=net, head=head) for net in ("vit", "resnet") for head in ("legal", "policy_value")]
 TASKS: list[tuple[Workload, int]] = [
@@ -61,7 +61,7 @@ def batches(workload: Workload, size: str = "tiny") -> Iterator[dict[str, Tensor
                 derive=workload.derive if workload.derived(size) else None,
             )
             for rows in block.batches():
-                yield widened(columns.batch(rows).tensors, fields)
+                yield cast_to_model(columns.batch(rows).tensors, fields)
 
 
 def answers(outputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:

@@ -17,26 +17,26 @@ from pathlib import Path
 import pytest
 
 import feedrate
-from feedrate import memory
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
 from feedrate.errors import FeedrateError
-from feedrate.isolation import Settings, measure
-from feedrate.measurement import Failure, Measurement
-from feedrate.nursery import NURSERY, Nursery
-from feedrate.processes import alive
+from feedrate.records.measurement import Failure, Measurement
+from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.isolation import ReplicateSettings, measure
+from feedrate.system import memory
+from feedrate.system.threadpools import alive
 
 MISCHIEF = Path(__file__).with_name("mischief.py")
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with Nursery.opened({}) as opened:
+def nursery() -> Iterator[ForkServer]:
+    with ForkServer.opened({}) as opened:
         yield opened
 
 
 @pytest.fixture
-def settings(sums_data: DataSet, tmp_path: Path, nursery: Nursery) -> Settings:
-    return Settings(
+def settings(sums_data: DataSet, tmp_path: Path, nursery: ForkServer) -> ReplicateSettings:
+    return ReplicateSettings(
         sums_data.folder.parent, tmp_path / "logs", "test", seconds=0.05, plugin_files=(MISCHIEF,), nursery=nursery
     )
 
@@ -48,13 +48,13 @@ def until(happened: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
-def test_two_at_once_do_not_meet(settings: Settings) -> None:
+def test_two_at_once_do_not_meet(settings: ReplicateSettings) -> None:
     with ThreadPoolExecutor(2) as pool:
         found = [pool.submit(measure, f"sums/tiny/{loader}/fp32/cpu", settings) for loader in ("inline", "threads")]
     assert [type(one.result()) for one in found] == [Measurement, Measurement]
 
 
-def test_what_the_nursery_lends_counts_as_memory_of_the_measured(settings: Settings) -> None:
+def test_what_the_nursery_lends_counts_as_memory_of_the_measured(settings: ReplicateSettings) -> None:
     forked, own = (measure("sums/tiny/inline/fp32/cpu", replace(settings, nursery=n)) for n in (settings.nursery, None))
     assert isinstance(forked, Measurement)
     assert isinstance(own, Measurement)
@@ -64,7 +64,9 @@ def test_what_the_nursery_lends_counts_as_memory_of_the_measured(settings: Setti
     assert own.host_peak_bytes * 0.9 < forked.host_peak_bytes
 
 
-def test_one_nursery_serves_all_and_another_cap_of_threads_another(settings: Settings, nursery: Nursery) -> None:
+def test_one_nursery_serves_all_and_another_cap_of_threads_another(
+    settings: ReplicateSettings, nursery: ForkServer
+) -> None:
     first = measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
     pid = nursery.pid(1)
     second = measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
@@ -76,7 +78,7 @@ def test_one_nursery_serves_all_and_another_cap_of_threads_another(settings: Set
     assert first.observed["torch_threads"] == 1
 
 
-def test_code_that_changed_since_is_not_what_is_forked(settings: Settings, nursery: Nursery) -> None:
+def test_code_that_changed_since_is_not_what_is_forked(settings: ReplicateSettings, nursery: ForkServer) -> None:
     file = Path(feedrate.__file__).with_name("errors.py")
     stamps = file.stat().st_atime_ns, file.stat().st_mtime_ns
     measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
@@ -91,14 +93,14 @@ def test_code_that_changed_since_is_not_what_is_forked(settings: Settings, nurse
 HANG = """
 import sys
 from pathlib import Path, PosixPath
-from feedrate.isolation import Settings, measure
-from feedrate.nursery import Nursery
-with Nursery.opened({environ}) as nursery:
-    measure("sums/tiny/troubled[trouble=hang]/none/cpu", Settings(**{settings}, nursery=nursery))
+from feedrate.runner.isolation import ReplicateSettings, measure
+from feedrate.runner.forkserver import ForkServer
+with ForkServer.opened({environ}) as nursery:
+    measure("sums/tiny/troubled[trouble=hang]/none/cpu", ReplicateSettings(**{settings}, nursery=nursery))
 """
 
 
-def hanging(settings: Settings, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def hanging(settings: ReplicateSettings, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """A process that waits for a forked one, which hangs."""
     known = {name: value for name, value in vars(settings).items() if name != "nursery"}
     return subprocess.Popen([sys.executable, "-c", HANG.format(settings=known, environ=dict(environ))])
@@ -108,7 +110,9 @@ def forked(nursery: int) -> set[int]:
     return set(memory.family(nursery)) - {nursery}
 
 
-def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(settings: Settings, nursery: Nursery) -> None:
+def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(
+    settings: ReplicateSettings, nursery: ForkServer
+) -> None:
     measure("sums/tiny/inline/none/cpu", settings)
     mother = nursery.pid(len(os.sched_getaffinity(0)))
     assert mother
@@ -121,7 +125,7 @@ def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(settings: Settin
     assert alive([mother])
 
 
-def test_the_end_of_the_owner_is_the_end_of_all(settings: Settings) -> None:
+def test_the_end_of_the_owner_is_the_end_of_all(settings: ReplicateSettings) -> None:
     owner = hanging(settings, {})
     until(lambda: len(nurseries(owner.pid)) == 2)
     everything = nurseries(owner.pid)
@@ -135,13 +139,13 @@ def nurseries(root: int) -> set[int]:
     found = set()
     for pid in memory.family(root):
         with suppress(OSError):
-            if b"feedrate._nursery" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"feedrate.metering.forkserver_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(pid)
     return found
 
 
-def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(settings: Settings) -> None:
-    with Nursery.opened({}) as own, ThreadPoolExecutor(1) as pool:
+def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(settings: ReplicateSettings) -> None:
+    with ForkServer.opened({}) as own, ThreadPoolExecutor(1) as pool:
         how = replace(settings, nursery=own, seconds=0.5)
         threads = len(os.sched_getaffinity(0))
         running = pool.submit(measure, "sums/tiny/inline/none/cpu", how)
@@ -157,7 +161,9 @@ def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(
     until(lambda: not alive([first, second]))
 
 
-def test_clients_that_say_nothing_or_nonsense_keep_nobody_waiting(settings: Settings, nursery: Nursery) -> None:
+def test_clients_that_say_nothing_or_nonsense_keep_nobody_waiting(
+    settings: ReplicateSettings, nursery: ForkServer
+) -> None:
     measure("sums/tiny/inline/none/cpu", settings)
     (door,) = (path for path in nursery.folder.glob(f"*-{len(os.sched_getaffinity(0))}.sock"))
     with ExitStack() as lines:
@@ -181,12 +187,12 @@ os.fork = failing
 
 
 def test_a_fork_that_fails_is_a_failed_cell_and_the_next_one_is_measured(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: ReplicateSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = tmp_path / "refused"
     (tmp_path / "sitecustomize.py").write_text(UNFORKED.format(refused=str(refused)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    with Nursery.opened({}) as own:
+    with ForkServer.opened({}) as own:
         how = replace(settings, nursery=own)
         refused.touch()
         failed = measure("sums/tiny/inline/none/cpu", how)
@@ -199,19 +205,19 @@ def test_a_fork_that_fails_is_a_failed_cell_and_the_next_one_is_measured(
 
 def test_the_pid_of_a_nursery_that_is_gone_is_not_killed_when_another_process_has_it() -> None:
     with subprocess.Popen(["sleep", "100"]) as bystander:
-        with Nursery.opened({}) as own:
+        with ForkServer.opened({}) as own:
             (own.folder / "0123-1.pid").write_text(str(bystander.pid))
         assert bystander.poll() is None
         bystander.kill()
 
 
 def test_a_torch_that_cannot_be_imported_is_one_line(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: ReplicateSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with (
-        Nursery.opened({}) as broken,
+        ForkServer.opened({}) as broken,
         pytest.raises(FeedrateError, match=r"^torch could not be imported.*libnothing.so is not here$"),
     ):
         measure("sums/tiny/inline/none/cpu", replace(settings, nursery=broken))

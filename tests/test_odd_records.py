@@ -13,7 +13,7 @@ from test_picture import diagnosis
 from feedrate import results
 from feedrate.cli import main
 from feedrate.errors import DataError
-from feedrate.measurement import Window, append, read
+from feedrate.records.measurement import Window, append, read
 
 GOOD = "boardmoves/small/inline/fp32/cpu"
 

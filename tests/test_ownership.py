@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tables import Table
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
+from feedrate.data.manifest import MANIFEST
+from feedrate.data.ownership import demand_ours, remove
 from feedrate.errors import DataError
-from feedrate.manifest import MANIFEST
-from feedrate.ownership import demand_ours, remove
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 from outcomes import measurement
 from rich.console import Console
 
-from feedrate.diagnosis import Diagnosis
-from feedrate.ladder import Ladder, Rung
-from feedrate.measurement import Window
-from feedrate.report.picture import show
+from feedrate.diagnosis.diagnosis import Diagnosis
+from feedrate.records.ladder import Ladder, Rung
+from feedrate.records.measurement import Window
+from feedrate.report.diagnosis import show
 
 
 def diagnosis(whole: Window, **ladder: object) -> Diagnosis:

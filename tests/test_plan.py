@@ -6,8 +6,8 @@ import pytest
 import torch
 from tables import Table
 
-from feedrate.dataset import DataSet
-from feedrate.plan import Block, Plan
+from feedrate.data.dataset import DataSet
+from feedrate.loading.plan import Block, Plan
 
 FIXED = Block(0, 30, ((0, 30),), 8), Block(30, 40, ((30, 40),), 8), Block(40, 70, ((40, 70),), 8)
 # Two rows of history each, which the block before serves as samples.

@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from feedrate.processes import alive, caps, dump_stacks, one_thread_each, seed_32, signal_name
+from feedrate.system.threadpools import alive, caps, dump_stacks, one_thread_each, seed_32, signal_name
 
 
 def test_caps_reach_every_pool_of_a_fresh_interpreter() -> None:
     names = ("torch_threads", "arrow_cpu_threads", "arrow_io_threads")
-    code = f"from feedrate.processes import pools; seen = pools(); print(*(seen[name] for name in {names}))"
+    code = f"from feedrate.system.threadpools import pools; seen = pools(); print(*(seen[name] for name in {names}))"
     answer = subprocess.run(
         [sys.executable, "-c", code], env=dict(os.environ) | caps(1), check=True, capture_output=True, text=True
     )

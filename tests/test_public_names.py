@@ -15,13 +15,13 @@ PACKAGE = Path(feedrate.__file__).parent
 HEAVY = "{'torch', 'pyarrow', 'pandas', 'h5py'}"
 TORCH_FREE = (
     "import feedrate",
-    "import feedrate.registry",
-    "import feedrate.cell",
+    "import feedrate.plugin.registry",
+    "import feedrate.plugin.cell",
     "import feedrate.cli",
     "from feedrate import Loader, Step, Workload, Registry, Cell, hookimpl, knob, Need, cuda, package, results",
-    "from feedrate.registry import Registry; assert Registry.load().loaders",
-    "from feedrate.registry import Registry; [one.unmet() for one in Registry.load().steps.values()]",
-    "from feedrate.cell import Cell; from feedrate.registry import Registry;"
+    "from feedrate.plugin.registry import Registry; assert Registry.load().loaders",
+    "from feedrate.plugin.registry import Registry; [one.unmet() for one in Registry.load().steps.values()]",
+    "from feedrate.plugin.cell import Cell; from feedrate.plugin.registry import Registry;"
     " Cell.parse('boardmoves/tiny/inline/fp32/cpu', Registry.load())",
 )
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.cell import Cell
 from feedrate.errors import PluginError, UsageError
-from feedrate.registry import Registry
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
 
 LOADER = """
 from dataclasses import dataclass
@@ -216,7 +216,7 @@ ODD = {
     "loader": """
 from dataclasses import dataclass
 from feedrate import hookimpl, knob
-from feedrate.loaders.inline import Inline
+from feedrate.builtin.loaders.inline import Inline
 
 @dataclass(frozen=True)
 class Odd(Inline):
@@ -230,7 +230,7 @@ def loaders():
     "step": """
 from dataclasses import dataclass
 from feedrate import hookimpl
-from feedrate.steps.fp32 import Fp32
+from feedrate.builtin.steps.fp32 import Fp32
 
 @dataclass(frozen=True)
 class Odd(Fp32):
@@ -243,7 +243,7 @@ def steps():
     "workload": """
 from dataclasses import dataclass
 from feedrate import hookimpl
-from feedrate.workloads.fxseq import FxSeq
+from feedrate.builtin.workloads.fxseq import FxSeq
 
 @dataclass(frozen=True)
 class Odd(FxSeq):

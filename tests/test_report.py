@@ -9,9 +9,9 @@ import pytest
 from outcomes import failure, measurement
 from rich.console import Console
 
-from feedrate.measurement import Outcome, Window
+from feedrate.formatting import factor, gigabytes, number, share
+from feedrate.records.measurement import Outcome, Window
 from feedrate.report.console import console
-from feedrate.report.figures import factor, gigabytes, number, share
 from feedrate.report.progress import run_progress
 from feedrate.report.table import COLUMNS, show
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.nursery import NURSERY, Nursery
-from feedrate.scratch import SHARED_MEMORY, Scratch, sweep
+from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.system.scratch import SHARED_MEMORY, Scratch, sweep
 
 MAKER = """
 import os, signal, sys
 from pathlib import Path
-from feedrate.nursery import NURSERY, Nursery
-from feedrate.scratch import Scratch
+from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.system.scratch import Scratch
 scratch = Scratch.made(Path(sys.argv[1]))
 scratch.note([os.getpid()])
 (scratch.folder / "torn.bin").write_bytes(bytes(1000))
@@ -151,7 +151,7 @@ def test_many_that_make_and_sweep_at_a_time_take_nothing_from_each_other(tmp_pat
     script = """
 import sys
 from pathlib import Path
-from feedrate.scratch import Scratch, sweep
+from feedrate.system.scratch import Scratch, sweep
 for _ in range(300):
     with Scratch.made(Path(sys.argv[1])) as scratch:
         (scratch.folder / "mine").touch()
@@ -174,7 +174,7 @@ def test_a_run_that_shares_a_fork_server_sweeps_as_well(
 ) -> None:
     _, name = told(maker)
     killed(maker)
-    with Nursery.made() as shared:
-        monkeypatch.setattr("feedrate.scratch.short_folder", lambda: tmp_path)
-        with Nursery.opened({NURSERY: str(shared.folder)}):
+    with ForkServer.made() as shared:
+        monkeypatch.setattr("feedrate.system.scratch.short_folder", lambda: tmp_path)
+        with ForkServer.opened({NURSERY: str(shared.folder)}):
             assert not (tmp_path / name).exists()

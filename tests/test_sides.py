@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.cli.sides import Pairing, pairings
+from feedrate.cli.variant_spec import ComparisonSpec, pairings
 from feedrate.errors import UsageError
 
 OFFERED = Path(__file__).with_name("offered.py")
 
 
-def found(a: str, b: str, **options: object) -> tuple[Pairing, ...]:
+def found(a: str, b: str, **options: object) -> tuple[ComparisonSpec, ...]:
     chosen = {"size": "tiny", "device": "cpu", "plugin": [OFFERED], **options}
     return pairings(Namespace(a=a, b=b, **chosen))
 

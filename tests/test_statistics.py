@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from feedrate.statistics import estimate, replicates_for
+from feedrate.records.estimate import estimate, replicates_for
 
 
 def test_the_interval_is_students() -> None:

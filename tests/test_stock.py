@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from feedrate.contract import Trial
+from feedrate.data.formats import FileSource
 from feedrate.errors import DataError
-from feedrate.formats import FileSource
-from feedrate.stock import DecodedSource, Stock
+from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
 
 
 class Usage(NamedTuple):
@@ -22,7 +22,7 @@ class Usage(NamedTuple):
 
 def test_decoded_blocks_hold_what_the_files_hold(sums_trial: Trial, tmp_path: Path) -> None:
     plan = sums_trial.plan
-    stock = Stock.filled(plan, tmp_path)
+    stock = DataSetCache.filled(plan, tmp_path)
 
     kept, read = DecodedSource(plan, stock), FileSource(plan)
     for block in plan.stored_blocks:
@@ -33,7 +33,7 @@ def test_decoded_blocks_hold_what_the_files_hold(sums_trial: Trial, tmp_path: Pa
 
 
 def test_copies_of_the_files_are_read_in_their_place(sums_trial: Trial, tmp_path: Path) -> None:
-    in_memory = Stock.filled(sums_trial.plan, tmp_path).in_memory(sums_trial.plan)
+    in_memory = DataSetCache.filled(sums_trial.plan, tmp_path).in_memory(sums_trial.plan)
 
     assert in_memory.data.path(0).parent == tmp_path
     assert in_memory.data.path(0).read_bytes() == sums_trial.plan.data.path(0).read_bytes()
@@ -48,11 +48,11 @@ def test_a_file_that_is_not_what_was_written_is_named(sums_trial: Trial, tmp_pat
     plan = replace(sums_trial.plan, data=replace(sums_trial.plan.data, folder=folder))
 
     with pytest.raises(DataError, match=r"00001\.arrow: is not what was written"):
-        Stock.filled(plan, copies)
+        DataSetCache.filled(plan, copies)
 
 
 def test_no_room_is_a_reason(sums_trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path("/dev/shm/feedrate")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free=100))
 
-    assert Stock.lacking(sums_trial.plan, folder).startswith("/dev/shm has room for 1e-07 GB")
+    assert DataSetCache.lacking(sums_trial.plan, folder).startswith("/dev/shm has room for 1e-07 GB")

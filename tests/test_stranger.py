@@ -17,8 +17,8 @@ import pytest
 from asv_project import Project
 
 from feedrate.contract import LOADER_PROMISES
-from feedrate.machine import machine_name
-from feedrate.measurement import Measurement, read
+from feedrate.records.measurement import Measurement, read
+from feedrate.system.machine import machine_name
 
 PYPROJECT = """
 [build-system]

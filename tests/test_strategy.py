@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from feedrate.errors import UsageError
-from feedrate.registry import Registry
-from feedrate.strategy import Need, Strategy, knob, near, package, split_spec
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import Need, Strategy, knob, near, package
+from feedrate.records.cell_key import split_spec
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,7 @@ from torture.evidence import lost, torn, unwhole
 from torture.faults import COMPILER, Fault, Shim
 from torture.lanes import Lane
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
 
 KILLS = 12
 needs_gcc = pytest.mark.skipif(COMPILER is None, reason="no gcc here to build the layer that makes system calls fail")

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.trace import Trace
+from feedrate.metering.ablation.profiler_trace import ProfilerTrace
 
 
 def event(kind: str, name: str, start: float, length: float, **args: object) -> dict[str, object]:
     return {"ph": "X", "cat": kind, "name": name, "tid": 1, "ts": start, "dur": length, "args": args}
 
 
-def trace(folder: Path, *events: dict[str, object], steps: int = 1) -> Trace:
+def trace(folder: Path, *events: dict[str, object], steps: int = 1) -> ProfilerTrace:
     path = folder / "trace.json"
     path.write_text(json.dumps({"traceEvents": [*events, {"ph": "M", "name": "process_name"}]}))
-    return Trace.read(path, steps)
+    return ProfilerTrace.read(path, steps)
 
 
 def test_operators_inside_others_are_not_counted(tmp_path: Path) -> None:

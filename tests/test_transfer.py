@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.loaders.threads import Threads
 from feedrate.contract import Trial, check_batch
-from feedrate.loaders.inline import Inline
-from feedrate.loaders.threads import Threads
-from feedrate.transfer import delivered
+from feedrate.loading.transfer import delivered
 
 
 @pytest.mark.parametrize("cast", ["host", "device"])

@@ -9,9 +9,10 @@ from typing import get_args
 
 import pytest
 
-from feedrate.evidence import Evidence, StepFacts
-from feedrate.statistics import Estimate
-from feedrate.verdict import Kind, Verdict, verdict
+from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.verdict import Kind, Verdict, verdict
+from feedrate.records.estimate import Estimate
+from feedrate.records.step_profile import StepProfile
 
 NOISE = 0.01
 """Half an interval, as a share of T_F."""
@@ -48,7 +49,7 @@ def seconds(ms: float) -> Estimate:
 
 SLOW_LOADER = (2.0, 20.0, 20.2)
 SLOW_STEP = (20.0, 2.0, 20.2)
-BUSY = StepFacts(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operators_per_step=100)
+BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operators_per_step=100)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,8 @@ BUSY = StepFacts(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operato
     [
         (evidence(*SLOW_STEP), "step-bound"),
         (evidence(*SLOW_STEP, facts=BUSY), "compute"),
-        (evidence(*SLOW_STEP, facts=StepFacts(1e6, "fp32", 1e11, operators_per_step=5_000)), "launch"),
-        (evidence(*SLOW_STEP, facts=StepFacts(operators_per_step=5_000)), "step-bound"),
+        (evidence(*SLOW_STEP, facts=StepProfile(1e6, "fp32", 1e11, operators_per_step=5_000)), "launch"),
+        (evidence(*SLOW_STEP, facts=StepProfile(operators_per_step=5_000)), "step-bound"),
         (evidence(*SLOW_LOADER, {"hand-over": 1, "decode": 15, "read warm": 2}), "decode"),
         (evidence(*SLOW_LOADER, {"hand-over": 15, "decode": 2, "read warm": 1}), "hand-over"),
         (evidence(*SLOW_LOADER, {"copy": 17, "hand-over": 1}), "copy"),
@@ -97,7 +98,7 @@ def test_on_a_device_the_host_is_told_apart_from_the_kernels(
     busy_ms: float | None, syncs: float | None, kernels: float | None, kind: Kind
 ) -> None:
     busy_s = None if busy_ms is None else busy_ms / 1e3
-    facts = StepFacts(1e9, "bf16", 1e14, 400, kernels, syncs, busy_s)
+    facts = StepProfile(1e9, "bf16", 1e14, 400, kernels, syncs, busy_s)
 
     found = verdict(evidence(*SLOW_STEP, facts=facts, device="cuda"))
 
@@ -116,7 +117,7 @@ def test_every_kind_has_a_family() -> None:
 
 
 def test_the_sentence_of_a_bound_step_says_what_is_in_it_and_what_to_try() -> None:
-    facts = StepFacts(6e10, "bf16", 1e14, 6_000, kernels_per_step=5_000, syncs_per_step=0, device_busy_s=0.005)
+    facts = StepProfile(6e10, "bf16", 1e14, 6_000, kernels_per_step=5_000, syncs_per_step=0, device_busy_s=0.005)
 
     found = verdict(evidence(*SLOW_STEP, facts=facts, device="cuda"))
 

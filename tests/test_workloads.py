@@ -13,13 +13,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from feedrate.dataset import DataSet
+from feedrate.builtin.workloads.boardmoves import BoardMoves
+from feedrate.builtin.workloads.daywindows import TARGETS, DayWindows
+from feedrate.builtin.workloads.fxseq import FxSeq
+from feedrate.data.dataset import DataSet
 from feedrate.errors import DataError, UsageError
-from feedrate.plan import Plan
-from feedrate.workload import SIZES, Workload
-from feedrate.workloads.boardmoves import BoardMoves
-from feedrate.workloads.daywindows import TARGETS, DayWindows
-from feedrate.workloads.fxseq import FxSeq
+from feedrate.loading.plan import Plan
+from feedrate.plugin.workload import SIZES, Workload
 
 VARIANTS: dict[str, Workload] = {
     str(workload): workload
@@ -205,7 +205,7 @@ def test_stored_windows_and_windows_cut_from_the_series_are_the_same(written: di
 
 
 def test_the_stored_graph_is_the_one_that_the_model_would_find(written: dict[str, DataSet]) -> None:
-    from feedrate.models.graph import neighbours
+    from feedrate.builtin.models.graph import neighbours
 
     workload = DayWindows(graph="cached")
     panel, days = everything(workload, "small"), workload.days("small")
@@ -256,7 +256,7 @@ def test_row_counts_of_the_source_systems_are_refused_where_the_disk_is_short(
 def test_naming_workloads_and_making_rows_imports_neither_torch_nor_arrow() -> None:
     script = (
         "import sys\n"
-        "from feedrate.workloads import boardmoves, daywindows, fxseq\n"
+        "from feedrate.builtin.workloads import boardmoves, daywindows, fxseq\n"
         "for workload in boardmoves.BoardMoves(), daywindows.DayWindows(), fxseq.FxSeq():\n"
         "    workload.rows('tiny', 1, 0, 9)\n"
         "    workload.at('tiny').identity\n"

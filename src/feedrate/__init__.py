@@ -6,34 +6,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from feedrate.batch import Batch, Columns, Source
-    from feedrate.cell import Cell
-    from feedrate.dataset import DataSet
+    from feedrate.data.dataset import DataSet
+    from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
-    from feedrate.field import Field
-    from feedrate.hookspecs import hookimpl
-    from feedrate.loader import Loader, Stream
-    from feedrate.measurement import Failure, Measurement, results
-    from feedrate.plan import Block, Plan
-    from feedrate.registry import Registry
-    from feedrate.step import Loss, Step, Update
-    from feedrate.strategy import Need, Strategy, cuda, knob, package
-    from feedrate.workload import Workload
+    from feedrate.loading.batch import Batch, Columns, Source
+    from feedrate.loading.plan import Block, Plan
+    from feedrate.plugin.cell import Cell
+    from feedrate.plugin.hookspecs import hookimpl
+    from feedrate.plugin.loader import Loader, Stream
+    from feedrate.plugin.registry import Registry
+    from feedrate.plugin.step import Loss, Step, Update
+    from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
+    from feedrate.plugin.workload import Workload
+    from feedrate.records.measurement import Failure, Measurement, results
 
 _HOMES = {
-    "batch": ("Batch", "Columns", "Source"),
-    "cell": ("Cell",),
-    "dataset": ("DataSet",),
+    "loading.batch": ("Batch", "Columns", "Source"),
+    "plugin.cell": ("Cell",),
+    "data.dataset": ("DataSet",),
     "errors": ("ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError"),
-    "field": ("Field",),
-    "hookspecs": ("hookimpl",),
-    "loader": ("Loader", "Stream"),
-    "measurement": ("Failure", "Measurement", "results"),
-    "plan": ("Block", "Plan"),
-    "registry": ("Registry",),
-    "step": ("Loss", "Step", "Update"),
-    "strategy": ("Need", "Strategy", "cuda", "knob", "package"),
-    "workload": ("Workload",),
+    "data.field": ("Field",),
+    "plugin.hookspecs": ("hookimpl",),
+    "plugin.loader": ("Loader", "Stream"),
+    "records.measurement": ("Failure", "Measurement", "results"),
+    "loading.plan": ("Block", "Plan"),
+    "plugin.registry": ("Registry",),
+    "plugin.step": ("Loss", "Step", "Update"),
+    "plugin.strategy": ("Need", "Strategy", "cuda", "knob", "package"),
+    "plugin.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

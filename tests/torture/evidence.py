@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
 from feedrate.errors import DataError
 
 __all__ = ["cells", "kept", "lost", "told", "torn", "unwhole"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import feedrate
-from feedrate.cli.shell import RUN
-from feedrate.nursery import NURSERY, Nursery
+from feedrate.cli.context import RUN
+from feedrate.runner.forkserver import NURSERY, ForkServer
 from torture.attacks import Attack
 from torture.faults import Fault, Shim
 from torture.projects import checkout
@@ -42,7 +42,7 @@ class Lane:
     @contextmanager
     def opened(cls, folder: Path, shim: Shim) -> Iterator[Lane]:
         """A lane below `folder`; on leaving, none of its processes lives."""
-        with Nursery.made() as servers:
+        with ForkServer.made() as servers:
             lane = cls(folder, f"{os.getpid()}-{folder.name}", shim.of(folder), servers.folder)
             for path in (lane.work, lane.temporary, lane.home):
                 path.mkdir(parents=True)

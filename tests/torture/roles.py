@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedrate import memory
+from feedrate.system import memory
 
 __all__ = ["MARK", "marked", "of_role"]
 
 MARK = "FEEDRATE_TORTURE"
 """Variable that every process of a lane inherits."""
-_SERVER = "feedrate._nursery"
+_SERVER = "feedrate.metering.forkserver_main"
 _GUARD = "feedrate/_guard.py"
 _WORDS = {"guard": _GUARD, "tracker": "resource_tracker", "worker": "spawn_main", "asv": "-m\0asv\0run"}
 

@@ -21,7 +21,7 @@ SIZES = ("small", "large")
 
 @dataclass(frozen=True)
 class Stretched:
-    """`count` of a workload's rows at size `full`; a `Recipe`."""
+    """`count` of a workload's rows at size `full`; a `DataSetSpec`."""
 
     workload: Workload
     count: int

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, class_name
-from feedrate.asv.memo import Memo
 from feedrate.asv.metrics import METRICS, Metric
-from feedrate.asv.outcome import Outcome, outcome
-from feedrate.asv.settings import Settings
+from feedrate.asv.sample_cache import SampleCache
+from feedrate.asv.settings import AsvSettings
 from feedrate.errors import DataError, FeedrateError
+from feedrate.revisions.invoke import Outcome, outcome
 
 __all__ = ["Feed", "classes"]
 
@@ -48,7 +48,7 @@ class Feed:
             raise SystemExit(_line(f"{self.workload}/{loader}/{step}: {error}")) from error
 
     def _samples(self, metric: Metric, loader: str, step: str) -> Samples:
-        settings = Settings.read(os.environ)
+        settings = AsvSettings.read(os.environ)
         cell, memo = settings.cell(self.workload, loader, step), _memo(settings)
         first = memo.served(cell, metric.name)
         until = first + settings.replicates
@@ -81,7 +81,7 @@ def _feed(workload: str, version: str, matrix: Matrix) -> type[Feed]:
         "workload": workload,
         "version": version,
         "params": (matrix.names.loaders, matrix.names.steps),
-        "timeout": Settings.read(os.environ).silence_s,
+        "timeout": AsvSettings.read(os.environ).silence_s,
     }
     return type(class_name(workload), (Feed,), {**fixed, **methods})
 
@@ -115,6 +115,6 @@ def _line(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _memo(settings: Settings) -> Memo:
+def _memo(settings: AsvSettings) -> SampleCache:
     folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
-    return Memo(folder, settings.run, partial(outcome, settings.call))
+    return SampleCache(folder, settings.run, partial(outcome, settings.call))

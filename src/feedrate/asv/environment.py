@@ -20,9 +20,9 @@ from asv.environment import Environment, EnvironmentUnavailable
 
 import feedrate
 from feedrate.asv.settings import identity
-from feedrate.asv.venv import BuildError, Venv
-from feedrate.machine import gpus
-from feedrate.nursery import NURSERY, Nursery
+from feedrate.revisions.venv import BuildError, Venv
+from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.system.machine import gpus
 
 __all__ = ["Overlay"]
 
@@ -100,6 +100,6 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
 
 def _nursery() -> Path:
     """A folder for as long as this asv lives: the commits' own `feedrate run` share what they start in it."""
-    scratch = Nursery.made()
+    scratch = ForkServer.made()
     atexit.register(scratch.remove)
     return scratch.folder

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from feedrate.errors import DataError, UsageError
-from feedrate.machine import gpus, machine_name
+from feedrate.system.machine import gpus, machine_name
 
 __all__ = ["write"]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from feedrate.errors import DataError
-from feedrate.keeping import replace_text
+from feedrate.records.atomic_write import replace_text
 
 __all__ = ["Matrix", "Names", "Offers", "base_name", "class_name", "missing", "selection", "updated"]
 

@@ -9,7 +9,7 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from feedrate.asv.vendored import FILES, Vendored, fetched, unpacked
+from feedrate.asv.site_assets import FILES, Vendored, fetched, unpacked
 from feedrate.errors import DataError, UnavailableError
 
 __all__ = ["excused", "needs_network", "stand_alone"]
@@ -86,7 +86,7 @@ def _copy(name: str, integrity: str, places: Sequence[Path]) -> bytes | None:
     wanted = FILES.get(name)
     if wanted is None:
         raise DataError(
-            f"it asks for {name!r}, which feedrate.asv.vendored.FILES lacks; install the asv that is pinned"
+            f"it asks for {name!r}, which feedrate.asv.site_assets.FILES lacks; install the asv that is pinned"
         )
     return next(
         (content for place in places if (content := unpacked(wanted, place)) and _right(content, wanted, integrity)),

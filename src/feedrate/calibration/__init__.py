@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from feedrate.calibration.disturbing import Disturbing
-from feedrate.calibration.evicting import Evicting
-from feedrate.calibration.faulty import Faulty
-from feedrate.calibration.growing import Growing
-from feedrate.calibration.known import Known
-from feedrate.calibration.paced import Paced
-from feedrate.calibration.timed import Timed
-from feedrate.calibration.understaffed import Understaffed
-from feedrate.calibration.unfaithful import Unfaithful
-from feedrate.hookspecs import hookimpl
-from feedrate.loader import Loader
-from feedrate.step import Step
-from feedrate.workload import Workload
+from feedrate.calibration.strategies.broken_training import Faulty
+from feedrate.calibration.strategies.evicting import Evicting
+from feedrate.calibration.strategies.fixed_cost import Timed
+from feedrate.calibration.strategies.interfering import Disturbing
+from feedrate.calibration.strategies.leaking import Growing
+from feedrate.calibration.strategies.lost_worker import Understaffed
+from feedrate.calibration.strategies.paced import Paced
+from feedrate.calibration.strategies.synthetic import Known
+from feedrate.calibration.strategies.wrong_rows import Unfaithful
+from feedrate.plugin.hookspecs import hookimpl
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.workload import Workload
 
 __all__ = ["loaders", "steps", "workloads"]
 

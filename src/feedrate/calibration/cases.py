@@ -17,7 +17,7 @@ class Case:
     workload: str = "known"
     device: str = "cpu"
     verdict: str = ""
-    """Kind of the verdict; see `feedrate.verdict.Kind`."""
+    """Kind of the verdict; see `feedrate.diagnosis.verdict.Kind`."""
     refused: str = ""
     """Part of the reason why there is no number."""
     remark: str = ""

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import complain, is_lost, line_of
-from feedrate.cli.shell import Shell
 from feedrate.errors import FeedrateError, PluginError, UsageError
-from feedrate.strategy import near
+from feedrate.plugin.strategy import near
 
 __all__ = ["COMMANDS", "main"]
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    shell = Shell.standard(environ)
+    shell = CommandContext.standard(environ)
     try:
         return _finished(sys.argv[1:] if argv is None else argv, shell)
     except FeedrateError as error:
@@ -79,7 +79,7 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _finished(argv: Sequence[str], shell: Shell) -> int:
+def _finished(argv: Sequence[str], shell: CommandContext) -> int:
     """Run it, and hear of output that is not taken before the interpreter ends."""
     try:
         return _run(argv, shell)
@@ -87,7 +87,7 @@ def _finished(argv: Sequence[str], shell: Shell) -> int:
         shell.out.file.flush()
 
 
-def _run(argv: Sequence[str], shell: Shell) -> int:
+def _run(argv: Sequence[str], shell: CommandContext) -> int:
     command = next((word for word in argv if not word.startswith("-")), None)
     if command is not None and command not in COMMANDS:
         raise UsageError(f"no command {command!r}; {near(command, COMMANDS)}")
@@ -103,7 +103,7 @@ def _run(argv: Sequence[str], shell: Shell) -> int:
     return _ran(command, options, shell)
 
 
-def _ran(command: str, options: argparse.Namespace, shell: Shell) -> int:
+def _ran(command: str, options: argparse.Namespace, shell: CommandContext) -> int:
     try:
         return int(import_module(f"feedrate.cli.{command}").run(options, shell))
     except SystemExit as ended:

@@ -11,28 +11,28 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
-from feedrate.asv.commits import resolved
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import needs_network
-from feedrate.cell import Cell
-from feedrate.cli.data_sets import ensure
+from feedrate.cli.context import RUN, CommandContext
 from feedrate.cli.endings import ending
+from feedrate.cli.ensure_data import ensure
 from feedrate.cli.options import device_or_default, size_or_default
 from feedrate.cli.places import Place, demand_writable
-from feedrate.cli.shell import RUN, Shell
-from feedrate.environment import snapshot
 from feedrate.errors import UnavailableError, UsageError
-from feedrate.guard import bound
-from feedrate.guard import run as bound_run
-from feedrate.measurement import Failure, Outcome, append, read
-from feedrate.processes import signal_name
-from feedrate.rawlines import Unreadable, complaints
-from feedrate.registry import Registry
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
+from feedrate.records.cell_key import split_spec
+from feedrate.records.jsonl import Unreadable, complaints
+from feedrate.records.measurement import Failure, Outcome, append, read
 from feedrate.report.progress import run_progress
-from feedrate.scratch import Scratch, sweep
-from feedrate.strategy import split_spec
+from feedrate.revisions.commit import resolved
+from feedrate.system.environment import snapshot
+from feedrate.system.guard import bound
+from feedrate.system.guard import run as bound_run
+from feedrate.system.scratch import Scratch, sweep
+from feedrate.system.threadpools import signal_name
 
 __all__ = ["arguments", "run"]
 
@@ -53,7 +53,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--explain", action="store_true", help="say what each column of the table is")
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Measure, publish, print: 0 done, 1 some cells failed, 2 an error ended it early, 130 interrupted."""
     _demand_checkout(options)
     demand_writable([Place("bench:", folder) for folder in (_RAW, _LOGS, _ASV)])
@@ -95,7 +95,7 @@ def _demand_checkout(options: Namespace) -> None:
         raise UsageError("bench: --replicates takes 1 or more, but not 6: asv's test can then never see a difference")
 
 
-def _here(names: Names, registry: Registry, shell: Shell) -> Names:
+def _here(names: Names, registry: Registry, shell: CommandContext) -> Names:
     """What the matrix lists and somebody offers; the rest is said in a line each, and left out."""
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
@@ -120,7 +120,7 @@ def _cells(names: Names, size: str, device: str, registry: Registry) -> list[Cel
     ]
 
 
-def _note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: Shell) -> None:
+def _note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: CommandContext) -> None:
     """Write down the cells that this machine cannot run, and why: asv is not asked for them."""
     now, environment = datetime.now(UTC).isoformat(timespec="seconds"), snapshot(shell.environ)
     for cell in cells:
@@ -130,7 +130,9 @@ def _note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: Shell) -> N
             append(raw, absent)
 
 
-def _measured(ready: Sequence[Cell], options: Namespace, shell: Shell, chosen: Mapping[str, str], raw: Path) -> int:
+def _measured(
+    ready: Sequence[Cell], options: Namespace, shell: CommandContext, chosen: Mapping[str, str], raw: Path
+) -> int:
     """Run asv, and show what comes of it as it comes: 0, or 1 when a cell failed.
 
     Raises:
@@ -218,7 +220,7 @@ def _published() -> str:
     return f"{pages / 'index.html'} {state}"
 
 
-def _show(raw: Path, shell: Shell, options: Namespace) -> None:
+def _show(raw: Path, shell: CommandContext, options: Namespace) -> None:
     from feedrate.report.table import show
 
     if raw.exists():

@@ -9,21 +9,21 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from feedrate.answers import Answer, answer
+from feedrate.calibration.calibrate import CaseResult, run_case
 from feedrate.calibration.cases import CASES, Case
-from feedrate.cell import Cell
-from feedrate.cli.data_sets import ensure
+from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
+from feedrate.cli.ensure_data import ensure
 from feedrate.cli.options import add_data, add_json, device_or_default
 from feedrate.cli.places import Place, demand_folder, demand_writable
-from feedrate.cli.shell import Shell
-from feedrate.environment import snapshot
 from feedrate.errors import UsageError
-from feedrate.isolation import Settings
-from feedrate.nursery import Nursery
-from feedrate.registry import Registry
-from feedrate.report.answers import answers_progress, show
-from feedrate.strategy import near
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import near
+from feedrate.report.calibration import answers_progress, show
+from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.isolation import ReplicateSettings
+from feedrate.system.environment import snapshot
 
 __all__ = ["arguments", "run"]
 
@@ -42,7 +42,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_json(parser.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Measure the cases, and print expected against found: 0 right, 1 some wrong, 2 none can run, else an early end."""
     cases, registry = _chosen(options.only, options.device), Registry.load()
     cells = {case: Cell.parse(case.cell, registry) for case in cases}
@@ -50,7 +50,7 @@ def run(options: Namespace, shell: Shell) -> int:
     demand_folder("--data", options.data or shell.data)
     demand_writable([Place("--logs", options.logs)])
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
-    found: list[Answer] = []
+    found: list[CaseResult] = []
     with ending(shell, lambda: found) as end:
         for one in _answers(cells, options, shell):
             found.append(one)
@@ -61,18 +61,18 @@ def run(options: Namespace, shell: Shell) -> int:
     return end.status or int(any(one.right is False for one in found))
 
 
-def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: Shell) -> Iterator[Answer]:
-    with Nursery.opened(shell.environ) as nursery, answers_progress(shell.err, quiet=options.quiet) as progress:
+def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: CommandContext) -> Iterator[CaseResult]:
+    with ForkServer.opened(shell.environ) as nursery, answers_progress(shell.err, quiet=options.quiet) as progress:
         settings = _settings(options, shell, nursery)
         for place, (case, cell) in enumerate(cells.items()):
             progress.begin(case.name, len(cells) - place)
-            found = _absent(case, cell) or answer(case, settings)
+            found = _absent(case, cell) or run_case(case, settings)
             yield found
             # Whoever is told of it and interrupts us finds it among those that there are.
             progress.end(found)
 
 
-def _print(found: Sequence[Answer], options: Namespace, shell: Shell) -> None:
+def _print(found: Sequence[CaseResult], options: Namespace, shell: CommandContext) -> None:
     if options.json:
         shell.print_json([asdict(one) for one in found])
     else:
@@ -91,15 +91,15 @@ def _chosen(names: Sequence[str], device: str | None) -> Sequence[Case]:
     return [case for case in cases if case.device == device]
 
 
-def _absent(case: Case, cell: Cell) -> Answer | None:
+def _absent(case: Case, cell: Cell) -> CaseResult | None:
     """The answer of a case that this machine cannot be asked."""
     unmet = "; ".join(need.reason for need in cell.unmet)
     what = f"n/a: needs {', '.join(need.what for need in cell.unmet)}"
-    return Answer(case.name, case.cell, case.expected, what, unmet, None) if unmet else None
+    return CaseResult(case.name, case.cell, case.expected, what, unmet, None) if unmet else None
 
 
-def _settings(options: Namespace, shell: Shell, nursery: Nursery) -> Settings:
-    return Settings(
+def _settings(options: Namespace, shell: CommandContext, nursery: ForkServer) -> ReplicateSettings:
+    return ReplicateSettings(
         data=(options.data or shell.data).resolve(),
         logs=options.logs.resolve(),
         run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",

@@ -8,15 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_json, add_plugin
-from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
-from feedrate.loader import Loader
-from feedrate.registry import Registry
-from feedrate.scratch import Scratch, sweep
-from feedrate.step import Step
-from feedrate.strategy import near, split_spec
-from feedrate.workload import Workload
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import near
+from feedrate.plugin.workload import Workload
+from feedrate.records.cell_key import split_spec
+from feedrate.system.scratch import Scratch, sweep
 
 if TYPE_CHECKING:
     from feedrate.contract import Trial
@@ -42,7 +43,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_json(parser.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Hold each strategy to each promise: 0 when all are kept, 1 when one is broken."""
     files = [Path(name) for name in options.names if name.endswith(".py")]
     registry = Registry.load([*options.plugin, *files])
@@ -94,7 +95,7 @@ def _workload(spec: str | None, registry: Registry) -> Workload:
 def _trial(workload: Workload) -> Iterator[Trial]:
     """Two epochs over a data set of its own, so that promises may damage it."""
     from feedrate.contract import Trial
-    from feedrate.dataset import DataSet
+    from feedrate.data.dataset import DataSet
 
     recipe = workload.at("tiny")
     sweep()
@@ -104,7 +105,7 @@ def _trial(workload: Workload) -> Iterator[Trial]:
 
 
 def _all_verdicts(
-    strategies: Iterable[Strategic], options: Namespace, shell: Shell, registry: Registry
+    strategies: Iterable[Strategic], options: Namespace, shell: CommandContext, registry: Registry
 ) -> Iterator[dict[str, str]]:
     from feedrate.contract import unwritten
 
@@ -119,7 +120,7 @@ def _all_verdicts(
                 yield from _verdicts(one, trial, shell, say=say)
 
 
-def _verdicts(strategy: Strategic, trial: Trial, shell: Shell, *, say: bool) -> Iterator[dict[str, str]]:
+def _verdicts(strategy: Strategic, trial: Trial, shell: CommandContext, *, say: bool) -> Iterator[dict[str, str]]:
     from feedrate.contract import check
 
     if say:

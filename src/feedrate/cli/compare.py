@@ -6,22 +6,22 @@ from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from feedrate.blocks import METRICS, Duel, Limits, fought
-from feedrate.cli.codes import Codes
-from feedrate.cli.data_sets import ensure
+from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
+from feedrate.cli.ensure_data import ensure
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, duration, positive
 from feedrate.cli.places import demand_places
 from feedrate.cli.run import named
-from feedrate.cli.shell import Shell
-from feedrate.cli.sides import Pairing, pairings
-from feedrate.comparison import FIRST_LOOK, Judgement, judge
-from feedrate.environment import snapshot
+from feedrate.cli.variant_runner import VariantRunner
+from feedrate.cli.variant_spec import ComparisonSpec, pairings
+from feedrate.comparison.comparison import METRICS, Comparison, StoppingRule, run_rounds
+from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict, verdicts
 from feedrate.errors import UsageError
-from feedrate.nursery import Nursery
-from feedrate.registry import Registry
-from feedrate.report.duels import document, show
-from feedrate.report.rounds import rounds_shown
+from feedrate.plugin.registry import Registry
+from feedrate.report.comparison import document, show
+from feedrate.report.comparison_progress import rounds_shown
+from feedrate.runner.forkserver import ForkServer
+from feedrate.system.environment import snapshot
 
 __all__ = ["arguments", "run"]
 
@@ -89,18 +89,18 @@ def _add_where(parser: ArgumentParser) -> None:
     add_json(where.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 2 an error ended it, 130 interrupted."""
     limits = _limits(options)
     found = pairings(options)
     for line in Registry.load(options.plugin).broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
-    codes = Codes(options, shell, named(shell)[0], snapshot(shell.environ))
+    codes = VariantRunner(options, shell, named(shell)[0], snapshot(shell.environ))
     demand_places(options, options.data or shell.data)
     duels = _duels(found, codes, limits)
     with ending(shell, lambda: any(duel.ran for duel in duels), "this is the verdict so far") as end:
         _fight(duels, codes, limits)
-    judgements = judge([duel.pairs for duel in duels])
+    judgements = verdicts([duel.pairs for duel in duels])
     documents = [document(duel, one) for duel, one in zip(duels, judgements, strict=True)]
     _print(duels, judgements, documents, codes)
     if end.status != 2:
@@ -108,15 +108,15 @@ def run(options: Namespace, shell: Shell) -> int:
     return end.status or int(any(one.word == "INVALID" for one in judgements))
 
 
-def _limits(options: Namespace) -> Limits:
+def _limits(options: Namespace) -> StoppingRule:
     if options.pairs < FIRST_LOOK:
         raise UsageError(f"compare: --pairs {options.pairs} is too few; {FIRST_LOOK} are the least that say anything")
-    return Limits(options.metric, options.margin, options.pairs + options.pairs % 2, options.budget)
+    return StoppingRule(options.metric, options.margin, options.pairs + options.pairs % 2, options.budget)
 
 
-def _duels(found: Sequence[Pairing], codes: Codes, limits: Limits) -> tuple[Duel, ...]:
+def _duels(found: Sequence[ComparisonSpec], codes: VariantRunner, limits: StoppingRule) -> tuple[Comparison, ...]:
     duels = tuple(
-        Duel(
+        Comparison(
             codes.side(pairing.a, pairing.a_cell),
             codes.side(pairing.b, pairing.b_cell),
             codes.side(pairing.a.uncommitted, str(pairing.control)),
@@ -129,16 +129,19 @@ def _duels(found: Sequence[Pairing], codes: Codes, limits: Limits) -> tuple[Duel
     return duels
 
 
-def _fight(duels: Sequence[Duel], codes: Codes, limits: Limits) -> None:
+def _fight(duels: Sequence[Comparison], codes: VariantRunner, limits: StoppingRule) -> None:
     """Measure; what is known is written down after each round."""
     with rounds_shown(codes.shell.err, quiet=codes.options.quiet) as shown:
-        for judgements in fought(duels, limits, lambda: Nursery.opened({}), shown.ran):
+        for judgements in run_rounds(duels, limits, lambda: ForkServer.opened({}), shown.ran):
             codes.keep([document(duel, one) for duel, one in zip(duels, judgements, strict=True)])
             shown.end(duels, judgements)
 
 
 def _print(
-    duels: Sequence[Duel], judgements: Sequence[Judgement], documents: Sequence[dict[str, object]], codes: Codes
+    duels: Sequence[Comparison],
+    judgements: Sequence[ComparisonVerdict],
+    documents: Sequence[dict[str, object]],
+    codes: VariantRunner,
 ) -> None:
     if codes.options.json:
         codes.shell.print_json(documents)

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from feedrate.cli.data_sets import make, state
+from feedrate.cli.context import CommandContext
+from feedrate.cli.ensure_data import make, state
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
 from feedrate.cli.places import demand_folder
-from feedrate.cli.shell import Shell
-from feedrate.dataset import DataSet
+from feedrate.data.dataset import DataSet
+from feedrate.data.manifest import MANIFEST
+from feedrate.data.ownership import demand_ours, remove
+from feedrate.data.writer import clear_leftovers
 from feedrate.errors import DataError, UsageError
-from feedrate.manifest import MANIFEST
-from feedrate.ownership import demand_ours, remove
-from feedrate.registry import Registry
-from feedrate.report.figures import ABSENT
+from feedrate.formatting import ABSENT
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import near
+from feedrate.plugin.workload import SIZES, SizedWorkload
 from feedrate.report.grid import Column, Row, print_grid
-from feedrate.strategy import near
-from feedrate.workload import SIZES, Sized
-from feedrate.writing import clear_leftovers
 
 __all__ = ["arguments", "run"]
 
@@ -40,7 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_json(parser.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Do it: 0 done, 1 when a file is damaged."""
     if options.action not in _ACTIONS:
         raise UsageError(f"no action {options.action!r}; {near(options.action, _ACTIONS)}")
@@ -49,7 +49,7 @@ def run(options: Namespace, shell: Shell) -> int:
     return _ACTIONS[options.action](options, shell, root)
 
 
-def _make(options: Namespace, shell: Shell, root: Path) -> int:
+def _make(options: Namespace, shell: CommandContext, root: Path) -> int:
     registry = Registry.load(options.plugin)
     size = size_or_default(options.size, device_or_default(None))
     named = options.workloads or [name for name, found in registry.workloads.items() if not found.hidden]
@@ -61,16 +61,16 @@ def _make(options: Namespace, shell: Shell, root: Path) -> int:
     return _show([_look(root / recipe.folder_name) for recipe in recipes], options, shell)
 
 
-def _list(options: Namespace, shell: Shell, root: Path) -> int:
+def _list(options: Namespace, shell: CommandContext, root: Path) -> int:
     _show([_look(folder) for folder in _folders(options, root)], options, shell)
     return 0
 
 
-def _verify(options: Namespace, shell: Shell, root: Path) -> int:
+def _verify(options: Namespace, shell: CommandContext, root: Path) -> int:
     return _show([_look(folder, thoroughly=True) for folder in _folders(options, root)], options, shell)
 
 
-def _remove(options: Namespace, shell: Shell, root: Path) -> int:
+def _remove(options: Namespace, shell: CommandContext, root: Path) -> int:
     if not options.workloads:
         raise UsageError("name the data sets to remove, such as `feedrate data remove boardmoves --size small`")
     folders = _folders(options, root)
@@ -87,7 +87,7 @@ def _remove(options: Namespace, shell: Shell, root: Path) -> int:
     return 0
 
 
-_ACTIONS: Mapping[str, Callable[[Namespace, Shell, Path], int]] = {
+_ACTIONS: Mapping[str, Callable[[Namespace, CommandContext, Path], int]] = {
     "make": _make,
     "list": _list,
     "verify": _verify,
@@ -101,7 +101,9 @@ def _folders(options: Namespace, root: Path) -> list[Path]:
         return sorted(path.parent for path in root.glob(f"*/{MANIFEST}") if ".partial-" not in path.parent.name)
     registry = Registry.load(options.plugin)
     sizes = [size_or_default(options.size, "cpu")] if options.size else SIZES
-    meant = [root / Sized(registry.workload(spec), size).folder_name for spec in options.workloads for size in sizes]
+    meant = [
+        root / SizedWorkload(registry.workload(spec), size).folder_name for spec in options.workloads for size in sizes
+    ]
     return [folder for folder in meant if (folder / MANIFEST).exists()]
 
 
@@ -136,7 +138,7 @@ class Look:
         return hashlib.blake2b("".join(shard.digest for shard in shards).encode(), digest_size=8).hexdigest()
 
 
-def _show(looks: Sequence[Look], options: Namespace, shell: Shell) -> int:
+def _show(looks: Sequence[Look], options: Namespace, shell: CommandContext) -> int:
     """Print what is there: 1 if any of it is broken."""
     if options.json:
         shell.print_json([_described(look) for look in looks])

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from feedrate.asv.config import unknown_keys
 from feedrate.asv.matrix import Matrix, Names, missing
+from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_data, add_json, add_plugin
-from feedrate.cli.shell import Shell
-from feedrate.doctor import Finding, Scene, findings
 from feedrate.errors import DataError
-from feedrate.machine import Machine, machine
-from feedrate.nvml import used_bytes
-from feedrate.registry import Registry
-from feedrate.report.figures import gigabytes
+from feedrate.formatting import gigabytes
+from feedrate.plugin.registry import Registry
+from feedrate.system.doctor import Finding, SystemView, findings
+from feedrate.system.machine import Machine, machine
+from feedrate.system.nvml import used_bytes
 
 __all__ = ["arguments", "run"]
 
@@ -31,10 +31,10 @@ def arguments(parser: ArgumentParser) -> None:
     add_json(parser.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Say what was found; always 0, for none of it keeps feedrate from measuring."""
     here = machine()
-    found = list(findings(Scene(here, shell.environ, options.data or shell.data, used_bytes())))
+    found = list(findings(SystemView(here, shell.environ, options.data or shell.data, used_bytes())))
     registry = Registry.load(options.plugin)
     found += [*(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
     if options.json:

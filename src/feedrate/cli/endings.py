@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO
 
-from feedrate.cli.shell import Shell
+from feedrate.cli.context import CommandContext
 from feedrate.errors import FeedrateError
 
 __all__ = ["Ending", "complain", "ending", "is_lost", "line_of"]
@@ -23,7 +23,9 @@ class Ending:
 
 
 @contextmanager
-def ending(shell: Shell, has_begun: Callable[[], object], rest: str = "this is what there is") -> Iterator[Ending]:
+def ending(
+    shell: CommandContext, has_begun: Callable[[], object], rest: str = "this is what there is"
+) -> Iterator[Ending]:
     """Turn an interrupt, a file system that takes no more and, once it `has_begun`, an error of ours into one line.
 
     The caller prints what there is, and returns the status unless it is 0.
@@ -51,7 +53,7 @@ def line_of(error: OSError) -> str:
     return f"{named}{error.strerror or error}"
 
 
-def complain(shell: Shell, text: str) -> None:
+def complain(shell: CommandContext, text: str) -> None:
     """Say a line on standard error, if anybody can be told."""
     with suppress(OSError):
         shell.err.print(f"feedrate: {text}", soft_wrap=True)

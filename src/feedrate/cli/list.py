@@ -6,13 +6,13 @@ import inspect
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 
+from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_json, add_plugin
-from feedrate.cli.shell import Shell
-from feedrate.knobs import text
-from feedrate.registry import Registry
+from feedrate.plugin.knobs import text
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
 from feedrate.report.grid import Column, Row, print_grid
-from feedrate.strategy import Strategy
-from feedrate.workload import Workload
 
 __all__ = ["arguments", "run"]
 
@@ -24,7 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_json(parser.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """List the strategies; 0 also when a plugin is broken, for it is named and the others work."""
     registry = Registry.load(options.plugin)
     families: dict[str, Mapping[str, Strategy]] = {
@@ -60,7 +60,7 @@ def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, o
     }
 
 
-def _show(shell: Shell, kind: str, strategies: Sequence[Strategy], registry: Registry) -> None:
+def _show(shell: CommandContext, kind: str, strategies: Sequence[Strategy], registry: Registry) -> None:
     columns = (
         *(Column(f"{kind}s"), Column("state"), Column("from", leaves=1)),
         Column("about; its own knobs, the default first", wraps=True),

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from feedrate.asv.machine import write
+from feedrate.cli.context import CommandContext
 from feedrate.cli.places import Place, demand_writable
-from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError
 
 __all__ = ["arguments", "run"]
@@ -20,7 +20,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, metavar="FILE", help="instead of ~/.asv-machine.json")
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Write asv's machine file and print the name for `asv run --machine`."""
     if find_spec("asv") is None:
         raise UnavailableError("asv is not installed; `pip install feedrate[asv]` provides it")

@@ -6,10 +6,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, Names, missing, updated
+from feedrate.cli.context import CommandContext
 from feedrate.cli.places import Place, demand_writable
-from feedrate.cli.shell import Shell
 from feedrate.errors import UsageError
-from feedrate.registry import Registry
+from feedrate.plugin.registry import Registry
 
 __all__ = ["arguments", "run"]
 
@@ -21,7 +21,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--update", action="store_true", help="append what is missing; nothing is moved or removed")
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Compare, and update if told to: 0 when the file lacks nothing, 1 when it does."""
     registry = Registry.load()
     matrix = _matrix(options)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from feedrate.cell import DEVICES
 from feedrate.errors import UsageError
-from feedrate.machine import gpus
-from feedrate.strategy import near
-from feedrate.workload import SIZES
+from feedrate.plugin.cell import DEVICES
+from feedrate.plugin.strategy import near
+from feedrate.plugin.workload import SIZES
+from feedrate.system.machine import gpus
 
 __all__ = [
     "add_data",

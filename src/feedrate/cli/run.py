@@ -11,24 +11,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.cell import Cell
-from feedrate.cli.cells import Choice
-from feedrate.cli.data_sets import ensure
+from feedrate.cli.context import RUN, CommandContext
 from feedrate.cli.endings import ending
+from feedrate.cli.ensure_data import ensure
 from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, positive, size_or_default
 from feedrate.cli.places import demand_places
-from feedrate.cli.shell import RUN, Shell
-from feedrate.environment import snapshot
+from feedrate.cli.selection import Selection
 from feedrate.errors import UsageError
-from feedrate.measurement import Failure, Outcome, append
-from feedrate.nursery import Nursery
-from feedrate.registry import Registry
-from feedrate.report.document import document
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
+from feedrate.records.document import document
+from feedrate.records.measurement import Failure, Outcome, append
 from feedrate.report.progress import run_progress
-from feedrate.schedule import Run
+from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.schedule import Session
+from feedrate.system.environment import snapshot
 
 if TYPE_CHECKING:
-    from feedrate.isolation import Settings
+    from feedrate.runner.isolation import ReplicateSettings
 
 __all__ = ["add_how", "arguments", "named", "run", "settings"]
 
@@ -93,14 +93,14 @@ def _add_plumbing(parser: ArgumentParser) -> None:
     plumbing.add_argument("--out", type=Path, metavar="FILE", help="where its outcome is written as JSON")
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run or an error ended it, 130 Ctrl-C."""
-    with Nursery.opened(shell.environ) as nursery:
+    with ForkServer.opened(shell.environ) as nursery:
         return _run(options, shell, nursery)
 
 
-def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
-    from feedrate.cli import plumbing
+def _run(options: Namespace, shell: CommandContext, nursery: ForkServer) -> int:
+    from feedrate.cli import run_cell as plumbing
 
     registry = Registry.load(options.plugin)
     session = _session(options, shell, nursery)
@@ -118,15 +118,15 @@ def _run(options: Namespace, shell: Shell, nursery: Nursery) -> int:
     return end.status or _status(outcomes, shell)
 
 
-def _status(outcomes: Sequence[Outcome], shell: Shell) -> int:
+def _status(outcomes: Sequence[Outcome], shell: CommandContext) -> int:
     if all(isinstance(one, Failure) and one.why == "unavailable" for one in outcomes):
         shell.err.print("feedrate: nothing was measured: this machine lacks what the cells need", soft_wrap=True)
         return 2
     return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in outcomes))
 
 
-def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
-    from feedrate.isolation import measure
+def _session(options: Namespace, shell: CommandContext, nursery: ForkServer) -> Session:
+    from feedrate.runner.isolation import measure
 
     name, started = named(shell)
     one = settings(options, shell, name, nursery)
@@ -134,10 +134,10 @@ def _session(options: Namespace, shell: Shell, nursery: Nursery) -> Run:
     def measured(cell: str, replicate: int) -> Outcome:
         return measure(cell, replace(one, replicate=replicate))
 
-    return Run(name, started, one.environment, measured)
+    return Session(name, started, one.environment, measured)
 
 
-def named(shell: Shell) -> tuple[str, str]:
+def named(shell: CommandContext) -> tuple[str, str]:
     """What this invocation is called in every record, and when it started.
 
     Raises:
@@ -150,11 +150,11 @@ def named(shell: Shell) -> tuple[str, str]:
     return name, now.isoformat(timespec="seconds")
 
 
-def settings(options: Namespace, shell: Shell, name: str, nursery: Nursery) -> Settings:
+def settings(options: Namespace, shell: CommandContext, name: str, nursery: ForkServer) -> ReplicateSettings:
     """How a fresh process measures, as the options say."""
-    from feedrate.isolation import Settings
+    from feedrate.runner.isolation import ReplicateSettings
 
-    return Settings(
+    return ReplicateSettings(
         data=(options.data or shell.data).resolve(),
         logs=options.logs.resolve(),
         run=name,
@@ -174,11 +174,11 @@ def _cells(options: Namespace, registry: Registry) -> tuple[Cell, ...]:
     device = device_or_default(options.device)
     named = [*options.workloads, *options.workload]
     size = size_or_default(options.size, device)
-    return Choice(size, device, named, options.loader, options.step, options.sweep).cells(registry)
+    return Selection(size, device, named, options.loader, options.step, options.sweep).cells(registry)
 
 
 def _measure(
-    session: Run, cells: Sequence[Cell], options: Namespace, shell: Shell, keep: Callable[[Outcome], None]
+    session: Session, cells: Sequence[Cell], options: Namespace, shell: CommandContext, keep: Callable[[Outcome], None]
 ) -> None:
     recipes = {cell.recipe.folder_name: cell.recipe for cell in cells if not cell.unmet}
     ensure(recipes.values(), options.data or shell.data, shell.err, quiet=options.quiet)
@@ -194,7 +194,7 @@ def _keep(raw: Path, outcome: Outcome, outcomes: list[Outcome]) -> None:
     append(raw, outcome)
 
 
-def _print(outcomes: Sequence[Outcome], raw: Path, options: Namespace, shell: Shell) -> None:
+def _print(outcomes: Sequence[Outcome], raw: Path, options: Namespace, shell: CommandContext) -> None:
     if options.json:
         shell.print_json([document(outcome) for outcome in outcomes])
         return

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_json
 from feedrate.cli.places import demand_folder
-from feedrate.cli.shell import Shell
 from feedrate.errors import DataError, UsageError
-from feedrate.measurement import Failure, Measurement
-from feedrate.rawlines import Unreadable, complaints
-from feedrate.report.document import document
+from feedrate.records.document import document
+from feedrate.records.jsonl import Unreadable, complaints
+from feedrate.records.measurement import Failure, Measurement
 
 if TYPE_CHECKING:
-    from feedrate.diagnosis import Diagnosis
-    from feedrate.measurement import Outcome
+    from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.records.measurement import Outcome
 
 __all__ = ["arguments", "run"]
 
@@ -32,12 +32,12 @@ def arguments(parser: ArgumentParser) -> None:
     add_json(parser.add_argument)
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Print the table of what a file of raw results holds: 0 done, 1 when some of its lines cannot be read."""
     file = options.file or _newest(options.results)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
-    from feedrate.diagnosis import records
+    from feedrate.diagnosis.diagnosis import records
 
     found = list(records(file))
     left_out = [one for one in found if isinstance(one, Unreadable)]
@@ -49,13 +49,16 @@ def run(options: Namespace, shell: Shell) -> int:
     return int(bool(left_out))
 
 
-def _print(found: Sequence[Outcome | Diagnosis | Unreadable], file: Path, options: Namespace, shell: Shell) -> None:
+def _print(
+    found: Sequence[Outcome | Diagnosis | Unreadable], file: Path, options: Namespace, shell: CommandContext
+) -> None:
     outcomes = [one for one in found if isinstance(one, (Measurement, Failure))]
     why = [one for one in found if not isinstance(one, (Measurement, Failure, Unreadable))]
     if options.json:
         shell.print_json([*(document(outcome) for outcome in outcomes), *(one.as_json() for one in why)])
         return
-    from feedrate.report import picture, table
+    from feedrate.report import diagnosis as picture
+    from feedrate.report import table
 
     picture.show(shell.out, why, explain=options.explain)
     if outcomes or not why:

@@ -7,23 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.cell import Cell
-from feedrate.cli.data_sets import ensure
+from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
+from feedrate.cli.ensure_data import ensure
 from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
 from feedrate.cli.places import Place, demand_places
 from feedrate.cli.run import add_how, named, settings
-from feedrate.cli.shell import Shell
 from feedrate.errors import UnavailableError, UsageError
-from feedrate.measurement import Failure, append
-from feedrate.nursery import Nursery
-from feedrate.registry import Registry
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
+from feedrate.records.measurement import Failure, append
 from feedrate.report.progress import run_progress
+from feedrate.runner.forkserver import ForkServer
 
 if TYPE_CHECKING:
-    from feedrate.diagnosis import Diagnosis
-    from feedrate.isolation import Settings
-    from feedrate.levelling import Replicate
+    from feedrate.diagnosis.batch_size_correction import Replicate
+    from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.runner.isolation import ReplicateSettings
 
 __all__ = ["arguments", "chosen", "run"]
 
@@ -55,7 +55,7 @@ def _add_since(parser: ArgumentParser) -> None:
     since.add_argument("--budget", type=duration, default=600.0, metavar="TIME", help="90s, 10m or 1h at most: 10m")
 
 
-def run(options: Namespace, shell: Shell) -> int:
+def run(options: Namespace, shell: CommandContext) -> int:
     """Take each cell apart and print what holds it back: 0 done, 1 some failed, 2 an error, 130 interrupted."""
     registry = Registry.load(options.plugin)
     for line in registry.broken:
@@ -66,7 +66,7 @@ def run(options: Namespace, shell: Shell) -> int:
             raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
     if options.since and len(cells) > 1:
         raise UsageError(f"--since takes one cell, and there are {len(cells)}; ask for one after the other")
-    from feedrate.scratch import SHARED_MEMORY
+    from feedrate.system.scratch import SHARED_MEMORY
 
     named(shell)
     demand_places(options, options.data or shell.data, Place("why:", SHARED_MEMORY, made=False))
@@ -104,12 +104,12 @@ def _cell(word: str, size: str | None, device: str | None, registry: Registry) -
     return cell
 
 
-def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
+def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: CommandContext) -> int:
     name, _ = named(shell)
     raw, status = options.results / f"{name}.jsonl", 0
     done: list[Diagnosis] = []
     replicates: list[Replicate] = []
-    with ending(shell, lambda: done or replicates or status) as end, Nursery.opened(shell.environ) as nursery:
+    with ending(shell, lambda: done or replicates or status) as end, ForkServer.opened(shell.environ) as nursery:
         for cell in cells:
             failure = _taken_apart(cell, options, shell, settings(options, shell, name, nursery), replicates)
             if failure:
@@ -125,14 +125,14 @@ def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: Shell) -> int:
     return end.status or status
 
 
-def _keep_failure(failure: Failure, raw: Path, shell: Shell) -> None:
+def _keep_failure(failure: Failure, raw: Path, shell: CommandContext) -> None:
     append(raw, failure)
     log = f"; log: {failure.log}" if failure.log and failure.log not in failure.reason else ""
     shell.err.print(f"feedrate: {failure.cell}: failed, {failure.why}: {failure.reason}{log}", soft_wrap=True)
 
 
 def _keep(replicates: list[Replicate], raw: Path, done: list[Diagnosis]) -> None:
-    from feedrate.diagnosis import Diagnosis
+    from feedrate.diagnosis.diagnosis import Diagnosis
 
     done.append(Diagnosis.of(replicates))
     replicates.clear()
@@ -140,30 +140,30 @@ def _keep(replicates: list[Replicate], raw: Path, done: list[Diagnosis]) -> None
 
 
 def _taken_apart(
-    cell: Cell, options: Namespace, shell: Shell, how: Settings, replicates: list[Replicate]
+    cell: Cell, options: Namespace, shell: CommandContext, how: ReplicateSettings, replicates: list[Replicate]
 ) -> Failure | None:
     """Add the replicates as they come; gives why there are none, if the cell fails."""
-    from feedrate.diagnosis import dissected, goes_on
+    from feedrate.diagnosis.diagnosis import iter_replicates, needs_another
 
     least, most = (_LEAST, _MOST) if options.replicates is None else (options.replicates, 0)
     with run_progress(shell.err, quiet=options.quiet) as progress:
         progress.begin(str(cell), least)
-        for one in dissected(str(cell), how, least, most, cold=options.cold):
+        for one in iter_replicates(str(cell), how, least, most, cold=options.cold):
             if isinstance(one, Failure):
                 progress.end(one)
                 return one
             replicates.append(one)
             progress.end(one[0])
-            if goes_on(replicates, least, most):
+            if needs_another(replicates, least, most):
                 progress.begin(str(cell), max(1, least - len(replicates)))
     return None
 
 
-def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: Shell) -> None:
+def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: CommandContext) -> None:
     if options.json:
         shell.print_json([one.as_json() for one in found])
         return
-    from feedrate.report.picture import show
+    from feedrate.report.diagnosis import show
 
     show(shell.out, found, explain=options.explain)
     shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)

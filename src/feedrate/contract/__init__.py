@@ -18,12 +18,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeAlias, TypeVar
 
-from feedrate.contract.again import streams_again, streams_in_a_spawned_process
-from feedrate.contract.content import leaves_batches_to_their_owner, serves_the_generated_values
-from feedrate.contract.damage import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
-from feedrate.contract.leftovers import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
+from feedrate.contract.cleanup import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
+from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
+from feedrate.contract.fixture import Trial
+from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
+from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
-from feedrate.contract.tasks import (
+from feedrate.contract.steps import (
+    learns_like_plain_training,
+    leaves_the_batch_alone,
+    moves_the_parameters,
+    returns_a_loss,
+)
+from feedrate.contract.workloads import (
     cuts_every_sample,
     learns_what_it_asks,
     makes_the_declared_columns,
@@ -32,18 +40,10 @@ from feedrate.contract.tasks import (
     predicts_different_things,
     unwritten,
 )
-from feedrate.contract.training import (
-    learns_like_plain_training,
-    leaves_the_batch_alone,
-    moves_the_parameters,
-    returns_a_loss,
-)
-from feedrate.contract.trial import Trial
-from feedrate.contract.values import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.errors import ContractError
-from feedrate.loader import Loader
-from feedrate.step import Step
-from feedrate.workload import Workload
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.workload import Workload
 
 __all__ = [
     "LOADER_PROMISES",

@@ -9,11 +9,11 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from feedrate.batch import Batch
-from feedrate.contract.trial import Trial
+from feedrate.contract.fixture import Trial
 from feedrate.errors import ContractError
-from feedrate.loader import Loader
-from feedrate.plan import Plan
+from feedrate.loading.batch import Batch
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader
 
 __all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from feedrate.measurement import Measurement, Outcome
-from feedrate.report.figures import gigabytes
-from feedrate.report.row import rows
+from feedrate.formatting import gigabytes
+from feedrate.records.measurement import Measurement, Outcome
+from feedrate.report.summary_row import rows
 
 __all__ = ["caption"]
 

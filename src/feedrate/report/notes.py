@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from feedrate.measurement import Failure
-from feedrate.report.figures import number
-from feedrate.report.row import Row
-from feedrate.validity import said
+from feedrate.formatting import number
+from feedrate.records.measurement import Failure
+from feedrate.records.validity import said
+from feedrate.report.summary_row import SummaryRow
 
 __all__ = ["notes"]
 
@@ -18,7 +18,7 @@ _TURNS = 1.3
 """Gain from overlapping the two that is worth a word: near balance a finite buffer alone costs 3 to 14 %."""
 
 
-def notes(row: Row) -> Iterator[str]:
+def notes(row: SummaryRow) -> Iterator[str]:
     """Yield one line for each thing worth knowing, the worst first."""
     yield from dict.fromkeys(_failure(row, failure) for failure in row.failed)
     if row.whole:
@@ -28,7 +28,7 @@ def notes(row: Row) -> Iterator[str]:
         yield from _bent(row)
 
 
-def _failure(row: Row, failure: Failure) -> str:
+def _failure(row: SummaryRow, failure: Failure) -> str:
     if failure.why == "unavailable":
         return f"n/a: {failure.reason}"
     total = len(row.failed) + len(row.measured)
@@ -37,12 +37,12 @@ def _failure(row: Row, failure: Failure) -> str:
     return f"failed, {failure.why}{count}: {failure.reason}{log}"
 
 
-def _settings(row: Row) -> Iterator[str]:
+def _settings(row: SummaryRow) -> Iterator[str]:
     if any(one.requested.get("safe") for one in row.measured):
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
 
 
-def _bent(row: Row) -> Iterator[str]:
+def _bent(row: SummaryRow) -> Iterator[str]:
     bias = _level(one.prefetch_bias for one in row.measured)
     if bias:
         yield f"batches made before the windows may flatter it by more than {bias}: a longer --seconds lowers that"

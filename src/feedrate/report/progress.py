@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.measurement import Failure, Measurement, Outcome
+from feedrate.formatting import number
+from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.report.console import harmless
-from feedrate.report.figures import number
 
 __all__ = ["Progress", "bar", "rows_written", "run_progress"]
 

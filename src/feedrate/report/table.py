@@ -8,13 +8,13 @@ from itertools import groupby
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.measurement import Outcome
+from feedrate.formatting import ABSENT, factor, megabytes, number, share
+from feedrate.records.measurement import Outcome
 from feedrate.report.caption import caption
-from feedrate.report.figures import ABSENT, factor, megabytes, number, share
 from feedrate.report.grid import Column, leaving, print_grid
 from feedrate.report.grid import Row as Line
 from feedrate.report.notes import notes
-from feedrate.report.row import Row, rows
+from feedrate.report.summary_row import SummaryRow, rows
 
 __all__ = ["COLUMNS", "show"]
 
@@ -66,7 +66,7 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _show_group(console: Console, title: str, members: list[Row]) -> None:
+def _show_group(console: Console, title: str, members: list[SummaryRow]) -> None:
     ordered = list(_ranked(members))
     remarks = list(dict.fromkeys(remark for row in ordered for remark in notes(row)))
     console.print(Text(title, style="bold"))
@@ -78,16 +78,16 @@ def _show_group(console: Console, title: str, members: list[Row]) -> None:
     console.print()
 
 
-def _ranked(members: list[Row]) -> Iterator[Row]:
+def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:
     """The rows step by step; within a step the fastest first; what has no number comes last in either."""
-    by_step: dict[str, list[Row]] = {}
+    by_step: dict[str, list[SummaryRow]] = {}
     for row in members:
         by_step.setdefault(row.step, []).append(row)
     for mine in sorted(by_step.values(), key=lambda found: not any(row.whole for row in found)):
         yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
 
 
-def _listed(ordered: list[Row]) -> Iterator[tuple[Row, str]]:
+def _listed(ordered: list[SummaryRow]) -> Iterator[tuple[SummaryRow, str]]:
     """The rows with what stands for their loader: one row for all loaders of a step that cannot run here at all."""
     for _, group in groupby(ordered, key=lambda row: row.step):
         mine = list(group)
@@ -97,17 +97,19 @@ def _listed(ordered: list[Row]) -> Iterator[tuple[Row, str]]:
             yield from ((row, row.loader) for row in mine)
 
 
-def _rate(row: Row) -> float:
+def _rate(row: SummaryRow) -> float:
     return row.samples_per_s.mean if row.samples_per_s else 0.0
 
 
-def _line(row: Row, loader: str, columns: Iterable[Column], ordered: list[Row], remarks: list[str]) -> Line:
+def _line(
+    row: SummaryRow, loader: str, columns: Iterable[Column], ordered: list[SummaryRow], remarks: list[str]
+) -> Line:
     mark = _mark(row, [other for other in ordered if other.step == row.step])
     texts = _texts(row, mark, remarks) | {"loader": loader}
     return Line([texts[column.heading] for column in columns], _style(row, mark))
 
 
-def _mark(row: Row, rivals: list[Row]) -> str:
+def _mark(row: SummaryRow, rivals: list[SummaryRow]) -> str:
     """`*` for the fastest of several, `~` for those whose interval reaches into the fastest's, `?` for the doubtful."""
     if row.whole and row.is_doubtful:
         return "?"
@@ -121,13 +123,13 @@ def _mark(row: Row, rivals: list[Row]) -> str:
     return "~" if told and row.samples_per_s.high >= best.samples_per_s.low else ""
 
 
-def _style(row: Row, mark: str) -> str:
+def _style(row: SummaryRow, mark: str) -> str:
     if not row.available:
         return "dim"
     return "red" if row.failed else "bold green" if mark == "*" else ""
 
 
-def _texts(row: Row, mark: str, remarks: list[str]) -> dict[str, str]:
+def _texts(row: SummaryRow, mark: str, remarks: list[str]) -> dict[str, str]:
     rate = row.samples_per_s
     lacking = "failed" if row.available else "n/a"
     return {

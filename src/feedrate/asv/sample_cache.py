@@ -1,0 +1,91 @@
+"""The samples of a run, on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
+
+A folder of asv's own (the working directory that `setup_cache` shares) lasts for one commit of one run. A folder given
+in `FEEDRATE_MEMO` outlives the run: asv saves nothing before a commit is complete, so an interrupted run goes on here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from feedrate.errors import DataError
+from feedrate.records.atomic_write import replace_text
+from feedrate.revisions.invoke import Outcome
+
+__all__ = ["SampleCache"]
+
+Measure = Callable[[str, int, Path], dict[str, object]]
+
+
+@dataclass(frozen=True)
+class SampleCache:
+    """Samples by cell and replicate, and how many of them each metric has had in this run of asv."""
+
+    folder: Path
+    run: str
+    measure: Measure
+    """Called as `measure(cell, replicate, folder)` where no sample is kept yet."""
+
+    def samples(self, cell: str, replicates: range) -> tuple[Outcome, ...]:
+        """Give these samples of a cell, up to and with the first failure, which is not tried four times more."""
+        found: list[Outcome] = []
+        for replicate in replicates:
+            found.append(self._sample(cell, replicate))
+            if found[-1].kind:
+                break
+        return tuple(found)
+
+    def served(self, cell: str, metric: str) -> int:
+        """Count the samples this run of asv has had of a metric: rounds of one run each get samples of their own.
+
+        Raises:
+            DataError: the count is torn. To take it for 0 would give one sample to asv twice.
+        """
+        file = self._count(cell, metric)
+        try:
+            text = file.read_bytes()
+        except FileNotFoundError:
+            return 0
+        if not text.isdigit():
+            raise DataError(f"{str(file)!r} is no count of samples: delete {str(self.folder)!r} and start asv again")
+        return int(text)
+
+    def serve(self, cell: str, metric: str, until: int) -> None:
+        """Note that samples below `until` have been given to this metric."""
+        _write(self._count(cell, metric), str(until))
+
+    def _sample(self, cell: str, replicate: int) -> Outcome:
+        file = self.folder / "samples" / f"{_digest(cell)}-{replicate}.json"
+        kept = _kept(file)
+        if kept is None:
+            work = self.folder / "work"
+            work.mkdir(parents=True, exist_ok=True)
+            kept = Outcome.read(self.measure(cell, replicate, work))
+            _write(file, json.dumps(kept.document))
+        return kept
+
+    def _count(self, cell: str, metric: str) -> Path:
+        return self.folder / "served" / self.run / f"{_digest(cell)}-{metric}"
+
+
+def _kept(file: Path) -> Outcome | None:
+    """The sample in a file; None where there is none that can be read, whoever tore it: it is measured again."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    whole = isinstance(document, dict) and any(isinstance(document.get(key), dict) for key in ("metrics", "failure"))
+    return Outcome.read(document) if whole else None
+
+
+def _digest(cell: str) -> str:
+    return hashlib.sha256(cell.encode()).hexdigest()[:24]
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(file, text)

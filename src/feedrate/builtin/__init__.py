@@ -1,0 +1,45 @@
+"""The strategies that ship with feedrate, offered through the same hooks as a stranger's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from feedrate.builtin.loaders.gpu_chunk import GpuChunk
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.loaders.resident import Resident
+from feedrate.builtin.loaders.ring_workers import RingWorkers
+from feedrate.builtin.loaders.threads import Threads
+from feedrate.builtin.loaders.workers import Workers
+from feedrate.builtin.steps.bf16 import Bf16
+from feedrate.builtin.steps.compiled import Compiled
+from feedrate.builtin.steps.fp16 import Fp16
+from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.builtin.steps.none import NoTraining
+from feedrate.builtin.steps.tf32 import Tf32
+from feedrate.builtin.workloads.boardmoves import BoardMoves
+from feedrate.builtin.workloads.daywindows import DayWindows
+from feedrate.builtin.workloads.fxseq import FxSeq
+from feedrate.plugin.hookspecs import hookimpl
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.workload import Workload
+
+__all__ = ["loaders", "steps", "workloads"]
+
+
+@hookimpl
+def loaders() -> Iterable[type[Loader]]:
+    """The loaders, plainest first."""
+    return Inline, Workers, RingWorkers, Threads, GpuChunk, Resident
+
+
+@hookimpl
+def steps() -> Iterable[type[Step]]:
+    """The steps, plainest first."""
+    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled
+
+
+@hookimpl
+def workloads() -> Iterable[Workload]:
+    """The three source systems."""
+    return BoardMoves(), DayWindows(), FxSeq()

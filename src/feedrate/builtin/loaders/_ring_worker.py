@@ -1,0 +1,77 @@
+"""The other side of the shared-memory ring: what a spawned worker does."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from feedrate.builtin.loaders._sharding import share
+from feedrate.builtin.loaders.ring_workers import Written
+from feedrate.errors import FeedrateError
+from feedrate.system.threadpools import seed_32, settle
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from feedrate.loading.buffers import Layout
+    from feedrate.loading.plan import Plan
+
+__all__ = ["work"]
+
+
+def work(
+    pipe: Connection,
+    memory: Tensor,
+    layout: Layout,
+    plan: Plan,
+    place: tuple[int, int],
+    by_batch: bool,
+) -> None:
+    """Gather this worker's share of every epoch into its slots, and say so; ends when the consumer hangs up.
+
+    `memory` is uint8 (slots, bytes), shared; `place` is (number of this worker, number of workers).
+    """
+    settle(place[0], seed_32(plan.seed + place[0]), plan.logs)
+    free = deque(range(len(memory)))
+    slots = [layout.tensors(slot) for slot in memory]
+    try:
+        for written in _written(pipe, slots, free, plan, place, by_batch=by_batch):
+            pipe.send_bytes(pickle.dumps(written))
+        # Slots come back as long as batches live; leaving now would make that look like a crash.
+        while pipe.recv_bytes():
+            continue
+    except FeedrateError as error:
+        pipe.send_bytes(pickle.dumps(error))
+    except (EOFError, ConnectionError):
+        # A send or a receive fails only when the consumer is gone: then we are done.
+        return
+
+
+def _written(
+    pipe: Connection,
+    slots: list[dict[str, Tensor]],
+    free: deque[int],
+    plan: Plan,
+    place: tuple[int, int],
+    *,
+    by_batch: bool,
+) -> Iterator[Written]:
+    with plan.open() as source:
+        for epoch in range(plan.epochs):
+            for block, batches in share(plan.epoch_blocks(epoch), *place, by_batch=by_batch):
+                columns = source.read(block)
+                for rows in batches:
+                    slot = _free_slot(pipe, free)
+                    columns.batch(rows, into=slots[slot])
+                    yield Written(epoch, slot, len(rows))
+            yield Written(epoch, -1, 0)
+
+
+def _free_slot(pipe: Connection, free: deque[int]) -> int:
+    """A slot that no batch of the consumer refers to; waits for one."""
+    while not free or pipe.poll():
+        free.extend(pipe.recv_bytes())
+    return free.popleft()

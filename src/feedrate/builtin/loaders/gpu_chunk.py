@@ -1,0 +1,101 @@
+"""Device-sized chunks: read many blocks, copy them once, cut batches on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from feedrate.builtin.loaders.threads import ahead
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.strategy import knob
+
+if TYPE_CHECKING:
+    from feedrate.loading.batch import Columns, Source
+    from feedrate.loading.plan import Block, Plan
+    from feedrate.plugin.loader import Stream
+
+    Chunk: TypeAlias = list[tuple[Block, Columns]]
+
+__all__ = ["GpuChunk"]
+
+_SHARE = 0.75
+"""Of the room beside the step, as in the source system's rule; the rest is for the batches cut from the chunk."""
+
+
+@dataclass(frozen=True)
+class GpuChunk(Loader):
+    """Merge planned blocks to chunks of `chunk` bytes in the device's memory and gather (and shuffle) batches there.
+
+    With 2 `buffers` the next chunk is read and copied while this one trains; with 1, the old chunk is gone before the
+    next is allocated. `chunk=auto` takes a quarter of an epoch, or less where the device has less room beside the step.
+    Without CUDA chunks stay in host memory. Order and batches are those of the plan.
+    """
+
+    name = "gpu_chunk"
+    chunk: int | None = knob(None, low=1, high=1 << 40)
+    buffers: int = knob(2, 1, low=1, high=2)
+    stage: str = knob("ring", "whole", "pageable")
+
+    def chunk_bytes(self, plan: Plan) -> int:
+        """Bytes of a chunk; a single block may exceed it."""
+        if self.chunk is not None:
+            return self.chunk
+        quarter = -(-plan.epoch_bytes // 4)
+        return quarter if plan.room_bytes is None else min(quarter, int(plan.room_bytes * _SHARE) // self.buffers)
+
+    def ahead_batches(self, plan: Plan) -> int:
+        chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))
+        return -(-plan.epoch_batches // chunks)
+
+    def stream(self, plan: Plan) -> Stream:
+        with plan.open() as source:
+            groups = _grouped(plan, self.chunk_bytes(plan))
+            for chunk in self._chunks(plan, source, groups):
+                while chunk:
+                    block, columns = chunk.pop(0)
+                    for rows in block.batches():
+                        yield columns.batch(rows)
+                    # Now, not when the next block is bound: with one buffer the next chunk needs this memory.
+                    del columns
+
+    def _chunks(self, plan: Plan, source: Source, groups: Iterable[list[Block]]) -> Iterator[Chunk]:
+        if self.buffers == 1:
+            for blocks in groups:
+                yield self._read(plan, source, blocks)
+            return
+        with ThreadPoolExecutor(1, "feedrate-chunks") as pool:
+            for chunk in ahead(lambda blocks: pool.submit(self._read, plan, source, blocks), groups, 1):
+                yield chunk.result()
+
+    def _read(self, plan: Plan, source: Source, blocks: list[Block]) -> Chunk:
+        return [(block, self._placed(plan, source.read(block))) for block in blocks]
+
+    def _placed(self, plan: Plan, columns: Columns) -> Columns:
+        """The columns on the plan's device; on the CPU, where they were decoded."""
+        if plan.device == "cpu":
+            return columns
+        from feedrate.loading.batch import ROW_ID
+        from feedrate.loading.transfer import copied_to_device
+
+        moving = {name: tensor for name, tensor in columns.tensors.items() if name != ROW_ID}
+        stage = self.stage if self.pin else "pageable"
+        moved = copied_to_device(moving, plan.device, stage) | {ROW_ID: columns.tensors[ROW_ID]}
+        days = None if columns.days is None else columns.days.to(plan.device)
+        return replace(columns, tensors=moved, days=days)
+
+
+def _grouped(plan: Plan, chunk_bytes: int) -> Iterator[list[Block]]:
+    """Yield the planned blocks in groups of at most that many bytes, at least one block each."""
+    group: list[Block] = []
+    size = 0
+    for block in plan.blocks():
+        more = plan.block_bytes(block)
+        if group and size + more > chunk_bytes:
+            yield group
+            group, size = [], 0
+        group.append(block)
+        size += more
+    if group:
+        yield group

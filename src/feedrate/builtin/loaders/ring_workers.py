@@ -1,0 +1,235 @@
+"""Spawned workers that write batches straight into a shared-memory ring."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING, Any
+
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.loaders.workers import automatic_count
+from feedrate.errors import ContractError
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.strategy import knob
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.buffers import Layout
+    from feedrate.loading.plan import Plan
+    from feedrate.plugin.loader import Stream
+
+__all__ = ["RingWorkers", "Written"]
+
+
+@dataclass(frozen=True)
+class RingWorkers(Loader):
+    """Let `count` spawned processes gather into `slots` buffers each, in memory that this process shares; 0: inline.
+
+    What crosses between processes is the number of a slot: nothing is allocated, faulted in or copied twice. A slot
+    goes back to its worker when the consumer has dropped the batch; a consumer that holds too many gets copies.
+    Blocks are dealt and their batches come as they are ready, epoch by epoch; `deal=batches` keeps the planned order.
+    """
+
+    name = "ring_workers"
+    count: int | None = knob(None, 0, 1, 2, 4, 8, low=0, high=256)
+    slots: int = knob(4, 8, low=1, high=256)
+    """A slot's number crosses in one byte."""
+    deal: str = knob("blocks", "batches")
+    timeout_s: int = knob(120, low=1, high=86_400)
+
+    @property
+    def keeps_order(self) -> bool:  # type: ignore[override]
+        """In the planned order when one process cuts everything or the batches themselves are dealt."""
+        return self.deal == "batches" or self.count in (0, 1)
+
+    def safe(self) -> RingWorkers:
+        return replace(self, count=0)
+
+    def ahead_batches(self, plan: Plan) -> int:
+        return self._resolved(plan) * self.slots
+
+    def _resolved(self, plan: Plan) -> int:
+        return min(automatic_count() if self.count is None else self.count, len(plan.stored_blocks))
+
+    def stream(self, plan: Plan) -> Stream:
+        count = self._resolved(plan)
+        plan.notes.update({"workers requested": self.count, "workers resolved": count})
+        if count == 0:
+            yield from Inline(self.cast, self.copy, self.pin).stream(plan)
+            return
+        with _ring(self, plan, count) as ring:
+            for epoch in range(plan.epochs):
+                yield from ring.epoch(epoch)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A worker's word that a batch of `rows` samples of `epoch` stands in its slot; slot -1: that epoch is done."""
+
+    epoch: int
+    slot: int
+    rows: int
+
+
+@dataclass
+class _Worker:
+    """The consumer's end of one worker."""
+
+    process: BaseProcess
+    pipe: Connection
+    memory: Tensor
+    """uint8 (slots, bytes), shared."""
+    slots_out: int = 0
+    """Slots that the consumer's batches still refer to."""
+    waiting: deque[Written] = field(default_factory=deque)
+
+    def take(self) -> None:
+        """Receive one message.
+
+        Raises:
+            FeedrateError: what went wrong in the worker.
+            ContractError: the worker is gone.
+        """
+        try:
+            message = pickle.loads(self.pipe.recv_bytes())
+        except (EOFError, ConnectionError):
+            self.process.join(1)
+            end = f"worker {self.process.pid} ended with status {self.process.exitcode}"
+            raise ContractError(f"ring_workers: {end} before its work was done") from None
+        if isinstance(message, Written):
+            self.waiting.append(message)
+        elif isinstance(message, BaseException):
+            raise message
+
+    def give_back(self, slot: int) -> None:
+        """Return a slot to the worker; called by whoever drops the last tensor, so it must not raise."""
+        self.slots_out -= 1
+        try:
+            self.pipe.send_bytes(bytes([slot]))
+        except OSError:
+            # The stream is closed, or the worker gone: nobody wants the slot.
+            return
+
+
+@dataclass(frozen=True)
+class _Ring:
+    workers: tuple[_Worker, ...]
+    layout: Layout
+    loader: RingWorkers
+    logs: str
+    """The folder that workers write to when they crash, or are asked what they do; empty: none."""
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch; those of the next wait in their slots."""
+        running = deque(self.workers)
+        while running:
+            worker = self._next(running, epoch)
+            written = worker.waiting.popleft()
+            if written.slot < 0:
+                running.remove(worker)
+                continue
+            yield self._batch(worker, written)
+            running.rotate(-1 - running.index(worker))
+
+    def _next(self, running: deque[_Worker], epoch: int) -> _Worker:
+        """The worker whose batch comes next: the one whose turn it is, or the first that has one."""
+        turn = (running[0],) if self.loader.keeps_order else tuple(running)
+        while True:
+            for worker in turn:
+                if worker.waiting and worker.waiting[0].epoch == epoch:
+                    return worker
+            ready = wait([worker.pipe for worker in turn], self.loader.timeout_s)
+            if not ready:
+                raise ContractError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
+            for worker in turn:
+                if worker.pipe in ready:
+                    worker.take()
+
+    def _dumped(self) -> str:
+        """Where the stacks of the workers are, which are asked for; nothing outside a run, for nobody keeps them."""
+        from feedrate.system.threadpools import dump_stacks
+
+        if not self.logs:
+            return ""
+        dump_stacks(worker.process.pid or 0 for worker in self.workers)
+        return "; the log holds the stacks of its workers"
+
+    def _batch(self, worker: _Worker, written: Written) -> Batch:
+        from feedrate.loading.buffers import lent
+
+        slot = written.slot
+        worker.slots_out += 1
+        # With its last slot lent a worker could not go on until the consumer lets go, which it may never do.
+        if worker.slots_out == len(worker.memory):
+            copy = worker.memory[slot].clone()
+            worker.give_back(slot)
+            return self.layout.batch(copy, written.rows)
+        return self.layout.batch(lent(worker.memory[slot], lambda: worker.give_back(slot)), written.rows)
+
+
+@contextmanager
+def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
+    """Workers that are at it, and are gone when the block is left; batches already handed out stay valid."""
+    from feedrate.loading.buffers import Layout
+    from feedrate.system.threadpools import alive
+
+    layout = Layout.of(plan)
+    workers: list[_Worker] = []
+    try:
+        with _registered(loader, plan, count, layout) as memory:
+            for number in range(count):
+                workers.append(_spawned(loader, plan, (number, count), memory[number], layout))
+            yield _Ring(tuple(workers), layout, loader, plan.logs)
+    finally:
+        plan.notes.update({"workers alive": alive(worker.process.pid or 0 for worker in workers)})
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join()
+            worker.process.close()
+            worker.pipe.close()
+
+
+@contextmanager
+def _registered(loader: RingWorkers, plan: Plan, count: int, layout: Layout) -> Iterator[Tensor]:
+    """uint8 (count, slots, bytes) in shared memory, page-locked if the batches go to a CUDA device."""
+    import torch
+
+    memory = torch.empty((count, loader.slots, layout.nbytes), dtype=torch.uint8).share_memory_()
+    lock = loader.pin and plan.device != "cpu"
+    if not lock:
+        yield memory
+        return
+    runtime = torch.cuda.cudart()
+    if int(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0)) != 0:
+        raise ContractError(f"{loader}: cannot page-lock {memory.nbytes / 1e6:.0f} MB of shared memory; try pin=false")
+    try:
+        yield memory
+    finally:
+        torch.cuda.synchronize()
+        runtime.cudaHostUnregister(memory.data_ptr())
+
+
+def _spawned(loader: RingWorkers, plan: Plan, share: tuple[int, int], memory: Tensor, layout: Layout) -> _Worker:
+    from torch import multiprocessing
+
+    from feedrate.builtin.loaders._ring_worker import work
+    from feedrate.system.threadpools import one_thread_each
+
+    context: Any = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    arguments = (there, memory, layout, replace(plan, notes={}), share, loader.deal == "batches")
+    process = context.Process(target=work, args=arguments, daemon=True, name=f"ring_workers-{share[0]}")
+    with one_thread_each():
+        process.start()
+    # With our copy of the worker's end open, its death would not read as the end of the pipe.
+    there.close()
+    return _Worker(process, here, memory)

@@ -1,0 +1,81 @@
+"""Decode and gather ahead of need on threads of the training process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.strategy import knob
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch, Columns
+    from feedrate.loading.plan import Plan
+    from feedrate.plugin.loader import Stream
+
+__all__ = ["Threads"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Threads(Loader):
+    """Decode `blocks` blocks and cut `depth` batches ahead on `count` threads, into reused buffers, in planned order.
+
+    Jobs start in the order they are handed in, and a block is handed in before its batches: a thread that waits for a
+    block waits for one that already runs.
+    """
+
+    name = "threads"
+    count: int = knob(2, 1, 4, low=1, high=256)
+    depth: int = knob(4, 2, 8, low=1, high=1_024)
+    blocks: int = knob(2, 1, low=1, high=1_024)
+
+    def stream(self, plan: Plan) -> Stream:
+        from feedrate.loading.buffers import Buffers, Layout
+
+        buffers = Buffers(Layout.of(plan), self.depth + 2, pinned=self.pin and plan.device != "cpu")
+
+        def cut(job: tuple[Future[Columns], Tensor]) -> Batch:
+            columns, rows = job
+            return columns.result().batch(rows, into=buffers.lend())
+
+        with plan.open() as source, _pool(self.count) as pool:
+            decoded = ahead(lambda block: (block, pool.submit(source.read, block)), plan.blocks(), self.blocks)
+            jobs = ((columns, rows) for block, columns in decoded for rows in block.batches())
+            for batch in ahead(lambda job: pool.submit(cut, job), jobs, self.depth):
+                yield batch.result()
+
+    def ahead_batches(self, plan: Plan) -> int:
+        del plan
+        return self.depth
+
+
+def ahead(start: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
+    """Yield what `start` made of each item, in order, having started up to `depth` more."""
+    started: deque[R] = deque()
+    for item in items:
+        started.append(start(item))
+        if len(started) > depth:
+            yield started.popleft()
+    while started:
+        yield started.popleft()
+
+
+@contextmanager
+def _pool(count: int) -> Iterator[ThreadPoolExecutor]:
+    import torch
+
+    # Each thread of ours is one core's worth of work: torch's own pool on top of it would only take the step's cores.
+    pool = ThreadPoolExecutor(count, "feedrate-threads", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

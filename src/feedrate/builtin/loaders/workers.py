@@ -1,0 +1,138 @@
+"""torch's own DataLoader with spawned, persistent workers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from feedrate.errors import ContractError, FeedrateError
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.strategy import knob
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+    from torch.utils.data import DataLoader
+
+    from feedrate.builtin.loaders._sharding import Dealt
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.plugin.loader import Stream
+
+__all__ = ["Workers", "automatic_count"]
+
+
+def automatic_count() -> int:
+    """Workers when nobody says how many: min(8, max(2, cores // 4))."""
+    return min(8, max(2, len(os.sched_getaffinity(0)) // 4))
+
+
+@dataclass(frozen=True)
+class Workers(Loader):
+    """Let `count` spawned processes cut batches and send each through DataLoader's queue; 0: no process at all.
+
+    Blocks are dealt to the workers from one permutation that all of them compute, so batches of different blocks
+    interleave. With `deal=batches` every worker decodes every block and cuts each n-th batch: the planned order, for
+    more decoding.
+    """
+
+    name = "workers"
+    count: int | None = knob(None, 0, 1, 2, 4, 8, low=0, high=256)
+    prefetch: int = knob(2, 4, low=1, high=1_024)
+    deal: str = knob("blocks", "batches")
+    timeout_s: int = knob(120, low=1, high=86_400)
+
+    @property
+    def keeps_order(self) -> bool:  # type: ignore[override]
+        """In the planned order when one process cuts everything or the batches themselves are dealt."""
+        return self.deal == "batches" or self.count in (0, 1)
+
+    def safe(self) -> Workers:
+        return replace(self, count=0)
+
+    def ahead_batches(self, plan: Plan) -> int:
+        return self._resolved(plan) * self.prefetch
+
+    def _resolved(self, plan: Plan) -> int:
+        """Workers that will start: no more than there are blocks to deal."""
+        return min(automatic_count() if self.count is None else self.count, len(plan.stored_blocks))
+
+    def stream(self, plan: Plan) -> Stream:
+        from feedrate.builtin.loaders._sharding import Dealt
+
+        count = self._resolved(plan)
+        plan.notes.update({"workers requested": self.count, "workers resolved": count})
+        dataset = Dealt(replace(plan, notes={}), by_batch=self.deal == "batches")
+        started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
+        with started as loader:
+            for _ in range(plan.epochs):
+                for item in loader:
+                    if isinstance(item, FeedrateError):
+                        raise item
+                    yield item
+
+    def _torch_loader(self, dataset: Dealt, plan: Plan, **workers: Any) -> DataLoader[Batch]:
+        from torch.utils.data import DataLoader
+
+        pin = self.pin and plan.device != "cpu"
+        return DataLoader(dataset, batch_size=None, collate_fn=_as_is, pin_memory=pin, **workers)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+@dataclass
+class _Epochs:
+    """Serves the iterator that started the workers first, then asks the loader for new ones."""
+
+    loader: DataLoader[Batch]
+    first: Iterator[Batch] | None
+
+    def __iter__(self) -> Iterator[Batch]:
+        first, self.first = self.first, None
+        return iter(self.loader) if first is None else first
+
+
+def _demand_alive(running: Any) -> None:
+    """Look once more: of a death before all workers were started DataLoader hears at its timeout only."""
+    for worker in running._workers:
+        if not worker.is_alive():
+            raise ContractError(f"workers: worker {worker.pid} ended with status {worker.exitcode} as it was started")
+
+
+@contextmanager
+def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterator[Iterable[Batch]]:
+    """An epoch's batches, again at each iteration, from workers that live until the block is left."""
+    from torch import multiprocessing
+
+    from feedrate.builtin.loaders._sharding import Prepare
+    from feedrate.system.threadpools import alive, one_thread_each
+
+    context = multiprocessing.get_context("spawn")
+    reports: SimpleQueue[Any] = context.SimpleQueue()
+    torch_loader = loader._torch_loader(
+        dataset,
+        plan,
+        num_workers=count,
+        prefetch_factor=loader.prefetch,
+        persistent_workers=True,
+        multiprocessing_context=context,
+        timeout=loader.timeout_s,
+        worker_init_fn=Prepare(plan.logs, reports),
+    )
+    with one_thread_each():
+        running = iter(torch_loader)
+    try:
+        _demand_alive(running)
+        yield _Epochs(torch_loader, running)
+    finally:
+        seen = [reports.get() for _ in iter(lambda: not reports.empty(), False)]
+        plan.notes.update({"workers": seen, "workers alive": alive(report["pid"] for report in seen)})
+        # DataLoader offers no other way to end persistent workers now: dropping it leaves that to whoever still holds a
+        # traceback that passed through it.
+        running._shutdown_workers()  # type: ignore[attr-defined]
+        reports.close()

@@ -1,0 +1,32 @@
+"""bfloat16 mixed precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.plugin.step import Step
+
+if TYPE_CHECKING:
+    import torch
+
+    from feedrate.plugin.step import Loss, Update
+
+__all__ = ["Bf16"]
+
+
+@dataclass(frozen=True)
+class Bf16(Step):
+    """Run the model under bf16 autocast; loss, gradients and weights stay fp32.
+
+    So do recurrent cells on a CPU without bf16 instructions, for which there are none in bf16.
+    """
+
+    name = "bf16"
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        import torch
+
+        from feedrate.builtin.steps.precision import forward_and_loss, plain_update
+
+        return plain_update(forward_and_loss(model, loss, torch.bfloat16), optimizer)

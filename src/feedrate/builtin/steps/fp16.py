@@ -1,0 +1,48 @@
+"""float16 mixed precision with a gradient scaler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import cuda, knob
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch
+    from feedrate.plugin.step import Loss, Update
+
+__all__ = ["Fp16"]
+
+
+@dataclass(frozen=True)
+class Fp16(Step):
+    """Run the model under fp16 autocast with a scaled loss; an update whose gradients overflow is skipped."""
+
+    name = "fp16"
+    needs = (cuda,)
+    log2_scale: int = knob(16, 10, low=0, high=32)
+    """The loss is multiplied by 2**log2_scale at first; the scaler adapts it."""
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        import torch
+
+        from feedrate.builtin.steps.precision import forward_and_loss
+
+        forward = forward_and_loss(model, loss, torch.float16)
+        scaler = torch.amp.GradScaler("cuda", init_scale=2.0**self.log2_scale)
+
+        def update(batch: Batch) -> Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            value = forward(batch.tensors)
+            scaler.scale(value).backward()
+            # The optimizer clips in its step, and must see gradients in their true size.
+            scaler.unscale_(optimizer)
+            scaler.step(optimizer)
+            scaler.update()
+            return value.detach()
+
+        return update

@@ -1,0 +1,27 @@
+"""Plain single precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.plugin.step import Step
+
+if TYPE_CHECKING:
+    import torch
+
+    from feedrate.plugin.step import Loss, Update
+
+__all__ = ["Fp32"]
+
+
+@dataclass(frozen=True)
+class Fp32(Step):
+    """Train in fp32, TF32 off: the reference that every other step is checked against."""
+
+    name = "fp32"
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        from feedrate.builtin.steps.precision import single_precision_update
+
+        return single_precision_update(model, loss, optimizer, "highest")

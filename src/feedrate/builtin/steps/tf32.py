@@ -1,0 +1,29 @@
+"""Single precision with TF32 matrix products."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import cuda
+
+if TYPE_CHECKING:
+    import torch
+
+    from feedrate.plugin.step import Loss, Update
+
+__all__ = ["Tf32"]
+
+
+@dataclass(frozen=True)
+class Tf32(Step):
+    """Train in fp32 with matrix products, convolutions and recurrent cells in TF32."""
+
+    name = "tf32"
+    needs = (cuda,)
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        from feedrate.builtin.steps.precision import single_precision_update
+
+        return single_precision_update(model, loss, optimizer, "high")

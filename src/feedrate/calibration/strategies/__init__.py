@@ -1,0 +1,1 @@
+"""Loaders, steps and a workload of known behaviour."""

@@ -1,0 +1,115 @@
+"""Train, and work a known time besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import knob
+from feedrate.system.stopwatch import burn_python, busy_s, sleep_s
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch
+    from feedrate.plugin.step import Loss, Update
+
+__all__ = ["Timed"]
+
+
+@dataclass(frozen=True)
+class Timed(Step):
+    """Train in fp32, and do work of a known size with every batch."""
+
+    name = "timed"
+    hidden = True
+    work_us: int = knob(2_000, 20_000, low=0, high=10_000_000)
+    """Matrix products that take the device so long when nothing disturbs it; on a CPU one thread, the lock let go."""
+    python_us: int = knob(0, 20_000, low=0, high=10_000_000)
+    """Time on the processor in Python, the interpreter's lock held."""
+    idle_us: int = knob(0, 20_000, low=0, high=10_000_000)
+    """Time asleep, as of a host whose device is elsewhere: what others do on this machine cannot stretch it."""
+    kernels: int = knob(0, 2_000, low=0, high=1_000_000)
+    """Tiny operations, started one by one."""
+    syncs: int = knob(0, 100, low=0, high=1_000_000)
+    """Times that the host waits for the device, each after one tiny operation."""
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        train = Fp32().bind(model, loss, optimizer)
+        device = next(model.parameters()).device
+        works = (
+            *(_products(self.work_us, device), _python(self.python_us), _tiny(self.kernels, self.syncs, device)),
+            lambda: sleep_s(self.idle_us / 1e6),
+        )
+
+        def update(batch: Batch) -> Tensor:
+            found = train(batch)
+            for work in works:
+                work()
+            return found
+
+        return update
+
+
+def _python(us: int) -> Callable[[], None]:
+    return lambda: burn_python(us / 1e6)
+
+
+def _products(us: int, device: torch.device) -> Callable[[], None]:
+    """Products of one size, as many as fill `us` microseconds of an undisturbed device."""
+    import torch
+
+    if not us:
+        return lambda: None
+    side = 256 if device.type == "cpu" else 2048
+    matrix, into = (torch.full((side, side), 1 / side, device=device) for _ in range(2))
+
+    def multiply(times: int) -> None:
+        with torch.no_grad():
+            for _ in range(times):
+                torch.mm(matrix, matrix, out=into)
+
+    seconds = _seconds_on_cpu if device.type == "cpu" else _seconds_on_cuda
+    times = max(1, round(us / 1e6 / seconds(multiply)))
+    return lambda: multiply(times)
+
+
+_TRIES, _REPEATS = 5, 20
+
+
+def _seconds_on_cpu(multiply: Callable[[int], None]) -> float:
+    """Of one product: time on the processor, which others that run beside it do not change; the least of a few."""
+    multiply(_REPEATS)
+    return min(busy_s(lambda: multiply(_REPEATS)) for _ in range(_TRIES)) / _REPEATS
+
+
+def _seconds_on_cuda(multiply: Callable[[int], None]) -> float:
+    """Of one product, between two events of the device."""
+    import torch
+
+    multiply(_REPEATS)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    multiply(_REPEATS)
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end)) / 1e3 / _REPEATS
+
+
+def _tiny(kernels: int, syncs: int, device: torch.device) -> Callable[[], None]:
+    import torch
+
+    number = torch.zeros(1, device=device)
+
+    def work() -> None:
+        with torch.no_grad():
+            for _ in range(kernels):
+                number.add_(1)
+            for _ in range(syncs):
+                number.add_(1).item()
+
+    return work

@@ -1,0 +1,53 @@
+"""Data sets as commands see them: made when missing, renewed when stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from feedrate.cli.places import Place, demand_writable
+from feedrate.data.dataset import DataSet
+from feedrate.data.ownership import demand_replaceable
+from feedrate.data.writer import clear_leftovers
+from feedrate.errors import DataError
+from feedrate.plugin.workload import SizedWorkload
+from feedrate.report.progress import rows_written
+
+__all__ = ["ensure", "make", "state"]
+
+
+def ensure(recipes: Iterable[SizedWorkload], root: Path, console: Console, *, quiet: bool) -> None:
+    """Write each data set that is missing, damaged or made from something else: it can be made again at any time."""
+    for recipe in recipes:
+        clear_leftovers(root / recipe.folder_name)
+        problem = state(recipe, root)
+        if problem:
+            demand_replaceable(root / recipe.folder_name)
+            if (root / recipe.folder_name).exists() and not quiet:
+                console.print(f"making it again: {problem}", soft_wrap=True)
+            make(recipe, root, console, quiet=quiet)
+
+
+def state(recipe: SizedWorkload, root: Path) -> str:
+    """Why the data set cannot be used as it is; empty when it can."""
+    try:
+        recipe.open(root)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def make(recipe: SizedWorkload, root: Path, console: Console, *, quiet: bool) -> DataSet:
+    """Write a data set, over an older one if need be.
+
+    Raises:
+        DataError: what is there was not written by feedrate, or the disk has too little room.
+    """
+    folder = root / recipe.folder_name
+    demand_replaceable(folder)
+    demand_writable([Place("--data", root)])
+    rows = sum(map(sum, recipe.groups))
+    with rows_written(console, recipe.folder_name, rows, quiet=quiet) as progress:
+        return DataSet.write(folder, recipe, progress)

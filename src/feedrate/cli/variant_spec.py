@@ -1,0 +1,171 @@
+"""What `feedrate compare A B` compares: cells, commits, plugin files, or many of them."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+from feedrate.cli.options import device_or_default, size_or_default
+from feedrate.errors import UnavailableError, UsageError
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import SizedWorkload
+
+__all__ = ["ComparisonSpec", "VariantSpec", "control", "pairings"]
+
+_ANY = "*"
+_FORM = "workload/loader/step, such as boardmoves/threads/fp32, or workload/size/loader/step/device"
+
+
+@dataclass(frozen=True)
+class VariantSpec:
+    """One side as the user wrote it: `CELL`, `CELL@COMMIT` or `CELL@FILE`, in which `*` stands for all of a family."""
+
+    workload: str
+    size: str
+    loader: str
+    step: str
+    device: str
+    code: str
+    """Commit or plugin file; empty: the code that runs."""
+
+    @classmethod
+    def parse(cls, text: str, options: Namespace, other: VariantSpec | None = None) -> VariantSpec:
+        """Read one side; without a cell of its own it is the other's.
+
+        Raises:
+            UsageError: it is not of that form.
+        """
+        cell, at, code = text.partition("@")
+        if at and not code:
+            raise UsageError(f"{text!r} names neither a commit nor a plugin file after its '@'")
+        if not cell and other:
+            return cls(other.workload, other.size, other.loader, other.step, other.device, code)
+        parts = cell.split("/")
+        if len(parts) not in (3, 5) or not all(parts):
+            raise UsageError(f"{text!r} is not a cell; a cell reads {_FORM}")
+        if len(parts) == 5:
+            size_or_default(parts[1], device_or_default(parts[4]))
+            workload, size, loader, step, device = parts
+            return cls(workload, size, loader, step, device, code)
+        device = device_or_default(options.device)
+        return cls(parts[0], size_or_default(options.size, device), parts[1], parts[2], device, code)
+
+    @property
+    def file(self) -> Path | None:
+        """The plugin file that it is measured with, if it names one."""
+        return Path(self.code) if self.code.endswith(".py") else None
+
+    @property
+    def commit(self) -> str:
+        """The commit that it is measured at; empty: none."""
+        return "" if self.file else self.code
+
+    @property
+    def uncommitted(self) -> VariantSpec:
+        """The same with the code that runs, and its plugin file."""
+        return replace(self, code=self.code if self.file else "")
+
+    def filled(self, names: Mapping[str, str]) -> VariantSpec:
+        """With a name for each `*`."""
+        return replace(self, **{family: name for family, name in names.items() if getattr(self, family) == _ANY})
+
+    def registry(self, files: Sequence[Path]) -> Registry:
+        """What there is to name, here and in its plugin file.
+
+        Raises:
+            PluginError: a file cannot be imported.
+        """
+        return Registry.load([*files, *([self.file] if self.file else [])])
+
+    def cell(self, registry: Registry) -> str:
+        """Its cell's key. At a commit only that commit knows whether it exists.
+
+        Raises:
+            UsageError: its name is unknown.
+            UnavailableError: this machine lacks what it needs.
+        """
+        key = f"{self.workload}/{self.size}/{self.loader}/{self.step}/{self.device}"
+        if self.commit:
+            return key
+        cell = Cell.parse(key, registry)
+        if cell.unmet:
+            raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
+        return str(cell)
+
+    def recipes(self, registry: Registry) -> dict[str, SizedWorkload]:
+        """What its data set is written from, by folder; raises like `cell`."""
+        recipe = registry.workload(self.workload).at(self.size)
+        return {recipe.folder_name: recipe}
+
+
+_FAMILIES = ("workload", "loader", "step")
+
+
+@dataclass(frozen=True)
+class ComparisonSpec:
+    """An A, a B and the cell that is the control beside them."""
+
+    a: VariantSpec
+    b: VariantSpec
+    a_cell: str
+    b_cell: str
+    control: Cell
+    recipes: Mapping[str, SizedWorkload]
+    """What their data sets are written from, by folder."""
+
+    @property
+    def of_one(self) -> bool:
+        """Both sides are the same."""
+        return (self.a_cell, self.a.code) == (self.b_cell, self.b.code)
+
+
+def pairings(options: Namespace) -> tuple[ComparisonSpec, ...]:
+    """What the two arguments name, one pairing for each combination of what `*` stands for.
+
+    Raises:
+        UsageError: they name nothing, or something that is not there.
+        UnavailableError: this machine lacks what a cell needs that was named without `*`.
+    """
+    a = VariantSpec.parse(options.a, options)
+    b = VariantSpec.parse(options.b, options, a)
+    here, there = (side.registry(options.plugin) for side in (a, b))
+    found = []
+    for names in _combinations(a, b, here):
+        try:
+            one, other = a.filled(names), b.filled(names)
+            # A commit writes its own; that of A is also the control's.
+            recipes = one.recipes(here) | ({} if other.commit else other.recipes(there))
+            found.append(ComparisonSpec(one, other, one.cell(here), other.cell(there), control(one, here), recipes))
+        except UnavailableError:
+            if not names:
+                raise
+    if not found:
+        raise UsageError(f"{options.a!r} and {options.b!r} name nothing that this machine can run")
+    # Of all loaders against one of them, that one against itself is not what was asked.
+    return tuple(pairing for pairing in found if not pairing.of_one) or tuple(found)
+
+
+def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterator[dict[str, str]]:
+    known: dict[str, Mapping[str, Strategy]] = {
+        "workload": registry.workloads, "loader": registry.loaders, "step": registry.steps
+    }  # fmt: skip
+    wild = [family for family in _FAMILIES if _ANY in (getattr(a, family), getattr(b, family))]
+    names = [[name for name, one in known[family].items() if not one.hidden and not one.unmet()] for family in wild]
+    return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
+
+
+def control(side: VariantSpec, registry: Registry) -> Cell:
+    """The cell beside them: the step of that side on batches that are ready; a step that trains for one that does not.
+
+    A step that trains nothing takes microseconds: its pace says nothing of the machine.
+    """
+    step = registry.step(side.step)
+    trained = (one for one in registry.steps.values() if one.trains and not one.hidden and not one.unmet())
+    loader = next(one for one in registry.loaders.values() if one.null)
+    workload = registry.workload(side.workload)
+    return Cell(workload, side.size, loader, step if step.trains else next(trained, step), side.device)

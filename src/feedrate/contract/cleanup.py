@@ -1,0 +1,91 @@
+"""What a stream leaves behind, counted by the kernel: threads of Rust and C++ are invisible to Python."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from feedrate.contract.fixture import Trial, within
+from feedrate.contract.process_resources import Left, ProcessResources
+from feedrate.errors import ContractError
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader
+
+__all__ = ["ends_when_closed", "ends_when_the_consumer_fails", "leaves_nothing_behind"]
+
+_POLL_S = 0.02
+_STREAMS = 4
+"""All of which must leave something behind that may be a library's."""
+
+Use = Callable[[Loader, Plan], None]
+
+
+def leaves_nothing_behind(loader: Loader, trial: Trial) -> None:
+    """After the last batch no process, thread, open file, shared or page-locked memory is left."""
+    _demand_clean(loader, trial, _drain, "after the last batch")
+
+
+def ends_when_closed(loader: Loader, trial: Trial) -> None:
+    """Closed after one batch, it leaves nothing, either."""
+    _demand_clean(loader, trial, _close_early, "when closed after one batch")
+
+
+def ends_when_the_consumer_fails(loader: Loader, trial: Trial) -> None:
+    """Dropped by a consumer that raised, it leaves nothing, either."""
+    _demand_clean(loader, trial, _fail_early, "when the consumer raises")
+
+
+def _drain(loader: Loader, plan: Plan) -> None:
+    for _ in loader.stream(plan):
+        pass
+
+
+def _close_early(loader: Loader, plan: Plan) -> None:
+    stream = loader.stream(plan)
+    next(stream, None)
+    stream.close()
+
+
+class _ConsumerError(Exception):
+    """What a failing consumer raises."""
+
+
+def _fail_early(loader: Loader, plan: Plan) -> None:
+    with suppress(_ConsumerError):
+        for _ in loader.stream(plan):
+            raise _ConsumerError
+
+
+def _demand_clean(loader: Loader, trial: Trial, use: Use, when: str) -> None:
+    """Run `use` and look what is left; again, if a library may have kept it.
+
+    torch, Arrow, Polars, OpenMP and CUDA start threads and open files at first use, keep them for the life of the
+    process and have no way to say so. A stream that is closed early may or may not get as far as that. A leak comes
+    back with every stream: only when each of a few leaves something is it one. The same holds for shared memory, which
+    a neighbour may have made at that moment.
+    """
+    for last in (*[False] * (_STREAMS - 1), True):
+        before = ProcessResources.now(trial.plan)
+        within(trial.deadline_s, loader, lambda: use(loader, trial.plan_for(loader)))
+        left = _settled(before, trial)
+        if left.sure or (last and left.all):
+            first, *others = left.sure or left.all
+            more = f" and {len(others)} more" if others else ""
+            raise ContractError(f"{loader}: leaves {first}{more} behind {when}")
+        if not left.all:
+            return
+
+
+def _settled(before: ProcessResources, trial: Trial) -> Left:
+    """What is left once everything that was told to end had the time to."""
+    for turn in range(max(1, round(trial.grace_s / _POLL_S))):
+        left = ProcessResources.now(trial.plan).since(before)
+        if not left.all:
+            break
+        if turn == 0:
+            # A training run collects garbage now and then: what only a cycle holds is not left behind.
+            gc.collect()
+        time.sleep(_POLL_S)
+    return left

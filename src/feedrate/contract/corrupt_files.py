@@ -1,0 +1,95 @@
+"""What a loader says of files that are not what they should be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from feedrate.contract.fixture import Trial, within
+from feedrate.errors import ContractError, DataError
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader
+from feedrate.system.scratch import Scratch
+
+__all__ = ["names_a_corrupt_file", "names_a_missing_file", "names_a_truncated_file"]
+
+_JUNK_BYTES = 512
+
+Harm = Callable[[Path], None]
+
+
+def names_a_missing_file(loader: Loader, trial: Trial) -> None:
+    """A file that is gone is an `OSError` or `DataError` that names it; no hang, no short epoch."""
+    _demand_named(loader, trial, Path.unlink, "missing")
+
+
+def names_a_truncated_file(loader: Loader, trial: Trial) -> None:
+    """So is a file that lost its second half."""
+    _demand_named(loader, trial, _halve, "cut in half")
+
+
+def names_a_corrupt_file(loader: Loader, trial: Trial) -> None:
+    """So is a file whose ends were overwritten, where every storage format keeps what it is opened by.
+
+    Flipped bits inside a column are not asked for: plain Arrow and HDF5 columns have no checksum to tell them by.
+    """
+    _demand_named(loader, trial, _overwrite_ends, "overwritten at both ends")
+
+
+def _halve(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def _overwrite_ends(path: Path) -> None:
+    junk = b"\xa5" * min(_JUNK_BYTES, path.stat().st_size // 2)
+    with path.open("r+b") as file:
+        file.write(junk)
+        file.seek(-len(junk), 2)
+        file.write(junk)
+
+
+def _demand_named(loader: Loader, trial: Trial, harm: Harm, how: str) -> None:
+    if loader.null:
+        return
+    with _harmed(trial.plan_for(loader), harm) as (plan, file):
+        error = within(trial.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))
+    if error is None:
+        raise ContractError(f"{loader}: goes on as if nothing had happened although {file} is {how}")
+    if not isinstance(error, (DataError, OSError)):
+        found = type(error).__name__
+        raise ContractError(
+            f"{loader}: raises {found} instead of DataError or OSError although {file} is {how} ({error})"
+        )
+    if file not in f"{error} {getattr(error, 'filename', '')}":
+        raise ContractError(f"{loader}: does not name {file}, which is {how}, but says {str(error)!r}")
+
+
+def _error_of(loader: Loader, plan: Plan) -> Exception | None:
+    try:
+        for _ in loader.stream(plan):
+            pass
+    # Which error it is, is the question.
+    except Exception as error:
+        return error.with_traceback(None)
+    return None
+
+
+@contextmanager
+def _harmed(plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
+    """The plan over a copy of the data set in which one file, needed half-way, was harmed; and that file's name."""
+    blocks = list(plan.epoch_blocks(0))
+    block = blocks[len(blocks) // 2]
+    shard, _, _ = next(iter(plan.data.locate(block.start, block.stop)))
+    with Scratch.made() as scratch:
+        copy = replace(plan.data, folder=scratch.folder)
+        for index, held in enumerate(plan.data.shards):
+            # Links will do for the others: nobody writes to them.
+            if index != shard:
+                copy.path(index).symlink_to((plan.data.folder / held.file).resolve())
+        shutil.copyfile(plan.data.path(shard), copy.path(shard))
+        harm(copy.path(shard))
+        yield replace(plan, data=copy, notes={}), copy.path(shard).name

@@ -1,0 +1,126 @@
+"""The occasion on which strategies show what they do: a small data set, and what was seen on it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from threading import Thread
+from typing import TypeVar, cast
+
+from feedrate.contract.reference import Reference
+from feedrate.errors import ContractError, UnavailableError
+from feedrate.loading.batch import Batch
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import SizedWorkload
+
+__all__ = ["Served", "Trial", "served", "within"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Served:
+    """Everything that one stream of a loader yielded."""
+
+    held: tuple[Batch, ...]
+    """The batches, held to the end of the stream."""
+    copies: tuple[Batch, ...]
+    """What each of them was when it came."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A plan over a small data set, and the recipe it was written from; all batches of a stream are held at once."""
+
+    plan: Plan
+    """Two epochs or more show what one cannot; the cast is set to each loader's own."""
+    recipe: SizedWorkload
+    deadline_s: float = 120.0
+    """A stream that takes longer hangs."""
+    grace_s: float = 3.0
+    """Time for processes and threads that were told to end."""
+    _seen: dict[Strategy | None, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, strategy: Strategy | None, look: Callable[[], T]) -> T:
+        """What `look` returned when it was first called for `strategy`."""
+        if strategy not in self._seen:
+            self._seen[strategy] = look()
+        return cast("T", self._seen[strategy])
+
+    def plan_for(self, loader: Loader) -> Plan:
+        """The plan as that loader's knobs ask for it."""
+        return replace(self.plan, cast="host" if loader.cast == "host" else "device", notes={})
+
+    def reference(self, loader: Loader) -> Reference:
+        """What that loader's batches must hold."""
+        return Reference(self.recipe, self.plan_for(loader))
+
+    def served(self, loader: Loader) -> Served:
+        """What a first stream of `loader` yields; streamed once, however many promises ask.
+
+        Raises:
+            ContractError: the stream fails, hangs or does not end.
+        """
+        return self.once(loader, lambda: self.served_again(loader))
+
+    def served_again(self, loader: Loader) -> Served:
+        """What another stream of `loader` yields; raises like `served`."""
+        plan = self.plan_for(loader)
+        return within(self.deadline_s, loader, lambda: served(loader, plan))
+
+
+def served(loader: Loader, plan: Plan) -> Served:
+    """Stream all of `plan` and keep everything.
+
+    Raises:
+        ContractError: there is no end to the batches.
+    """
+    held: list[Batch] = []
+    copies: list[Batch] = []
+    stream = loader.stream(plan)
+    try:
+        for batch in stream:
+            held.append(batch)
+            copies.append(batch.copied())
+            if len(held) > 2 * len(plan) + 2:
+                raise ContractError(f"{loader}: serves more than {len(held) - 1} batches instead of {len(plan)}")
+    finally:
+        stream.close()
+    return Served(tuple(held), tuple(copies))
+
+
+def within(deadline_s: float, who: object, job: Callable[[], T]) -> T:
+    """What `job` returns, run on a thread that can be left behind.
+
+    Raises:
+        ContractError: it takes longer, or fails with an error that is not feedrate's.
+    """
+    outcome: Future[T] = Future()
+    # A daemon: a loader that hangs must not keep the interpreter from ending.
+    thread = Thread(target=_settled, args=(outcome, job), name="feedrate-contract", daemon=True)
+    thread.start()
+    thread.join(deadline_s)
+    if not outcome.done():
+        raise ContractError(f"{who}: still not done after {deadline_s:g} s")
+    try:
+        return outcome.result()
+    except (ContractError, UnavailableError):
+        raise
+    except Exception as error:
+        raise ContractError(f"{who}: fails with {type(error).__name__}: {_line(error)}") from error
+
+
+def _settled(outcome: Future[T], job: Callable[[], T]) -> None:
+    try:
+        outcome.set_result(job())
+    # Everything goes to the waiting thread, which raises it again.
+    except BaseException as error:
+        outcome.set_exception(error)
+
+
+def _line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else "no text"

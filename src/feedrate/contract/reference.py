@@ -1,0 +1,178 @@
+"""What a batch must hold, recomputed from the generator and never from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from feedrate.errors import ContractError
+from feedrate.loading.batch import Batch, Columns, cast_to_model
+from feedrate.loading.plan import Block, Plan
+from feedrate.plugin.workload import SizedWorkload
+
+__all__ = [
+    "GeneratorSource",
+    "Reference",
+    "check_batch",
+    "demand_equal",
+    "demand_unchanged",
+    "expected_batches",
+]
+
+
+@dataclass(frozen=True)
+class GeneratorSource:
+    """A `Source` whose rows come from the workload's generator."""
+
+    recipe: SizedWorkload
+    plan: Plan
+
+    def read(self, block: Block) -> Columns:
+        """See `Source`; the tensors are the caller's own."""
+        rows = self.recipe.rows(block.start, block.stop)
+        wanted = sorted({field.source for field in self.plan.fields})
+        return self.plan.columns({name: _tensor(rows[name]) for name in wanted}, block)
+
+
+def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
+    owned = np.array(values, order="C")
+    # torch gathers no uint64; formats read row ids as int64, too.
+    return torch.from_numpy(owned.view(np.int64) if owned.dtype == np.uint64 else owned)
+
+
+@dataclass
+class Reference:
+    """The batches that a plan asks for, whatever rows they are cut from. It keeps one decoded block."""
+
+    recipe: SizedWorkload
+    plan: Plan
+    _kept: dict[int, Columns] = field(default_factory=dict)
+
+    def batch(self, ids: Tensor) -> Batch:
+        """The batch of the rows `ids`, int64 (B,), in the dtypes of a batch on the host.
+
+        Raises:
+            ContractError: the plan has no such row.
+        """
+        homes = self._homes(ids)
+        # The planned case first: all rows of one block, cut at once, as the work on a whole batch may need.
+        numbers = set(homes.tolist()) or {0}
+        if len(numbers) == 1:
+            return self._cut(numbers.pop(), ids)
+        parts = {number: self._cut(number, ids[homes == number]) for number in numbers}
+        return _interleaved(parts, homes, ids)
+
+    def _cut(self, number: int, ids: Tensor) -> Batch:
+        block = self.plan.stored_blocks[number]
+        if number not in self._kept:
+            self._kept.clear()
+            self._kept[number] = GeneratorSource(self.recipe, self.plan).read(block)
+        return self._kept[number].batch(ids - block.start)
+
+    def _homes(self, ids: Tensor) -> Tensor:
+        """int64 (B,): number of the block that each row is a sample of."""
+        spans = [(*span, n) for n, block in enumerate(self.plan.stored_blocks) for span in block.spans]
+        starts, stops, numbers = (torch.tensor(column) for column in zip(*sorted(spans), strict=True))
+        at = torch.searchsorted(starts, ids, right=True) - 1
+        strange = ids[(at < 0) | (ids >= stops[at])]
+        if len(strange):
+            raise ContractError(f"row {int(strange[0])} is not in the plan ({len(strange)} such rows of {len(ids)})")
+        return numbers.index_select(0, at)
+
+
+def _interleaved(parts: Mapping[int, Batch], homes: Tensor, ids: Tensor) -> Batch:
+    """Batches of several blocks as one, each row where `homes` and `ids` have it."""
+    first = next(iter(parts.values()))
+    tensors = {name: tensor.new_empty((len(ids), *tensor.shape[1:])) for name, tensor in first.tensors.items()}
+    for home, part in parts.items():
+        for name, tensor in part.tensors.items():
+            tensors[name][homes == home] = tensor
+    return Batch(ids, tensors)
+
+
+def expected_batches(plan: Plan, recipe: SizedWorkload) -> Iterator[Batch]:
+    """Yield every batch of `plan` as a truthful loader would on the host, in the planned order."""
+    reference = Reference(recipe, plan)
+    for ids in plan:
+        yield reference.batch(ids)
+
+
+def check_batch(who: object, batch: Batch, reference: Reference) -> None:
+    """Compare one delivered batch, on the host or on a device, with the rows that its ids name, bit by bit.
+
+    Raises:
+        ContractError: naming the tensor and the row, or what is wrong with dtype or shape.
+    """
+    ids = batch.ids
+    if ids.device.type != "cpu" or ids.dtype != torch.int64 or ids.ndim != 1:
+        raise ContractError(
+            f"{who}: ids are {ids.dtype} {tuple(ids.shape)} on {ids.device} instead of int64 (B,) on cpu"
+        )
+    try:
+        expected = reference.batch(ids)
+    except ContractError as error:
+        raise ContractError(f"{who}: {error}") from None
+    demand_equal(who, batch, _as_delivered(batch, expected, reference.plan))
+
+
+def demand_unchanged(who: object, batch: Batch, copy: Batch, number: int) -> None:
+    """Compare the batch of that number, which was held, with a copy from when it came.
+
+    Raises:
+        ContractError: the loader has written to its memory since.
+    """
+    if not batch.ids.equal(copy.ids):
+        raise ContractError(f"{who}: the ids of batch {number} were written again while it was held")
+    try:
+        demand_equal(who, batch, copy)
+    except ContractError as error:
+        raise ContractError(f"{error}: batch {number} was written again while it was held") from None
+
+
+def _as_delivered(batch: Batch, expected: Batch, plan: Plan) -> Batch:
+    """`expected` in the model's dtypes, if `batch` has arrived on the plan's device in them."""
+    model = cast_to_model(expected.tensors, plan.batch_fields)
+    arrived = all(tensor.device.type == torch.device(plan.device).type for tensor in batch.tensors.values())
+    ready = all(name in batch.tensors and batch.tensors[name].dtype == model[name].dtype for name in model)
+    return Batch(expected.ids, model) if arrived and ready else expected
+
+
+def demand_equal(who: object, batch: Batch, expected: Batch) -> None:
+    """Compare two batches of the same rows, bit by bit, wherever they are.
+
+    Raises:
+        ContractError: naming the first tensor and row that differ.
+    """
+    if set(batch.tensors) != set(expected.tensors):
+        found, wanted = sorted(batch.tensors), sorted(expected.tensors)
+        raise ContractError(f"{who}: a batch has the tensors {found} instead of {wanted}")
+    for name, wanted_tensor in expected.tensors.items():
+        found_tensor = batch.tensors[name]
+        if found_tensor.dtype != wanted_tensor.dtype or found_tensor.shape != wanted_tensor.shape:
+            found_form = f"{found_tensor.dtype} {tuple(found_tensor.shape)}"
+            raise ContractError(
+                f"{who}: {name!r} is {found_form} instead of {wanted_tensor.dtype} {tuple(wanted_tensor.shape)}"
+            )
+        wrong = _differing(found_tensor.detach().cpu(), wanted_tensor.detach().cpu())
+        if len(wrong):
+            row = int(expected.ids[wrong[0]])
+            raise ContractError(f"{who}: {name!r} of row {row} is wrong ({len(wrong)} such rows of {len(expected)})")
+
+
+def _differing(found: Tensor, wanted: Tensor) -> Tensor:
+    """int64: positions of the rows whose bits differ."""
+    if not wanted.numel() or torch.equal(_bytes(found), _bytes(wanted)):
+        return torch.empty(0, dtype=torch.int64)
+    differs = (_bytes(found) != _bytes(wanted)).view(*wanted.shape, -1).any(-1)
+    if wanted.is_floating_point():
+        # CUDA writes one NaN for all NaNs when it converts; which NaN it is means nothing to a model.
+        differs &= ~(found.isnan() & wanted.isnan())
+    return differs.reshape(len(wanted), -1).any(1).nonzero().flatten()
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().reshape(len(tensor), -1).view(torch.uint8)

@@ -1,0 +1,106 @@
+"""A second stream, here and in another process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from hashlib import blake2b
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+import torch
+
+from feedrate.contract.fixture import Served, Trial, served
+from feedrate.errors import ContractError
+from feedrate.loading.batch import Batch
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader
+from feedrate.system.parent_death import end_with_parent
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+__all__ = ["streams_again", "streams_in_a_spawned_process"]
+
+
+def streams_again(loader: Loader, trial: Trial) -> None:
+    """A second stream yields what the first one did."""
+    _demand_same(loader, "a second stream", trial.served(loader), _digests(trial.served_again(loader)))
+
+
+def streams_in_a_spawned_process(loader: Loader, trial: Trial) -> None:
+    """A pickled copy yields the same in a fresh interpreter, under the spawn start method."""
+    try:
+        sent = pickle.dumps(loader)
+        copied = pickle.loads(sent)
+    # What pickling raises is anybody's guess: PicklingError, TypeError, AttributeError, and whatever a plugin adds.
+    except Exception as error:
+        raise ContractError(f"{loader}: cannot be pickled ({type(error).__name__}: {error})") from error
+    if copied != loader:
+        raise ContractError(f"{loader}: a pickled copy is {copied}")
+    _demand_same(loader, "a spawned process", trial.served(loader), _spawned(loader, trial))
+
+
+def _demand_same(loader: Loader, place: str, first: Served, found: list[str]) -> None:
+    wanted = _digests(first)
+    if not loader.keeps_order:
+        wanted, found = sorted(wanted), sorted(found)
+    if len(found) != len(wanted):
+        raise ContractError(f"{loader}: {place} yields {len(found)} batches instead of {len(wanted)}")
+    wrong = [number for number, pair in enumerate(zip(wanted, found, strict=True)) if pair[0] != pair[1]]
+    if wrong:
+        which = f"batch {wrong[0]}" if loader.keeps_order else "a batch"
+        raise ContractError(f"{loader}: {place} yields another {which} ({len(wrong)} such batches of {len(wanted)})")
+
+
+def _digests(stream: Served) -> list[str]:
+    return [_digest(batch) for batch in stream.copies]
+
+
+def _digest(batch: Batch) -> str:
+    state = blake2b(batch.ids.numpy().tobytes(), digest_size=16)
+    for name in sorted(batch.tensors):
+        tensor = batch.tensors[name].detach().cpu().contiguous()
+        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()
+
+
+def _spawned(loader: Loader, trial: Trial) -> list[str]:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    # Not a daemon, for daemons may have no children and a loader may need some.
+    process = context.Process(target=_stream_there, args=(sender, loader, trial.plan_for(loader)))
+    process.start()
+    sender.close()
+    try:
+        return _answer(receiver, process, loader, trial.deadline_s)
+    finally:
+        receiver.close()
+        process.kill()
+        process.join()
+
+
+def _answer(receiver: Connection, process: SpawnProcess, loader: Loader, deadline_s: float) -> list[str]:
+    if not receiver.poll(deadline_s):
+        raise ContractError(f"{loader}: still not done after {deadline_s:g} s in a spawned process")
+    try:
+        answer = receiver.recv()
+    except EOFError:
+        process.join()
+        raise ContractError(f"{loader}: a spawned process ended with exit code {process.exitcode}") from None
+    if isinstance(answer, str):
+        raise ContractError(f"{loader}: fails in a spawned process with {answer}")
+    process.join(deadline_s)
+    digests: list[str] = answer
+    return digests
+
+
+def _stream_there(sender: Connection, loader: Loader, plan: Plan) -> None:
+    """Runs in the spawned process; sends the digest of each batch, or what went wrong."""
+    end_with_parent()
+    try:
+        sender.send(_digests(served(loader, plan)))
+    # Whatever it is belongs in the parent's message.
+    except Exception as error:
+        sender.send(f"{type(error).__name__}: {error}")

@@ -1,0 +1,169 @@
+"""What a step does to the model, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from feedrate.contract.fixture import Trial, within
+from feedrate.contract.reference import Reference, demand_equal
+from feedrate.errors import ContractError
+from feedrate.loading.batch import Batch, cast_to_model
+from feedrate.plugin.step import Step, Update
+
+__all__ = [
+    "learns_like_plain_training",
+    "leaves_the_batch_alone",
+    "moves_the_parameters",
+    "plain_progress",
+    "plainly_trained",
+    "returns_a_loss",
+]
+
+UPDATES = 12
+"""On one batch, which any optimizer learns by heart. A step that scales its loss may skip the first few."""
+TOLERANCE = 0.5
+"""Share of plain training's progress by which a step may differ: a skipped update or a rounding, not a wrong sign."""
+
+
+def returns_a_loss(step: Step, trial: Trial) -> None:
+    """Each update returns one detached number, finite and above 0."""
+    if not step.trains:
+        return
+    for number, loss in enumerate(_trained(step, trial).losses):
+        if loss.numel() != 1 or loss.requires_grad:
+            form = f"{tuple(loss.shape)}{', attached to its graph' if loss.requires_grad else ''}"
+            raise ContractError(f"{step}: update {number} returns {form} instead of one detached number")
+        if not loss.isfinite().all() or loss.item() <= 0:
+            raise ContractError(f"{step}: update {number} returns the loss {loss.item():g}, not a finite one above 0")
+
+
+def moves_the_parameters(step: Step, trial: Trial) -> None:
+    """Every parameter that plain training moves has moved."""
+    if not step.trains:
+        return
+    found, wanted = _trained(step, trial), plainly_trained(trial)
+    moved = _moved(wanted)
+    still = sorted(moved - _moved(found))
+    if still:
+        raise ContractError(
+            f"{step}: {UPDATES} updates leave {still[0]!r} where it was ({len(still)} such parameters of {len(moved)})"
+        )
+
+
+def learns_like_plain_training(step: Step, trial: Trial) -> None:
+    """The loss, computed anew in fp32, falls about as far as in plain fp32 training."""
+    if not step.trains:
+        return
+    wanted = plain_progress(trial)
+    if not wanted > 0:
+        raise ContractError(
+            f"{trial.recipe.workload}: plain fp32 training lowers its loss by {wanted:.3g}: mend that first"
+        )
+    found = _progress(_trained(step, trial), trial)
+    if not abs(found - wanted) <= TOLERANCE * wanted:
+        raise ContractError(
+            f"{step}: {UPDATES} updates lower the loss by {found:.3g} where plain fp32 lowers it by {wanted:.3g}"
+        )
+
+
+def leaves_the_batch_alone(step: Step, trial: Trial) -> None:
+    """The batch is what it was: a loader or another step may hold the same memory."""
+    trained = _trained(step, trial)
+    try:
+        demand_equal(step, trained.batch, trained.copy)
+    except ContractError as error:
+        raise ContractError(f"{error}: the step has written to its batch") from None
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A model before and after, and what the updates returned."""
+
+    before: Mapping[str, Tensor]
+    after: Mapping[str, Tensor]
+    parameters: frozenset[str]
+    losses: tuple[Tensor, ...]
+    batch: Batch
+    copy: Batch
+    """The batch as it was."""
+
+
+def _trained(step: Step, trial: Trial) -> _Trained:
+    return trial.once(step, lambda: within(trial.deadline_s, step, lambda: _train(step, trial)))
+
+
+def plainly_trained(trial: Trial) -> _Trained:
+    """What plain fp32 training does to a new model of the trial's workload; trained once a trial."""
+    return trial.once(None, lambda: within(trial.deadline_s, "plain fp32 training", lambda: _train(None, trial)))
+
+
+def _train(step: Step | None, trial: Trial) -> _Trained:
+    """Update a new model `UPDATES` times, from the same seed for every step; None: the plain way."""
+    workload = trial.recipe.workload
+    with _seeded():
+        model = workload.model(trial.recipe.size).to(trial.plan.device).train()
+        before = _state(model)
+        optimizer = workload.trainer(model)
+        update = step.bind(model, workload.loss, optimizer) if step else _plain(model, trial, optimizer)
+        batch, copy = _batch(trial), _batch(trial)
+        losses = tuple(update(batch).clone() for _ in range(UPDATES))
+    parameters = frozenset(name for name, _ in model.named_parameters())
+    return _Trained(before, _state(model), parameters, losses, batch, copy)
+
+
+@contextmanager
+def _seeded() -> Iterator[None]:
+    """The same random numbers every time, and none of the caller's."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(0)
+        yield
+
+
+def _plain(model: nn.Module, trial: Trial, optimizer: torch.optim.Optimizer) -> Update:
+    def update(batch: Batch) -> Tensor:
+        optimizer.zero_grad()
+        loss = trial.recipe.workload.loss(model(batch.tensors), batch.tensors)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return update
+
+
+def _batch(trial: Trial) -> Batch:
+    """The first of the plan's largest batches, where and how a model wants it."""
+    ids = max(trial.plan, key=len)
+    batch = Reference(trial.recipe, trial.plan).batch(ids)
+    ready = cast_to_model(batch.tensors, trial.plan.batch_fields)
+    return Batch(batch.ids, {name: tensor.to(trial.plan.device) for name, tensor in ready.items()})
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _moved(trained: _Trained) -> set[str]:
+    return {name for name in trained.parameters if not trained.before[name].equal(trained.after[name])}
+
+
+def plain_progress(trial: Trial) -> float:
+    """By how much plain fp32 training lowers the loss of its batch."""
+    return _progress(plainly_trained(trial), trial)
+
+
+def _progress(trained: _Trained, trial: Trial) -> float:
+    """How much lower the loss of the batch is in the end, computed here and in fp32, whatever the step says."""
+    return _loss(trained.before, trained, trial) - _loss(trained.after, trained, trial)
+
+
+def _loss(state: Mapping[str, Tensor], trained: _Trained, trial: Trial) -> float:
+    workload = trial.recipe.workload
+    with _seeded(), torch.no_grad():
+        model = workload.model(trial.recipe.size).to(trial.plan.device).train()
+        model.load_state_dict(dict(state))
+        return float(workload.loss(model(trained.copy.tensors), trained.copy.tensors))

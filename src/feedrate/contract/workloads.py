@@ -1,0 +1,159 @@
+"""What a workload makes, plans and trains. Nothing is read from a disk: rows come from the generator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from feedrate.contract.fixture import Trial
+from feedrate.contract.reference import Reference
+from feedrate.contract.steps import plain_progress, plainly_trained
+from feedrate.data.dataset import DataSet
+from feedrate.data.manifest import Shard
+from feedrate.errors import ContractError
+from feedrate.plugin.workload import SizedWorkload, Workload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from feedrate.data.field import Field
+    from feedrate.loading.batch import Batch
+
+__all__ = [
+    "VARIES",
+    "cuts_every_sample",
+    "learns_what_it_asks",
+    "makes_the_declared_columns",
+    "makes_the_same_rows_in_pieces",
+    "plans_each_sample_once",
+    "predicts_different_things",
+    "spread",
+    "unwritten",
+]
+
+VARIES = 0.001
+"""Least standard deviation of predictions; below, a model says the same of everything."""
+_ROWS = 100
+"""A prime-sized cut of the first rows must not matter; the whole of a tiny data set is small enough to make twice."""
+_PIECE = 37
+
+
+def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Trial:
+    """A trial of a workload itself: its plan over files that nobody has written."""
+    recipe = workload.at(size)
+    shards = tuple(Shard(f"{number}", groups, 0, "") for number, groups in enumerate(recipe.groups))
+    data = DataSet(Path(), recipe.format, recipe.identity, recipe.storage, recipe.fields, shards)
+    return Trial(workload.plan(data, size, epochs=epochs), recipe)
+
+
+def makes_the_declared_columns(workload: Workload, trial: Trial) -> None:
+    """Rows come in the declared columns, dtypes and shapes, and the first column is the row's number."""
+    rows = _made(trial.recipe, 0, trial.plan.data.rows)
+    declared = {field.name: field for field in trial.recipe.fields}
+    if set(rows) != set(declared):
+        raise ContractError(f"{workload}: makes the columns {sorted(rows)} instead of {sorted(declared)}")
+    for name, values in rows.items():
+        _demand_form(workload, declared[name], values, trial.plan.data.rows)
+    ids = rows[trial.recipe.fields[0].name]
+    wrong = np.flatnonzero(ids != np.arange(len(ids), dtype=ids.dtype))
+    if len(wrong):
+        raise ContractError(f"{workload}: row {int(wrong[0])} has the id {ids[wrong[0]]} ({len(wrong)} such rows)")
+
+
+def makes_the_same_rows_in_pieces(workload: Workload, trial: Trial) -> None:
+    """A row does not depend on which others are made with it, nor on when: it is a function of seed and number."""
+    total = trial.plan.data.rows
+    whole = _made(trial.recipe, 0, total)
+    for start in {0, max(0, total // 2 - _ROWS // 2), max(0, total - _ROWS)}:
+        stop = min(start + _ROWS, total)
+        for low in range(start, stop, _PIECE):
+            high = min(low + _PIECE, stop)
+            for name, values in _made(trial.recipe, low, high).items():
+                if values.tobytes() != np.ascontiguousarray(whole[name][low:high]).tobytes():
+                    raise ContractError(
+                        f"{workload}: rows {low} to {high} of {name!r} differ when they are made by themselves"
+                    )
+
+
+def plans_each_sample_once(workload: Workload, trial: Trial) -> None:
+    """Each epoch holds the same samples, each of them once, and all of them are rows; no batch is empty."""
+    epochs = [torch.cat(batches) for batches in _epochs(trial)]
+    for number, ids in enumerate(epochs):
+        rows, times = ids.unique(return_counts=True)
+        if len(rows) < len(ids):
+            twice = int(rows[times > 1][0])
+            raise ContractError(f"{workload}: epoch {number} plans row {twice} {int(times.max())} times")
+        if len(rows) == 0 or int(rows[0]) < 0 or int(rows[-1]) >= trial.plan.data.rows:
+            raise ContractError(f"{workload}: epoch {number} plans rows that are not among {trial.plan.data.rows}")
+        if not rows.equal(epochs[0].unique()):
+            raise ContractError(f"{workload}: epoch {number} plans other samples than epoch 0")
+
+
+def cuts_every_sample(workload: Workload, trial: Trial) -> None:
+    """Every batch of an epoch can be cut from its block, histories and all, in the declared dtypes and shapes."""
+    reference = Reference(trial.recipe, trial.plan)
+    for ids in next(_epochs(trial)):
+        try:
+            batch = reference.batch(ids)
+        except (RuntimeError, IndexError, KeyError) as error:
+            raise ContractError(
+                f"{workload}: the batch of row {int(ids[0])} cannot be cut ({str(error).splitlines()[0]})"
+            ) from None
+        _demand_declared(workload, batch, trial)
+
+
+def learns_what_it_asks(workload: Workload, trial: Trial) -> None:
+    """Plain fp32 training on one batch gives finite losses above 0 and lowers them."""
+    for number, loss in enumerate(plainly_trained(trial).losses):
+        if not loss.isfinite().all() or loss.item() <= 0:
+            raise ContractError(f"{workload}: update {number} has the loss {loss.item():g}, not a finite one above 0")
+    progress = plain_progress(trial)
+    if not progress > 0:
+        raise ContractError(f"{workload}: plain fp32 training lowers its loss by {progress:.3g}: there is no signal")
+
+
+def predicts_different_things(workload: Workload, trial: Trial) -> None:
+    """The model tells samples apart."""
+    trained = plainly_trained(trial)
+    model = workload.model(trial.recipe.size).to(trial.plan.device)
+    model.load_state_dict(dict(trained.after))
+    found = spread(model, trained.copy)
+    if not found > VARIES:
+        raise ContractError(f"{workload}: predictions have standard deviation {found:.2g}: at least {VARIES} is wanted")
+
+
+def spread(model: torch.nn.Module, batch: Batch) -> float:
+    """The largest standard deviation over the samples of any output; infinite for a single sample."""
+    with torch.no_grad():
+        outputs = model(batch.tensors)
+    tensors = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs.values())
+    return max(float(t.detach().float().std(dim=0).max()) if len(t) > 1 else float("inf") for t in tensors)
+
+
+def _made(recipe: SizedWorkload, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
+    return recipe.rows(start, stop)
+
+
+def _epochs(trial: Trial) -> Iterator[list[torch.Tensor]]:
+    """The row ids of the batches of each epoch."""
+    for epoch in range(trial.plan.epochs):
+        yield [rows + block.start for block in trial.plan.epoch_blocks(epoch) for rows in block.batches()]
+
+
+def _demand_form(workload: Workload, field: Field, values: NDArray[np.generic], rows: int) -> None:
+    found, wanted = f"{values.dtype} {values.shape}", f"{field.stored} {(rows, *field.shape)}"
+    if found != wanted:
+        raise ContractError(f"{workload}: column {field.name!r} is {found} instead of {wanted}")
+
+
+def _demand_declared(workload: Workload, batch: Batch, trial: Trial) -> None:
+    for field in trial.plan.batch_fields[1:]:
+        tensor = batch.tensors.get(field.name)
+        wanted = (len(batch), *field.sample_shape)
+        if tensor is None or tuple(tensor.shape) != wanted:
+            found = "missing" if tensor is None else tuple(tensor.shape)
+            raise ContractError(f"{workload}: {field.name!r} of a batch is {found} instead of {wanted}")

@@ -1,0 +1,1 @@
+"""What lies on disk: fields, data sets, their manifests, their writer and their formats."""

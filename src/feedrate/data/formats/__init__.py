@@ -1,0 +1,143 @@
+"""Storage formats: how rows lie in a file, and the one source that reads them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from importlib import import_module
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+from feedrate.errors import DataError, FeedrateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+    from feedrate.data.field import Field
+    from feedrate.loading.batch import Columns
+    from feedrate.loading.plan import Block, Plan
+
+    Chunk = Mapping[str, NDArray[np.generic]]
+    Writer = Callable[[Path, Sequence[Field], Sequence[int], Iterable[Chunk], Mapping[str, str]], None]
+
+__all__ = ["FORMATS", "FileSource", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
+
+FORMATS = ("arrow", "hdf5", "parquet")
+
+
+T = TypeVar("T")
+_UNREADABLE = (
+    *(OSError, ValueError, LookupError, RuntimeError),
+    *(AttributeError, TypeError, ArithmeticError, MemoryError),
+)
+"""What libraries raise over a file that is not what they were told."""
+
+
+class Part(NamedTuple):
+    """Rows `start` to `stop` of one file, which holds `groups` rows in each record batch, row group or range."""
+
+    path: Path
+    groups: Sequence[int]
+    start: int
+    stop: int
+
+    def group_range(self) -> tuple[int, int, int]:
+        """First group that is needed, the one after the last, and the rows before the first."""
+        ends = list(accumulate(self.groups))
+        first, last = bisect_right(ends, self.start), bisect_right(ends, self.stop - 1)
+        return first, last + 1, ends[first] - self.groups[first]
+
+
+class FormatReader(Protocol):
+    """Decodes rows of one file; stateless, so that threads may share it."""
+
+    def __call__(self, part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
+        """The rows by column, in stored dtypes. `options`: the storage's, and `reader`, a library."""
+
+
+def _module(name: str) -> object:
+    if name not in FORMATS:
+        raise DataError(f"no storage format {name!r}; there are {', '.join(map(repr, FORMATS))}")
+    return import_module(f"feedrate.data.formats.{name}")
+
+
+def writer(name: str) -> Writer:
+    """The function that writes one shard in that format."""
+    found: Writer = _module(name).write  # type: ignore[attr-defined]
+    return found
+
+
+def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]:
+    """Columns of a file in that format that no field names."""
+    names: Callable[[Path], list[str]] = _module(name).names  # type: ignore[attr-defined]
+    known: Callable[[Field], list[str]] = getattr(_module(name), "column_names", lambda field: [field.name])
+    return sorted(
+        set(_read(path, "its columns", lambda: names(path))) - {own for field in fields for own in known(field)}
+    )
+
+
+def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
+    """Rows of one file in that format, of the shapes and dtypes that the fields say.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds something else.
+    """
+    read: FormatReader = _module(name).read  # type: ignore[attr-defined]
+    tensors = _read(part.path, f"rows {part.start} to {part.stop}", lambda: read(part, fields, options))
+    _demand_shapes(part.path, fields, tensors, part.stop - part.start)
+    return tensors
+
+
+def _read(path: Path, what: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except FeedrateError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"{path}: is missing; `feedrate data make --force` renews the data set") from None
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: cannot read {what} ({_line(error)})") from error
+
+
+class FileSource:
+    """Reads the blocks of a plan from the data set's files; every read opens and closes the files it needs."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        wanted = {field.source for field in plan.fields}
+        self._options = {**plan.data.storage, "reader": plan.reader}
+        self._fields = tuple(field for field in plan.data.fields if field.name in wanted)
+
+    def read(self, block: Block) -> Columns:
+        """See `Source`."""
+        parts = [self._part(*place) for place in self._plan.data.locate(block.start, block.stop)]
+        return self._plan.columns(parts[0] if len(parts) == 1 else _joined(parts), block)
+
+    def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
+        data = self._plan.data
+        part = Part(data.path(shard), data.shards[shard].groups, start, stop)
+        return rows_read(data.format, part, self._fields, self._options)
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _joined(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    import torch
+
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _demand_shapes(path: Path, fields: Sequence[Field], tensors: Mapping[str, torch.Tensor], rows: int) -> None:
+    for field in fields:
+        found = tuple(tensors[field.name].shape)
+        if found != (rows, *field.shape):
+            raise DataError(f"{path}: column {field.name!r} has shape {found} instead of {(rows, *field.shape)}")
+        if str(tensors[field.name].dtype).removeprefix("torch.") != field.dtype("device"):
+            raise DataError(f"{path}: column {field.name!r} is {tensors[field.name].dtype} instead of {field.stored}")

@@ -1,0 +1,150 @@
+"""Why a cell is as fast as it is: replicates that take it apart, and the verdict they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+from feedrate.diagnosis.attribution import attribute
+from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
+from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.verdict import Verdict, verdict
+from feedrate.errors import DataError, one_line
+from feedrate.records.decoding import decoded
+from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
+from feedrate.records.ladder import Ladder
+from feedrate.records.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
+from feedrate.runner.isolation import ReplicateSettings, run_replicate
+from feedrate.system.scratch import SHARED_MEMORY, Scratch
+
+__all__ = ["Diagnosis", "diagnose", "iter_replicates", "needs_another", "records"]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Replicates of one cell, each a process that measured the three times and took the cell apart."""
+
+    measured: tuple[Measurement, ...]
+    ladders: tuple[Ladder, ...]
+    """One of each measurement, in the same order."""
+
+    @classmethod
+    def of(cls, replicates: Iterable[Replicate]) -> Diagnosis:
+        """At least one replicate of one cell."""
+        measured, ladders = zip(*replicates, strict=True)
+        return cls(tuple(measured), tuple(ladders))
+
+    @property
+    def cell(self) -> str:
+        """The cell's key."""
+        return self.measured[0].cell
+
+    @cached_property
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Measurement and ladder of each, as if all batches had the mean size of an epoch's."""
+        return correct_for_batch_size(tuple(zip(self.measured, self.ladders, strict=True)))
+
+    @property
+    def evidence(self) -> Evidence:
+        """What all replicates say together."""
+        return attribute(self.replicates)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What holds the cell back."""
+        return verdict(self.evidence)
+
+    def as_json(self) -> dict[str, object]:
+        """One line of the raw results: the replicates, and what follows from them."""
+        return {
+            "kind": "diagnosis",
+            "cell": self.cell,
+            "verdict": self.verdict.as_json(),
+            "evidence": self.evidence.as_json(),
+            "measured": [one.as_json() for one in self.measured],
+            "ladders": [one.as_json() for one in self.ladders],
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Diagnosis:
+        """The inverse of `as_json`; what follows from the replicates is worked out anew.
+
+        Raises:
+            DataError: a value is missing, of another type, or nothing that can be measured.
+        """
+        found = decoded(_Replicates, raw)
+        if not found.measured or len(found.measured) != len(found.ladders):
+            raise DataError(f"it holds {len(found.measured)} measurements and {len(found.ladders)} ladders")
+        measured = tuple(Measurement.from_json(one) for one in found.measured)
+        if len({one.cell for one in measured}) > 1:
+            raise DataError("its measurements are of several cells")
+        return cls(measured, tuple(Ladder.from_json(one) for one in found.ladders))
+
+
+@dataclass(frozen=True)
+class _Replicates:
+    """What a line of `feedrate why` holds besides what follows from it."""
+
+    measured: tuple[Mapping[str, object], ...]
+    ladders: tuple[Mapping[str, object], ...]
+
+
+def diagnose(
+    cell: str, settings: ReplicateSettings, *, replicates: int = 3, most: int = 0, cold: bool = False
+) -> Diagnosis | Failure:
+    """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
+
+    `most`: go on up to so many while the verdict is not firm. `cold`: also measure one epoch with files that the page
+    cache does not hold. The first replicate that fails is what comes back; nothing is left of the processes, whatever
+    happens.
+    """
+    found: list[Replicate] = []
+    for one in iter_replicates(cell, settings, replicates, most, cold=cold):
+        if isinstance(one, Failure):
+            return one
+        found.append(one)
+    return Diagnosis.of(found)
+
+
+def iter_replicates(
+    cell: str, settings: ReplicateSettings, replicates: int, most: int = 0, *, cold: bool = False
+) -> Iterator[Replicate | Failure]:
+    """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
+    found: list[Replicate] = []
+    while needs_another(found, replicates, most):
+        with Scratch.made(SHARED_MEMORY) as memory:
+            # Counting and profiling the step says the same in every process.
+            probe = {"memory": str(memory.folder), "cold": cold, "facts": not found}
+            outcome, answer = run_replicate(cell, replace(settings, replicate=len(found)), probe)
+        if isinstance(outcome, Failure):
+            yield outcome
+            return
+        found.append((outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))))
+        yield found[-1]
+
+
+def needs_another(found: Sequence[Replicate], replicates: int, most: int) -> bool:
+    """Whether another replicate is wanted after these: there are too few, or they leave something unsure."""
+    if len(found) < replicates:
+        return True
+    return len(found) < most and not Diagnosis.of(found).verdict.firm
+
+
+def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
+    """Yield what each line of a raw results file holds; raises like `feedrate.records.measurement.read`."""
+    decoders: dict[str, Decoder[Outcome | Diagnosis]] = {**OUTCOMES, "diagnosis": _diagnosis}
+    yield from raw_lines(path, decoders)
+
+
+def _diagnosis(raw: Mapping[str, object]) -> Diagnosis:
+    found = Diagnosis.from_json(raw)
+    demand_cell(found.cell)
+    try:
+        _ = found.verdict
+    # Numbers that each may be and that contradict one another.
+    except (ArithmeticError, ValueError, LookupError) as error:
+        raise DataError(f"no verdict follows from it ({one_line(error)})") from None
+    return found

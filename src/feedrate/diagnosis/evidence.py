@@ -1,0 +1,70 @@
+"""What was measured of a cell to tell what holds it back: times, the parts they are made of, facts about the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from feedrate.records.decoding import decoded
+from feedrate.records.estimate import Estimate
+from feedrate.records.step_profile import StepProfile
+
+__all__ = ["STAGES", "Evidence"]
+
+STAGES = ("copy", "hand-over", "decode", "read warm", "read cold")
+"""The stages of loading from the step outwards; each is the difference of two rungs of the ladder."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Means over replicates, which are processes, with their intervals; seconds are seconds a batch of mean size."""
+
+    step_s: Estimate
+    """T_S: the step alone."""
+    loader_s: Estimate
+    """T_L: the loader alone."""
+    full_s: Estimate
+    """T_F: both together."""
+    stall_s: Estimate
+    """T_F - T_S, replicate by replicate: what loading costs the step."""
+    stall_share: Estimate
+    """1 - T_S / T_F, replicate by replicate."""
+    loader_ceiling: Estimate
+    """T_F / T_S."""
+    step_ceiling: Estimate
+    """T_F / T_L."""
+    overlap: Estimate
+    """(T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 one after the other."""
+    replicates: int = 1
+    parts: Mapping[str, Estimate] = field(default_factory=dict)
+    """Exposed seconds of each of `STAGES` that could be told from the one before; the others are not there."""
+    lumped: Mapping[str, Estimate] = field(default_factory=dict)
+    """Exposed seconds of neighbouring stages that could not be told apart, by their names joined with ` + `."""
+    unexplained_s: Estimate | None = None
+    """T_F - T_S less all parts: what the machine's drift between the two measurements comes to."""
+    contention_s: Estimate | None = None
+    """c_S: the step beside a loader paced at 1/T_F whose batches are dropped, less T_S. None: it works when asked."""
+    loader_beside_s: Estimate | None = None
+    """T_L': the loader drained beside a step paced at 1/T_F."""
+    coupling_s: Estimate | None = None
+    """k = T_F - max(T_L', T_S')."""
+    slopes: Mapping[str, Estimate] = field(default_factory=dict)
+    """dT_F/dd of a delay d a batch put into `read`, `decode`, `hand-over` or `step`: near 1 binds, near 0 is hidden."""
+    readers: float = 1.0
+    """How many processes or threads share the reading: a delay in a stage that they share comes back as 1/readers."""
+    first_batch_s: float = 0.0
+    """From opening the loader to its first batch."""
+    boundary_s: float | None = None
+    """Seconds that the first batch of an epoch takes longer than others; None: no epoch ended while it was timed."""
+    epoch_batches: int = 1
+    device: str = "cpu"
+    facts: StepProfile | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Evidence:
+        """The inverse of `as_json`; keys that this version does not know are left out."""
+        return decoded(cls, raw)

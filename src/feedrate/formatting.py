@@ -1,0 +1,48 @@
+"""Numbers as people read them: three digits that matter, and `-` for what was not measured."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["ABSENT", "factor", "gigabytes", "megabytes", "ms", "number", "share"]
+
+ABSENT = "-"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """`value` to that many significant digits, thousands apart, never with an exponent."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    # Of the rounded value: 99.96 to three digits is 100, not 100.0.
+    rounded = abs(float(f"{value:.{digits}g}"))
+    whole = math.floor(math.log10(rounded)) + 1 if rounded else 1
+    return f"{value:,.{max(0, min(digits - whole, 6))}f}"
+
+
+def factor(value: float | None) -> str:
+    """A gain, such as `x1.53`; beyond a hundred the exact figure says nothing."""
+    if value is None:
+        return ABSENT
+    return "x>99" if value > 99 else f"x{value:.2f}" if value < 9.995 else f"x{value:.0f}"
+
+
+def share(value: float | None) -> str:
+    """A ratio in per cent, such as `1.2%`."""
+    if value is None:
+        return ABSENT
+    return f"{100 * value:.1f}%" if value < 0.0995 else f"{100 * value:.0f}%"
+
+
+def ms(seconds: float) -> str:
+    """Milliseconds, or seconds where there are many."""
+    return f"{1e3 * seconds:.3g} ms" if abs(seconds) < 1 else f"{seconds:.3g} s"
+
+
+def megabytes(count: float | None) -> str:
+    """Bytes in units of 10**6."""
+    return ABSENT if count is None else number(count / 1e6)
+
+
+def gigabytes(count: float | None) -> str:
+    """Bytes in units of 10**9, unit included."""
+    return ABSENT if count is None else f"{number(count / 1e9)} GB"

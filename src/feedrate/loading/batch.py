@@ -1,0 +1,176 @@
+"""What a loader yields, and the decoded rows it is cut from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor
+
+from feedrate.errors import ContractError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from feedrate.data.field import Cast, Field
+    from feedrate.loading.plan import Block
+
+__all__ = ["ROW_ID", "Batch", "Columns", "Source", "cast_to_model", "model_dtypes"]
+
+ROW_ID = "row_id"
+"""The column that every data set has: the number of the row."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Samples for one step. Whoever receives it owns it: its memory is not reused while any of its tensors lives."""
+
+    ids: Tensor
+    """int64 (B,), always on the host: the row that each sample is (the last row of a window)."""
+    tensors: Mapping[str, Tensor]
+    """By name, (B, *sample shape); stored dtypes on the host when the plan casts on the device, else the model's."""
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the tensors, the ids left out."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def standing_alone(self) -> Batch:
+        """The batch in the same memory, in tensors that are views of no other tensor.
+
+        torch.compile tells the two apart and compiles for each.
+        """
+        return Batch(self.ids, {name: _alone(tensor) for name, tensor in self.tensors.items()})
+
+    def copied(self) -> Batch:
+        """The same in memory of its own."""
+        return Batch(self.ids.clone(), {name: tensor.clone() for name, tensor in self.tensors.items()})
+
+    def pin_memory(self) -> Batch:
+        """The batch in page-locked memory; tensors that are there already are shared."""
+        pinned = {name: tensor if tensor.is_pinned() else tensor.pin_memory() for name, tensor in self.tensors.items()}
+        return Batch(self.ids, pinned)
+
+
+def _alone(tensor: Tensor) -> Tensor:
+    if tensor._base is None:
+        return tensor
+    own = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+    return own.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
+
+
+class Source(Protocol):
+    """An opened data set."""
+
+    def read(self, block: Block) -> Columns:
+        """Read and decode the rows of a block.
+
+        Raises:
+            DataError: a file is missing, truncated or not what the manifest says; the text names the file.
+        """
+
+
+def dtype(name: str) -> torch.dtype:
+    """The torch dtype of that name."""
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise ContractError(f"{name!r} is not the name of a torch dtype")
+    return found
+
+
+def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
+    """The tensors in the model's dtypes, on the device they are on."""
+    wanted = model_dtypes(fields)
+    return {name: tensor.to(wanted[name]) for name, tensor in tensors.items()}
+
+
+def model_dtypes(fields: Iterable[Field]) -> dict[str, torch.dtype]:
+    """The dtype that the model wants of each tensor, by name."""
+    return {field.name: dtype(field.model) for field in fields}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Decoded rows of one block. Gathers are torch operations, so they run wherever the tensors are."""
+
+    tensors: Mapping[str, Tensor]
+    """By column, (R, *shape) in stored dtypes. May be views of a mapped file: read only."""
+    fields: tuple[Field, ...]
+    """What a batch holds, the row id among them."""
+    cast: Cast
+    first: int
+    """Row number of the first of the R rows."""
+    days: Tensor | None = None
+    """int64 (D + 1,): the row where each day starts, and the end. None: every row is a day of its own."""
+    derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all columns."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def to(self, device: torch.device) -> Columns:
+        """A copy on `device`, row ids left on the host; columns already there are shared, not copied."""
+        moved = {
+            name: tensor if name == ROW_ID else tensor.to(device, non_blocking=True)
+            for name, tensor in self.tensors.items()
+        }
+        return replace(self, tensors=moved, days=None if self.days is None else self.days.to(device))
+
+    def batch(self, rows: Tensor, into: Mapping[str, Tensor] | None = None) -> Batch:
+        """Gather the samples at positions `rows`, int64 (B,) on the host; windows are cut here.
+
+        With `into`, tensors of at least B rows by the name of each field, the batch is written into their first B rows
+        and refers to them; they must not be touched while the batch lives.
+        """
+        here = self._device
+        places = rows if here.type == "cpu" else rows.to(here, non_blocking=True)
+        history = {length: self._history(places, length) for length in self._windows}
+        made: dict[str, Tensor] = {}
+        for field in self.fields:
+            index = history[field.window] if field.window else rows if field.name == ROW_ID else places
+            made[field.name] = self._gather(field, index, into)
+        if self.derive is not None:
+            made |= _placed(self.derive(made), into)
+        return Batch(made.pop(ROW_ID), made)
+
+    @property
+    def _device(self) -> torch.device:
+        return next((t.device for name, t in self.tensors.items() if name != ROW_ID), torch.device("cpu"))
+
+    @property
+    def _windows(self) -> set[int]:
+        return {field.window for field in self.fields if field.window}
+
+    def _history(self, rows: Tensor, length: int) -> Tensor:
+        """int64 (B, length): positions of the rows of each window, oldest first."""
+        back = torch.arange(length - 1, -1, -1, device=rows.device)
+        if self.days is None:
+            return rows[:, None] - back
+        row = rows + self.first
+        day = torch.searchsorted(self.days, row, right=True) - 1
+        code = row - self.days[day]
+        return self.days[day[:, None] - back] + (code[:, None] - self.first)
+
+    def _gather(self, field: Field, index: Tensor, into: Mapping[str, Tensor] | None) -> Tensor:
+        column = self.tensors[field.source]
+        wanted = dtype(field.model if self.cast == "host" or column.is_cuda else field.dtype("device"))
+        flat = index.reshape(-1)
+        if into is None:
+            return column.index_select(0, flat).view(*index.shape, *column.shape[1:]).to(wanted)
+        target = into[field.name][: index.shape[0]]
+        if wanted == column.dtype:
+            torch.index_select(column, 0, flat, out=target.view(flat.shape[0], *column.shape[1:]))
+        else:
+            target.copy_(column.index_select(0, flat).view_as(target))
+        return target
+
+
+def _placed(made: dict[str, Tensor], into: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+    if into is None:
+        return made
+    return {name: into[name][: tensor.shape[0]].copy_(tensor) for name, tensor in made.items()}

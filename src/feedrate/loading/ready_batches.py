@@ -1,0 +1,57 @@
+"""Batches that are ready, on the host or on the device: what the step can do when loading costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+from feedrate.data.formats import FileSource
+from feedrate.loading.transfer import delivered
+
+if TYPE_CHECKING:
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.loading.transfer import Sender, Stream
+
+__all__ = ["ready_on_device", "ready_on_host"]
+
+
+@dataclass(frozen=True)
+class _Repeated:
+    """Sends the same few batches of the host again and again."""
+
+    batches: tuple[Batch, ...]
+    copy: str
+    pin: bool
+
+    def stream(self, plan: Plan) -> Stream:
+        """See `Sender`."""
+        yield from islice(cycle(self.batches), len(plan))
+
+
+@contextmanager
+def ready_on_host(sender: Sender, plan: Plan, count: int) -> Iterator[Iterator[Batch]]:
+    """The plan's first `count` batches as `sender` would send them, through the same transfer, endlessly."""
+    pin = sender.pin and plan.device != "cpu"
+    batches = (batch.pin_memory() if pin else batch for batch in _cut(plan))
+    with closing(delivered(_Repeated(tuple(islice(batches, count)), sender.copy, sender.pin), plan)) as stream:
+        yield stream
+
+
+def ready_on_device(plan: Plan, count: int, copy: str = "overlap", *, pin: bool = True) -> Stream:
+    """Yield the plan's first `count` batches from the device's memory again and again, as many as the plan has."""
+    sender = _Repeated(tuple(islice(_cut(plan), count)), copy, pin)
+    with closing(delivered(sender, plan)) as stream:
+        batches = list(islice(stream, count))
+    yield from islice(cycle(batches), len(plan))
+
+
+def _cut(plan: Plan) -> Iterator[Batch]:
+    source = FileSource(plan)
+    for block in plan.blocks():
+        columns = source.read(block)
+        for rows in block.batches():
+            yield columns.batch(rows)

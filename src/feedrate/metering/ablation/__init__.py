@@ -1,0 +1,1 @@
+"""Inside the fresh process: a cell taken apart, stage by stage."""

@@ -1,0 +1,190 @@
+"""One open stream, timed stage by stage, there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from feedrate.metering.ablation.contention import loader_beside, step_beside
+from feedrate.metering.ablation.stream_tracker import StreamTracker
+from feedrate.records.ladder import Delayed, Ladder, Rung
+from feedrate.system.stopwatch import sleep_s
+
+if TYPE_CHECKING:
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.metering.ablation.source_switch import SourceSwitch
+    from feedrate.metering.loop import Loop, Work
+    from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.records.measurement import Window
+
+__all__ = ["LadderTimer"]
+
+_DELAY, _LEAST_DELAY_S = 0.3, 3e-4
+"""A delay is this share of T_F: more than windows scatter, less than what it might uncover. Shorter than the second it
+would be the timer's own error."""
+_SETTLE_S = 10.0
+"""A loader that has served nothing new after this long is taken to follow no switch."""
+_REST_S = 1.0
+"""A loader is not waited for longer than this to have its queue full again and be at rest."""
+_AS_IT_IS = ("files", 0.0, 0.0, 0.0)
+"""Where blocks come from, and delays in reading, decoding and gathering."""
+_SOURCES = {"R4": "files", "R3": "memory", "R2": "decoded"}
+_AT_READER = ("read", "decode", "hand-over")
+_THERE = ("R0", "R1", "R4", "step", *_AT_READER, "R3", "R2")
+_BACK = ("R2", "R3", "R4", "R1", "R0")
+"""The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
+"""
+_UNREAD = "the loader does not read through the plan's source, so the source cannot be swapped"
+_THERE_ALREADY = "the loader serves batches that are there already"
+_ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
+
+
+@dataclass
+class LadderTimer:
+    """What is known of one stream so far; nobody else takes from it meanwhile."""
+
+    loop: Loop
+    feed: RecordedStream
+    plan: Plan
+    switch: SourceSwitch
+    ahead: int
+    """Batches that may have been made before they are asked for."""
+    lacking: str
+    """Why there is nothing in memory to read from; empty: there is."""
+    _full: dict[str, list[Window]] = field(default_factory=dict)
+    _alone: dict[str, list[Window]] = field(default_factory=dict)
+    _absent: dict[str, str] = field(default_factory=dict)
+    _delays: dict[str, list[Delayed]] = field(default_factory=dict)
+    _paces: dict[str, float] = field(default_factory=dict)
+    """Seconds a batch of everything that is timed, from its last time."""
+    _set: tuple[str, float, float, float] = _AS_IT_IS
+    """Stage and delays that what comes was made with."""
+    _refill_s: float = 0.0
+    """What making all batches ahead takes, as far as `_REST_S`."""
+    _rested: int = 0
+    """Batches that had been taken when it was last left alone."""
+    _stays: bool = False
+    """The loader follows no switch."""
+
+    def __post_init__(self) -> None:
+        self._following = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
+        self._block = self.plan.most_block_batches
+
+    def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
+        """Every rung timed twice.
+
+        `ready`: endless batches on the device for R0, and through the transfer for R1; without, R1 is not measured.
+        """
+        self._ready = ready
+        # The first one measures what a delay is counted in.
+        self.loop.device.delay(0.0)
+        self.loop.discard(self._train, max(1, self.ahead))
+        full_s = self.loop.pace_s(self._train, self._block)
+        self._refill_s = min(_REST_S, self.ahead * self.loop.pace_s(self.feed.drain, self._block))
+        for order in (_THERE, _BACK):
+            self._round(order, max(_DELAY * full_s, _LEAST_DELAY_S))
+        step, loader = self._beside() if self.ahead else ((), ())
+        return Ladder(
+            rungs={name: self._rung(name) for name in ("R0", "R1", *reversed(_SOURCES))},
+            delays={stage: tuple(pairs) for stage, pairs in self._delays.items()},
+            step_beside=step,
+            loader_beside=loader,
+            readers=self._following.readers,
+            boundary_s=self._following.boundary_s,
+            epoch_batches=self.plan.epoch_batches,
+        )
+
+    def _rung(self, name: str) -> Rung:
+        return Rung(tuple(self._full.get(name, ())), tuple(self._alone.get(name, ())), self._absent.get(name, ""))
+
+    def _round(self, order: tuple[str, ...], delay_s: float) -> None:
+        seen = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
+        for name, window in seen.items():
+            if name in ("step", *_AT_READER):
+                self._delays.setdefault(name, []).append(Delayed(delay_s, seen["R4"], window))
+            else:
+                self._full.setdefault(name, []).append(window)
+
+    def _visited(self, name: str, delay_s: float) -> Window | None:
+        """One window of a rung or with a delay; None, and the reason kept, where that cannot be."""
+        if name in self._ready:
+            return self._visited_ready(name)
+        if name == "R1":
+            self._absent[name] = _THERE_ALREADY
+            return None
+        if name == "step":
+            self._turned(_AS_IT_IS)
+            return self._timed(name, lambda n: self._train_slowly(n, delay_s))
+        read_s, decode_s, gather_s = (delay_s * (name == stage) for stage in _AT_READER)
+        if not self._turned((_SOURCES.get(name, "files"), read_s, decode_s, gather_s)):
+            self._absent[name] = self.lacking or _UNREAD
+            return None
+        if name in _SOURCES:
+            self._alone.setdefault(name, []).append(self._timed(f"{name} alone", self.feed.drain))
+        return self._timed(name, self._train)
+
+    def _visited_ready(self, name: str) -> Window | None:
+        batches = self._ready[name]
+        self._rest()
+        if name == "R1":
+            if self.plan.notes.get("batches arrive on") == "device":
+                self._absent[name] = _ON_DEVICE
+                return None
+            self._alone.setdefault(name, []).append(
+                self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)), in_blocks=False)
+            )
+        return self._timed(name, lambda n: self.loop.steps(batches, n), in_blocks=False)
+
+    def _rest(self) -> None:
+        """Wait until the loader has made up for what was taken: it would be measured, too."""
+        if self._rested != self.feed.taken:
+            sleep_s(self._refill_s)
+            self._rested = self.feed.taken
+
+    def _turned(self, wanted: tuple[str, float, float, float]) -> bool:
+        """Make what comes come from there, with these delays; False: it cannot be."""
+        if wanted == self._set:
+            return True
+        if self._stays or (self.lacking and wanted[0] != "files"):
+            return False
+        self.switch.turn(*wanted)
+        self._set = wanted
+        if not self._following.settle(_SETTLE_S):
+            self._stays = True
+            self.switch.turn(*_AS_IT_IS)
+            self._set = _AS_IT_IS
+            return False
+        return True
+
+    def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
+        effort = self.loop.effort
+        if key in self._paces:
+            # The first batch after a pause is slow whatever it does.
+            work(1)
+        else:
+            self._paces[key] = self.loop.pace_s(work, self._block if in_blocks else 8)
+        total = effort.batches(self._paces[key], effort.least_batches, self.ahead, self.plan.epoch_batches)
+        half = -(-total // 2)
+        window = self.loop.windows(work, 1, effort.whole(half, self._block if in_blocks else 1))[0]
+        self._paces[key] = window.batch_s
+        return window
+
+    def _train(self, count: int) -> int:
+        return self.loop.both(self.feed, count, [])
+
+    def _train_slowly(self, count: int, delay_s: float) -> int:
+        samples = 0
+        for _ in range(count):
+            samples += self.loop.both(self.feed, 1, [])
+            self.loop.device.delay(delay_s)
+        return samples
+
+    def _beside(self) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+        self._turned(_AS_IT_IS)
+        pace_s = self._full["R4"][-1].batch_s
+        step_count, loader_count = self._full["R0"][-1].batches, self._alone["R4"][-1].batches
+        batches = self._ready["R0"]
+        step = step_beside(self.loop, self.feed, batches, pace_s, step_count)
+        return step, loader_beside(self.loop, self.feed, batches, pace_s, loader_count)

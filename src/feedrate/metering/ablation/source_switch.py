@@ -1,0 +1,127 @@
+"""A source whose stages are swapped, and slowed down, while loaders read from it, from whatever process or thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feedrate.data.formats import FileSource
+from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
+from feedrate.system.stopwatch import burn_cpu, sleep_s
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from feedrate.loading.batch import Columns, Source
+    from feedrate.loading.plan import Block, Plan
+
+__all__ = ["STAGES", "SourceSwitch", "SwitchableSource"]
+
+STAGES = ("files", "memory", "decoded")
+"""Where blocks come from: the data set's files, their bytes in memory, or memory that holds them decoded."""
+_STATE = np.dtype([("stage", "i4"), ("generation", "i4"), ("read_s", "f8"), ("decode_s", "f8"), ("gather_s", "f8")])
+_READ = np.dtype([("generation", "i4"), ("reader", "i4"), ("times", "i8")])
+"""Of each stored block: when and by which thread it was last read, and how often."""
+
+
+@dataclass(frozen=True)
+class SourceSwitch:
+    """What is set, and what was read since: a file that all processes of a loader map.
+
+    One process sets; the others look whenever they begin a block. Whatever a reader writes is a note for the one that
+    sets, never a lock: two that read one block at the same moment leave the note of either.
+    """
+
+    path: Path
+    blocks: int
+
+    @classmethod
+    def made(cls, path: Path, blocks: int) -> SourceSwitch:
+        """A new one, which reads files without delay."""
+        path.write_bytes(bytes(_STATE.itemsize + blocks * _READ.itemsize))
+        return cls(path, blocks)
+
+    @cached_property
+    def state(self) -> NDArray[np.void]:
+        """One record: what is set."""
+        return np.memmap(self.path, _STATE, "r+", 0, (1,))
+
+    @cached_property
+    def reads(self) -> NDArray[np.void]:
+        """A record for each stored block."""
+        return np.memmap(self.path, _READ, "r+", _STATE.itemsize, (self.blocks,))
+
+    def turn(self, stage: str, read_s: float = 0.0, decode_s: float = 0.0, gather_s: float = 0.0) -> None:
+        """Blocks that are begun from now on come from `stage`, with delays in seconds a batch."""
+        state = self.state[0]
+        state["stage"], state["gather_s"] = STAGES.index(stage), gather_s
+        state["read_s"], state["decode_s"] = read_s, decode_s
+        # Last: a note with this number says that all of the above was seen.
+        state["generation"] += 1
+
+    def is_new(self, block: int) -> bool:
+        """Whether that block was last read after the last turn."""
+        return bool(self.reads["generation"][block] == self.state["generation"][0])
+
+    @property
+    def readers(self) -> int:
+        """Threads, of whatever process, that did the latest reading of the blocks."""
+        seen = self.reads[self.reads["times"] > 0]
+        return len(set(seen["reader"].tolist()))
+
+
+@dataclass(frozen=True)
+class SwitchableSource:
+    """Opens a plan's source in its place; travels with the plan to loaders' processes."""
+
+    switch: SourceSwitch
+    stock: DataSetCache | None
+
+    @contextmanager
+    def __call__(self, plan: Plan) -> Iterator[Source]:
+        """The source, for one process."""
+        sources: list[Source] = [FileSource(plan)]
+        if self.stock is not None:
+            sources += [FileSource(self.stock.in_memory(plan)), DecodedSource(plan, self.stock)]
+        yield _SwitchedSource(plan, self.switch, sources)
+
+
+class _SwitchedSource:
+    def __init__(self, plan: Plan, switch: SourceSwitch, sources: list[Source]) -> None:
+        self._switch, self._sources = switch, sources
+        self._numbers = {block.spans[0][0]: number for number, block in enumerate(plan.stored_blocks)}
+
+    def read(self, block: Block) -> Columns:
+        """See `Source`."""
+        state = self._switch.state[0].copy()
+        if state["read_s"]:
+            sleep_s(float(state["read_s"]) * block.batch_count)
+        columns = self._sources[int(state["stage"])].read(block)
+        if state["decode_s"]:
+            burn_cpu(float(state["decode_s"]) * block.batch_count)
+        if state["gather_s"]:
+            columns = replace(columns, derive=_Slowly(float(state["gather_s"]), columns.derive))
+        note = self._switch.reads[self._numbers[block.spans[0][0]]]
+        note["generation"], note["reader"] = state["generation"], threading.get_native_id()
+        note["times"] += 1
+        return columns
+
+
+@dataclass(frozen=True)
+class _Slowly:
+    """Derives tensors of a batch that is being gathered, after keeping a core busy: in whatever thread gathers."""
+
+    seconds: float
+    derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None
+
+    def __call__(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        burn_cpu(self.seconds)
+        return {} if self.derive is None else self.derive(made)

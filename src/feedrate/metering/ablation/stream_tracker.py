@@ -1,0 +1,92 @@
+"""Which block a batch was cut from, and so which turn of the switch it was made after."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feedrate.system.stopwatch import now_s
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.metering.ablation.source_switch import SourceSwitch
+    from feedrate.metering.recorded_stream import RecordedStream
+
+__all__ = ["StreamTracker"]
+
+_EPOCHS = 2
+"""Epochs within which a loader that reads through the plan at all has come to a block that it reads anew."""
+_MANY = 20
+"""Gaps between batches from which it is known what is usual."""
+
+
+@dataclass
+class StreamTracker:
+    """Drains a stream until what comes was made as the switch says."""
+
+    feed: RecordedStream
+    plan: Plan
+    switch: SourceSwitch
+    ahead: int
+    """Batches that may have been made before they are asked for."""
+    _usual_s: list[float] = field(default_factory=list)
+    _boundary_s: list[float] = field(default_factory=list)
+
+    def settle(self, most_s: float) -> bool:
+        """Take batches until none is left that was made before the last turn; False: that never comes to be.
+
+        A loader that reads natively, or that keeps what it read, never serves anything new.
+        """
+        if not self.switch.readers:
+            return False
+        start, new = now_s(), 0
+        last = start
+        for _ in range(_EPOCHS * self.plan.epoch_batches + 4 * self.ahead + 1):
+            first_of_epoch = self.feed.taken % self.plan.epoch_batches == 0
+            batch = self.feed.take()
+            now = now_s()
+            (self._boundary_s if first_of_epoch else self._usual_s).append(now - last)
+            last = now
+            # Several processes take turns, and one may still be at an old block: all of a queue must be new.
+            new = new + 1 if self.switch.is_new(self._block(batch)) else 0
+            if new > self.ahead:
+                return True
+            if now - start > most_s:
+                break
+        return False
+
+    @property
+    def readers(self) -> float:
+        """Processes or threads that share the reading: n if each block is read once by one of n."""
+        reads = float(self.switch.reads["times"].sum())
+        blocks = len(self.plan.stored_blocks) * self.feed.taken / self.plan.epoch_batches
+        return max(1.0, self.switch.readers * min(1.0, blocks / reads)) if reads else 1.0
+
+    @property
+    def boundary_s(self) -> float | None:
+        """Seconds that the first batch of an epoch took longer than nearly all others; None: none was seen."""
+        if not self._boundary_s or len(self._usual_s) < _MANY:
+            return None
+        # Others begin a block, too, and the wait for one that is read is nothing that epochs bring.
+        usual = float(np.quantile(self._usual_s, 0.95))
+        return max(0.0, statistics.fmean(self._boundary_s) - usual)
+
+    def _block(self, batch: Batch) -> int:
+        starts, numbers = self._homes
+        return int(numbers[np.searchsorted(starts, int(batch.ids[0]), side="right") - 1])
+
+    @cached_property
+    def _homes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64 (S,) twice: first row of each span of samples, in order, and the block that it belongs to."""
+        found = sorted(
+            (span[0], number) for number, block in enumerate(self.plan.stored_blocks) for span in block.spans
+        )
+        starts, numbers = zip(*found, strict=True)
+        return np.array(starts, np.int64), np.array(numbers, np.int64)

@@ -1,0 +1,33 @@
+"""How long a cell is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MeasurementBudget"]
+
+
+@dataclass(frozen=True)
+class MeasurementBudget:
+    """How long to measure."""
+
+    seconds: float = 0.4
+    """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
+    windows: int = 4
+    most: float = 2.0
+    """A full run is never longer than this many times `seconds`."""
+    least_batches: int = 4
+    """Of each of the three times, however slow the step is."""
+    check_bytes: int = 64 << 20
+    """Batches worth at most so many bytes are compared with the generator before timing."""
+    memory_s: float = 5.0
+    """The loop goes on untimed until memory was read, but no longer than this."""
+
+    def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:
+        """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""
+        wanted = max(self.seconds / batch_s, at_least, min(20 * ahead, epoch))
+        return max(at_least, int(min(wanted, max(self.seconds * self.most / batch_s, at_least))))
+
+    def whole(self, batches: int, block: int) -> int:
+        """As many, or those of whole blocks if that is not much more: one batch of a block waits for its reading."""
+        return -(-batches // block) * block if 2 * batches >= block else batches

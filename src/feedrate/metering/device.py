@@ -1,0 +1,89 @@
+"""The device that a cell runs on, its memory and its clock; on the CPU there is little to account for."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from feedrate.records.conditions import GpuClock, MemorySample
+from feedrate.system import memory, nvml
+from feedrate.system.stopwatch import burn_cpu, now_s
+
+__all__ = ["Device"]
+
+_TICKS = 20_000_000
+
+
+class Device:
+    """The device of one run, from before the model is on it."""
+
+    def __init__(self, name: str) -> None:
+        self._cuda = name == "cuda"
+        self._clocks: list[GpuClock] = []
+        self._idle_free = torch.cuda.mem_get_info()[0] if self._cuda else 0
+        self._uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}" if self._cuda else ""
+        # This process is one of them by now.
+        self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._cuda else 0
+
+    def synchronize(self) -> None:
+        """Wait until all that was started on it is done."""
+        if self._cuda:
+            torch.cuda.synchronize()
+
+    def delay(self, seconds: float) -> None:
+        """Keep the device from its work for so long; on the CPU, the calling thread with work of another kind."""
+        if not self._cuda:
+            burn_cpu(seconds)
+            return
+        torch.cuda._sleep(round(seconds * self._ticks_per_s))
+
+    @cached_property
+    def _ticks_per_s(self) -> float:
+        """Of the clock that `torch.cuda._sleep` counts, measured on it."""
+        # The first launch loads the kernel.
+        torch.cuda._sleep(1)
+        torch.cuda.synchronize()
+        start = now_s()
+        torch.cuda._sleep(_TICKS)
+        torch.cuda.synchronize()
+        return _TICKS / (now_s() - start)
+
+    def room_bytes(self) -> int:
+        """Memory that a loader may fill: what there is beside the step's own peak."""
+        if not self._cuda:
+            return memory.available_bytes() // 4
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.max_memory_allocated()
+
+    def reset_peaks(self) -> None:
+        """Forget the peaks so far, and give back what torch keeps in reserve."""
+        if self._cuda:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+    def peaks(self) -> dict[str, object]:
+        """The fields of a measurement that say what was used of the device; None without one."""
+        return {
+            "device_allocated_peak_bytes": torch.cuda.max_memory_allocated() if self._cuda else None,
+            "device_reserved_peak_bytes": torch.cuda.max_memory_reserved() if self._cuda else None,
+            "device_used_peak_bytes": self._idle_free - torch.cuda.mem_get_info()[0] if self._cuda else None,
+        }
+
+    def note_clock(self) -> None:
+        """Remember how fast the device runs; to be called when it has just been busy."""
+        found = nvml.clock(self._uuid) if self._cuda else None
+        if found is not None:
+            self._clocks.append(found)
+
+    def state(self) -> dict[str, Any]:
+        """The fields of `Conditions` that are about the device."""
+        return {"clocks": tuple(self._clocks), "gpu_strangers": self._strangers}
+
+    def look(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
+        """What is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
+        host = memory.own_bytes(memory.family(os.getpid())) - ours
+        device = torch.cuda.memory_allocated() if self._cuda else None
+        return MemorySample(epochs, host, memory.shm_bytes(), device, training)

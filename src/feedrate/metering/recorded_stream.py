@@ -1,0 +1,64 @@
+"""A stream while it is measured: what came is counted, and which rows they were is remembered."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from feedrate.errors import ContractError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch
+
+__all__ = ["RecordedStream"]
+
+
+class RecordedStream:
+    """A stream whose batches are counted and whose row ids are kept, for the check that follows the timing."""
+
+    def __init__(self, stream: Generator[Batch, None, None]) -> None:
+        self._stream = stream
+        # One piece of memory: a small tensor a batch would lie between the batches and keep the heap from reusing them.
+        self._rows = array("q")
+        self._sizes: list[int] = []
+
+    @property
+    def taken(self) -> int:
+        """Batches so far."""
+        return len(self._sizes)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the ids of all rows so far take: it grows with every epoch, and is no leak of a loader."""
+        return len(self._rows) * self._rows.itemsize + sys.getsizeof(self._sizes)
+
+    @property
+    def ids(self) -> tuple[Tensor, ...]:
+        """The row ids of each batch so far."""
+        rows = torch.from_numpy(np.array(self._rows, np.int64))
+        return tuple(rows.split(self._sizes))
+
+    def take(self) -> Batch:
+        """The next batch.
+
+        Raises:
+            ContractError: there is none: no plan that is measured has an end that anybody reaches.
+        """
+        batch = next(self._stream, None)
+        if batch is None:
+            raise ContractError(f"the stream ends after {self.taken} batches, long before its plan")
+        # A copy: the ids may lie in a buffer that returns to the loader with the batch.
+        self._rows.frombytes(batch.ids.numpy().tobytes())
+        self._sizes.append(len(batch.ids))
+        return batch
+
+    def drain(self, batches: int) -> int:
+        """Take that many batches and drop them; returns the samples in them."""
+        return sum(len(self.take()) for _ in range(batches))

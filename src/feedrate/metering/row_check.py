@@ -1,0 +1,68 @@
+"""After a timed run: was every row that a stream served planned, and served once an epoch?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import torch
+
+from feedrate.errors import ContractError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from feedrate.loading.plan import Plan
+    from feedrate.plugin.loader import Loader
+
+__all__ = ["demand_planned"]
+
+
+def demand_planned(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
+    """Compare the row ids of the batches that a stream served, in order, with the plan; it may have been left early.
+
+    Raises:
+        ContractError: a batch out of order, a row that was served twice in an epoch, or one that was not planned.
+    """
+    if loader.null:
+        return
+    if loader.keeps_order:
+        _demand_order(loader, plan, ids)
+        return
+    for epoch, (planned, served, whole) in enumerate(_epochs(plan, ids)):
+        _demand_once(loader, epoch, planned, served)
+        missing = planned[~torch.isin(planned, served)]
+        if whole and len(missing):
+            raise ContractError(f"{loader}: epoch {epoch} never serves row {int(missing[0])} ({len(missing)} rows)")
+
+
+def _demand_order(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
+    for number, (planned, served) in enumerate(zip(plan, ids, strict=False)):
+        if not torch.equal(planned, served):
+            raise ContractError(f"{loader}: batch {number} does not hold the rows that the plan gives it")
+
+
+def _epochs(plan: Plan, ids: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    """Yield the planned and the served rows of each epoch, and whether it was served to its end."""
+    waiting = iter(ids)
+    for epoch in range(plan.epochs):
+        blocks = list(plan.epoch_blocks(epoch))
+        batches = sum(block.batch_count for block in blocks)
+        served = list(islice(waiting, batches))
+        if not served:
+            return
+        planned = torch.cat([rows + block.start for block in blocks for rows in block.batches()])
+        yield planned, torch.cat(served), len(served) == batches
+
+
+def _demand_once(loader: Loader, epoch: int, planned: Tensor, served: Tensor) -> None:
+    rows, times = served.unique(return_counts=True)
+    doubled = rows[times > 1]
+    if len(doubled):
+        raise ContractError(
+            f"{loader}: epoch {epoch} serves row {int(doubled[0])} more than once ({len(doubled)} rows)"
+        )
+    strange = rows[~torch.isin(rows, planned)]
+    if len(strange):
+        raise ContractError(f"{loader}: epoch {epoch} serves row {int(strange[0])}, which is not in the plan")

@@ -1,0 +1,79 @@
+"""Does the step train? A step that does not is never given a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from feedrate.contract.workloads import VARIES, spread
+from feedrate.errors import ContractError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch
+    from feedrate.plugin.cell import Cell
+    from feedrate.plugin.step import Update
+
+__all__ = ["TrainingCheck"]
+
+_FIRST = 3
+_LAST = 10
+"""Losses that stand for the start and the end of a run: single ones are noise."""
+
+
+class TrainingCheck:
+    """Watches a step while it is measured; everything is compared after the last window."""
+
+    def __init__(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self._losses: list[Tensor] = []
+        self._updates = 0
+        self._before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
+        optimizer.register_step_post_hook(self._count)
+
+    def _count(self, *_: object) -> None:
+        self._updates += 1
+
+    def watched(self, update: Update) -> Callable[[Batch], None]:
+        """The update, its losses kept on the device."""
+        losses = self._losses
+
+        def watch(batch: Batch) -> None:
+            losses.append(update(batch))
+
+        return watch
+
+    def verdict(self, cell: Cell, model: torch.nn.Module, batch: Batch) -> dict[str, object]:
+        """The fields of a measurement that say how training went.
+
+        Raises:
+            ContractError: a loss is not finite or not above 0, the loss did not fall, no parameter moved, or
+                predictions do not vary.
+        """
+        losses = torch.stack([loss.float().reshape(()) for loss in self._losses]).cpu()
+        _demand(bool(losses.isfinite().all()), cell, f"loss {_first_not(losses.isfinite(), losses)} is not finite")
+        _demand(bool((losses > 0).all()), cell, f"loss {_first_not(losses > 0, losses)} is not above 0")
+        moved = any(
+            not torch.equal(before, after.detach())
+            for before, after in zip(self._before, (p for p in model.parameters() if p.requires_grad), strict=True)
+        )
+        _demand(moved, cell, "no parameter moved")
+        first, last = float(losses[:_FIRST].mean()), float(losses[-_LAST:].mean())
+        _demand(
+            last < first, cell, f"the loss went from {first:.4g} to {last:.4g} in {len(losses)} steps: it must fall"
+        )
+        found = spread(model, batch)
+        _demand(found > VARIES, cell, f"predictions have standard deviation {found:.2g}: at least {VARIES} is wanted")
+        return {"loss_first": first, "loss_last": last, "skipped_updates": len(losses) - self._updates}
+
+
+def _demand(kept: bool, cell: Cell, reason: str) -> None:
+    if not kept:
+        raise ContractError(f"{cell.step} on {cell.workload}: {reason}")
+
+
+def _first_not(good: Tensor, losses: Tensor) -> str:
+    wrong = losses[~good]
+    return f"{float(wrong[0]):.4g}" if len(wrong) else ""

@@ -1,0 +1,63 @@
+"""A cell: one workload, size, loader, step and device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feedrate.errors import UsageError
+from feedrate.plugin.strategy import Need
+
+if TYPE_CHECKING:
+    from feedrate.plugin.loader import Loader
+    from feedrate.plugin.registry import Registry
+    from feedrate.plugin.step import Step
+    from feedrate.plugin.workload import SizedWorkload, Workload
+
+__all__ = ["DEVICES", "Cell"]
+
+DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is measured; `str(cell)`, such as `boardmoves/small/workers[count=2]/bf16/cuda`, is its key everywhere."""
+
+    workload: Workload
+    size: str
+    loader: Loader
+    step: Step
+    device: str
+
+    def __str__(self) -> str:
+        return f"{self.workload}/{self.size}/{self.loader}/{self.step}/{self.device}"
+
+    @classmethod
+    def parse(cls, text: str, registry: Registry) -> Cell:
+        """The inverse of `str`.
+
+        Raises:
+            UsageError: it is not of that form, or names something that does not exist.
+        """
+        parts = text.split("/")
+        if len(parts) != 5:
+            raise UsageError(f"{text!r} is not a cell; a cell reads workload/size/loader/step/device")
+        if parts[4] not in DEVICES:
+            raise UsageError(f"no device {parts[4]!r}; there are: {', '.join(DEVICES)}")
+        workload = registry.workload(parts[0])
+        return cls(workload, workload.at(parts[1]).size, registry.loader(parts[2]), registry.step(parts[3]), parts[4])
+
+    @property
+    def recipe(self) -> SizedWorkload:
+        """What its data set is written from."""
+        return self.workload.at(self.size)
+
+    @property
+    def unmet(self) -> tuple[Need, ...]:
+        """Needs of its parts, and of its device, that this machine does not meet."""
+        from feedrate.plugin.strategy import cuda
+
+        needs = [*self.workload.unmet(), *self.loader.unmet(), *self.step.unmet()]
+        if self.device == "cuda" and not cuda.met():
+            needs.append(cuda)
+        return tuple(dict.fromkeys(needs))

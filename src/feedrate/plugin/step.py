@@ -1,0 +1,40 @@
+"""A step: a way of training on a batch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from feedrate.plugin.strategy import Strategy
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from feedrate.loading.batch import Batch
+
+__all__ = ["Loss", "Step", "Update"]
+
+Loss: TypeAlias = "Callable[[Any, Mapping[str, Tensor]], Tensor]"
+"""(what the model returned, the batch's tensors) -> scalar."""
+Update: TypeAlias = "Callable[[Batch], Tensor]"
+"""One update of the model; returns the loss, detached, still on the device."""
+
+
+@dataclass(frozen=True)
+class Step(Strategy):
+    """A strategy that trains. Subclasses state nothing but knobs and `bind`."""
+
+    trains: ClassVar[bool] = True
+    """False: the step only touches the batch; there is no loss to check."""
+
+    @abstractmethod
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        """A function that makes one update with each batch it is called with.
+
+        The model is on the device and in training mode; it is called with the batch's tensors by name, in the model's
+        dtypes and on the device. The optimizer clips gradients itself, as the workload says, in its `step`: a step that
+        scales the loss must unscale before.
+        """

@@ -1,0 +1,173 @@
+"""What loaders, steps and workloads have in common: a name, knobs and needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import sys
+import typing
+from abc import ABCMeta
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+from feedrate.errors import UsageError, one_line
+from feedrate.plugin.knobs import Knob, Value, kinds, knob, near, text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["Need", "Strategy", "cuda", "knob", "near", "package"]
+
+S = TypeVar("S", bound="Strategy")
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something a strategy cannot run without."""
+
+    what: str
+    met: typing.Callable[[], bool]
+    hint: str
+
+    @property
+    def reason(self) -> str:
+        """Why a strategy that has this unmet need cannot run, and the way out."""
+        return f"needs {self.what}: {self.hint}"
+
+
+def _has_cuda() -> bool:
+    if "torch" in sys.modules:
+        return bool(sys.modules["torch"].cuda.is_available())
+    from feedrate.system.machine import gpus
+
+    return bool(gpus())
+
+
+cuda = Need("a CUDA device", _has_cuda, "run on a machine with an NVIDIA GPU and a CUDA build of torch")
+
+
+def package(module: str, distribution: str = "") -> Need:
+    """Need an importable module; `distribution` is what pip calls it, if that differs."""
+    return Need(
+        f"the package {module!r}", lambda: _importable(module), f"`pip install {distribution or module}` provides it"
+    )
+
+
+def _importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _lacking(need: Need) -> Need | None:
+    """The need, if it is not met; one that fails to say so is not met, and says why."""
+    try:
+        return None if need.met() else need
+    # A stranger's check may raise anything.
+    except Exception as error:
+        return dataclasses.replace(need, hint=f"whether it is here cannot be told ({one_line(error)}); {need.hint}")
+
+
+class _Checked(ABCMeta):
+    """Makes strategies whose knobs hold what they may, whoever asks: a command line, a sweep or a program."""
+
+    def __call__(cls, *values: Any, **named: Any) -> Any:
+        made = super().__call__(*values, **named)
+        made.demand_values()
+        return made
+
+
+class Strategy(metaclass=_Checked):
+    """A named idea with knobs. Subclasses are frozen dataclasses without a constructor of their own."""
+
+    name: ClassVar[str]
+    needs: ClassVar[tuple[Need, ...]] = ()
+    hidden: ClassVar[bool] = False
+    """Kept out of the default matrix; runs when asked for by name."""
+
+    def __str__(self) -> str:
+        turned = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
+        return f"{self.name}[{','.join(turned)}]" if turned else self.name
+
+    @property
+    def knobs(self) -> dict[str, Value]:
+        """The value of every knob."""
+        return {field.name: getattr(self, field.name) for field in _fields(type(self))}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Value]:
+        """The default of every knob."""
+        return {field.name: cast("Value", field.default) for field in _fields(cls)}
+
+    @classmethod
+    def sweeps(cls) -> dict[str, tuple[Value, ...]]:
+        """The values that a sweep tries, by knob, the default first."""
+        return {field.name: field.metadata.get("sweep", (field.default,)) for field in _fields(cls)}
+
+    @classmethod
+    def unmet(cls) -> tuple[Need, ...]:
+        """Needs that this machine does not meet."""
+        return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))
+
+    def turned(self: S, knobs: Mapping[str, str]) -> S:
+        """A copy with knobs set from text, as in `workers[count=2]`.
+
+        Raises:
+            UsageError: there is no such knob, or the text is no value for it.
+        """
+        values = {key: self._parsed(key, written) for key, written in knobs.items()}
+        try:
+            return dataclasses.replace(self, **values)  # type: ignore[type-var]
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+
+    def demand_values(self) -> None:
+        """Look at every field that was made with `knob`.
+
+        Raises:
+            UsageError: it holds what it must not: another type, a number out of range, an unknown word.
+        """
+        for field in _fields(type(self)):
+            value = getattr(self, field.name)
+            # Defaults are right by declaration, and finding out types is slow.
+            if "sweep" in field.metadata and (value is not field.default):
+                self._demand(self._knob(field.name), value)
+
+    @classmethod
+    def ranges(cls) -> dict[str, tuple[float, float]]:
+        """The least and the largest value of every knob that takes numbers."""
+        found = (cls._knob(field.name) for field in _fields(cls))
+        return {one.name: (one.least, one.most) for one in found if one.is_number}
+
+    @classmethod
+    def _knob(cls, name: str) -> Knob:
+        field = next(field for field in _fields(cls) if field.name == name)
+        return Knob.of(field, kinds(typing.get_type_hints(cls).get(name)))
+
+    def _parsed(self, key: str, written: str) -> Value:
+        if key not in self.knobs:
+            raise UsageError(f"{self.name}: no knob {key!r}; {near(key, self.knobs)}")
+        found = self._knob(key)
+        try:
+            value = found.parsed(written)
+        except ValueError as error:
+            raise UsageError(f"{self.name}: {error}") from None
+        self._demand(found, value)
+        return value
+
+    def _demand(self, found: Knob, value: Value) -> None:
+        fault = found.fault(value)
+        if fault:
+            raise UsageError(f"{self.name}: {fault}")
+
+    def swept(self: S) -> Iterator[S]:
+        """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
+        sweeps = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.sweeps().items()}
+        for values in itertools.product(*sweeps.values()):
+            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))  # type: ignore[type-var]
+
+
+def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:
+    return dataclasses.fields(cls)  # type: ignore[arg-type]

@@ -1,0 +1,213 @@
+"""A workload: a named task with its data, model, loss and optimizer."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from feedrate.errors import UsageError
+from feedrate.plugin.strategy import Strategy, near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from feedrate.data.dataset import DataSet
+    from feedrate.data.field import Cast, Field
+    from feedrate.loading.plan import Block, Plan
+
+__all__ = ["SIZES", "SizedWorkload", "Workload"]
+
+SIZES = ("tiny", "small", "full", "seed")
+"""For tests; for two cores; for a GPU box; the source systems' real row counts."""
+
+
+@dataclass(frozen=True)
+class Workload(Strategy):
+    """A strategy that says what is loaded and trained. Knobs named in `stored` change the files, the others do not."""
+
+    format: ClassVar[str]
+    """Storage format: `arrow`, `parquet` or `hdf5`."""
+    version: ClassVar[int]
+    """Counts up whenever the generated content changes."""
+    stored: ClassVar[tuple[str, ...]] = ()
+    clip: ClassVar[float | None] = 1.0
+    """Gradients are clipped to this norm; None: not at all."""
+
+    @abstractmethod
+    def fields(self, size: str) -> tuple[Field, ...]:
+        """The columns on disk; the first is the row id."""
+
+    @abstractmethod
+    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+        """Rows of each record batch, row group or range of each file."""
+
+    @abstractmethod
+    def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
+        """Content of rows `start` to `stop`, by column: a pure, vectorised function of (seed, row)."""
+
+    @property
+    def storage(self) -> Mapping[str, str]:
+        """Options of the storage format."""
+        return {}
+
+    def samples(self, size: str) -> tuple[Field, ...]:
+        """Tensors of a batch, the row id among them; unless overridden, the columns."""
+        return self.fields(size)
+
+    @abstractmethod
+    def blocks(self, size: str) -> tuple[Block, ...]:
+        """The units of reading, in the order of the files."""
+
+    @property
+    def in_order(self) -> bool:
+        """True: the task needs its samples in the order of the files."""
+        return False
+
+    @property
+    def reader(self) -> str:
+        """Library that decodes, where the format offers several."""
+        return ""
+
+    def days(self, size: str) -> tuple[int, ...] | None:
+        """Row where each day of a panel starts, and the end; None where every row is a day of its own."""
+        del size
+        return None
+
+    def derived(self, size: str) -> tuple[Field, ...]:
+        """Tensors that `derive` adds to a batch."""
+        del size
+        return ()
+
+    def derive(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Work on each batch that loaders do, in the process they gather in; called only if `derived` names any."""
+        del tensors
+        return {}
+
+    @abstractmethod
+    def model(self, size: str) -> torch.nn.Module:
+        """A new model, called with a batch's tensors by name."""
+
+    @abstractmethod
+    def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
+        """Scalar loss of what the model returned for a batch."""
+
+    @abstractmethod
+    def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer, without clipping: `trainer` adds it."""
+
+    def trainer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of the model's trainable parameters; its `step` clips gradients to `clip` first."""
+        from torch.nn.utils import clip_grad_norm_
+
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = self.optimizer(parameters)
+        limit = self.clip
+        if limit is not None:
+            optimizer.register_step_pre_hook(lambda *_: void(clip_grad_norm_(parameters, limit)))
+        return optimizer
+
+    def at(self, size: str) -> SizedWorkload:
+        """This workload at one size: what a data set is written from.
+
+        Raises:
+            UsageError: there is no such size.
+        """
+        if size not in SIZES:
+            raise UsageError(f"no size {size!r}; {near(size, SIZES)}")
+        return SizedWorkload(self, size)
+
+    def plan(
+        self, data: DataSet, size: str, *, epochs: int = 1, cast: Cast = "device", rank: int = 0, world_size: int = 1
+    ) -> Plan:
+        """The order in which `data` is read and delivered."""
+        from feedrate.loading.plan import Plan
+
+        derived = self.derived(size)
+        return Plan(
+            data=data,
+            fields=self.samples(size),
+            stored_blocks=self.blocks(size),
+            epochs=epochs,
+            shuffle=not self.in_order,
+            rank=rank,
+            world_size=world_size,
+            cast=cast,
+            days=self.days(size),
+            reader=self.reader,
+            derive=self.derive if derived else None,
+            derived=derived,
+        )
+
+
+def void(value: object) -> None:
+    """Nothing: an optimizer hook must return None."""
+    del value
+
+
+@dataclass(frozen=True)
+class SizedWorkload:
+    """A workload at one size; the `DataSetSpec` of its data set."""
+
+    workload: Workload
+    size: str
+    seed: int = 20_240_601
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Everything that the content of the files depends on."""
+        knobs = {name: str(self.workload.knobs[name]) for name in self.workload.stored}
+        base = {"workload": self.workload.name, "size": self.size, "seed": str(self.seed)}
+        schema = repr((self.fields, self.groups)).encode()
+        digest = hashlib.blake2b(schema, digest_size=8).hexdigest()
+        return base | {"generator version": str(self.workload.version), "schema": digest} | knobs
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the data set's folder: the workload, the size, and the stored knobs that are not at their default."""
+        defaults = self.workload.defaults()
+        turned = [
+            f"{name}={value}" for name in self.workload.stored if (value := self.workload.knobs[name]) != defaults[name]
+        ]
+        return "-".join([self.workload.name, self.size, *turned])
+
+    @property
+    def format(self) -> str:
+        """Storage format."""
+        return self.workload.format
+
+    @property
+    def storage(self) -> Mapping[str, str]:
+        """Options of the format."""
+        return self.workload.storage
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns on disk."""
+        return self.workload.fields(self.size)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """Rows of each group of each file."""
+        return self.workload.groups(self.size)
+
+    def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
+        """Content of rows `start` to `stop`."""
+        return self.workload.rows(self.size, self.seed, start, stop)
+
+    def open(self, root: Path) -> DataSet:
+        """The data set below `root`.
+
+        Raises:
+            DataError: it is missing, damaged or was made from something else.
+        """
+        from feedrate.data.dataset import DataSet
+
+        return DataSet.open(root / self.folder_name, self)

@@ -1,0 +1,24 @@
+"""An outcome for machines: the raw record, and the numbers that follow from it."""
+
+from __future__ import annotations
+
+from feedrate.records.measurement import Failure, Outcome
+
+__all__ = ["METRICS", "document"]
+
+METRICS = (
+    *("time_per_sample_s", "samples_per_s", "batches_per_s", "bytes_per_s"),
+    *("loader_time_per_sample_s", "step_time_per_sample_s"),
+    *("full_batch_mean_s", "loader_batch_s", "step_batch_s", "first_batch_s"),
+    *("loader_ceiling", "step_ceiling", "stall_share", "overlap", "prefetch_bias", "step_drift"),
+    *("host_peak_bytes", "device_peak_bytes"),
+)
+"""Properties and fields of `Measurement` that stand under `metrics`."""
+
+
+def document(outcome: Outcome) -> dict[str, object]:
+    """The raw record with `metrics` by name, None where not measured, or with `failure`: its kind, reason and log."""
+    if isinstance(outcome, Failure):
+        failure = {"kind": outcome.why, "reason": outcome.reason, "log": outcome.log}
+        return outcome.as_json() | {"failure": failure}
+    return outcome.as_json() | {"metrics": {name: getattr(outcome, name) for name in METRICS}}

@@ -1,0 +1,93 @@
+"""Outcomes as a table for analysis: one row a replicate, one column a quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from feedrate.records.cell_key import split_spec
+from feedrate.records.measurement import Failure, Measurement, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["frame"]
+
+_PLACE = ("cell", "workload", "size", "loader", "step", "device")
+_RECORD = ("run", "replicate", "started", "log", "machine", "commit")
+_TEXTS = ("page_cache",)
+_SEQUENCES = (
+    *("step_windows", "loader_windows", "full_windows", "full_batch_s", "looks"),
+    *("requested", "observed", "environment", "conditions"),
+)
+_NUMBERS = (
+    *(field.name for field in fields(Measurement) if field.name not in (*_PLACE, *_RECORD, *_TEXTS, *_SEQUENCES)),
+    *(name for name, value in vars(Measurement).items() if isinstance(value, property)),
+)
+"""Scalars of a measurement, then its properties, in the order in which they are defined."""
+_FAILURE = ("why", "reason")
+
+
+def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """One row each, in the order given; see `feedrate.results` for the columns. Absent numbers are NaN, texts None.
+
+    Knobs come from the record where it holds them all, else from the cell's name, which holds those that were turned.
+    """
+    import pandas as pd
+
+    records = [_place(outcome) | _record(outcome) | _result(outcome) for outcome in outcomes]
+    fixed = {*_PLACE, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE}
+    knobs = sorted({name for record in records for name in record if name not in fixed})
+    columns = [*_PLACE, *knobs, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE]
+    made = pd.DataFrame([[record.get(name) for name in columns] for record in records], columns=columns)
+    return made.astype(dict.fromkeys(_NUMBERS, float))
+
+
+def _place(outcome: Outcome) -> dict[str, object]:
+    workload, size, loader, step, device = outcome.cell.split("/")
+    found: dict[str, object] = {"cell": outcome.cell, "size": size, "device": device}
+    for family, spec in (("workload", workload), ("loader", loader), ("step", step)):
+        name, turned = split_spec(spec)
+        recorded = _recorded(outcome, family)
+        found[family] = name
+        found |= {f"{family}_{knob}": recorded.get(knob, _value(text)) for knob, text in turned.items()}
+        found |= {f"{family}_{knob}": value for knob, value in recorded.items()}
+    return found
+
+
+def _recorded(outcome: Outcome, family: str) -> Mapping[str, object]:
+    if isinstance(outcome, Failure):
+        return {}
+    start = f"{family}."
+    return {key.removeprefix(start): value for key, value in outcome.requested.items() if key.startswith(start)}
+
+
+def _value(text: str) -> object:
+    """A knob's text as the value it most likely stands for."""
+    if text in ("true", "false", "auto"):
+        return {"true": True, "false": False, "auto": None}[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _record(outcome: Outcome) -> dict[str, object]:
+    machine, git = outcome.environment.get("machine"), outcome.environment.get("git")
+    return {
+        "run": outcome.run,
+        "replicate": outcome.replicate,
+        "started": outcome.started,
+        "log": outcome.log,
+        "machine": machine.get("name") if isinstance(machine, Mapping) else None,
+        "commit": git.get("commit") if isinstance(git, Mapping) else None,
+    }
+
+
+def _result(outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, Failure):
+        return {"why": outcome.why, "reason": outcome.reason}
+    return {name: getattr(outcome, name) for name in (*_TEXTS, *_NUMBERS)}

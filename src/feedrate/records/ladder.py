@@ -1,0 +1,90 @@
+"""What one replicate of a diagnosis timed: the rungs of the ladder, delays put in, both sides beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+
+from feedrate.records.decoding import decoded
+from feedrate.records.measurement import Window, demand_work
+from feedrate.records.step_profile import StepProfile
+
+__all__ = ["RUNGS", "Delayed", "Ladder", "Rung"]
+
+RUNGS = {
+    "R0": "step",
+    "R1": "copy",
+    "R2": "hand-over",
+    "R3": "decode",
+    "R4": "read warm",
+    "R5": "read cold",
+}
+"""The rungs, and the stage that each adds to the one before."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The same stream with everything beyond one stage replaced by what is ready."""
+
+    full: tuple[Window, ...] = ()
+    """With the step."""
+    alone: tuple[Window, ...] = ()
+    """Without: what the loader can do with the rest of its work gone."""
+    absent: str = ""
+    """Why it was not measured; empty: it was."""
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """Windows with and without a delay, of one round."""
+
+    delay_s: float
+    """Seconds a batch that were put in."""
+    without: Window
+    delayed: Window
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Everything that a process timed beyond the three times of its `Measurement`."""
+
+    rungs: Mapping[str, Rung] = field(default_factory=dict)
+    """By name, in the order of `RUNGS`."""
+    delays: Mapping[str, tuple[Delayed, ...]] = field(default_factory=dict)
+    """By the stage they were put in; stages that the harness cannot reach are not there."""
+    step_beside: tuple[Window, ...] = ()
+    """The resident step while the loader runs beside it, paced at 1/T_F, its batches dropped."""
+    loader_beside: tuple[Window, ...] = ()
+    """The loader drained while the resident step runs beside it, paced at 1/T_F."""
+    readers: float = 1.0
+    """Processes or threads that shared the reading, each block counted once."""
+    boundary_s: float | None = None
+    """Seconds that the first batch of an epoch took longer than others."""
+    epoch_batches: int = 1
+    facts: StepProfile | None = None
+    spent_s: float = 0.0
+    """What taking the cell apart took, beyond its three times."""
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values, as JSON can hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> Ladder:
+        """The inverse of `as_json`; keys that this version does not know are left out.
+
+        Raises:
+            DataError: a value is missing, of another type, or nothing that can be measured.
+        """
+        found = decoded(cls, raw)
+        for where, windows in found.windows():
+            demand_work(windows, where)
+        return found
+
+    def windows(self) -> Iterator[tuple[str, tuple[Window, ...]]]:
+        """Yield all that was timed, and where it stands."""
+        for name, rung in self.rungs.items():
+            yield from ((f"rungs.{name}.full", rung.full), (f"rungs.{name}.alone", rung.alone))
+        for stage, pairs in self.delays.items():
+            yield from ((f"delays.{stage}", (pair.without, pair.delayed)) for pair in pairs)
+        yield from (("step_beside", self.step_beside), ("loader_beside", self.loader_beside))

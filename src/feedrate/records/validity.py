@@ -1,0 +1,153 @@
+"""What takes a measurement its validity, makes it doubtful, or is worth a word: docs/decisions/0008-validity.md."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feedrate.records.conditions import GpuClock
+    from feedrate.records.measurement import Measurement
+
+__all__ = ["doubts", "had_foreign_load", "read_from_disk", "refusals", "remarks", "said", "twins"]
+
+_SLOW_CLOCK = 0.75
+"""Share of the default clock below which a GPU does not show what it can do."""
+_THROTTLED: Mapping[int, str] = {0x08: "hardware slowdown", 0x20: "heat", 0x40: "heat", 0x80: "power brake"}
+"""NVML's reasons that are faults of the place, not of the work: HwSlowdown, SwThermal, HwThermal, HwPowerBrake."""
+_IDLE = 0x01
+"""NVML's reason GpuIdle: the clock of a GPU that has nothing to do says nothing."""
+_DISK_BYTES = 1 << 20
+_DISK_SHARE = 0.01
+"""Of the bytes served: less than this, and less than `_DISK_BYTES`, is the machine's own business."""
+_FOREIGN_WORD, _FOREIGN_DOUBT = 0.10, 0.25
+"""Share of the cores that others kept busy."""
+_NO_ROOM = 0.05
+"""Share of the cores left idle below which others' work is done at the measurement's cost."""
+_SWAPPED_PAGES = 256
+_STALLED = 0.05
+"""Share of the time that some process waited for memory to be found."""
+_LEAK_BYTES = 4 << 20
+"""Growth over all epochs seen below which allocators' habits are no leak."""
+
+
+def refusals(measurement: Measurement) -> Iterator[str]:
+    """Yield why the numbers must not be shown; nothing for a measurement that stands."""
+    clocks = measurement.conditions.clocks if measurement.conditions else ()
+    for clock in clocks:
+        yield from _slow(clock)
+
+
+def _slow(clock: GpuClock) -> Iterator[str]:
+    for bit, name in _THROTTLED.items():
+        if clock.reasons & bit:
+            yield f"the GPU was slowed down by {name}: cool it, or give it the power it wants"
+    if not clock.reasons & _IDLE and clock.mhz < _SLOW_CLOCK * clock.default_mhz:
+        yield f"the GPU ran at {clock.mhz} MHz, under 75 % of its default {clock.default_mhz}: see `nvidia-smi -q`"
+
+
+def doubts(measurement: Measurement) -> Iterator[str]:
+    """Yield what makes the numbers doubtful: they are shown, but nothing may rest on them."""
+    yield from _settings(measurement.requested, measurement.observed)
+    found = measurement.conditions
+    if found is None:
+        return
+    if found.foreign_cores > _FOREIGN_DOUBT * found.cores and found.idle_cores < _NO_ROOM * found.cores:
+        yield "others kept more than a quarter of the cores busy, and none was idle: end them, or measure again"
+    if found.swapped_pages > _SWAPPED_PAGES:
+        yield "the machine swapped while it was measured: free memory"
+    if found.watched_s and found.stalled_s.get("memory", 0.0) > _STALLED * found.watched_s:
+        yield "processes waited for memory while it was measured: free memory"
+    if found.gpu_strangers:
+        yield "other processes were on the GPU: `nvidia-smi` names them"
+
+
+def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -> Iterator[str]:
+    """What was asked for and is not so."""
+    wanted, alive = observed.get("workers resolved"), observed.get("workers alive")
+    if wanted and wanted != alive:
+        yield f"{wanted} workers were started and {alive or 0} were alive at the end"
+    cap = requested.get("threads")
+    for pool in ("torch_threads", "arrow_cpu_threads", "arrow_io_threads"):
+        if isinstance(cap, int) and pool in observed and observed[pool] != cap:
+            yield f"{pool} is {observed[pool]} although {cap} was asked for"
+    workers = observed.get("workers")
+    reports = [worker for worker in workers if isinstance(worker, Mapping)] if isinstance(workers, list) else []
+    if any(report.get("torch_threads") != 1 for report in reports):
+        yield "worker processes had more than one thread for torch"
+
+
+def remarks(measurement: Measurement) -> Iterator[str]:
+    """Yield what is worth a word beside numbers that stand."""
+    if measurement.page_cache != "warm":
+        read = (measurement.disk_read_bytes or 0) / 1e6
+        amount = f" ({read:,.0f} MB read from it while windows were timed)" if read >= 1 else ""
+        yield f"page cache {measurement.page_cache}, not warm: the disk is part of the number{amount}"
+    growths = {
+        "host memory": measurement.host_epoch_growth_bytes,
+        "/dev/shm": measurement.shm_epoch_growth_bytes,
+        "memory of the device": measurement.device_epoch_growth_bytes,
+    }
+    for place, growth in growths.items():
+        if growth is not None and growth * measurement.epochs_seen > _LEAK_BYTES:
+            yield f"a leak: {place} grows with every epoch"
+    left = measurement.observed.get("left running")
+    if isinstance(left, list) and left:
+        yield f"the loader left running, and it was ended: {', '.join(map(str, left))}"
+    found = measurement.conditions
+    if found is None:
+        return
+    if had_foreign_load(measurement) and not any(doubts(measurement)):
+        yield "others kept more than a tenth of the cores busy while it was measured"
+    asked, resolved = measurement.observed.get("workers requested"), measurement.observed.get("workers resolved")
+    if asked is not None and resolved is not None and asked != resolved:
+        yield f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal"
+
+
+def said(measurements: Iterable[Measurement]) -> Iterator[str]:
+    """Yield one line for each doubt and each remark about any of the measurements, the doubts first."""
+    found = tuple(measurements)
+    yield from dict.fromkeys(f"doubtful: {doubt}" for one in found for doubt in doubts(one))
+    yield from dict.fromkeys(remark for one in found for remark in remarks(one))
+
+
+def had_foreign_load(measurement: Measurement) -> bool:
+    """Whether others kept so much of the machine busy that a second measurement may well differ."""
+    found = measurement.conditions
+    return found is not None and found.foreign_cores > _FOREIGN_WORD * found.cores
+
+
+def read_from_disk(read_bytes: int | None, served_bytes: float) -> bool:
+    """Whether so many bytes from a device, beside so many served, contradict a warm page cache."""
+    return read_bytes is not None and read_bytes > max(_DISK_BYTES, _DISK_SHARE * served_bytes)
+
+
+def twins(measurements: Iterable[Measurement]) -> Iterator[tuple[str, ...]]:
+    """Yield cells that agree in the last bit where two runs cannot: one of them is another's number.
+
+    The last loss of two steps, for they compute differently; the seconds of the windows, for a clock never repeats.
+    """
+    found = list(measurements)
+    for key, part in ((_losses, _step), (_seconds, _cell)):
+        alike: dict[object, dict[str, str]] = defaultdict(dict)
+        for one in found:
+            alike[key(one)].setdefault(part(one), one.cell)
+        yield from (tuple(cells.values()) for value, cells in alike.items() if value is not None and len(cells) > 1)
+
+
+def _losses(measurement: Measurement) -> object:
+    return None if measurement.loss_last is None else (measurement.loss_first, measurement.loss_last)
+
+
+def _seconds(measurement: Measurement) -> object:
+    return tuple(window.s for window in measurement.full_windows)
+
+
+def _cell(measurement: Measurement) -> str:
+    return measurement.cell
+
+
+def _step(measurement: Measurement) -> str:
+    workload, size, _, step, device = measurement.cell.split("/")
+    return f"{workload}/{size}/{step}/{device}"

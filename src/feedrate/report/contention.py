@@ -1,0 +1,62 @@
+"""What loader and step cost each other, a line a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from feedrate.formatting import ABSENT, factor, number
+from feedrate.report.grid import Column, Row, leaving, print_grid
+
+if TYPE_CHECKING:
+    from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.records.estimate import Estimate
+
+__all__ = ["show_besides"]
+
+_COLUMNS = (
+    Column("ms a batch"),
+    *(Column("T_S", right=True), Column("T_S'", right=True, leaves=4)),
+    *(Column("+-", right=True, leaves=1), Column("slower by", right=True)),
+    *(Column("T_L", right=True), Column("T_L'", right=True, leaves=3)),
+    *(Column("+-", right=True, leaves=1), Column("slower by", right=True)),
+    *(Column("T_F", right=True, leaves=2), Column("verdict")),
+)
+_EXPLAINED = (
+    "T_S', T_L': the step and the loader, ms a batch, while the other runs beside it and neither waits for the other",
+    "-: the loader works only when it is asked, so nothing is beside the step",
+    f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}",
+)
+
+
+def show_besides(console: Console, found: Sequence[Diagnosis], *, explain: bool = False) -> None:
+    """Print the contention of several cells, ms a batch."""
+    print_grid(console, _COLUMNS, [Row(_row(one)) for one in found])
+    for line in _EXPLAINED if explain else ():
+        console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _row(one: Diagnosis) -> tuple[str, ...]:
+    seen = one.evidence
+    c_s, drained = seen.contention_s, seen.loader_beside_s
+    step_beside_s = None if c_s is None else seen.step_s.mean + c_s.mean
+    loader_beside_s = None if drained is None else drained.mean
+    return (
+        one.cell,
+        *_side(seen.step_s.mean, step_beside_s, c_s),
+        *_side(seen.loader_s.mean, loader_beside_s, drained),
+        number(1e3 * seen.full_s.mean),
+        one.verdict.kind,
+    )
+
+
+def _side(alone_s: float, beside_s: float | None, spread: Estimate | None) -> tuple[str, str, str, str]:
+    """Milliseconds alone, and beside the other with half the interval and the factor."""
+    alone = number(1e3 * alone_s)
+    if beside_s is None or spread is None:
+        return alone, ABSENT, ABSENT, ABSENT
+    half = ABSENT if spread.half is None else number(1e3 * spread.half)
+    return alone, number(1e3 * beside_s), half, factor(beside_s / alone_s)

@@ -1,0 +1,87 @@
+"""One line of the table: what all replicates of one cell say together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from feedrate.records.estimate import Estimate, estimate
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.validity import doubts, twins
+
+__all__ = ["SummaryRow", "rows"]
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """The replicates of one cell. One that failed takes the numbers of all from the table: half a result is none."""
+
+    cell: str
+    measured: tuple[Measurement, ...]
+    failed: tuple[Failure, ...]
+    twins: tuple[str, ...] = ()
+    """Cells that agree with it in the last bit of something where two runs cannot."""
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Workload, size and device: what a table is about."""
+        workload, size, _, _, device = self._parts
+        return workload, size, device
+
+    @property
+    def loader(self) -> str:
+        """The loader, with the knobs that are not at their default."""
+        return self._parts[2]
+
+    @property
+    def step(self) -> str:
+        """The step, with the knobs that are not at their default."""
+        return self._parts[3]
+
+    @property
+    def available(self) -> bool:
+        """False: this machine lacks what the cell needs, so nothing ran."""
+        return not any(failure.why == "unavailable" for failure in self.failed)
+
+    @property
+    def whole(self) -> bool:
+        """Every replicate was measured."""
+        return bool(self.measured) and not self.failed
+
+    @cached_property
+    def samples_per_s(self) -> Estimate | None:
+        """Mean over the replicates with its interval; None unless all were measured."""
+        return estimate([one.samples_per_s for one in self.measured]) if self.whole else None
+
+    @cached_property
+    def is_doubtful(self) -> bool:
+        """Whether nothing may rest on its numbers; see `feedrate.records.validity`."""
+        return bool(self.twins) or any(True for one in self.measured for _ in doubts(one))
+
+    def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
+        """Mean of a quantity over the replicates; None unless every one of them has it."""
+        values = [value for one in self.measured if (value := quantity(one)) is not None]
+        return statistics.fmean(values) if self.whole and len(values) == len(self.measured) else None
+
+    @property
+    def _parts(self) -> list[str]:
+        return self.cell.split("/")
+
+
+def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
+    """One row a cell, in the order in which the cells first appear."""
+    by_cell: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        by_cell.setdefault(outcome.cell, []).append(outcome)
+    alike = list(twins(one for found in by_cell.values() for one in found if isinstance(one, Measurement)))
+    return tuple(
+        SummaryRow(
+            cell,
+            tuple(one for one in found if isinstance(one, Measurement)),
+            tuple(one for one in found if isinstance(one, Failure)),
+            tuple(other for group in alike if cell in group for other in group if other != cell),
+        )
+        for cell, found in by_cell.items()
+    )

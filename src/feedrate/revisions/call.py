@@ -1,0 +1,33 @@
+"""How the `feedrate run` of one commit is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["PATIENCE_S", "Call"]
+
+PATIENCE_S = 300
+"""Seconds `feedrate run` has past the deadline of a sample: to make its data set, and to reap what hangs."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """How the `feedrate run` of one commit is called."""
+
+    commit: str
+    checkout: Path
+    """The project at the commit, from which it is started: it notes the commit of where it is."""
+    run: str
+    """Of the failure that is noted when it says nothing."""
+    raw: Path
+    logs: Path
+    deadline_s: int
+    python: str = sys.executable
+    """The interpreter of the commit; in asv's environment it is the one that runs this."""
+    options: tuple[str, ...] = ()
+    """What it is asked for besides."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What is set for it besides."""

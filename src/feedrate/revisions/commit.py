@@ -1,0 +1,122 @@
+"""A commit of the project in an environment of its own, kept under `.asv`, and the cells that are measured there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import rmtree, which
+
+from feedrate.diagnosis.diagnosis import Diagnosis
+from feedrate.errors import DataError, UnavailableError, UsageError
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.revisions.call import Call
+from feedrate.revisions.invoke import environment, outcome
+from feedrate.revisions.venv import Venv, checked
+from feedrate.system.guard import run
+from feedrate.system.scratch import Scratch
+
+__all__ = ["Commit", "built", "measured", "resolved", "taken_apart"]
+
+_READY = "ready"
+"""File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that cells can be measured at."""
+
+    hash: str
+    checkout: Path
+    python: Path
+    """The interpreter of its environment."""
+    lacking: tuple[str, ...]
+    """A line for each of its plugins that does not build here, and each of the host's that is left out."""
+
+
+def resolved(revision: str, root: Path) -> str:
+    """The hash of a commit of the project at `root`.
+
+    Raises:
+        UsageError: there is no such commit, or `root` is not the root of a git checkout of feedrate.
+        UnavailableError: git is not installed.
+    """
+    if not (root / ".git").exists() or not (root / "pyproject.toml").exists():
+        raise UsageError(
+            f"{str(root)!r} is no git checkout of feedrate, so it has no commit {revision!r}; run it at the root of one"
+        )
+    if which("git") is None:
+        raise UnavailableError(f"git is not installed, so {revision!r} cannot be checked out; install git")
+    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode:
+        raise UsageError(
+            f"no commit {revision!r} in {str(root)!r}, nor a plugin file of that name; `git log` lists commits"
+        )
+    return done.stdout.strip()
+
+
+def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
+    """The commit in its environment, made if it is not there yet: one small wheel, and one for each plugin.
+
+    Wheels are shared with asv's environments: what asv has built is not built again. `tell` hears of a build before it
+    begins: it takes seconds, and with compiled plugins minutes.
+
+    Raises:
+        UsageError: see `resolved`.
+        UnavailableError: virtualenv or git is not installed.
+        BuildError: feedrate does not build at that commit.
+    """
+    found = resolved(revision, root)
+    if find_spec("virtualenv") is None:
+        raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
+    asv = (root / ".asv").resolve()
+    folder = asv / "commits" / found[:16]
+    venv = Venv(folder / "env", asv / "env", root)
+    if not (folder / _READY).exists():
+        tell(f"{revision}: building commit {found[:8]} into an environment of its own")
+        _make(found, root, folder, venv)
+    lacking = (*(folder / _READY).read_text().splitlines(), *venv.look())
+    return Commit(found, folder / "project", venv.python, lacking)
+
+
+def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
+    rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    checkout = folder / "project"
+    clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(root.resolve()), str(checkout)]
+    for command in (clone, ["git", "-C", str(checkout), "checkout", "--quiet", "--detach", commit]):
+        checked(command, root)
+    venv.make()
+    venv.look()
+    lacking = venv.install(checkout)
+    (folder / _READY).write_text("".join(f"{line}\n" for line in lacking))
+
+
+def measured(cell: str, replicate: int, call: Call) -> Outcome:
+    """One replicate of a cell with the code of a commit; the raw line is added by that code itself."""
+    with Scratch.made() as scratch:
+        document = outcome(call, cell, replicate, scratch.folder)
+    try:
+        return (Failure if "failure" in document else Measurement).from_json(document)
+    except DataError:
+        reason = f"its record at commit {call.commit[:8]} is not one that this version can read"
+        return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)
+
+
+def taken_apart(cell: str, call: Call) -> Diagnosis | None:
+    """What one process of `feedrate why` finds at a commit; None: its code has no such command, or it fails there."""
+    command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
+    command += ["--deadline-s", str(call.deadline_s), "--results", str(call.raw), "--logs", str(call.logs)]
+    try:
+        done = run([*command, *call.options], cwd=call.checkout, env=environment(call), timeout=call.deadline_s)
+        if done.returncode:
+            return None
+        (found,) = json.loads(done.stdout)
+        return Diagnosis.from_json(found)
+    except (subprocess.TimeoutExpired, ValueError, TypeError, DataError):
+        # Another version's pace, or words.
+        return None

@@ -1,0 +1,88 @@
+"""What a measurement ran under, for its record: versions, machine, commit, variables. Imports none of what it names."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.system.machine import machine
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["relevant", "snapshot", "unset"]
+
+_DISTRIBUTIONS = ("feedrate", "torch", "numpy", "pyarrow", "h5py", "polars", "pandas", "triton")
+_PREFIXES = (
+    *("OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "KMP_", "GOMP_"),
+    *("CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_", "PYTORCH_", "TORCH", "TRITON_"),
+    *("POLARS_", "ARROW_", "PYARROW_", "RAYON_", "HDF5_", "MALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES"),
+    *("PYTHONMALLOC", "PYTHONOPTIMIZE", "FORCE_SINGLE_PROCESS"),
+)
+"""Beginnings of the variables that change how fast a loader or a step is."""
+
+
+def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str, object]:
+    """Everything that two records must share to be compared, as JSON can hold it.
+
+    Keys: `python`, `platform`, `versions` by distribution, `plugins` (versions of the distributions that offer
+    strategies), `machine`, `git` of `folder` (the current one if None; None outside a repository) with `commit`,
+    `branch` and `dirty`, `variables` that matter and are set, `unset`.
+    """
+    found = relevant(environ)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": {name: _version(name) for name in _DISTRIBUTIONS},
+        "plugins": _plugins(),
+        "machine": asdict(machine()),
+        "git": _git(folder or Path.cwd()),
+        "variables": found,
+        "unset": unset(found),
+    }
+
+
+def relevant(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that can change a measurement, sorted by name."""
+    return {name: environ[name] for name in sorted(environ) if name.startswith(_PREFIXES)}
+
+
+def unset(found: Mapping[str, str]) -> str:
+    """One sentence on which of the variables that matter were set."""
+    if not found:
+        return "all environment variables that change a measurement were unset"
+    return f"set: {', '.join(found)}; all others that change a measurement were unset"
+
+
+def _plugins() -> dict[str, str]:
+    owners = {point.dist.name: point.dist for point in entry_points(group="feedrate") if point.dist is not None}
+    # One whose metadata are torn has no name.
+    return {name: owners[name].version for name in sorted(filter(None, owners)) if name != "feedrate"}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(folder: Path) -> dict[str, object] | None:
+    commit = _asked(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    dirty = _asked(folder, "status", "--porcelain", "--untracked-files=no")
+    branch = _asked(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    return {"commit": commit, "branch": branch, "dirty": None if dirty is None else dirty != ""}
+
+
+def _asked(folder: Path, *words: str) -> str | None:
+    try:
+        said = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return said.stdout.strip()

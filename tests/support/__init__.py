@@ -1,0 +1,1 @@
+"""What tests look at the project with."""
