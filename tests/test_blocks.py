@@ -40,7 +40,7 @@ def duel(a: Callable[[], float], b: Callable[[], float], limits: StoppingRule) -
 
 
 @contextmanager
-def nursery() -> Iterator[ForkServer]:
+def fork_server() -> Iterator[ForkServer]:
     yield ForkServer(Path("nowhere"))
 
 
@@ -50,7 +50,7 @@ def silent(duel: Comparison, ran: ComparedRun, still: Sequence[Comparison]) -> N
 
 def last(duels: Sequence[Comparison], limits: StoppingRule) -> tuple[ComparisonVerdict, ...]:
     """The judgements that a comparison ends with."""
-    opened: Callable[[], AbstractContextManager[ForkServer]] = nursery
+    opened: Callable[[], AbstractContextManager[ForkServer]] = fork_server
     return list(run_rounds(duels, limits, opened, silent))[-1]
 
 

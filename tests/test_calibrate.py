@@ -35,9 +35,9 @@ def marked(case: Case) -> ParameterSet:
 def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[ReplicateSettings]:
     root = tmp_path_factory.mktemp("calibrate")
     recipes = {cell.recipe.folder_name: cell.recipe for cell in (Cell.parse(case.cell, registry) for case in CASES)}
-    with (root / "said").open("w") as said, ForkServer.opened({}) as nursery:
+    with (root / "said").open("w") as said, ForkServer.opened({}) as fork_server:
         ensure(recipes.values(), root, console(said), quiet=True)
-        yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, nursery=nursery)
+        yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, fork_server=fork_server)
 
 
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
@@ -80,9 +80,9 @@ def test_a_loader_of_known_pace_serves_what_is_planned(
 
 @pytest.fixture
 def shared(settings: ReplicateSettings) -> dict[str, str]:
-    """Variables that have a command use the nursery of this file."""
-    assert settings.nursery is not None
-    return {NURSERY: str(settings.nursery.folder)}
+    """Variables that have a command use the fork server of this file."""
+    assert settings.fork_server is not None
+    return {NURSERY: str(settings.fork_server.folder)}
 
 
 def test_expected_against_found_is_printed(

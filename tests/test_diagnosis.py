@@ -26,7 +26,7 @@ ABANDONING = Path(__file__).with_name("abandoning.py")
 @pytest.fixture(scope="module")
 def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicateSettings]:
     logs = tmp_path_factory.mktemp("logs")
-    with ForkServer.opened({}) as nursery:
+    with ForkServer.opened({}) as fork_server:
         yield ReplicateSettings(
             sums_data.folder.parent,
             logs,
@@ -35,7 +35,7 @@ def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> It
             plugin_files=(SLOWED,),
             timeout_s=100,
             threads=1,
-            nursery=nursery,
+            fork_server=fork_server,
         )
 
 

@@ -62,14 +62,14 @@ def first_line(process: subprocess.Popen[str], text: str) -> None:
     assert any(text in line for line in iter(process.stderr.readline, "")), f"no line with {text!r}"
 
 
-def nursery(process: subprocess.Popen[str]) -> int:
+def fork_server(process: subprocess.Popen[str]) -> int:
     """The process that imported torch."""
     for pid in memory.family(process.pid):
         with suppress(OSError):
             started_by = f"\nPPid:\t{process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
             if started_by and b"feedrate.metering.forkserver_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return pid
-    raise AssertionError("no nursery")
+    raise AssertionError("no fork server")
 
 
 def records(folder: Path) -> list[dict[str, object]]:
@@ -77,10 +77,10 @@ def records(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in raw.read_text().splitlines()]
 
 
-def test_a_run_whose_nursery_is_killed_measures_every_cell(tmp_path: Path, scratch: Path) -> None:
+def test_a_run_whose_fork_server_is_killed_measures_every_cell(tmp_path: Path, scratch: Path) -> None:
     with begun(tmp_path, "run", *SECOND, *QUICK, TMPDIR=str(scratch)) as process:
         first_line(process, "plain/train/cpu: ")
-        os.kill(nursery(process), signal.SIGKILL)
+        os.kill(fork_server(process), signal.SIGKILL)
         told, complaints = process.communicate(timeout=60)
     assert process.returncode == 0, complaints
     assert [record["kind"] for record in records(tmp_path)] == ["measurement"] * 3
@@ -92,7 +92,7 @@ def test_an_error_amid_a_run_prints_what_there_is_and_is_the_status(tmp_path: Pa
     with begun(tmp_path, "run", *SECOND, *QUICK, PYTHONPATH=_first(tmp_path), TMPDIR=str(scratch)) as process:
         first_line(process, "plain/train/cpu: ")
         (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
-        os.kill(nursery(process), signal.SIGKILL)
+        os.kill(fork_server(process), signal.SIGKILL)
         told, complaints = process.communicate(timeout=60)
     assert process.returncode == 2
     (line,) = (line for line in complaints.splitlines() if line.startswith("feedrate: "))

@@ -28,14 +28,14 @@ MISCHIEF = Path(__file__).with_name("mischief.py")
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[ForkServer]:
+def fork_server() -> Iterator[ForkServer]:
     with ForkServer.opened({}) as opened:
         yield opened
 
 
 @pytest.fixture
 def settings(
-    sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: ForkServer
+    sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fork_server: ForkServer
 ) -> Iterator[ReplicateSettings]:
     scratch = tempfile.mkdtemp(prefix="t-")
     monkeypatch.setattr(tempfile, "tempdir", scratch)
@@ -46,7 +46,7 @@ def settings(
         seconds=0.05,
         plugin_files=(MISCHIEF,),
         timeout_s=60,
-        nursery=nursery,
+        fork_server=fork_server,
     )
     shutil.rmtree(scratch)
 
@@ -54,7 +54,7 @@ def settings(
 @pytest.fixture(params=["forked", "own"])
 def either(request: pytest.FixtureRequest, settings: ReplicateSettings) -> ReplicateSettings:
     """The settings of a process that is forked, and of one that imports torch itself."""
-    return settings if request.param == "forked" else replace(settings, nursery=None)
+    return settings if request.param == "forked" else replace(settings, fork_server=None)
 
 
 def failure(cell: str, settings: ReplicateSettings) -> Failure:
@@ -72,14 +72,14 @@ def left_behind() -> list[str]:
 
 
 def stays(pid: int) -> bool:
-    """Whether it is the test process's own resource tracker, started by an earlier test, or its nursery."""
+    """Whether it is the test process's own resource tracker, started by an earlier test, or its fork server."""
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     leads = os.getsid(pid) == pid
     return b"resource_tracker" in command or (b"feedrate.metering.forkserver_main" in command and leads and nursed(pid))
 
 
 def nursed(pid: int) -> bool:
-    """Whether it is the nursery itself, which this process started, and not what it forked."""
+    """Whether it is the fork server itself, which this process started, and not what it forked."""
     return f"\nPPid:\t{os.getpid()}\n" in Path(f"/proc/{pid}/status").read_text()
 
 
@@ -153,7 +153,7 @@ def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
 
 
 def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(either: ReplicateSettings) -> None:
-    soon = replace(either, timeout_s=12.0 if either.nursery else 30.0)
+    soon = replace(either, timeout_s=12.0 if either.fork_server else 30.0)
     outcome = failure("sums/tiny/troubled[trouble=hang]/none/cpu", soon)
     assert outcome.why == "hang"
     assert "_hang" in Path(outcome.log).read_text()
@@ -226,7 +226,7 @@ def test_a_killed_worker_is_a_failure_and_not_a_hang(settings: ReplicateSettings
         [
             sys.executable,
             "-c",
-            KILLER.format(settings=vars(replace(settings, nursery=None))),
+            KILLER.format(settings=vars(replace(settings, fork_server=None))),
             "sums/tiny/ring_workers[count=2]/none/cpu",
         ],
         stdout=subprocess.PIPE,
@@ -245,8 +245,8 @@ import sys
 from pathlib import Path, PosixPath
 from feedrate.runner.isolation import ReplicateSettings, measure
 from feedrate.runner.forkserver import ForkServer
-with ForkServer.opened({{}}) as nursery:
-    settings = ReplicateSettings(**{{**{settings}, "seconds": 30.0, "nursery": nursery}})
+with ForkServer.opened({{}}) as fork_server:
+    settings = ReplicateSettings(**{{**{settings}, "seconds": 30.0, "fork_server": fork_server}})
     outcome = measure(sys.argv[1], settings)
 print(getattr(outcome, "why", "measured"), getattr(outcome, "reason", ""))
 """
@@ -310,7 +310,7 @@ def test_ctrl_c_reaches_the_caller_at_once_and_leaves_no_process(settings: Repli
         [
             sys.executable,
             "-c",
-            KILLER.format(settings=vars(replace(settings, nursery=None))),
+            KILLER.format(settings=vars(replace(settings, fork_server=None))),
             "sums/tiny/ring_workers[count=2]/none/cpu",
         ],
         stdout=subprocess.PIPE,

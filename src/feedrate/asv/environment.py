@@ -54,7 +54,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
             "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
             # Every sample of one asv run is of one run, in one file; `feedrate bench` has named it already.
             "FEEDRATE_RUN": os.environ.get("FEEDRATE_RUN") or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-asv",
-            NURSERY: str(_nursery()),
+            NURSERY: str(_fork_server()),
         }
 
     @classmethod
@@ -98,7 +98,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         return Venv(Path(self._path), self._kept, Path.cwd())
 
 
-def _nursery() -> Path:
+def _fork_server() -> Path:
     """A folder for as long as this asv lives: the commits' own `feedrate run` share what they start in it."""
     scratch = ForkServer.made()
     atexit.register(scratch.remove)

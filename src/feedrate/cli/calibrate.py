@@ -62,8 +62,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 
 def _answers(cells: Mapping[Case, Cell], options: Namespace, shell: CommandContext) -> Iterator[CaseResult]:
-    with ForkServer.opened(shell.environ) as nursery, answers_progress(shell.err, quiet=options.quiet) as progress:
-        settings = _settings(options, shell, nursery)
+    with ForkServer.opened(shell.environ) as fork_server, answers_progress(shell.err, quiet=options.quiet) as progress:
+        settings = _settings(options, shell, fork_server)
         for place, (case, cell) in enumerate(cells.items()):
             progress.begin(case.name, len(cells) - place)
             found = _absent(case, cell) or run_case(case, settings)
@@ -98,11 +98,11 @@ def _absent(case: Case, cell: Cell) -> CaseResult | None:
     return CaseResult(case.name, case.cell, case.expected, what, unmet, None) if unmet else None
 
 
-def _settings(options: Namespace, shell: CommandContext, nursery: ForkServer) -> ReplicateSettings:
+def _settings(options: Namespace, shell: CommandContext, fork_server: ForkServer) -> ReplicateSettings:
     return ReplicateSettings(
         data=(options.data or shell.data).resolve(),
         logs=options.logs.resolve(),
         run=f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
         environment=snapshot(shell.environ),
-        nursery=nursery,
+        fork_server=fork_server,
     )

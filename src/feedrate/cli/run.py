@@ -95,15 +95,15 @@ def _add_plumbing(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run or an error ended it, 130 Ctrl-C."""
-    with ForkServer.opened(shell.environ) as nursery:
-        return _run(options, shell, nursery)
+    with ForkServer.opened(shell.environ) as fork_server:
+        return _run(options, shell, fork_server)
 
 
-def _run(options: Namespace, shell: CommandContext, nursery: ForkServer) -> int:
+def _run(options: Namespace, shell: CommandContext, fork_server: ForkServer) -> int:
     from feedrate.cli import run_cell as plumbing
 
     registry = Registry.load(options.plugin)
-    session = _session(options, shell, nursery)
+    session = _session(options, shell, fork_server)
     if options.cell:
         return plumbing.run(options, shell, registry, session)
     cells = _cells(options, registry)
@@ -125,11 +125,11 @@ def _status(outcomes: Sequence[Outcome], shell: CommandContext) -> int:
     return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in outcomes))
 
 
-def _session(options: Namespace, shell: CommandContext, nursery: ForkServer) -> Session:
+def _session(options: Namespace, shell: CommandContext, fork_server: ForkServer) -> Session:
     from feedrate.runner.isolation import measure
 
     name, started = named(shell)
-    one = settings(options, shell, name, nursery)
+    one = settings(options, shell, name, fork_server)
 
     def measured(cell: str, replicate: int) -> Outcome:
         return measure(cell, replace(one, replicate=replicate))
@@ -150,7 +150,7 @@ def named(shell: CommandContext) -> tuple[str, str]:
     return name, now.isoformat(timespec="seconds")
 
 
-def settings(options: Namespace, shell: CommandContext, name: str, nursery: ForkServer) -> ReplicateSettings:
+def settings(options: Namespace, shell: CommandContext, name: str, fork_server: ForkServer) -> ReplicateSettings:
     """How a fresh process measures, as the options say."""
     from feedrate.runner.isolation import ReplicateSettings
 
@@ -164,7 +164,7 @@ def settings(options: Namespace, shell: CommandContext, name: str, nursery: Fork
         timeout_s=options.deadline_s,
         threads=options.threads,
         environment=snapshot(shell.environ),
-        nursery=nursery,
+        fork_server=fork_server,
     )
 
 

@@ -86,8 +86,8 @@ def _stage(then: VariantSpec, cell: str, codes: VariantRunner) -> str:
     pairs, count = [], codes.options.replicates or _REPLICATES
     if not codes.options.quiet:
         codes.shell.err.print(f"the loader moved: taking the cell apart, {count} processes of each", soft_wrap=True)
-    with ForkServer.opened({}) as nursery:
-        how = settings(codes.options, codes.shell, codes.run, nursery)
+    with ForkServer.opened({}) as fork_server:
+        how = settings(codes.options, codes.shell, codes.run, fork_server)
         for _ in range(count):
             then_found = codes.taken_apart(then, cell)
             if then_found is None:

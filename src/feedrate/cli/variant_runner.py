@@ -96,7 +96,7 @@ class VariantRunner:
         """Measure with the code that runs, and plugin files besides those that are for all."""
         from feedrate.runner.isolation import ReplicateSettings, measure
 
-        def measured(nursery: ForkServer) -> Outcome:
+        def measured(fork_server: ForkServer) -> Outcome:
             settings = ReplicateSettings(
                 data=self.data,
                 logs=self.options.logs.resolve(),
@@ -108,7 +108,7 @@ class VariantRunner:
                 safe=self._safe,
                 threads=self.options.threads,
                 environment=self.environment,
-                nursery=nursery,
+                fork_server=fork_server,
             )
             outcome = measure(cell, settings)
             append(self.raw, outcome)
@@ -122,8 +122,8 @@ class VariantRunner:
 
         call = self._call(commit)
 
-        def at_commit(nursery: ForkServer) -> Outcome:
-            variables = {RUN: self.run, NURSERY: str(nursery.folder)}
+        def at_commit(fork_server: ForkServer) -> Outcome:
+            variables = {RUN: self.run, NURSERY: str(fork_server.folder)}
             return measured(cell, next(self._numbers), replace(call, variables=variables))
 
         return at_commit

@@ -109,9 +109,9 @@ def _diagnosed(cells: Sequence[Cell], options: Namespace, shell: CommandContext)
     raw, status = options.results / f"{name}.jsonl", 0
     done: list[Diagnosis] = []
     replicates: list[Replicate] = []
-    with ending(shell, lambda: done or replicates or status) as end, ForkServer.opened(shell.environ) as nursery:
+    with ending(shell, lambda: done or replicates or status) as end, ForkServer.opened(shell.environ) as fork_server:
         for cell in cells:
-            failure = _taken_apart(cell, options, shell, settings(options, shell, name, nursery), replicates)
+            failure = _taken_apart(cell, options, shell, settings(options, shell, name, fork_server), replicates)
             if failure:
                 status = 1
                 replicates.clear()

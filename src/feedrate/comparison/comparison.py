@@ -69,11 +69,11 @@ class Comparison:
     limits: StoppingRule
     ran: list[ComparedRun] = field(default_factory=list)
 
-    def block(self, nursery: ForkServer) -> Iterator[ComparedRun]:
+    def block(self, fork_server: ForkServer) -> Iterator[ComparedRun]:
         """Run one block, and yield each process's outcome; it ends early when one fails."""
         sides = {"control": self.control, "a": self.a, "b": self.b}
         for role in ORDER:
-            ran = ComparedRun(role, sides[role].measure(nursery))
+            ran = ComparedRun(role, sides[role].measure(fork_server))
             self.ran.append(ran)
             yield ran
             if isinstance(ran.outcome, Failure):
@@ -125,7 +125,7 @@ class Comparison:
 def run_rounds(
     duels: Sequence[Comparison],
     limits: StoppingRule,
-    nursery: Callable[[], AbstractContextManager[ForkServer]],
+    fork_server: Callable[[], AbstractContextManager[ForkServer]],
     told: Callable[[Comparison, ComparedRun, Sequence[Comparison]], None],
 ) -> Iterator[tuple[ComparisonVerdict, ...]]:
     """Run rounds of one block of each duel that is still open, and yield the judgements after each round.
@@ -140,7 +140,7 @@ def run_rounds(
         begun = now_s()
         for duel in still:
             # Address layout and hash seed are those of the process that was forked: each block gets others.
-            with nursery() as fresh:
+            with fork_server() as fresh:
                 for ran in duel.block(fresh):
                     told(duel, ran, still)
         longest_s = max(longest_s, now_s() - begun)

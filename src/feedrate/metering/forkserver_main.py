@@ -35,13 +35,13 @@ _LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "feedrate.metering.meter
 _LONGEST_REQUEST = 16 << 20
 """Bytes; the longest environment that the kernel hands to a program is shorter."""
 _REFUSING_S = 1.0
-"""For those to come who are on their way to a nursery that has to give up."""
+"""For those to come who are on their way to a fork server that has to give up."""
 
 
 def main() -> None:
     """Serve until the owner ends."""
     owner, door = int(sys.argv[2]), socket.socket(fileno=int(sys.argv[3]))
-    # Whoever is forked and lives on would keep the door of a dead nursery open.
+    # Whoever is forked and lives on would keep the door of a dead fork server open.
     door.set_inheritable(False)
     with door:
         try:
@@ -147,7 +147,7 @@ class _ForkServerProcess:
         self._events.register(end, selectors.EVENT_READ, lambda: self._release(pid, end))
 
     def _forget(self) -> None:
-        """In what was forked: close what belongs to the nursery."""
+        """In what was forked: close what belongs to the fork server."""
         for key in list(self._events.get_map().values()):
             os.close(key.fd) if isinstance(key.fileobj, int) else cast(socket.socket, key.fileobj).close()
         self._events.close()
@@ -190,7 +190,7 @@ def _guard(line: socket.socket, asked: dict[str, Any], import_s: float) -> NoRet
 
 
 def _begin(line: socket.socket, asked: dict[str, Any], import_s: float) -> NoReturn:
-    """Be the child: nothing of the nursery but what it imported is left."""
+    """Be the child: nothing of the fork server but what it imported is left."""
     status = 1
     try:
         os.setsid()

@@ -22,15 +22,15 @@ from feedrate.system.scratch import Scratch, sweep
 __all__ = ["NURSERY", "ForkError", "ForkServer"]
 
 NURSERY = "FEEDRATE_NURSERY"
-"""Variable with which a program that starts feedrate many times lets all of them share one folder of nurseries."""
+"""Variable with which a program that starts feedrate many times lets all of them share one folder of fork servers."""
 _OWNER = "owner"
-"""File in that folder: the process with whose end every nursery in it ends."""
+"""File in that folder: the process with whose end every fork server in it ends."""
 _PATIENCE_S = 120.0
-"""For a nursery to import torch from a cold disk."""
+"""For a fork server to import torch from a cold disk."""
 _WAITING = 128
-"""Who may stand at a nursery's door while it imports torch."""
+"""Who may stand at a fork server's door while it imports torch."""
 _TRIES = 2
-"""Nurseries that are asked for one process."""
+"""Fork servers that are asked for one process."""
 
 
 class ForkError(FeedrateError):
@@ -39,15 +39,15 @@ class ForkError(FeedrateError):
 
 @dataclass(frozen=True)
 class ForkServer:
-    """A folder in which nurseries listen, one for each code base and cap of threads; they are started on demand.
+    """A folder in which fork servers listen, one for each code base and cap of threads; they are started on demand.
 
-    What is forked shares torch's code and the memory behind it with the nursery until it writes to it, and nothing
+    What is forked shares torch's code and the memory behind it with the fork server until it writes to it, and nothing
     else: no model, no data, no thread, no CUDA.
     """
 
     folder: Path
     _started: list[int] = field(default_factory=list)
-    """Processes of nurseries that this one started, not reaped yet."""
+    """Processes of fork servers that this one started, not reaped yet."""
 
     @classmethod
     @contextmanager
@@ -59,15 +59,15 @@ class ForkServer:
             yield cls(shared)
             return
         with cls.made() as scratch:
-            nursery = cls(scratch.folder)
+            fork_server = cls(scratch.folder)
             try:
-                yield nursery
+                yield fork_server
             finally:
-                nursery._end()
+                fork_server._end()
 
     @staticmethod
     def made() -> Scratch:
-        """A folder for nurseries that end with this process, which removes it; what killed ones left is removed now."""
+        """A folder for fork servers that end with this process, which removes it; what killed ones left goes now."""
         sweep()
         scratch = Scratch.made()
         (scratch.folder / _OWNER).write_text(str(os.getpid()))
@@ -78,8 +78,8 @@ class ForkServer:
     ) -> Guarded:
         """Begin a process that answers `request`; it leads a session of its own and writes to `log`.
 
-        Its environment is `environment`, which a nursery starts with too, and what is its `own`. A nursery that was
-        killed is replaced.
+        Its environment is `environment`, which a fork server starts with too, and what is its `own`. A fork server that
+        was killed is replaced.
 
         Raises:
             ForkError: this one could not be begun.
@@ -108,13 +108,13 @@ class ForkServer:
         raise ForkError(f"the process that imports torch for all others ended: {self._words(threads)}")
 
     def pid(self, threads: int) -> int | None:
-        """The nursery that `fork` asks, if there is one: its memory is part of what it forked."""
+        """The fork server that `fork` asks, if there is one: its memory is part of what it forked."""
         with suppress(OSError, ValueError):
             return int(self._path(threads, "pid").read_text())
         return None
 
     def _line(self, environment: Mapping[str, str], threads: int) -> socket.socket:
-        """A connection to the nursery for this code, which is started if there is none that lives."""
+        """A connection to the fork server for this code, which is started if there is none that lives."""
         line, door = socket.socket(socket.AF_UNIX), str(self._path(threads, "sock"))
         try:
             line.settimeout(_PATIENCE_S)
@@ -159,7 +159,7 @@ class ForkServer:
         self._path(threads, "pid").write_text(str(pid))
 
     def _end(self) -> None:
-        """End all nurseries of this folder; programs with which it is shared may have started some."""
+        """End all fork servers of this folder; programs with which it is shared may have started some."""
         for pid in self._started:
             # Not reaped yet, so the pid is still its own.
             os.kill(pid, signal.SIGKILL)
@@ -169,7 +169,7 @@ class ForkServer:
                 self._kill(int(file.read_text()))
 
     def _kill(self, pid: int) -> None:
-        """End a nursery of this folder; the pid of a dead one may be anybody's."""
+        """End a fork server of this folder; the pid of a dead one may be anybody's."""
         process = os.pidfd_open(pid)
         try:
             if os.fsencode(self.folder) in Path(f"/proc/{pid}/cmdline").read_bytes():

@@ -61,7 +61,7 @@ class ReplicateSettings:
     """Cap of every thread pool; None: the cores that this process may use."""
     environment: Mapping[str, object] = field(default_factory=dict)
     """The snapshot that goes into every outcome."""
-    nursery: ForkServer | None = None
+    fork_server: ForkServer | None = None
     """Where processes for the CPU are forked; None: every replicate imports torch for itself."""
 
 
@@ -108,8 +108,8 @@ def _watched(
     request = scratch.folder / "request.json"
     request.write_text(json.dumps(asked))
     with _begun(cell, request, log.path, threads, settings) as child:
-        nursery = settings.nursery.pid(threads) if settings.nursery and _is_forked(cell, settings) else None
-        seen = _watch(child, nursery, scratch, log, settings.timeout_s)
+        fork_server = settings.fork_server.pid(threads) if settings.fork_server and _is_forked(cell, settings) else None
+        seen = _watch(child, fork_server, scratch, log, settings.timeout_s)
     seen.left = child.left
     log.add(scratch.folder)
     return seen, _answer(scratch.folder / "answer.json")
@@ -137,15 +137,15 @@ def _begun(cell: str, request: Path, log: Path, threads: int, settings: Replicat
     if cell.endswith("/cpu"):
         # The compiler's pool of processes is for GPU kernels; started in vain it imports torch beside the measurement.
         environment["TORCH_WARM_POOL"] = "0"
-    if settings.nursery and _is_forked(cell, settings):
-        return settings.nursery.fork(request, log, environment, scratch, threads)
+    if settings.fork_server and _is_forked(cell, settings):
+        return settings.fork_server.fork(request, log, environment, scratch, threads)
     command = [sys.executable, "-m", "feedrate.metering.replicate_main", str(request)]
     return Guarded.started(command, log, environment | scratch)
 
 
 def _is_forked(cell: str, settings: ReplicateSettings) -> bool:
     # A CUDA driver that was touched survives no fork, and nothing keeps a library from touching it when imported.
-    return settings.nursery is not None and cell.endswith("/cpu")
+    return settings.fork_server is not None and cell.endswith("/cpu")
 
 
 def _request(cell: str, settings: ReplicateSettings, scratch: str, threads: int) -> dict[str, object]:
@@ -182,7 +182,7 @@ class _Seen:
     """Commands of what it left running."""
 
 
-def _watch(child: Guarded, nursery: int | None, scratch: Scratch, log: Log, timeout_s: float) -> _Seen:
+def _watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, timeout_s: float) -> _Seen:
     """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out."""
     seen, shm_before, marks = _Seen(), memory.shm_bytes(), SamplingFlags(scratch.folder)
     deadline = time.monotonic() + timeout_s
@@ -204,8 +204,8 @@ def _watch(child: Guarded, nursery: int | None, scratch: Scratch, log: Log, time
         start = time.monotonic()
         if marks.is_asked or (start > look and not marks.is_timing):
             family = set(memory.family(child.pid))
-            # Pages that nobody wrote to since the fork: half of each counts as the nursery's, and is the child's too.
-            lent = memory.lent_bytes(nursery) if nursery else 0
+            # Pages that nobody wrote to since the fork: half of each counts as the fork server's, and is the child's.
+            lent = memory.lent_bytes(fork_server) if fork_server else 0
             seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(family) + lent)
             marks.answer()
             scratch.note(family - pids)

@@ -232,7 +232,7 @@ def _for_an_owner(order: dict[str, int], command: list[str]) -> NoReturn:
         os._exit(127)
     guard = Guard(_begun(command, leads=False))
     guard.watch(owner)
-    # What shares a folder of nurseries leaves those running for the next one.
+    # What shares a folder of fork servers leaves those running for the next one.
     if guard.status is None or not order.get("lone"):
         guard.ask()
         guard.clear()

@@ -29,15 +29,20 @@ MISCHIEF = Path(__file__).with_name("mischief.py")
 
 
 @pytest.fixture(scope="module")
-def nursery() -> Iterator[ForkServer]:
+def fork_server() -> Iterator[ForkServer]:
     with ForkServer.opened({}) as opened:
         yield opened
 
 
 @pytest.fixture
-def settings(sums_data: DataSet, tmp_path: Path, nursery: ForkServer) -> ReplicateSettings:
+def settings(sums_data: DataSet, tmp_path: Path, fork_server: ForkServer) -> ReplicateSettings:
     return ReplicateSettings(
-        sums_data.folder.parent, tmp_path / "logs", "test", seconds=0.05, plugin_files=(MISCHIEF,), nursery=nursery
+        sums_data.folder.parent,
+        tmp_path / "logs",
+        "test",
+        seconds=0.05,
+        plugin_files=(MISCHIEF,),
+        fork_server=fork_server,
     )
 
 
@@ -54,8 +59,10 @@ def test_two_at_once_do_not_meet(settings: ReplicateSettings) -> None:
     assert [type(one.result()) for one in found] == [Measurement, Measurement]
 
 
-def test_what_the_nursery_lends_counts_as_memory_of_the_measured(settings: ReplicateSettings) -> None:
-    forked, own = (measure("sums/tiny/inline/fp32/cpu", replace(settings, nursery=n)) for n in (settings.nursery, None))
+def test_what_the_fork_server_lends_counts_as_memory_of_the_measured(settings: ReplicateSettings) -> None:
+    forked, own = (
+        measure("sums/tiny/inline/fp32/cpu", replace(settings, fork_server=n)) for n in (settings.fork_server, None)
+    )
     assert isinstance(forked, Measurement)
     assert isinstance(own, Measurement)
     assert forked.host_peak_bytes is not None
@@ -64,28 +71,28 @@ def test_what_the_nursery_lends_counts_as_memory_of_the_measured(settings: Repli
     assert own.host_peak_bytes * 0.9 < forked.host_peak_bytes
 
 
-def test_one_nursery_serves_all_and_another_cap_of_threads_another(
-    settings: ReplicateSettings, nursery: ForkServer
+def test_one_fork_server_serves_all_and_another_cap_of_threads_another(
+    settings: ReplicateSettings, fork_server: ForkServer
 ) -> None:
     first = measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
-    pid = nursery.pid(1)
+    pid = fork_server.pid(1)
     second = measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
     assert isinstance(first, Measurement)
     assert isinstance(second, Measurement)
     assert first.import_s == second.import_s
-    assert nursery.pid(1) == pid
-    assert nursery.pid(2) != pid
+    assert fork_server.pid(1) == pid
+    assert fork_server.pid(2) != pid
     assert first.observed["torch_threads"] == 1
 
 
-def test_code_that_changed_since_is_not_what_is_forked(settings: ReplicateSettings, nursery: ForkServer) -> None:
+def test_code_that_changed_since_is_not_what_is_forked(settings: ReplicateSettings, fork_server: ForkServer) -> None:
     file = Path(feedrate.__file__).with_name("errors.py")
     stamps = file.stat().st_atime_ns, file.stat().st_mtime_ns
     measure("sums/tiny/inline/none/cpu", replace(settings, threads=1))
-    assert nursery.pid(1)
+    assert fork_server.pid(1)
     os.utime(file, ns=(stamps[0], stamps[1] + 1))
     try:
-        assert nursery.pid(1) is None
+        assert fork_server.pid(1) is None
     finally:
         os.utime(file, ns=stamps)
 
@@ -95,28 +102,28 @@ import sys
 from pathlib import Path, PosixPath
 from feedrate.runner.isolation import ReplicateSettings, measure
 from feedrate.runner.forkserver import ForkServer
-with ForkServer.opened({environ}) as nursery:
-    measure("sums/tiny/troubled[trouble=hang]/none/cpu", ReplicateSettings(**{settings}, nursery=nursery))
+with ForkServer.opened({environ}) as fork_server:
+    measure("sums/tiny/troubled[trouble=hang]/none/cpu", ReplicateSettings(**{settings}, fork_server=fork_server))
 """
 
 
 def hanging(settings: ReplicateSettings, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """A process that waits for a forked one, which hangs."""
-    known = {name: value for name, value in vars(settings).items() if name != "nursery"}
+    known = {name: value for name, value in vars(settings).items() if name != "fork_server"}
     return subprocess.Popen([sys.executable, "-c", HANG.format(settings=known, environ=dict(environ))])
 
 
-def forked(nursery: int) -> set[int]:
-    return set(memory.family(nursery)) - {nursery}
+def forked(fork_server: int) -> set[int]:
+    return set(memory.family(fork_server)) - {fork_server}
 
 
 def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(
-    settings: ReplicateSettings, nursery: ForkServer
+    settings: ReplicateSettings, fork_server: ForkServer
 ) -> None:
     measure("sums/tiny/inline/none/cpu", settings)
-    mother = nursery.pid(len(os.sched_getaffinity(0)))
+    mother = fork_server.pid(len(os.sched_getaffinity(0)))
     assert mother
-    waiting = hanging(settings, {NURSERY: str(nursery.folder)})
+    waiting = hanging(settings, {NURSERY: str(fork_server.folder)})
     until(lambda: forked(mother))
     victims = forked(mother)
     waiting.kill()
@@ -127,15 +134,15 @@ def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(
 
 def test_the_end_of_the_owner_is_the_end_of_all(settings: ReplicateSettings) -> None:
     owner = hanging(settings, {})
-    until(lambda: len(nurseries(owner.pid)) == 2)
-    everything = nurseries(owner.pid)
+    until(lambda: len(fork_servers(owner.pid)) == 2)
+    everything = fork_servers(owner.pid)
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     until(lambda: not alive(everything))
 
 
-def nurseries(root: int) -> set[int]:
-    """Below `root`: the nursery and what it forked."""
+def fork_servers(root: int) -> set[int]:
+    """Below `root`: the fork server and what it forked."""
     found = set()
     for pid in memory.family(root):
         with suppress(OSError):
@@ -144,9 +151,11 @@ def nurseries(root: int) -> set[int]:
     return found
 
 
-def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(settings: ReplicateSettings) -> None:
+def test_a_killed_fork_server_is_replaced_and_what_it_forked_is_measured_to_its_end(
+    settings: ReplicateSettings,
+) -> None:
     with ForkServer.opened({}) as own, ThreadPoolExecutor(1) as pool:
-        how = replace(settings, nursery=own, seconds=0.5)
+        how = replace(settings, fork_server=own, seconds=0.5)
         threads = len(os.sched_getaffinity(0))
         running = pool.submit(measure, "sums/tiny/inline/none/cpu", how)
         until(lambda: own.pid(threads) and forked(own.pid(threads) or 0))
@@ -162,10 +171,10 @@ def test_a_killed_nursery_is_replaced_and_what_it_forked_is_measured_to_its_end(
 
 
 def test_clients_that_say_nothing_or_nonsense_keep_nobody_waiting(
-    settings: ReplicateSettings, nursery: ForkServer
+    settings: ReplicateSettings, fork_server: ForkServer
 ) -> None:
     measure("sums/tiny/inline/none/cpu", settings)
-    (door,) = (path for path in nursery.folder.glob(f"*-{len(os.sched_getaffinity(0))}.sock"))
+    (door,) = (path for path in fork_server.folder.glob(f"*-{len(os.sched_getaffinity(0))}.sock"))
     with ExitStack() as lines:
         for text in (b"", b"{", b"no request\n", b"[]\n", b"{}\n"):
             line = lines.enter_context(socket.socket(socket.AF_UNIX))
@@ -193,7 +202,7 @@ def test_a_fork_that_fails_is_a_failed_cell_and_the_next_one_is_measured(
     (tmp_path / "sitecustomize.py").write_text(UNFORKED.format(refused=str(refused)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     with ForkServer.opened({}) as own:
-        how = replace(settings, nursery=own)
+        how = replace(settings, fork_server=own)
         refused.touch()
         failed = measure("sums/tiny/inline/none/cpu", how)
         refused.unlink()
@@ -203,7 +212,7 @@ def test_a_fork_that_fails_is_a_failed_cell_and_the_next_one_is_measured(
     assert failed.reason.endswith("no process could be forked: [Errno 11] Resource temporarily unavailable")
 
 
-def test_the_pid_of_a_nursery_that_is_gone_is_not_killed_when_another_process_has_it() -> None:
+def test_the_pid_of_a_fork_server_that_is_gone_is_not_killed_when_another_process_has_it() -> None:
     with subprocess.Popen(["sleep", "100"]) as bystander:
         with ForkServer.opened({}) as own:
             (own.folder / "0123-1.pid").write_text(str(bystander.pid))
@@ -220,4 +229,4 @@ def test_a_torch_that_cannot_be_imported_is_one_line(
         ForkServer.opened({}) as broken,
         pytest.raises(FeedrateError, match=r"^torch could not be imported.*libnothing.so is not here$"),
     ):
-        measure("sums/tiny/inline/none/cpu", replace(settings, nursery=broken))
+        measure("sums/tiny/inline/none/cpu", replace(settings, fork_server=broken))
