@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from feedrate.system import guard
+from feedrate.system.guard_main import GUARD
 from feedrate.system.threadpools import alive
 
 DAEMON = """
@@ -76,3 +78,11 @@ def test_a_command_that_is_not_there_is_an_exit_status() -> None:
     done = guard.run(["/nowhere/to/be/found"])
     assert done.returncode == 127
     assert "/nowhere/to/be/found" in done.stderr
+
+
+def test_a_guard_is_known_by_its_command_and_nothing_else_is(tmp_path: Path) -> None:
+    with guard.Guarded.started(["sleep", "30"], tmp_path / "log", os.environ) as child:
+        above = psutil.Process(child.pid).ppid()
+        assert GUARD in Path(f"/proc/{above}/cmdline").read_bytes()
+        assert GUARD not in Path(f"/proc/{child.pid}/cmdline").read_bytes()
+    assert not psutil.pid_exists(above)

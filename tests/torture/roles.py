@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from feedrate.system import memory
+from feedrate.system.guard_main import GUARD
 
 __all__ = ["MARK", "marked", "of_role"]
 
 MARK = "FEEDRATE_TORTURE"
 """Variable that every process of a lane inherits."""
 _SERVER = "feedrate.metering.forkserver_main"
-_GUARD = "feedrate/_guard.py"
+_GUARD = GUARD.decode()
 _WORDS = {"guard": _GUARD, "tracker": "resource_tracker", "worker": "spawn_main", "asv": "-m\0asv\0run"}
 
 

@@ -16,10 +16,12 @@ import time
 from contextlib import suppress
 from typing import NoReturn
 
-__all__ = ["CLEANERS", "adopt", "below", "follow", "main"]
+__all__ = ["CLEANERS", "GUARD", "adopt", "below", "follow", "main"]
 
 CLEANERS = (b"resource_tracker", b"torch_shm_manager", b"compile_worker")
 """In the command lines of libraries' own processes, which tidy up and end once those they serve are gone."""
+GUARD = "/".join(__file__.split("/")[-3:]).encode()
+"""In the command line of a guard: this file, in whichever installation."""
 _CLEANING_S = 5.0
 """For them, before they are ended too."""
 _SETTLING_S = 1.0
@@ -95,7 +97,7 @@ def _cleans(pid: int) -> bool:
 
 
 def _is_guard(pid: int) -> bool:
-    return b"feedrate/_guard.py" in _command(pid)
+    return GUARD in _command(pid)
 
 
 class Guard:
