@@ -81,7 +81,9 @@ def test_a_command_that_is_not_there_is_an_exit_status() -> None:
 
 
 def test_a_guard_is_known_by_its_command_and_nothing_else_is(tmp_path: Path) -> None:
-    with guard.Guarded.started(["sleep", "30"], tmp_path / "log", os.environ) as child:
+    log = tmp_path / "log"
+    with guard.Guarded.started(["sh", "-c", "echo runs; sleep 30"], log, os.environ) as child:
+        until(lambda: "runs" in log.read_text())
         above = psutil.Process(child.pid).ppid()
         assert GUARD in Path(f"/proc/{above}/cmdline").read_bytes()
         assert GUARD not in Path(f"/proc/{child.pid}/cmdline").read_bytes()
