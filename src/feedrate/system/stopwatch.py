@@ -70,15 +70,20 @@ def sleep_s(seconds: float) -> float:
     return now_s() - start
 
 
-_WORK = bytes(1 << 16)
+_WORK = memoryview(bytes(1 << 22))
+_LEAST_BYTES, _BYTES_PER_S = 1 << 16, 5e8
+"""Half of what a core hashes in a second, or less: a piece of work never takes longer than what is left of the time."""
 
 
 def burn_cpu(seconds: float) -> None:
-    """Keep this thread's core busy for so many seconds of its own time, as a decoder does: without the interpreter."""
+    """Keep this thread's core busy for so many seconds of its own time, as a decoder does: without the interpreter.
+
+    In few long pieces: after each, a thread that holds the interpreter makes this one wait for milliseconds.
+    """
     until = time.thread_time() + seconds
-    while time.thread_time() < until:
+    while (rest := until - time.thread_time()) > 0:
         # Python lets go of its lock while it hashes more than 2047 bytes.
-        hashlib.blake2b(_WORK).digest()
+        hashlib.blake2b(_WORK[: max(_LEAST_BYTES, int(rest * _BYTES_PER_S))]).digest()
 
 
 def burn_python(seconds: float) -> None:
