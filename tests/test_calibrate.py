@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,16 +26,8 @@ from feedrate.runner.isolation import ReplicateSettings
 KNOWN = {case.name: case for case in CASES}
 
 
-CLOSE = ("compute", "coupling", "contention")
-"""Verdicts that say of loader and step together that they are hardly slower, or slower, than the step alone."""
-FEW_CORES = pytest.mark.skipif(
-    len(os.sched_getaffinity(0)) < 4,
-    reason="on fewer than 4 cores what others do decides whether a loader slows a step; `feedrate calibrate` asks it",
-)
-
-
 def marked(case: Case) -> ParameterSet:
-    marks = [pytest.mark.gpu] if case.device == "cuda" else [FEW_CORES] if case.verdict in CLOSE else []
+    marks = [pytest.mark.gpu] if case.device == "cuda" else []
     return pytest.param(case, id=case.name, marks=marks)
 
 
