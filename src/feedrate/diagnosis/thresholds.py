@@ -12,6 +12,7 @@ __all__ = [
     "MANY",
     "SERIAL",
     "SEVERAL",
+    "SLOWED",
     "SMALL_S",
     "STARTUP_EPOCHS",
     "STARTUP_S",
@@ -27,6 +28,8 @@ BOUND = 1.1
 """T_F is explained by one of its sides alone when it is no more than so many times that side."""
 TOGETHER = 1.15
 """The same for a side that was measured beside the other, which is the less exact measurement."""
+SLOWED = 0.5
+"""What the slower side loses beside the other must make up so much of what T_F exceeds it by, if that is contention."""
 SERIAL = 0.3
 """Less overlap than this is none."""
 TURNS = 0.5

@@ -17,6 +17,7 @@ from feedrate.diagnosis.thresholds import (
     MANY,
     SERIAL,
     SEVERAL,
+    SLOWED,
     SMALL_S,
     STARTUP_EPOCHS,
     STARTUP_S,
@@ -139,7 +140,8 @@ def _both_sides(seen: Evidence) -> Verdict | None:
     """Neither side alone explains T_F, but what they do to each other does."""
     full_s, slower_s = seen.full_s.mean, max(seen.step_s.mean, seen.loader_s.mean)
     beside = _beside_s(seen)
-    if beside is not None and full_s <= TOGETHER * beside:
+    slowed = beside is not None and beside - slower_s >= SLOWED * (full_s - slower_s)
+    if beside is not None and slowed and full_s <= TOGETHER * beside:
         said = f"{_sides(seen)}; beside each other the slower one takes {ms(beside)}"
         return _made(seen, "contention", said, full_s / slower_s)
     serial_s = seen.step_s.mean + seen.loader_s.mean

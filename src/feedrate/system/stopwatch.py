@@ -11,7 +11,7 @@ from pathlib import Path
 
 from feedrate.records.measurement import Window
 
-__all__ = ["burn_cpu", "burn_python", "busy_s", "freeze_gc", "now_s", "quiet", "since_start_s", "sleep_s", "timed"]
+__all__ = ["burn_cpu", "burn_python", "freeze_gc", "now_s", "quiet", "since_start_s", "sleep_s", "timed"]
 
 
 def now_s() -> float:
@@ -27,13 +27,6 @@ def since_start_s() -> float:
 
 _TICKS_PER_S = 100
 """USER_HZ, fixed in Linux's interface on every platform that torch runs on."""
-
-
-def busy_s(work: Callable[[], object]) -> float:
-    """Seconds that this thread is on a processor while it does `work`: waiting, for whatever reason, is left out."""
-    start = time.thread_time_ns()
-    work()
-    return (time.thread_time_ns() - start) * 1e-9
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import knob
-from feedrate.system.stopwatch import burn_python, busy_s, sleep_s
+from feedrate.system.stopwatch import burn_python, sleep_s
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ class Timed(Step):
     name = "timed"
     hidden = True
     work_us: int = knob(2_000, 20_000, low=0, high=10_000_000)
-    """Matrix products that take the device so long when nothing disturbs it; on a CPU one thread, the lock let go."""
+    """Matrix products for so long: of one thread's time on the processor, the lock let go, or of an undisturbed GPU."""
     python_us: int = knob(0, 20_000, low=0, high=10_000_000)
     """Time on the processor in Python, the interpreter's lock held."""
     idle_us: int = knob(0, 20_000, low=0, high=10_000_000)
@@ -60,7 +61,11 @@ def _python(us: int) -> Callable[[], None]:
 
 
 def _products(us: int, device: torch.device) -> Callable[[], None]:
-    """Products of one size, as many as fill `us` microseconds of an undisturbed device."""
+    """Products of one size for `us` microseconds of an undisturbed device.
+
+    A CPU does them until the thread has had that time on a processor: as many as would fill it when nothing else runs
+    take up to twice as long beside another virtual machine, and then the cost is no longer known.
+    """
     import torch
 
     if not us:
@@ -68,33 +73,44 @@ def _products(us: int, device: torch.device) -> Callable[[], None]:
     side = 256 if device.type == "cpu" else 2048
     matrix, into = (torch.full((side, side), 1 / side, device=device) for _ in range(2))
 
-    def multiply(times: int) -> None:
-        with torch.no_grad():
-            for _ in range(times):
-                torch.mm(matrix, matrix, out=into)
+    def multiply() -> None:
+        torch.mm(matrix, matrix, out=into)
 
-    seconds = _seconds_on_cpu if device.type == "cpu" else _seconds_on_cuda
-    times = max(1, round(us / 1e6 / seconds(multiply)))
-    return lambda: multiply(times)
-
-
-_TRIES, _REPEATS = 5, 20
+    if device.type == "cpu":
+        return lambda: _until(us / 1e6, multiply)
+    times = max(1, round(us / 1e6 / _seconds_on_cuda(multiply)))
+    return lambda: _repeated(times, multiply)
 
 
-def _seconds_on_cpu(multiply: Callable[[int], None]) -> float:
-    """Of one product: time on the processor, which others that run beside it do not change; the least of a few."""
-    multiply(_REPEATS)
-    return min(busy_s(lambda: multiply(_REPEATS)) for _ in range(_TRIES)) / _REPEATS
+_REPEATS = 20
 
 
-def _seconds_on_cuda(multiply: Callable[[int], None]) -> float:
+def _until(seconds: float, work: Callable[[], None]) -> None:
+    """Work until this thread was on a processor for so long."""
+    import torch
+
+    until = time.thread_time() + seconds
+    with torch.no_grad():
+        while time.thread_time() < until:
+            work()
+
+
+def _repeated(times: int, work: Callable[[], None]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for _ in range(times):
+            work()
+
+
+def _seconds_on_cuda(multiply: Callable[[], None]) -> float:
     """Of one product, between two events of the device."""
     import torch
 
-    multiply(_REPEATS)
+    _repeated(_REPEATS, multiply)
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start.record()
-    multiply(_REPEATS)
+    _repeated(_REPEATS, multiply)
     end.record()
     end.synchronize()
     return float(start.elapsed_time(end)) / 1e3 / _REPEATS
