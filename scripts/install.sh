@@ -3,7 +3,7 @@
 # PYTHON names the interpreter. If it holds torch already, the environment is laid over it and downloads none.
 set -euo pipefail
 venv=${1:?usage: scripts/install.sh FOLDER [EXTRAS]}
-extras=${2:-asv,dev,polars}
+extras=${2:-asv,dev,pandas,polars}
 python=${PYTHON:-python3}
 cd "$(dirname "$0")/.."
 
