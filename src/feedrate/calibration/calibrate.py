@@ -20,12 +20,9 @@ __all__ = ["SECONDS", "TRIES", "CaseResult", "run_case"]
 SECONDS = 0.2
 """Aim of each of the three times: the delays are known, so little time tells them apart."""
 
-TRIES = 5
-"""Processes that are asked at most. One that is unsure, or that others disturbed, says nothing; a failure or a refusal
-stands at once."""
-_MAJORITY = 2
-"""Processes whose verdict is wrong, more than those whose verdict is right, before it counts as wrong: one may be an
-outlier of the machine, which is why `feedrate why` takes three."""
+TRIES = 3
+"""An answer that is unsure, or that was found while others kept the machine busy, is asked for again so many times in
+all; a wrong one that nothing excuses stands at once."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +46,23 @@ class _Found(NamedTuple):
     what: str
     told: str
     right: bool
-    excused: bool = False
-    """Whether it says nothing, and another process is asked."""
-    is_vote: bool = False
-    """Whether it is the verdict of one process, which others may outvote."""
+    excused: bool
+    """Whether it may be asked again."""
 
 
 def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
-    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times; verdicts are outvoted by others.
+    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times.
 
     Thread pools have one thread: a step that computed on every core would be slower beside any loader.
     """
-    start, tries, rights, wrongs = now_s(), 0, 0, 0
+    start, tries = now_s(), 0
     settings = replace(settings, seconds=SECONDS, threads=1)
     while True:
         tries += 1
         look = _diagnosed if case.verdict else _measured
         # The number of the try keeps their logs apart.
         found = look(case, replace(settings, replicate=tries))
-        rights += found.right
-        wrongs += not found.right and not found.excused
-        if tries == TRIES or rights > wrongs or wrongs >= (_MAJORITY if found.is_vote else 1):
+        if found.right or tries == TRIES or not found.excused:
             seconds = now_s() - start
             return CaseResult(case.name, case.cell, case.expected, found.what, found.told, found.right, tries, seconds)
 
@@ -80,7 +73,7 @@ def _diagnosed(case: Case, settings: ReplicateSettings) -> _Found:
         return _failed(outcome)
     found = outcome.verdict
     excused = found.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
-    return _Found(found.kind, found.sentence, found.kind == case.verdict, excused, is_vote=True)
+    return _Found(found.kind, found.sentence, found.kind == case.verdict, excused)
 
 
 def _measured(case: Case, settings: ReplicateSettings) -> _Found:
