@@ -17,8 +17,7 @@ import pytest
 from asv_project import ROOT, Project
 from commands import feedrate
 
-from feedrate.system import memory
-from feedrate.system.threadpools import alive
+from feedrate.system.procfs import alive, process_tree
 
 PLUGIN = Path(__file__).with_name("offered.py")
 SECOND = ("sums", "--loader", "plain", "--loader", "plain[depth=4]", "--loader", "inline", "--step", "train")
@@ -64,7 +63,7 @@ def first_line(process: subprocess.Popen[str], text: str) -> None:
 
 def fork_server(process: subprocess.Popen[str]) -> int:
     """The process that imported torch."""
-    for pid in memory.family(process.pid):
+    for pid in process_tree(process.pid):
         with suppress(OSError):
             started_by = f"\nPPid:\t{process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
             if started_by and b"feedrate.metering.forkserver_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -121,7 +120,7 @@ def test_a_killed_command_leaves_no_process_and_the_next_one_removes_its_folders
     with begun(tmp_path, *command, *QUICK, TMPDIR=str(scratch)) as process:
         first_line(process, begins)
         until(lambda: len(list(scratch.glob("feedrate-*/request.json"))))
-        family = set(memory.family(process.pid))
+        family = set(process_tree(process.pid))
         process.kill()
         process.communicate()
     until(lambda: not alive(family))
@@ -156,7 +155,7 @@ def test_a_killed_bench_ends_asv_and_all_that_asv_measures(tmp_path: Path) -> No
         waits = project.folder / "waits"
         try:
             until(lambda: waits.exists() or bench.poll() is not None, 60)
-            family = set(memory.family(bench.pid)) - {bench.pid}
+            family = set(process_tree(bench.pid)) - {bench.pid}
             assert int(waits.read_text()) in family
         finally:
             bench.kill()

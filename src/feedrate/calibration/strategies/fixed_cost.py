@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import knob
-from feedrate.system.stopwatch import burn_python, sleep_s
+from feedrate.system.synthetic_load import burn_python, sleep_s
 
 if TYPE_CHECKING:
     import torch

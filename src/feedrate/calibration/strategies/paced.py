@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from feedrate.builtin.loaders.threads import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
-from feedrate.system.stopwatch import burn_cpu, burn_python, sleep_s
+from feedrate.system.synthetic_load import burn_cpu, burn_python, sleep_s
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
