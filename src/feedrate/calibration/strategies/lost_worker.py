@@ -1,4 +1,4 @@
-"""Ask for processes that are not there."""
+"""Start worker processes, and lose one of them."""
 
 from __future__ import annotations
 
