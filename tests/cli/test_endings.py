@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.system import memory
-from feedrate.system.threadpools import alive
+from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS, ROOT
 from tests.support.asv_project import Project
 from tests.support.commands import feedrate
@@ -65,7 +64,7 @@ def first_line(process: subprocess.Popen[str], text: str) -> None:
 
 def fork_server(process: subprocess.Popen[str]) -> int:
     """The process that imported torch."""
-    for pid in memory.family(process.pid):
+    for pid in process_tree(process.pid):
         with suppress(OSError):
             started_by = f"\nPPid:\t{process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
             if started_by and b"feedrate.metering.forkserver_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
@@ -122,7 +121,7 @@ def test_a_killed_command_leaves_no_process_and_the_next_one_removes_its_folders
     with begun(tmp_path, *command, *QUICK, TMPDIR=str(scratch)) as process:
         first_line(process, begins)
         until(lambda: len(list(scratch.glob("feedrate-*/request.json"))))
-        family = set(memory.family(process.pid))
+        family = set(process_tree(process.pid))
         process.kill()
         process.communicate()
     until(lambda: not alive(family))
@@ -157,7 +156,7 @@ def test_a_killed_bench_ends_asv_and_all_that_asv_measures(tmp_path: Path) -> No
         waits = project.folder / "waits"
         try:
             until(lambda: waits.exists() or bench.poll() is not None, 60)
-            family = set(memory.family(bench.pid)) - {bench.pid}
+            family = set(process_tree(bench.pid)) - {bench.pid}
             assert int(waits.read_text()) in family
         finally:
             bench.kill()

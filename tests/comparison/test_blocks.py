@@ -59,7 +59,7 @@ def test_a_block_is_the_control_then_a_b_b_a() -> None:
     one = duel(always(10), always(20), limits)
     last([one], limits)
 
-    assert [ran.role for ran in one.ran[:5]] == ["control", "a", "b", "b", "a"]
+    assert [ran.role for ran in one.runs[:5]] == ["control", "a", "b", "b", "a"]
 
 
 def test_a_plain_difference_ends_at_the_first_look() -> None:
@@ -95,13 +95,13 @@ def test_a_spent_budget_ends_it_after_a_whole_block() -> None:
 def test_a_failure_closes_its_duel_and_no_other() -> None:
     limits = StoppingRule(pairs=8)
     whole = duel(alternating(10, 20), alternating(14, 13), limits)
-    broken = replace(whole, b=Variant(NAMES["b"], "", lambda _: failure(NAMES["b"])), ran=[])
+    broken = replace(whole, b=Variant(NAMES["b"], "", lambda _: failure(NAMES["b"])), runs=[])
     good, bad = last([whole, broken], limits)
 
     assert (good.word, len(good.pairs.ratios)) == ("UNSURE", 8)
     assert bad.word == "INVALID"
     assert NAMES["b"] in bad.reason
-    assert len(broken.ran) == 3
+    assert len(broken.runs) == 3
 
 
 def test_sides_of_which_one_was_read_cold_are_not_comparable() -> None:
@@ -125,7 +125,7 @@ def test_one_lucky_comparison_among_many_goes_on() -> None:
     limits = StoppingRule(pairs=8)
     lucky = duel(alternating(10, 10.9), always(11.2), limits)
     others = [duel(alternating(10, 20), alternating(14, 13), limits) for _ in range(12)]
-    (alone,) = last([replace(lucky, a=side(NAMES["a"], alternating(10, 10.9)), ran=[])], limits)
+    (alone,) = last([replace(lucky, a=side(NAMES["a"], alternating(10, 10.9)), runs=[])], limits)
 
     assert alone.word == "FASTER"
     assert last([*others, lucky], limits)[-1].word == "UNSURE"

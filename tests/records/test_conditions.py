@@ -48,7 +48,7 @@ def test_what_happens_inside_the_watched_stretches_is_added_up(tmp_path: Path) -
                 tmp_path, {"own": used + 10, "all": used + 30, "stolen": 4}, swapped=3, stalled_us=500_000, read=MIB
             )
 
-    found = watch.found()
+    found = watch.conditions()
 
     assert found.own_core_s == pytest.approx(0.2)
     assert found.all_core_s == pytest.approx(0.6)
@@ -66,8 +66,8 @@ def test_a_kernel_that_says_nothing_leaves_nothing_known(tmp_path: Path) -> None
     with watch.watched():
         pass
 
-    assert watch.found().disk_read_bytes is None
-    assert watch.found().stalled_s == {}
+    assert watch.conditions().disk_read_bytes is None
+    assert watch.conditions().stalled_s == {}
 
 
 def test_this_machine_tells_own_work_from_that_of_others() -> None:
@@ -75,8 +75,8 @@ def test_this_machine_tells_own_work_from_that_of_others() -> None:
     with watch.watched():
         sum(range(3_000_000))
 
-    assert watch.found().own_core_s > 0
-    assert watch.found().watched_s > 0
+    assert watch.conditions().own_core_s > 0
+    assert watch.conditions().watched_s > 0
 
 
 @pytest.mark.parametrize(

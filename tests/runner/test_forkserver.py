@@ -22,8 +22,7 @@ from feedrate.errors import FeedrateError
 from feedrate.records.measurement import Failure, Measurement
 from feedrate.runner.forkserver import NURSERY, ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
-from feedrate.system import memory
-from feedrate.system.threadpools import alive
+from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS
 
 MISCHIEF = PLUGINS / "mischief.py"
@@ -115,7 +114,7 @@ def hanging(settings: ReplicateSettings, environ: Mapping[str, str]) -> subproce
 
 
 def forked(fork_server: int) -> set[int]:
-    return set(memory.family(fork_server)) - {fork_server}
+    return set(process_tree(fork_server)) - {fork_server}
 
 
 def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(
@@ -145,7 +144,7 @@ def test_the_end_of_the_owner_is_the_end_of_all(settings: ReplicateSettings) -> 
 def fork_servers(root: int) -> set[int]:
     """Below `root`: the fork server and what it forked."""
     found = set()
-    for pid in memory.family(root):
+    for pid in process_tree(root):
         with suppress(OSError):
             if b"feedrate.metering.forkserver_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 found.add(pid)

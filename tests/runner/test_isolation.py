@@ -21,8 +21,7 @@ from feedrate.records.measurement import Failure, Measurement
 from feedrate.records.validity import remarks
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
-from feedrate.system import memory
-from feedrate.system.threadpools import alive
+from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS
 
 MISCHIEF = PLUGINS / "mischief.py"
@@ -68,7 +67,7 @@ def left_behind() -> list[str]:
     """Temporary files of runs, shared memory of the plugin's making, and processes below this one."""
     files = [path.name for path in Path(tempfile.gettempdir()).iterdir()]
     shared = [name for name in os.listdir("/dev/shm") if name.startswith("feedrate-test")]
-    below = [str(pid) for pid in memory.family(os.getpid()) if pid != os.getpid() and not stays(pid)]
+    below = [str(pid) for pid in process_tree(os.getpid()) if pid != os.getpid() and not stays(pid)]
     return files + shared + below
 
 
@@ -257,7 +256,7 @@ def first_worker(root: int) -> int:
     """The first process below `root` that multiprocessing spawned and that has got to work."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        for pid in memory.family(root):
+        for pid in process_tree(root):
             try:
                 line = Path(f"/proc/{pid}/cmdline").read_bytes()
                 busy = "libtorch_cpu" in Path(f"/proc/{pid}/maps").read_text()
@@ -320,7 +319,7 @@ def test_ctrl_c_reaches_the_caller_at_once_and_leaves_no_process(settings: Repli
         text=True,
     )
     first_worker(run.pid)
-    family = set(memory.family(run.pid))
+    family = set(process_tree(run.pid))
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=10)
     assert "KeyboardInterrupt" in err

@@ -15,7 +15,7 @@ import pytest
 
 from feedrate.system import guard
 from feedrate.system.guard_main import GUARD
-from feedrate.system.threadpools import alive
+from feedrate.system.procfs import alive
 
 DAEMON = """
 import os, sys, time

@@ -8,7 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from feedrate.system.threadpools import alive, caps, dump_stacks, one_thread_each, seed_32, signal_name
+from feedrate.system.procfs import alive
+from feedrate.system.signals import dump_stacks, signal_name
+from feedrate.system.threadpools import caps, one_thread_each, seed_32
 
 
 def test_caps_reach_every_pool_of_a_fresh_interpreter() -> None:

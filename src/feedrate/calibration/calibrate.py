@@ -1,4 +1,4 @@
-"""What is found out about a cell whose answer is known."""
+"""Measure cells whose answer is known, and compare it with what feedrate says of them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SECONDS = 0.2
 """Aim of each of the three times: the delays are known, so little time tells them apart."""
 
 TRIES = 3
-"""An answer that is unsure, or that was found while others kept the machine busy, is asked for again so many times in
-all; a wrong one that nothing excuses stands at once."""
+"""Processes at most for a case: one that is unsure, or was measured while others kept the machine busy, is followed by
+another; a wrong answer that nothing excuses stands at once."""
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """Expected against found."""
+    """What was expected of a case, and what feedrate said of it. JSON has these names."""
 
     name: str
     cell: str
@@ -42,12 +42,14 @@ class CaseResult:
     seconds: float = 0.0
 
 
-class _Found(NamedTuple):
-    what: str
-    told: str
+class _Answer(NamedTuple):
+    summary: str
+    """In the words of `Case.expected`."""
+    sentence: str
+    """What a user would read."""
     right: bool
     excused: bool
-    """Whether it may be asked again."""
+    """Whether another process may be measured."""
 
 
 def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
@@ -59,33 +61,33 @@ def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
     settings = replace(settings, seconds=SECONDS, threads=1)
     while True:
         tries += 1
-        look = _diagnosed if case.verdict else _measured
+        ask = _diagnose if case.verdict else _measure
         # The number of the try keeps their logs apart.
-        found = look(case, replace(settings, replicate=tries))
-        if found.right or tries == TRIES or not found.excused:
-            seconds = now_s() - start
-            return CaseResult(case.name, case.cell, case.expected, found.what, found.told, found.right, tries, seconds)
+        answer = ask(case, replace(settings, replicate=tries))
+        if answer.right or tries == TRIES or not answer.excused:
+            known, seconds = (case.name, case.cell, case.expected), now_s() - start
+            return CaseResult(*known, answer.summary, answer.sentence, answer.right, tries, seconds)
 
 
-def _diagnosed(case: Case, settings: ReplicateSettings) -> _Found:
+def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
     outcome = diagnose(case.cell, settings, replicates=1)
     if isinstance(outcome, Failure):
         return _failed(outcome)
-    found = outcome.verdict
-    excused = found.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
-    return _Found(found.kind, found.sentence, found.kind == case.verdict, excused)
+    verdict = outcome.verdict
+    excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
+    return _Answer(verdict.kind, verdict.sentence, verdict.kind == case.verdict, excused)
 
 
-def _measured(case: Case, settings: ReplicateSettings) -> _Found:
+def _measure(case: Case, settings: ReplicateSettings) -> _Answer:
     outcome = measure(case.cell, settings)
     if isinstance(outcome, Failure):
         refused = bool(case.refused) and outcome.why == "invalid" and case.refused in outcome.reason
-        return _Found(case.expected, outcome.reason, refused, excused=False) if refused else _failed(outcome)
-    said = [*doubts(outcome), *remarks(outcome)]
-    fitting = next((line for line in said if case.remark and case.remark in line), "")
-    what = case.expected if fitting else f"a number{', and other remarks' if said else ''}"
-    return _Found(what, fitting or "; ".join(said), bool(fitting), had_foreign_load(outcome))
+        return _Answer(case.expected, outcome.reason, refused, excused=False) if refused else _failed(outcome)
+    lines = [*doubts(outcome), *remarks(outcome)]
+    expected = next((line for line in lines if case.remark and case.remark in line), "")
+    summary = case.expected if expected else f"a number{', and other remarks' if lines else ''}"
+    return _Answer(summary, expected or "; ".join(lines), bool(expected), had_foreign_load(outcome))
 
 
-def _failed(failure: Failure) -> _Found:
-    return _Found(f"failed, {failure.why}", failure.reason, right=False, excused=False)
+def _failed(failure: Failure) -> _Answer:
+    return _Answer(f"failed, {failure.why}", failure.reason, right=False, excused=False)
