@@ -23,6 +23,8 @@ from feedrate.records.measurement import read
 pytestmark = pytest.mark.timeout(900)
 MATRIX = {"workloads": {"fxseq": "1", "boardmoves[head=legal]": "2"}, "loaders": ["inline"], "steps": ["fp32", "none"]}
 LINES = [json.loads(json.dumps(one.as_json())) for one in (measurement(), failure())]
+EARLIER = json.loads((Path(__file__).parent / "format_1.jsonl").read_text().splitlines()[1])
+LINES.append(EARLIER)
 
 
 @pytest.fixture(scope="module")
