@@ -59,6 +59,13 @@ class Verdict:
     """What the sentence stands on, by name, the unit at its end."""
     firm: bool = True
     """False: more replicates could say more."""
+    statement: str = ""
+    """The sentence without what to try."""
+
+    @property
+    def advice(self) -> str:
+        """The next thing to try, and what it can gain at most if that is worth a word."""
+        return self.next_try + (f" ({factor(self.gain_at_most)} at most)" if self.gain_at_most >= 1.005 else "")
 
     @property
     def family(self) -> Family:
@@ -153,7 +160,8 @@ def _both_sides(seen: Evidence) -> Verdict | None:
         said = f"{ms(seen.loader_s.mean)} of loading and {ms(seen.step_s.mean)} of training take turns"
         beside_s = seen.contention_s
         if beside_s is not None and beside_s.half is not None and beside_s.high >= excess_s:
-            said += f", or slow each other down: c_S is {ms(beside_s.mean)} +-{ms(beside_s.half)}"
+            more = f"{ms(beside_s.mean)} +-{ms(beside_s.half)} more"
+            said += f", or slow each other down: beside the loader a step takes {more}"
             return _made(seen, "unsure", said, 1.0, STEADY)
         return _made(seen, "no overlap", said, full_s / slower_s)
     if beside is not None:
@@ -254,10 +262,10 @@ def _inside(facts: StepProfile, step_s: float, device: str) -> Kind:
 
 
 def _made(seen: Evidence, kind: Kind, said: str, gain: float, next_try: str = "") -> Verdict:
-    gain = max(1.0, gain)
-    way = next_try or NEXT_TRY[kind]
-    promise = f" ({factor(gain)} at most)" if gain >= 1.005 else ""
-    return Verdict(kind, f"{_title(kind)}: {said}: {way}{promise}", way, gain, dict(_numbers(seen)), kind != "unsure")
+    statement = f"{_title(kind)}: {said}"
+    way, numbers = next_try or NEXT_TRY[kind], dict(_numbers(seen))
+    made = Verdict(kind, "", way, max(1.0, gain), numbers, kind != "unsure", statement)
+    return replace(made, sentence=f"{statement}: {made.advice}")
 
 
 def _title(kind: Kind) -> str:
