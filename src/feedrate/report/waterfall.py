@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.formatting import half_ms, signed_ms
-from feedrate.records.ladder import RUNGS
 from feedrate.report.grid import GAP, Column, Row, print_grid
 
 if TYPE_CHECKING:
@@ -53,23 +52,16 @@ def _bars(evidence: Evidence) -> Iterator[_Bar]:
     """The step alone, then what each stage adds, then both together and the loader alone."""
     yield _Bar("T_S step alone", evidence.step_s, 0.0, "green")
     at = evidence.step_s.mean
-    for stage, part in _in_order(evidence):
-        if stage != "read cold":
-            yield _Bar(f"  + {stage}", part, at, "yellow")
-            at += part.mean
+    for part in evidence.stage_parts:
+        if part.stages != ("read cold",):
+            yield _Bar(f"  + {part.name}", part.cost, at, "yellow")
+            at += part.cost.mean
     if evidence.unexplained_s is not None:
         yield _Bar("  + unexplained", evidence.unexplained_s, at, "dim")
     yield _Bar("T_F together", evidence.full_s, 0.0, "cyan")
     if "read cold" in evidence.parts:
         yield _Bar("  + read cold", evidence.parts["read cold"], evidence.full_s.mean, "red")
     yield _Bar("T_L loader alone", evidence.loader_s, 0.0, "dim")
-
-
-def _in_order(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
-    """The parts from the step outwards, those that could not be told apart under all their names."""
-    parts = {**evidence.parts, **evidence.lumped}
-    for stage in RUNGS.values():
-        yield from ((name, part) for name, part in parts.items() if name.partition(" + ")[0] == stage)
 
 
 def _drawn(bar: _Bar, longest: float, width: int, mark: str) -> str:
