@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate import Loader, hookimpl, knob
+from feedrate import Loader, ahead, hookimpl, knob
 
 if TYPE_CHECKING:
     from feedrate import Plan, Stream
@@ -22,20 +22,12 @@ class NextBlock(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         with plan.open() as source, ThreadPoolExecutor(1) as pool:
-            blocks, coming = plan.blocks(), deque()
-            for block in blocks:
-                coming.append((block, pool.submit(source.read, block)))
-                if len(coming) > self.depth:
-                    yield from self.cut(*coming.popleft())
-            while coming:
-                yield from self.cut(*coming.popleft())
-
-    def cut(self, block, read):
-        columns = read.result()
-        for rows in block.batches():
-            yield columns.batch(rows)
+            reads = ahead(lambda block: (block, pool.submit(source.read, block)), plan.blocks(), self.depth)
+            for block, columns in reads:
+                for rows in block.batches():
+                    yield columns.result().batch(rows)
 
 
 @hookimpl
-def loaders():
+def loaders() -> Iterable[type[Loader]]:
     return (NextBlock,)

@@ -11,8 +11,8 @@ from sums import Sums
 
 from feedrate import Loader, Step, Workload, hookimpl, knob
 from feedrate.builtin.loaders.inline import Inline
-from feedrate.builtin.loaders.threads import ahead
 from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.loading.prefetch import ahead
 
 if TYPE_CHECKING:
     import torch

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
     from feedrate.loading.batch import Batch, Columns, Source
     from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.prefetch import ahead
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Stream
     from feedrate.plugin.registry import Registry
     from feedrate.plugin.step import Loss, Step, Update
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
+    from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
     from feedrate.records.measurement import Failure, Measurement, results
 
@@ -30,9 +32,11 @@ _HOMES = {
     "plugin.loader": ("Loader", "Stream"),
     "records.measurement": ("Failure", "Measurement", "results"),
     "loading.plan": ("Block", "Plan"),
+    "loading.prefetch": ("ahead",),
     "plugin.registry": ("Registry",),
     "plugin.step": ("Loss", "Step", "Update"),
     "plugin.strategy": ("Need", "Strategy", "cuda", "knob", "package"),
+    "plugin.updates": ("forward_and_loss", "plain_update"),
     "plugin.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -63,10 +67,13 @@ __all__ = [
     "Update",
     "UsageError",
     "Workload",
+    "ahead",
     "cuda",
+    "forward_and_loss",
     "hookimpl",
     "knob",
     "package",
+    "plain_update",
     "results",
 ]
 

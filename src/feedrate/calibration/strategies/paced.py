@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.loaders.threads import ahead
+from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
 from feedrate.system.stopwatch import burn_cpu, burn_python, sleep_s
