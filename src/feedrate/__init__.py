@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "loading.batch": ("Batch", "Columns", "Source"),
     "plugin.cell": ("Cell",),
+    "data.counter_rng": ("CounterRng",),
     "data.dataset": ("DataSet",),
     "errors": ("ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError"),
     "data.field": ("Field",),
@@ -47,6 +49,7 @@ __all__ = [
     "Cell",
     "Columns",
     "ContractError",
+    "CounterRng",
     "DataError",
     "DataSet",
     "Failure",
