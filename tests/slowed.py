@@ -65,9 +65,9 @@ class Native(Loader):
     name = "native"
 
     def stream(self, plan: Plan) -> Stream:
-        from feedrate.data.formats import FileSource
+        from feedrate.loading.source import FileSource
 
-        source = FileSource(plan)
+        source = FileSource(plan.data, plan.spec)
         for block in plan.blocks():
             columns = source.read(block)
             for rows in block.batches():

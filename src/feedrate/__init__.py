@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
-    from feedrate.loading.batch import Batch, Columns, Source
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.batch import Batch, Columns
+    from feedrate.loading.batch_spec import BatchSpec
+    from feedrate.loading.block import Block
+    from feedrate.loading.order import BlockOrder
+    from feedrate.loading.plan import Plan
     from feedrate.loading.prefetch import ahead
+    from feedrate.loading.source import Source
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Stream
@@ -24,7 +28,11 @@ if TYPE_CHECKING:
     from feedrate.records.measurement import Failure, Measurement, results
 
 _HOMES = {
-    "loading.batch": ("Batch", "Columns", "Source"),
+    "loading.batch": ("Batch", "Columns"),
+    "loading.batch_spec": ("BatchSpec",),
+    "loading.block": ("Block",),
+    "loading.order": ("BlockOrder",),
+    "loading.source": ("Source",),
     "plugin.cell": ("Cell",),
     "data.counter_rng": ("CounterRng",),
     "data.dataset": ("DataSet",),
@@ -33,7 +41,7 @@ _HOMES = {
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
     "records.measurement": ("Failure", "Measurement", "results"),
-    "loading.plan": ("Block", "Plan"),
+    "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),
     "plugin.registry": ("Registry",),
     "plugin.step": ("Loss", "Step", "Update"),
@@ -45,7 +53,9 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Batch",
+    "BatchSpec",
     "Block",
+    "BlockOrder",
     "Cell",
     "Columns",
     "ContractError",

@@ -54,7 +54,8 @@ class Trial:
 
     def plan_for(self, loader: Loader) -> Plan:
         """The plan as that loader's knobs ask for it."""
-        return replace(self.plan, cast="host" if loader.cast == "host" else "device", notes={})
+        plan = self.plan.with_cast("host" if loader.cast == "host" else "device")
+        return replace(plan, notes={})
 
     def reference(self, loader: Loader) -> Reference:
         """What that loader's batches must hold."""

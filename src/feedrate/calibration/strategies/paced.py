@@ -49,7 +49,8 @@ class Paced(Loader):
             yield from self._made(plan)
             return
         with closing(self._made(plan)) as made, _one_thread() as pool:
-            for batch in ahead(lambda _: pool.submit(next, made), range(len(plan)), self.depth):
+            numbers = count() if plan.batch_count is None else range(plan.batch_count)
+            for batch in ahead(lambda _: pool.submit(next, made), numbers, self.depth):
                 yield batch.result()
 
     def ahead_batches(self, plan: Plan) -> int:
