@@ -81,8 +81,10 @@ def as_is(batch: Batch) -> Batch:
 def by_hand(plan: Plan) -> Iterator[Callable[[int], int]]:
     """Drains so many batches of a hand-written loop."""
     loader = DataLoader(
-        Plain(plan), batch_size=None, collate_fn=as_is, num_workers=COUNT, prefetch_factor=2, persistent_workers=True,
+        Plain(plan), batch_size=None, num_workers=COUNT, prefetch_factor=2, persistent_workers=True,
         multiprocessing_context="spawn", timeout=120, worker_init_fn=one_thread,
+        # Without a batch size it gets what the data set yields, where torch's annotation says a list of that.
+        collate_fn=as_is,  # type: ignore[arg-type]
     )  # fmt: skip
     with one_thread_each():
         first = iter(loader)
