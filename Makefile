@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PLUGINS := $(VENV)/.plugins
 PLUGIN_SOURCES := $(wildcard plugins/*/Cargo.* plugins/*/pyproject.toml plugins/*/src/*.rs plugins/*/src/*/*.rs plugins/*/python/*/*)
+INTEGRATIONS := .venv-integrations
+PURE := records comparison diagnosis
+COVERED := 95
+JOBS ?= 0
 SIZE ?=
 REPLICATES ?= 1
 TORCH ?=
@@ -13,10 +17,11 @@ unexport TORCH
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rust test torture check lint types pytest rust format wheels clean
+.PHONY: help install bench bench-harness bench-rust test test-quick test-integrations torture check
+.PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: PYTHON=python3 (one that holds torch is built upon), SIZE=tiny|small|full, REPLICATES=1,"
 	@echo "             TORCH=cpu (a new .venv gets torch's CPU build, 200 MB instead of 6 GB)"
 
@@ -48,8 +53,23 @@ lint: $(STAMP)
 types: $(PLUGINS)
 	@$(BIN)/mypy
 
-pytest: $(PLUGINS)
-	@$(BIN)/python -m pytest
+pytest: coverage # and then all the rest; JOBS=2: two at a time what nothing disturbs
+	@$(BIN)/python -m pytest -m "not alone and not integration and (process or not pure)" -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -m alone
+
+coverage: $(PLUGINS) # of the packages that need no process, by their own tests
+	@$(BIN)/python -m coverage run -m pytest -m "pure and not process" $(PURE:%=tests/%)
+	@for package in $(PURE); do \
+		$(BIN)/python -m coverage report --include "src/feedrate/$$package/*" --skip-covered --fail-under $(COVERED) || exit 1; done
+
+test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
+	@$(BIN)/python -m pytest -m "not process and not integration"
+
+$(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh
+	@TORCH="$(TORCH)" bash scripts/install.sh $(INTEGRATIONS) integrations
+
+test-integrations: $(INTEGRATIONS)/.installed ## What a base install does, and with other packages, in an environment of its own
+	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations
 
 torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read (10 minutes; CONTRIBUTING.md)
 	@BIN=$(BIN) bash scripts/torture.sh
@@ -72,4 +92,4 @@ wheels: $(STAMP) ## Build wheels for a machine without network (scripts/gpu.sh u
 	@BIN=$(BIN) bash scripts/wheels.sh wheels
 
 clean: ## Remove what the targets made: environment, data, logs, pages; results stay
-	rm -rf $(VENV) .asv data logs wheels build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEGRATIONS) .coverage .asv data logs wheels build dist .mypy_cache .ruff_cache .pytest_cache

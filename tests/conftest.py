@@ -1,8 +1,10 @@
-"""Data sets that are written once a session, and the reason why a test is skipped."""
+"""Data sets that are written once a session, marks that follow from a folder, and the reason why a test is skipped."""
 
 from __future__ import annotations
 
+import resource
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +18,41 @@ from feedrate.plugin.workload import SizedWorkload
 # A shell that starts this in the background lets it ignore Ctrl-C, and whatever it starts, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+TESTS = Path(__file__).parent
+MARKS = {"records": "pure", "comparison": "pure", "diagnosis": "pure", "integrations": "integration"}
+"""What every test of a folder is marked with."""
+WORTH_A_MARK_PAGES = 2_500
+"""A command of git touches some 200; a Python that imports feedrate 2,900, one that imports torch 100,000."""
 
+
+# First: what is left out by its marks is told after.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, and skip what needs a device that is not here."""
     import torch
 
+    for item in items:
+        mark = MARKS.get(item.path.parent.name)
+        if mark and item.path.is_relative_to(TESTS):
+            item.add_marker(mark)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and torch finds none here"))
+
+
+@pytest.fixture(autouse=True)
+def only_marked_tests_start_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where tests that start processes are left out, one that lacks the mark fails."""
+    before = _pages_of_children()
+    yield
+    if "not process" in request.config.option.markexpr and _pages_of_children() - before > WORTH_A_MARK_PAGES:
+        pytest.fail("it starts a process: mark it with pytest.mark.process")
+
+
+def _pages_of_children() -> int:
+    """Pages that all ended children of this process have touched, as often as each did."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
 
 
 @pytest.fixture(scope="session")

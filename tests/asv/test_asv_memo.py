@@ -111,6 +111,7 @@ def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) 
     assert harness.memo(tmp_path, run="second").served(CELL, "time_per_sample") == 0
 
 
+@pytest.mark.process
 def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
     settings = AsvSettings.read({"FEEDRATE_RAW": str(tmp_path / "raw"), "FEEDRATE_LOGS": str(tmp_path / "logs")})
     found = Outcome.read(outcome(settings.call, "toy/tiny/inline/fp32/no such device", 0, tmp_path))
@@ -118,6 +119,7 @@ def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
     assert (found.kind, "no such device" in found.reason) == ("unavailable", True)
 
 
+@pytest.mark.process
 def test_a_feedrate_that_writes_nothing_is_kept_as_a_failure(tmp_path: Path) -> None:
     settings = replace(AsvSettings.read({"FEEDRATE_RAW": str(tmp_path)}), deadline_s=-1)
     found = Outcome.read(outcome(settings.call, CELL, 0, tmp_path))

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.asv_project import Project
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
 ABORTED: dict[str, object] = {"failure": {"kind": "signal", "reason": "killed by \x1b[31mSIGABRT\u202e\nor so"}}
 TWO_METRICS = ("--bench", "track_(time_per_sample|device_peak)")

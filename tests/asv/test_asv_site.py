@@ -20,7 +20,7 @@ from feedrate.errors import DataError, UnavailableError
 from tests.support.asv_project import Project
 
 asv = pytest.importorskip("asv", reason="the site is asv's, which is not installed; `pip install feedrate[asv]`")
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
 
 WATCHED = ("--bench", "track_time_per_sample")
 HOSTILE = "<img src=x onerror=\"document.title='mine'\">\u202e\x1b[31m'&\""

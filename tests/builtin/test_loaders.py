@@ -96,6 +96,7 @@ def test_chunks_hold_whole_blocks_in_the_planned_order(sums_trial: Trial) -> Non
     assert [block for group in groups for block in group] == list(plan.blocks())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("loader", [RingWorkers(count=2, slots=4), Threads()])
 def test_a_consumer_that_holds_every_batch_gets_every_batch(loader: RingWorkers | Threads, sums_trial: Trial) -> None:
     held = list(loader.stream(sums_trial.plan))
@@ -103,6 +104,7 @@ def test_a_consumer_that_holds_every_batch_gets_every_batch(loader: RingWorkers 
     assert sum(int(batch.ids.sum()) for batch in held) == 2 * sum(range(203))
 
 
+@pytest.mark.process
 def test_batches_of_a_ring_outlive_its_workers(sums_trial: Trial) -> None:
     with closing(RingWorkers(count=1).stream(sums_trial.plan)) as stream:
         batch = next(stream)
@@ -110,6 +112,7 @@ def test_batches_of_a_ring_outlive_its_workers(sums_trial: Trial) -> None:
     assert batch.ids.tolist() == planned.tolist()
 
 
+@pytest.mark.process
 def test_a_killed_ring_worker_is_an_error_that_names_it(sums_trial: Trial) -> None:
     plan = sums_trial.plan.for_epochs(10_000)
     with closing(RingWorkers(count=2).stream(plan)) as stream:
@@ -127,6 +130,7 @@ def children() -> list[int]:
     return [int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("loader", [Workers(count=2, deal="batches"), RingWorkers(count=2, deal="batches")])
 def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, sums_trial: Trial) -> None:
     assert loader.keeps_order
@@ -169,6 +173,7 @@ def lent(buffers: Buffers) -> Iterator[dict[str, torch.Tensor]]:
         yield kept[-1]
 
 
+@pytest.mark.process
 @pytest.mark.timeout(60)
 def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
     sums_trial: Trial, monkeypatch: pytest.MonkeyPatch

@@ -253,6 +253,7 @@ def test_row_counts_of_the_source_systems_are_refused_where_the_disk_is_short(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_naming_workloads_and_making_rows_imports_neither_torch_nor_arrow() -> None:
     script = (
         "import sys\n"

@@ -23,6 +23,8 @@ from feedrate.runner.forkserver import NURSERY, ForkServer
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support.commands import interrupted
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 KNOWN = {case.name: case for case in CASES}
 
 

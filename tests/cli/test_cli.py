@@ -18,6 +18,7 @@ PLUGIN = PLUGINS / "offered.py"
 QUICK = ("--plugin", str(PLUGIN), "--size", "tiny", "--device", "cpu", "--seconds", "0.05")
 
 
+@pytest.mark.process
 def test_list_names_what_is_there_what_is_missing_and_how_to_get_it(tmp_path: Path) -> None:
     done = feedrate(tmp_path, "list", "--plugin", str(PLUGIN))
 
@@ -30,6 +31,7 @@ def test_list_names_what_is_there_what_is_missing_and_how_to_get_it(tmp_path: Pa
     assert "This is not in the list" not in done.stdout
 
 
+@pytest.mark.process
 def test_list_names_what_is_hidden_when_all_is_asked_for(tmp_path: Path) -> None:
     done = feedrate(tmp_path, "list", "--all", "--plugin", str(PLUGIN))
 
@@ -37,6 +39,7 @@ def test_list_names_what_is_hidden_when_all_is_asked_for(tmp_path: Path) -> None
     assert re.search(r"^paced +on request +calibration", done.stdout, re.MULTILINE)
 
 
+@pytest.mark.process
 def test_list_is_plain_text_when_it_is_piped(tmp_path: Path) -> None:
     done = feedrate(tmp_path, "list", "--plugin", str(PLUGIN))
 
@@ -45,6 +48,7 @@ def test_list_is_plain_text_when_it_is_piped(tmp_path: Path) -> None:
     assert not any(line.endswith(" ") for line in done.stdout.splitlines())
 
 
+@pytest.mark.process
 def test_list_for_machines_is_one_json_object(tmp_path: Path) -> None:
     found = json.loads(feedrate(tmp_path, "list", "--plugin", str(PLUGIN), "--json").stdout)
 
@@ -55,6 +59,7 @@ def test_list_for_machines_is_one_json_object(tmp_path: Path) -> None:
     assert "sums" in [one["name"] for one in found["workloads"]]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments", [("list",), ("--help",), ("run", "--help"), ("compare", "--help"), ("data", "list"), ("doctor",)]
 )
@@ -67,6 +72,7 @@ def test_what_measures_nothing_imports_neither_torch_nor_pandas(tmp_path: Path, 
     assert not imported & {"torch", "pandas", "pyarrow", "polars", "h5py", "scipy", "rich.progress"}
 
 
+@pytest.mark.process
 def test_a_plugin_file_that_cannot_be_imported_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import nowhere_to_be_found\n")
 
@@ -126,6 +132,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     assert f"usage: feedrate {command}" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_run_measures_names_what_failed_and_keeps_the_raw_results(tmp_path: Path) -> None:
     chosen = ("--loader", "plain", "--loader", "broken", "--loader", "needy", "--step", "train")
     done = feedrate(tmp_path, "run", "sums", *chosen, *QUICK)
@@ -145,6 +152,7 @@ def test_run_measures_names_what_failed_and_keeps_the_raw_results(tmp_path: Path
     assert again.stdout == done.stdout
 
 
+@pytest.mark.process
 def test_what_is_not_available_is_no_failure(tmp_path: Path) -> None:
     chosen = ("--loader", "needy", "--loader", "plain", "--step", "train", "--json")
     done = feedrate(tmp_path, "run", "sums", *chosen, *QUICK)
@@ -214,6 +222,7 @@ def test_a_plugin_that_ends_the_process_is_named_and_is_no_success(
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["exiting_plugin.py"]
 
 
+@pytest.mark.process
 def test_one_cell_writes_one_document_and_says_that_safe_mode_was_forced(tmp_path: Path) -> None:
     cell = ("--cell", "sums/tiny/plain[depth=4]/train/cpu", "--replicate", "3", "--out", "out.json", "--quiet")
     done = feedrate(tmp_path, "run", *cell, "--plugin", str(PLUGIN), "--seconds", "0.05", FORCE_SINGLE_PROCESS="1")
@@ -226,6 +235,7 @@ def test_one_cell_writes_one_document_and_says_that_safe_mode_was_forced(tmp_pat
     assert len(list((tmp_path / "results/raw").glob("*.jsonl"))) == 1
 
 
+@pytest.mark.process
 def test_one_cell_that_cannot_be_is_n_a_in_its_document(tmp_path: Path) -> None:
     done = feedrate(tmp_path, "run", "--cell", "sums/tiny/later/train/cpu", "--out", "out.json", *QUICK[:2])
 
@@ -233,6 +243,7 @@ def test_one_cell_that_cannot_be_is_n_a_in_its_document(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out.json").read_text())["failure"]["kind"] == "unavailable"
 
 
+@pytest.mark.process
 def test_an_interrupted_run_prints_what_there_is_and_leaves_no_process(tmp_path: Path) -> None:
     chosen = ("run", "sums", "--loader", "needy", "--loader", "stuck", "--step", "train")
     found = interrupted(tmp_path, "needy", *chosen, *QUICK)
@@ -254,6 +265,7 @@ def _processes_in(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.process
 def test_check_names_the_broken_promise_of_a_loader_in_a_file(tmp_path: Path) -> None:
     done = feedrate(tmp_path, "check", "wrong", "--workload", "sums", "--plugin", str(PLUGIN), "--json")
 
@@ -263,6 +275,7 @@ def test_check_names_the_broken_promise_of_a_loader_in_a_file(tmp_path: Path) ->
     assert all("wrong" in broken for broken in verdicts.values() if broken)
 
 
+@pytest.mark.process
 def test_check_holds_a_workload_of_a_file_to_its_promises(tmp_path: Path) -> None:
     done = feedrate(tmp_path, "check", "sums", "--plugin", str(PLUGIN), "--json")
 
@@ -272,6 +285,7 @@ def test_check_holds_a_workload_of_a_file_to_its_promises(tmp_path: Path) -> Non
     assert set(verdicts.values()) == {""}
 
 
+@pytest.mark.process
 def test_data_is_made_listed_verified_and_removed(tmp_path: Path) -> None:
     where = ("--plugin", str(PLUGIN), "--size", "tiny")
     assert feedrate(tmp_path, "data", "make", "sums", *where).returncode == 0
@@ -291,6 +305,7 @@ def test_data_is_made_listed_verified_and_removed(tmp_path: Path) -> None:
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.process
 def test_data_never_overwrites_a_folder_that_is_not_a_data_set(tmp_path: Path) -> None:
     mine = tmp_path / "data/sums-tiny/thesis.txt"
     mine.parent.mkdir(parents=True)
@@ -302,6 +317,7 @@ def test_data_never_overwrites_a_folder_that_is_not_a_data_set(tmp_path: Path) -
     assert mine.read_text() == "years of work"
 
 
+@pytest.mark.process
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m feedrate list --json | head -c 1"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)

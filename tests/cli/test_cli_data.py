@@ -51,6 +51,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [("why", "sums", "plain", "train"), ("run", "sums", "--loader", "plain")])
 @pytest.mark.parametrize("where", ["absolute", "beside"])
 def test_a_manifest_that_names_a_file_outside_its_folder_harms_nobody(
@@ -126,6 +127,7 @@ def test_verify_reads_what_the_manifest_says_of_rows(made: Path, capsys: pytest.
     assert "not as the manifest says: " in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_what_a_killed_writer_left_beside_a_whole_data_set_is_gone_with_the_next_command(made: Path) -> None:
     killed = "import os, sys; from pathlib import Path; from feedrate.system.scratch import Scratch\n"
     killed += "Scratch.made(Path(sys.argv[1]), sys.argv[2]); os.kill(os.getpid(), 9)"

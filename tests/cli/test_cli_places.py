@@ -32,6 +32,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -105,6 +106,7 @@ def full_after(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
     monkeypatch.setattr(os, "write", written)
 
 
+@pytest.mark.process
 def test_a_disk_that_fills_up_ends_a_run_with_its_table_and_whole_lines(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +127,7 @@ def test_a_disk_that_fills_up_ends_a_run_with_its_table_and_whole_lines(
     assert len(list(read(raw))) == 1
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "says"), [((*WHY, "--replicates", "1"), "sums/tiny/plain/train/cpu, ms a batch"), (COMPARE, "UNSURE")]
 )
@@ -149,6 +152,7 @@ def test_a_full_disk_loses_no_diagnosis_and_no_verdict(
     assert [path.read_text() for path in (here / "results/raw").iterdir()] == [""]
 
 
+@pytest.mark.process
 def test_one_cell_on_a_full_disk_still_writes_its_document(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +165,7 @@ def test_one_cell_on_a_full_disk_still_writes_its_document(
     assert json.loads((here / "out.json").read_text())["failure"]["kind"] == "unavailable"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", ["list", "list --json", "--help", "data list", "doctor"])
 def test_output_that_nobody_can_take_is_one_line(tmp_path: Path, arguments: str) -> None:
     command = f"PYTHONUNBUFFERED= {sys.executable} -m feedrate {arguments} > /dev/full"
@@ -170,11 +175,13 @@ def test_output_that_nobody_can_take_is_one_line(tmp_path: Path, arguments: str)
     assert done.stderr == "feedrate: standard output: No space left on device\n"
 
 
+@pytest.mark.process
 def test_complaints_that_nobody_can_take_change_no_status(tmp_path: Path) -> None:
     command = f"{sys.executable} -m feedrate lst 2> /dev/full"
     assert subprocess.run(command, shell=True, cwd=tmp_path, timeout=60, check=False).returncode == 2
 
 
+@pytest.mark.process
 def test_no_folder_for_temporary_files_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     program = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['file/x']\n"
@@ -202,6 +209,7 @@ def test_commits_without_git_are_one_line(
     assert told.err == "feedrate: git is not installed, so 'HEAD' cannot be checked out; install git\n"
 
 
+@pytest.mark.process
 def test_a_file_system_that_is_read_only_and_one_that_is_full_are_one_line(tmp_path: Path) -> None:
     for kind in ("ro", "size=32k"):
         mount = f"mount -t tmpfs -o {kind} none {tmp_path}"
@@ -217,6 +225,7 @@ def test_a_file_system_that_is_read_only_and_one_that_is_full_are_one_line(tmp_p
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.process
 def test_one_cell_writes_its_document_to_a_pipe(tmp_path: Path) -> None:
     done = feedrate(
         tmp_path, "run", "--cell", "sums/tiny/needy/train/cpu", *QUICK[:2], "--out", "/dev/stdout", "--quiet"

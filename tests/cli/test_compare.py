@@ -22,7 +22,7 @@ QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4
 OFFERED = ("--plugin", str(PLUGINS / "offered.py"))
 REREAD = "sums/reread/none"
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.process, pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

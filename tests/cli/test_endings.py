@@ -20,6 +20,8 @@ from tests.support import PLUGINS, ROOT
 from tests.support.asv_project import Project
 from tests.support.commands import feedrate
 
+pytestmark = pytest.mark.process
+
 PLUGIN = PLUGINS / "offered.py"
 SECOND = ("sums", "--loader", "plain", "--loader", "plain[depth=4]", "--loader", "inline", "--step", "train")
 QUICK = ("--plugin", str(PLUGIN), "--size", "tiny", "--device", "cpu", "--seconds", "0.3")

@@ -31,6 +31,7 @@ def test_the_examples_are_what_it_writes(here: Path, family: str, name: str) -> 
         assert path.read_text() == (EXAMPLES / path.name).read_text()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("family", WRITTEN)
 @pytest.mark.parametrize("width", ["88", "120"])
 def test_a_strangers_linter_has_nothing_to_say(here: Path, family: str, width: str) -> None:

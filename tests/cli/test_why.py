@@ -12,6 +12,8 @@ from feedrate.cli import main
 from tests.support import PLUGINS
 from tests.support.commands import feedrate, interrupted
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 PLUGIN = PLUGINS / "slowed.py"
 QUICK = ("--plugin", str(PLUGIN), "--seconds", "0.05", "--threads", "1")
 CELL = ("sums", "waiting", "none", "--size", "tiny", "--device", "cpu")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 from sums import Sums
 
 from feedrate.builtin.loaders.inline import Inline
@@ -26,6 +27,7 @@ from feedrate.contract import (
     unwritten,
 )
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
@@ -55,6 +57,19 @@ TURNED = (
 STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled")
 WORKLOADS = ("boardmoves", "daywindows", "fxseq")
 
+STARTING = (
+    *("workers[count=1]", "workers[count=2,deal=batches]", "ring_workers[count=1]", "ring_workers[count=2]"),
+    "compiled",
+)
+"""Those that start processes, or a compiler."""
+
+
+def marked(asked: LoaderPromise | str) -> ParameterSet:
+    """It as a parameter, which says whether asking it starts processes."""
+    starts = asked is streams_in_a_spawned_process or asked in STARTING
+    name = asked if isinstance(asked, str) else title(asked)
+    return pytest.param(asked, id=name, marks=[pytest.mark.process] if starts else [])
+
 
 def usable(strategy: Strategy) -> None:
     if strategy.unmet():
@@ -73,15 +88,15 @@ def trials(data_root: Path, registry: Registry) -> dict[str, Trial]:
     return {name: trial_on(recipe.open(data_root), recipe) for name, recipe in recipes.items()}
 
 
-@pytest.mark.parametrize("promise", LOADER_PROMISES, ids=title)
-@pytest.mark.parametrize("spec", LOADERS)
+@pytest.mark.parametrize("promise", [*map(marked, LOADER_PROMISES)])
+@pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
 def test_a_loader_keeps_its_promises(spec: str, promise: LoaderPromise, sums: Trial, registry: Registry) -> None:
     loader = registry.loader(spec)
     usable(loader)
     promise(loader, sums)
 
 
-@pytest.mark.parametrize("spec", TURNED)
+@pytest.mark.parametrize("spec", [*map(marked, TURNED)])
 def test_a_loader_with_turned_knobs_serves_what_is_planned(spec: str, sums: Trial, registry: Registry) -> None:
     loader = registry.loader(spec)
     usable(loader)
@@ -90,7 +105,7 @@ def test_a_loader_with_turned_knobs_serves_what_is_planned(spec: str, sums: Tria
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-@pytest.mark.parametrize("spec", LOADERS)
+@pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
 def test_a_loader_serves_every_workload(spec: str, name: str, trials: dict[str, Trial], registry: Registry) -> None:
     loader = registry.loader(spec)
     usable(loader)
@@ -98,6 +113,7 @@ def test_a_loader_serves_every_workload(spec: str, name: str, trials: dict[str, 
         promise(loader, trials[name])
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_every_promise_is_kept_on_every_workload(name: str, trials: dict[str, Trial]) -> None:
     assert [(promise, str(error)) for promise, error in check(Inline(), trials[name]) if error] == []
@@ -138,7 +154,7 @@ def test_a_variant_of_a_workload_makes_and_plans_what_it_declares(workload: Work
 
 
 @pytest.mark.parametrize("promise", STEP_PROMISES, ids=title)
-@pytest.mark.parametrize("spec", STEPS)
+@pytest.mark.parametrize("spec", [*map(marked, STEPS)])
 def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Trial, registry: Registry) -> None:
     step = registry.step(spec)
     usable(step)

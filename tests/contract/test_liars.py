@@ -123,6 +123,7 @@ def broken(strategy: Loader | Step | Workload, trial: Trial) -> dict[str, str]:
     return {name: str(error) for name, error in check(strategy, trial) if error is not None}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=named)
 def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
     liar: Loader, promises: set[str], text: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
@@ -156,6 +157,7 @@ def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, pro
     assert "\n" not in first
 
 
+@pytest.mark.process
 def test_the_truthful_pass(trial: Trial) -> None:
     assert broken(Sums(), unwritten(Sums())) == {}
     assert broken(Inline(), trial) == {}

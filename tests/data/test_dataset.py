@@ -121,6 +121,7 @@ def test_a_disk_that_holds_the_rows_compressed_is_large_enough(tmp_path: Path, m
         DataSet.write(tmp_path / "plain", replace(BoardMoves(), compression="none").at("tiny"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("room", ["20k", "300k", "1m"])
 def test_a_disk_that_fills_up_ends_a_writer_of_any_format_with_one_line_and_leaves_nothing(
     tmp_path: Path, room: str
@@ -144,6 +145,7 @@ def test_a_writer_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", ["rows", "shard-30", "rename-0-before"])
 def test_a_killed_writer_leaves_no_folder_and_the_next_one_cleans_up(tmp_path: Path, moment: str) -> None:
     folder = tmp_path / "table"
@@ -154,6 +156,7 @@ def test_a_killed_writer_leaves_no_folder_and_the_next_one_cleans_up(tmp_path: P
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_writer_killed_over_an_old_data_set_leaves_the_old_or_the_new_or_none(data: DataSet, moment: str) -> None:
     killed_writer(data.folder, moment)
@@ -163,6 +166,7 @@ def test_a_writer_killed_over_an_old_data_set_leaves_the_old_or_the_new_or_none(
     assert list(data.folder.parent.iterdir()) == [data.folder]
 
 
+@pytest.mark.process
 def test_writing_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     writer = subprocess.Popen([sys.executable, "-m", "tests.support.orphans", tmp_path / "table"], cwd=ROOT)
     try:

@@ -49,6 +49,7 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> DataSet:
     return DataSet.write(tmp_path / "table", TABLES[request.param])
 
 
+@pytest.mark.process
 def test_a_data_set_as_written_has_no_faults(data: DataSet) -> None:
     assert list(data.faults()) == []
 

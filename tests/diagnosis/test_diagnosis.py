@@ -18,6 +18,8 @@ from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support import PLUGINS
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 SLOWED = PLUGINS / "slowed.py"
 
 

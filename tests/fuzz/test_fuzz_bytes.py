@@ -21,6 +21,8 @@ from tests.support import ROOT
 from tests.support.damaged_reads import KINDS
 from tests.support.fuzzing import SEED
 
+pytestmark = pytest.mark.process
+
 READS = "tests.support.damaged_reads"
 CASES = int(os.environ.get("FUZZ_FILES", "400"))
 """Beside those of the Rust loader's own tests. `make torture` asks for 20,000."""

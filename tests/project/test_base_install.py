@@ -40,6 +40,7 @@ def test_every_extra_that_a_message_names_exists() -> None:
     assert {"asv", "pandas"} <= named <= set(PROJECT["optional-dependencies"])
 
 
+@pytest.mark.process
 def test_results_without_pandas_is_one_line_that_says_what_to_install(tmp_path: Path) -> None:
     append(tmp_path / "raw.jsonl", measurement())
 
@@ -52,6 +53,7 @@ def test_results_without_pandas_is_one_line_that_says_what_to_install(tmp_path: 
     assert 'pandas is not installed; `pip install "feedrate[pandas]"` provides it' in done.stdout
 
 
+@pytest.mark.process
 def test_show_gives_the_same_without_extras(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append(tmp_path / "raw.jsonl", measurement())
     assert main(["show", str(tmp_path / "raw.jsonl"), "--json"]) == 0

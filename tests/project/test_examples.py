@@ -23,6 +23,7 @@ ASV = EXAMPLES / "asv_in_your_repo"
 PLUGINS = ("next_block", "accumulate", "weighted_sum")
 
 
+@pytest.mark.process
 def test_the_examples_own_tests_pass(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={EXAMPLES}", str(EXAMPLES)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
@@ -30,6 +31,7 @@ def test_the_examples_own_tests_pass(tmp_path: Path) -> None:
     assert f"{len(PLUGINS)} passed" in done.stdout
 
 
+@pytest.mark.process
 def test_examples_are_measured_together(tmp_path: Path) -> None:
     files = [word for name in PLUGINS for word in ("--plugin", str(EXAMPLES / f"{name}.py"))]
     quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--quiet", "--json")
@@ -44,6 +46,7 @@ def test_every_key_of_the_asv_example_is_one_that_asv_reads() -> None:
     assert unknown_keys(ASV / "asv.conf.json") == ()
 
 
+@pytest.mark.process
 def test_asv_finds_a_benchmark_for_each_metric_of_the_example(tmp_path: Path) -> None:
     pytest.importorskip("asv")
     out = tmp_path / "benchmarks.json"

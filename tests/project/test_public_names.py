@@ -76,6 +76,7 @@ def test_another_name_is_an_attribute_error() -> None:
         feedrate.Laoder  # noqa: B018
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("code", TORCH_FREE)
 def test_asking_for_names_imports_no_torch(code: str) -> None:
     check = f"{code}; import sys; heavy = {HEAVY} & set(sys.modules); assert not heavy, heavy"

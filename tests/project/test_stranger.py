@@ -69,7 +69,7 @@ def loaders() -> Iterable[type[Loader]]:
     return ({cls},)
 """
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True)

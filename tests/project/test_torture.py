@@ -17,6 +17,8 @@ from tests.torture.evidence import lost, torn, unwhole
 from tests.torture.faults import COMPILER, Fault, Shim
 from tests.torture.lanes import Lane
 
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
 KILLS = 12
 needs_gcc = pytest.mark.skipif(COMPILER is None, reason="no gcc here to build the layer that makes system calls fail")
 LINE = b'{"kind": "measurement", "cell": "a/b/c/d/cpu"}\n'

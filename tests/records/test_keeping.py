@@ -94,6 +94,7 @@ def test_a_device_stays_a_device() -> None:
     assert Path(os.devnull).stat().st_ino == before.st_ino
 
 
+@pytest.mark.process
 def test_what_a_killed_writer_left_beside_a_text_is_used_up_by_the_next(tmp_path: Path) -> None:
     path = tmp_path / "out.json"
     killed = "import os, signal, sys; from pathlib import Path\n"

@@ -142,6 +142,7 @@ def steps():
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments", [("list",), ("doctor",), ("check", "evil"), ("run", "fxseq", "-l", "evil", "-s", "none")]
 )

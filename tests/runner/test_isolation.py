@@ -24,6 +24,8 @@ from feedrate.runner.isolation import ReplicateSettings, measure
 from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS
 
+pytestmark = pytest.mark.process
+
 MISCHIEF = PLUGINS / "mischief.py"
 
 

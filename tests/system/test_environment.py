@@ -6,9 +6,12 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 from feedrate.system.environment import relevant, snapshot, unset
 
 
+@pytest.mark.process
 def test_a_snapshot_is_json_and_names_versions_machine_and_variables() -> None:
     found = json.loads(json.dumps(snapshot({"OMP_NUM_THREADS": "3", "HOME": "/somewhere"})))
 
@@ -17,6 +20,7 @@ def test_a_snapshot_is_json_and_names_versions_machine_and_variables() -> None:
     assert found["variables"] == {"OMP_NUM_THREADS": "3"}
 
 
+@pytest.mark.process
 def test_a_snapshot_imports_none_of_what_it_names() -> None:
     code = "import sys; from feedrate.system.environment import snapshot; snapshot({}); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -35,6 +39,7 @@ def test_that_nothing_was_set_is_stated() -> None:
     assert unset({"OMP_NUM_THREADS": "1"}).startswith("set: OMP_NUM_THREADS;")
 
 
+@pytest.mark.process
 def test_the_commit_and_uncommitted_changes_are_recorded(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
@@ -53,5 +58,6 @@ def test_the_commit_and_uncommitted_changes_are_recorded(tmp_path: Path) -> None
     assert (clean["dirty"], changed["dirty"]) == (False, True)
 
 
+@pytest.mark.process
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
     assert snapshot({}, tmp_path)["git"] is None

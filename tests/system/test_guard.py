@@ -17,6 +17,8 @@ from feedrate.system import guard
 from feedrate.system.guard_main import GUARD
 from feedrate.system.procfs import alive
 
+pytestmark = pytest.mark.process
+
 DAEMON = """
 import os, sys, time
 if os.fork() == 0:

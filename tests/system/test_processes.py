@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from feedrate.system.procfs import alive
 from feedrate.system.signals import dump_stacks, signal_name
 from feedrate.system.threadpools import caps, one_thread_each, seed_32
 
 
+@pytest.mark.process
 def test_caps_reach_every_pool_of_a_fresh_interpreter() -> None:
     names = ("torch_threads", "arrow_cpu_threads", "arrow_io_threads")
     code = f"from feedrate.system.threadpools import pools; seen = pools(); print(*(seen[name] for name in {names}))"
@@ -36,6 +39,7 @@ def test_seeds_of_workers_stay_apart_in_32_bits() -> None:
     assert all(0 <= seed < 1 << 32 for seed in seeds)
 
 
+@pytest.mark.process
 def test_only_processes_that_run_count_as_alive() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
@@ -53,6 +57,7 @@ signal.sigtimedwait([signal.SIGTERM], 60)
 """
 
 
+@pytest.mark.process
 def test_stacks_are_asked_only_of_those_that_know_how(tmp_path: Path) -> None:
     file = tmp_path / "stacks.txt"
     listening = subprocess.Popen([sys.executable, "-c", LISTENING, file], stdout=subprocess.PIPE)

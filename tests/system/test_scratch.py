@@ -48,6 +48,7 @@ def killed(maker: subprocess.Popen[str]) -> None:
     maker.wait()
 
 
+@pytest.mark.process
 def test_the_folder_of_a_living_process_stays_and_that_of_a_killed_one_goes(
     tmp_path: Path, maker: subprocess.Popen[str]
 ) -> None:
@@ -59,6 +60,7 @@ def test_the_folder_of_a_living_process_stays_and_that_of_a_killed_one_goes(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_shared_memory_goes_with_the_folder_that_it_belongs_to_and_no_other_does(
     tmp_path: Path, maker: subprocess.Popen[str]
 ) -> None:
@@ -98,6 +100,7 @@ def test_what_a_user_named_like_ours_is_never_removed(tmp_path: Path) -> None:
     assert (tmp_path / "feedrate-file").exists()
 
 
+@pytest.mark.process
 def test_a_link_to_what_a_killed_process_left_is_not_followed(tmp_path: Path, maker: subprocess.Popen[str]) -> None:
     _, name = told(maker)
     killed(maker)
@@ -147,6 +150,7 @@ def test_a_folder_that_could_not_be_removed_whole_is_swept_later(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_many_that_make_and_sweep_at_a_time_take_nothing_from_each_other(tmp_path: Path) -> None:
     script = """
 import sys
@@ -169,6 +173,7 @@ def test_a_folder_is_gone_when_it_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_a_run_that_shares_a_fork_server_sweeps_as_well(
     tmp_path: Path, maker: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

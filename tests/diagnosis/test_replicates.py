@@ -1,0 +1,139 @@
+"""How many processes a diagnosis asks, what each is told, and what comes of their answers; here they answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, records
+from feedrate.errors import DataError
+from feedrate.records.jsonl import Unreadable
+from feedrate.records.ladder import Ladder, Rung
+from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append
+from feedrate.runner.isolation import ReplicateSettings
+from tests.support.outcomes import failure, measurement
+
+CELL = "boardmoves/small/inline/fp32/cpu"
+Asked = Callable[[Callable[[int], Outcome]], "Processes"]
+
+
+class Processes:
+    """Stands for the processes of replicates: `answer` gives the outcome of each; what they were asked is kept."""
+
+    def __init__(self, answer: Callable[[int], Outcome]) -> None:
+        self.answer = answer
+        self.cells: list[str] = []
+        self.probes: list[Mapping[str, object]] = []
+
+    def run(
+        self, cell: str, settings: ReplicateSettings, probe: Mapping[str, object]
+    ) -> tuple[Outcome, Mapping[str, object]]:
+        assert settings.replicate == len(self.probes)
+        assert Path(str(probe["memory"])).is_dir()
+        self.cells.append(cell)
+        self.probes.append(probe)
+        return self.answer(settings.replicate), {"ladder": ladder().as_json()}
+
+
+def ladder() -> Ladder:
+    """Two rungs, as slow as the step alone and as both together."""
+    return Ladder(
+        {"R0": Rung((Window(0.2, 20, 5_120),)), "R4": Rung((Window(0.4, 20, 5_120),), (Window(0.24, 20, 5_120),))},
+        epoch_batches=100,
+    )
+
+
+def alike(replicate: int) -> Measurement:
+    """Every process measures the same."""
+    return measurement(CELL, replicate=replicate)
+
+
+def scattered(replicate: int) -> Measurement:
+    """In every second process loading costs next to nothing, so no verdict about it is firm."""
+    measured = alike(replicate)
+    return replace(measured, full_windows=measured.step_windows) if replicate % 2 else measured
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    def start(answer: Callable[[int], Outcome]) -> Processes:
+        processes = Processes(answer)
+        monkeypatch.setattr("feedrate.diagnosis.diagnosis.run_replicate", processes.run)
+        return processes
+
+    return start
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ReplicateSettings:
+    return ReplicateSettings(tmp_path, tmp_path / "logs", "run")
+
+
+def test_each_replicate_is_a_process_and_the_first_alone_counts_the_step(
+    asked: Asked, settings: ReplicateSettings
+) -> None:
+    processes = asked(alike)
+
+    diagnosis = diagnose(CELL, settings, replicates=3, cold=True)
+
+    assert isinstance(diagnosis, Diagnosis)
+    assert [measured.replicate for measured in diagnosis.measured] == [0, 1, 2]
+    assert diagnosis.ladders == (ladder(),) * 3
+    assert processes.cells == [CELL] * 3
+    assert [probe["facts"] for probe in processes.probes] == [True, False, False]
+    assert all(probe["cold"] for probe in processes.probes)
+    assert len({probe["memory"] for probe in processes.probes}) == 3
+
+
+def test_the_first_failure_ends_it_and_no_shared_memory_is_left(asked: Asked, settings: ReplicateSettings) -> None:
+    processes = asked(lambda replicate: failure(CELL, replicate=1) if replicate == 1 else alike(replicate))
+
+    diagnosis = diagnose(CELL, settings, replicates=3)
+
+    assert isinstance(diagnosis, Failure)
+    assert diagnosis.replicate == 1
+    assert len(processes.probes) == 2
+    assert not any(Path(str(probe["memory"])).exists() for probe in processes.probes)
+
+
+@pytest.mark.parametrize(("answer", "counts"), [(alike, {2}), (scattered, {3, 4, 5})])
+def test_more_are_asked_only_while_the_verdict_is_unsure(
+    answer: Callable[[int], Outcome], counts: set[int], asked: Asked, settings: ReplicateSettings
+) -> None:
+    processes = asked(answer)
+
+    diagnosis = diagnose(CELL, settings, replicates=2, most=5)
+
+    assert len(processes.probes) in counts
+    assert isinstance(diagnosis, Diagnosis)
+    assert len(diagnosis.measured) == len(processes.probes)
+
+
+def test_a_line_of_several_cells_or_of_unlike_halves_is_no_diagnosis() -> None:
+    whole = Diagnosis.of([(alike(0), ladder()), (alike(1), ladder())])
+    other = replace(whole, measured=(alike(0), measurement("fxseq/tiny/inline/none/cpu")))
+    half = replace(whole, ladders=(ladder(),))
+
+    assert Diagnosis.from_json(whole.as_json()) == whole
+    with pytest.raises(DataError, match="its measurements are of several cells"):
+        Diagnosis.from_json(whole.as_json() | {"measured": [one.as_json() for one in other.measured]})
+    with pytest.raises(DataError, match="it holds 2 measurements and 1 ladders"):
+        Diagnosis.from_json(whole.as_json() | {"ladders": [one.as_json() for one in half.ladders]})
+
+
+def test_diagnoses_outcomes_and_lines_that_cannot_be_read_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    raw = tmp_path / "raw.jsonl"
+    whole = Diagnosis.of([(alike(0), ladder())])
+    append(raw, whole)
+    append(raw, failure())
+    append(raw, Diagnosis.of([(measurement("fxseq/tiny"), ladder())]))
+
+    first, second, third = records(raw)
+
+    assert first == whole
+    assert second == failure()
+    assert isinstance(third, Unreadable)
+    assert "fxseq/tiny" in str(third)
