@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feedrate.plugin.step import Loss, Step, Update
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
     from feedrate.plugin.workload import Workload
+    from feedrate.records.cell_traits import LoaderTraits, StepTraits
     from feedrate.records.measurement import Failure, Measurement, results
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "data.field": ("Field",),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
+    "records.cell_traits": ("LoaderTraits", "StepTraits"),
     "records.measurement": ("Failure", "Measurement", "results"),
     "loading.plan": ("Block", "Plan"),
     "plugin.registry": ("Registry",),
@@ -49,6 +51,7 @@ __all__ = [
     "FeedrateError",
     "Field",
     "Loader",
+    "LoaderTraits",
     "Loss",
     "Measurement",
     "Need",
@@ -57,6 +60,7 @@ __all__ = [
     "Registry",
     "Source",
     "Step",
+    "StepTraits",
     "Strategy",
     "Stream",
     "UnavailableError",

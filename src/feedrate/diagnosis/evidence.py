@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
+from feedrate.records.cell_traits import CellTraits
 from feedrate.records.decoding import decoded
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
@@ -74,6 +75,7 @@ class Evidence:
     """Seconds that the first batch of an epoch takes longer than others; None: no epoch ended while it was timed."""
     epoch_batches: int = 1
     device: str = "cpu"
+    traits: CellTraits = field(default_factory=CellTraits)
     facts: StepProfile | None = None
 
     @cached_property

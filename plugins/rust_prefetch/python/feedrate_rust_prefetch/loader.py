@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate import DataError, Loader, UnavailableError, knob, package
+from feedrate import DataError, Loader, LoaderTraits, UnavailableError, knob, package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +73,10 @@ class RustPrefetch(Loader):
         finally:
             pipeline.close()
             atexit.unregister(pipeline.close)
+
+    def traits(self) -> LoaderTraits:
+        """See `Loader.traits`."""
+        return LoaderTraits("native threads", self.readers or None, "readers", "depth")
 
     def ahead_batches(self, plan: Plan) -> int:
         """See `Loader.ahead_batches`."""

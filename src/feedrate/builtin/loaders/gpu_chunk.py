@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from feedrate.builtin.loaders.threads import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits, WorkPlace
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Columns, Source
@@ -44,6 +45,10 @@ class GpuChunk(Loader):
             return self.chunk
         quarter = -(-plan.epoch_bytes // 4)
         return quarter if plan.room_bytes is None else min(quarter, int(plan.room_bytes * _SHARE) // self.buffers)
+
+    def traits(self) -> LoaderTraits:
+        place: WorkPlace = "threads" if self.buffers == 2 else "caller"
+        return LoaderTraits(place, count=1, gathers_on_device=True)
 
     def ahead_batches(self, plan: Plan) -> int:
         chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))
