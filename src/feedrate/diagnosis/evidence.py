@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
 from feedrate.records.cell_traits import CellTraits
-from feedrate.records.decoding import decoded
+from feedrate.records.codec import decoded, encoded, plain
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
@@ -17,6 +17,10 @@ __all__ = ["STAGES", "Evidence", "Stage", "StagePart"]
 Stage: TypeAlias = Literal["copy", "hand-over", "decode", "read warm", "read cold"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """The stages of loading from the step outwards; each is the difference of two rungs of the ladder."""
+
+
+_JOINED = " + "
+"""Between the names of stages that could not be told apart."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class StagePart:
     @property
     def name(self) -> str:
         """The stages' names, as tables and JSON show them."""
-        return " + ".join(self.stages)
+        return _JOINED.join(self.stages)
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,23 @@ class Evidence:
         return {part.name: part.cost for part in self.stage_parts if len(part.stages) > 1}
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, as JSON can hold them, with `parts` and `lumped` by name."""
-        parts = {stage: asdict(cost) for stage, cost in self.parts.items()}
-        lumped = {name: asdict(cost) for name, cost in self.lumped.items()}
-        return asdict(self) | {"parts": parts, "lumped": lumped}
+        """Plain values, as JSON can hold them, parts by the names of their stages; traits stand in the ladders."""
+        raw = encoded(self) | {"parts": plain(self.parts), "lumped": plain(self.lumped)}
+        return {key: value for key, value in raw.items() if key not in ("stage_parts", "traits")}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:
         """The inverse of `as_json`; keys that this version does not know are left out."""
-        return decoded(cls, raw)
+        costs = decoded(_CostsByName, raw)
+        named = {tuple(name.split(_JOINED)): cost for name, cost in {**costs.parts, **costs.lumped}.items()}
+        in_order = sorted(named, key=lambda stages: [*STAGES, *stages].index(stages[0]))
+        parts = [{"stages": stages, "cost": plain(named[stages])} for stages in in_order]
+        return decoded(cls, {**raw, "stage_parts": parts})
+
+
+@dataclass(frozen=True)
+class _CostsByName:
+    """The parts of evidence as JSON has them."""
+
+    parts: Mapping[str, Estimate] = field(default_factory=dict)
+    lumped: Mapping[str, Estimate] = field(default_factory=dict)
