@@ -1,4 +1,4 @@
-"""What loader and step cost each other, a line a cell."""
+"""Print what loader and step cost each other, a line a cell."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.formatting import ABSENT, factor, number
+from feedrate.report.glossary import explained
 from feedrate.report.grid import Column, Row, leaving, print_grid
 
 if TYPE_CHECKING:
@@ -25,18 +26,17 @@ _COLUMNS = (
     *(Column("+-", right=True, leaves=1), Column("slower by", right=True)),
     *(Column("T_F", right=True, leaves=2), Column("verdict")),
 )
-_EXPLAINED = (
-    "T_S', T_L': the step and the loader, ms a batch, while the other runs beside it and neither waits for the other",
-    "-: the loader works only when it is asked, so nothing is beside the step",
-    f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}",
-)
 
 
 def show_besides(console: Console, found: Sequence[Diagnosis], *, explain: bool = False) -> None:
     """Print the contention of several cells, ms a batch."""
     print_grid(console, _COLUMNS, [Row(_row(one)) for one in found])
-    for line in _EXPLAINED if explain else ():
-        console.print(Text(line, style="dim"), soft_wrap=True)
+    if explain:
+        headings = [column.heading for column in _COLUMNS if column.heading != "verdict"]
+        for heading, meaning in explained([*headings, *(one.verdict.kind for one in found)]):
+            console.print(Text(f"{heading:>12}  {meaning}", style="dim"), soft_wrap=True)
+        order = f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}"
+        console.print(Text(order, style="dim"), soft_wrap=True)
 
 
 def _row(one: Diagnosis) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from rich.text import Text
 from feedrate.formatting import ABSENT, factor, megabytes, number, share
 from feedrate.records.measurement import Outcome
 from feedrate.report.caption import caption
+from feedrate.report.glossary import explained, meaning_of
 from feedrate.report.grid import Column, leaving, print_grid
 from feedrate.report.grid import Row as Line
 from feedrate.report.notes import notes
@@ -18,22 +19,11 @@ from feedrate.report.summary_row import SummaryRow, rows
 
 __all__ = ["COLUMNS", "show"]
 
-COLUMNS = {
-    "step": "the way of training",
-    "loader": "the way of getting rows off the disk; knobs that are not at their default in brackets",
-    "": "* the fastest loader of its step; ~ not told apart from it: their intervals overlap; ? doubtful: see notes",
-    "samples/s": "loader and step together: samples over seconds, mean of the replicates",
-    "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
-    "T_F ms": "milliseconds a batch (of mean size, where sizes differ), loader and step together",
-    "T_L ms": "milliseconds a batch, the loader alone, drained to where the step would take over",
-    "T_S ms": "milliseconds a batch, the step alone on batches that are ready",
-    "loader up to": "T_F/T_S: what a perfect loader would gain here, and the most that any can",
-    "step up to": "T_F/T_L: what a perfect step would gain here, and the most that any can",
-    "first s": "seconds from opening the loader to its first batch on the device",
-    "host MB": "peak of host memory, all processes, shared pages counted once (10**6 bytes)",
-    "GPU MB": "peak of what torch reserved on the device (10**6 bytes)",
-    "notes": "numbers of the remarks below the table",
-}
+_HEADINGS = (
+    *("step", "loader", "", "samples/s", "+-", "T_F ms", "T_L ms", "T_S ms", "loader up to", "step up to"),
+    *("first s", "host MB", "GPU MB", "notes"),
+)
+COLUMNS = {heading: meaning_of(heading) for heading in _HEADINGS}
 """What each column says, by its heading."""
 _LEFT = ("step", "loader", "", "notes")
 _LEAVING = ("first s", "host MB", "GPU MB", "T_L ms", "T_S ms", "T_F ms", "step up to", "loader up to", "+-")
@@ -60,7 +50,7 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
         _show_group(console, f"{workload}, {size}, {device}", list(members))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    legend = [f"{heading or '* ~':>12}  {text}" for heading, text in COLUMNS.items()]
+    legend = [f"{heading:>12}  {text}" for heading, text in explained(COLUMNS)]
     legend.append(f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}")
     for line in legend if explain else ("`feedrate show --explain` says what each column is",):
         console.print(Text(line, style="dim"), soft_wrap=True)
