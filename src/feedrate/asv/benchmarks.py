@@ -17,7 +17,7 @@ from feedrate.asv.metrics import METRICS, Metric
 from feedrate.asv.sample_cache import SampleCache
 from feedrate.asv.settings import AsvSettings
 from feedrate.errors import DataError, FeedrateError
-from feedrate.revisions.invoke import Outcome, outcome
+from feedrate.revisions.invoke import CellDocument, run_cell
 
 __all__ = ["Feed", "classes"]
 
@@ -95,7 +95,7 @@ def _track(metric: Metric, workload: str) -> Callable[[Feed, str, str], Samples]
     return track
 
 
-def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[float]:
+def _values(cell: str, metric: Metric, outcomes: tuple[CellDocument, ...]) -> list[float]:
     # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
     from asv_runner.benchmarks.mark import SkipNotImplemented
 
@@ -117,4 +117,4 @@ def _line(text: str) -> str:
 
 def _memo(settings: AsvSettings) -> SampleCache:
     folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
-    return SampleCache(folder, settings.run, partial(outcome, settings.call))
+    return SampleCache(folder, settings.run, partial(run_cell, settings.invocation))

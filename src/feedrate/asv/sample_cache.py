@@ -14,7 +14,7 @@ from pathlib import Path
 
 from feedrate.errors import DataError
 from feedrate.records.atomic_write import replace_text
-from feedrate.revisions.invoke import Outcome
+from feedrate.revisions.invoke import CellDocument
 
 __all__ = ["SampleCache"]
 
@@ -30,9 +30,9 @@ class SampleCache:
     measure: Measure
     """Called as `measure(cell, replicate, folder)` where no sample is kept yet."""
 
-    def samples(self, cell: str, replicates: range) -> tuple[Outcome, ...]:
+    def samples(self, cell: str, replicates: range) -> tuple[CellDocument, ...]:
         """Give these samples of a cell, up to and with the first failure, which is not tried four times more."""
-        found: list[Outcome] = []
+        found: list[CellDocument] = []
         for replicate in replicates:
             found.append(self._sample(cell, replicate))
             if found[-1].kind:
@@ -58,13 +58,13 @@ class SampleCache:
         """Note that samples below `until` have been given to this metric."""
         _write(self._count(cell, metric), str(until))
 
-    def _sample(self, cell: str, replicate: int) -> Outcome:
+    def _sample(self, cell: str, replicate: int) -> CellDocument:
         file = self.folder / "samples" / f"{_digest(cell)}-{replicate}.json"
         kept = _kept(file)
         if kept is None:
             work = self.folder / "work"
             work.mkdir(parents=True, exist_ok=True)
-            kept = Outcome.read(self.measure(cell, replicate, work))
+            kept = CellDocument.read(self.measure(cell, replicate, work))
             _write(file, json.dumps(kept.document))
         return kept
 
@@ -72,14 +72,14 @@ class SampleCache:
         return self.folder / "served" / self.run / f"{_digest(cell)}-{metric}"
 
 
-def _kept(file: Path) -> Outcome | None:
+def _kept(file: Path) -> CellDocument | None:
     """The sample in a file; None where there is none that can be read, whoever tore it: it is measured again."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     whole = isinstance(document, dict) and any(isinstance(document.get(key), dict) for key in ("metrics", "failure"))
-    return Outcome.read(document) if whole else None
+    return CellDocument.read(document) if whole else None
 
 
 def _digest(cell: str) -> str:
