@@ -1,4 +1,4 @@
-"""The samples of a run, on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
+"""Keep the samples of a run on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
 
 A folder of asv's own (the working directory that `setup_cache` shares) lasts for one commit of one run. A folder given
 in `FEEDRATE_MEMO` outlives the run: asv saves nothing before a commit is complete, so an interrupted run goes on here.
@@ -32,12 +32,12 @@ class SampleCache:
 
     def samples(self, cell: str, replicates: range) -> tuple[CellDocument, ...]:
         """Give these samples of a cell, up to and with the first failure, which is not tried four times more."""
-        found: list[CellDocument] = []
+        samples: list[CellDocument] = []
         for replicate in replicates:
-            found.append(self._sample(cell, replicate))
-            if found[-1].kind:
+            samples.append(self._sample(cell, replicate))
+            if samples[-1].kind:
                 break
-        return tuple(found)
+        return tuple(samples)
 
     def served(self, cell: str, metric: str) -> int:
         """Count the samples this run of asv has had of a metric: rounds of one run each get samples of their own.
@@ -73,7 +73,7 @@ class SampleCache:
 
 
 def _kept(file: Path) -> CellDocument | None:
-    """The sample in a file; None where there is none that can be read, whoever tore it: it is measured again."""
+    """Read the sample in a file; None where it is missing or torn, and so measured again."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a user sets for an asv run. asv calls us without a command line, so these come from the environment."""
+"""Read what a user sets for an asv run: asv calls us without a command line, so it comes from the environment."""
 
 from __future__ import annotations
 
