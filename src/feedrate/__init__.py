@@ -6,45 +6,62 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
-    from feedrate.loading.batch import Batch, Columns, Source
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.batch import Batch, Columns
+    from feedrate.loading.batch_spec import BatchSpec
+    from feedrate.loading.block import Block
+    from feedrate.loading.order import BlockOrder
+    from feedrate.loading.plan import Plan
+    from feedrate.loading.prefetch import ahead
+    from feedrate.loading.source import Source
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Stream
     from feedrate.plugin.registry import Registry
     from feedrate.plugin.step import Loss, Step, Update
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
+    from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
     from feedrate.records.measurement import Failure, Measurement, results
 
     __version__: str
 
 _HOMES = {
-    "loading.batch": ("Batch", "Columns", "Source"),
+    "loading.batch": ("Batch", "Columns"),
+    "loading.batch_spec": ("BatchSpec",),
+    "loading.block": ("Block",),
+    "loading.order": ("BlockOrder",),
+    "loading.source": ("Source",),
     "plugin.cell": ("Cell",),
+    "data.counter_rng": ("CounterRng",),
     "data.dataset": ("DataSet",),
     "errors": ("ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError"),
     "data.field": ("Field",),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
     "records.measurement": ("Failure", "Measurement", "results"),
-    "loading.plan": ("Block", "Plan"),
+    "loading.plan": ("Plan",),
+    "loading.prefetch": ("ahead",),
     "plugin.registry": ("Registry",),
     "plugin.step": ("Loss", "Step", "Update"),
     "plugin.strategy": ("Need", "Strategy", "cuda", "knob", "package"),
+    "plugin.updates": ("forward_and_loss", "plain_update"),
     "plugin.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Batch",
+    "BatchSpec",
     "Block",
+    "BlockOrder",
     "Cell",
     "Columns",
     "ContractError",
+    "CounterRng",
     "DataError",
     "DataSet",
     "Failure",
@@ -65,10 +82,13 @@ __all__ = [
     "Update",
     "UsageError",
     "Workload",
+    "ahead",
     "cuda",
+    "forward_and_loss",
     "hookimpl",
     "knob",
     "package",
+    "plain_update",
     "results",
 ]
 
