@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.api.functions import calibrate, compare, diagnose, measure
+    from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.session import Session
+
+    __version__: str
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
     from feedrate.records.measurement import Failure, Measurement, results
 
 _HOMES = {
+    "api.functions": ("calibrate", "compare", "diagnose", "measure"),
+    "api.results": ("CalibrationResult", "CellError", "ComparisonResult", "DiagnosisResult", "Results"),
+    "api.session": ("Session",),
     "loading.batch": ("Batch", "Columns", "Source"),
     "plugin.cell": ("Cell",),
     "data.dataset": ("DataSet",),
@@ -40,11 +49,15 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Batch",
     "Block",
+    "CalibrationResult",
     "Cell",
+    "CellError",
     "Columns",
+    "ComparisonResult",
     "ContractError",
     "DataError",
     "DataSet",
+    "DiagnosisResult",
     "Failure",
     "FeedrateError",
     "Field",
@@ -55,6 +68,8 @@ __all__ = [
     "Plan",
     "PluginError",
     "Registry",
+    "Results",
+    "Session",
     "Source",
     "Step",
     "Strategy",
@@ -63,9 +78,13 @@ __all__ = [
     "Update",
     "UsageError",
     "Workload",
+    "calibrate",
+    "compare",
     "cuda",
+    "diagnose",
     "hookimpl",
     "knob",
+    "measure",
     "package",
     "results",
 ]
@@ -73,6 +92,9 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use, so that `import feedrate` brings in no torch."""
+    if name == "__version__":
+        # pyproject.toml is the one place for it.
+        return version("feedrate")
     if name not in _HOME:
         raise AttributeError(f"module 'feedrate' has no attribute {name!r}")
     return getattr(import_module(f"feedrate.{_HOME[name]}"), name)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+import feedrate
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import complain, is_lost, line_of
 from feedrate.errors import FeedrateError, PluginError, UsageError
@@ -98,7 +99,7 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
         close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
         raise UsageError(f"unrecognized arguments: {' '.join(unknown)}{close}")
     if command is None:
-        shell.out.file.write(f"feedrate {_version()}\n" if options.version else parser.format_help())
+        shell.out.file.write(f"feedrate {feedrate.__version__}\n" if options.version else parser.format_help())
         return DONE
     return _ran(command, options, shell)
 
@@ -117,19 +118,13 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
     parser = _Parser(prog="feedrate", description=about, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     children = parser.add_subparsers(metavar="COMMAND", title="commands")
-    made: dict[str | None, argparse.ArgumentParser] = {None: parser}
+    parsers: dict[str | None, argparse.ArgumentParser] = {None: parser}
     for name, summary in COMMANDS.items():
-        made[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
+        parsers[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
     if command is not None:
-        import_module(f"feedrate.cli.{command}").arguments(made[command])
-    return parser, made[command]
+        import_module(f"feedrate.cli.{command}").arguments(parsers[command])
+    return parser, parsers[command]
 
 
 def _sentence(summary: str) -> str:
     return f"{summary[0].upper()}{summary[1:]}."
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("feedrate")

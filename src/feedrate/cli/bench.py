@@ -11,15 +11,16 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.api.cells import device_or_default, size_or_default
+from feedrate.api.datasets import ensure
+from feedrate.api.places import Place, demand_writable
+from feedrate.api.settings import RUN
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import needs_network
-from feedrate.cli.context import RUN, CommandContext
+from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
-from feedrate.cli.ensure_data import ensure
-from feedrate.cli.options import device_or_default, size_or_default
-from feedrate.cli.places import Place, demand_writable
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry

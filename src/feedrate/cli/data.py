@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from feedrate.api.cells import device_or_default, size_or_default
+from feedrate.api.datasets import make, state
+from feedrate.api.places import demand_folder
 from feedrate.cli.context import CommandContext
-from feedrate.cli.ensure_data import make, state
-from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
-from feedrate.cli.places import demand_folder
+from feedrate.cli.options import add_data, add_json, add_plugin, add_size
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
 from feedrate.data.ownership import demand_ours, remove

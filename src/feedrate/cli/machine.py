@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.api.places import Place, demand_writable
 from feedrate.asv.machine import write
 from feedrate.cli.context import CommandContext
-from feedrate.cli.places import Place, demand_writable
 from feedrate.errors import UnavailableError
 
 __all__ = ["arguments", "run"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from feedrate.api.places import Place, demand_writable
 from feedrate.asv.matrix import Matrix, Names, missing, updated
 from feedrate.cli.context import CommandContext
-from feedrate.cli.places import Place, demand_writable
 from feedrate.errors import UsageError
 from feedrate.plugin.registry import Registry
 

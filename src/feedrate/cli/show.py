@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.api.places import demand_folder
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_json
-from feedrate.cli.places import demand_folder
 from feedrate.errors import DataError, UsageError
 from feedrate.records.document import document
 from feedrate.records.jsonl import Unreadable, complaints

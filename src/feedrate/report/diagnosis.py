@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from feedrate.diagnosis.evidence import Evidence
     from feedrate.records.estimate import Estimate
 
-__all__ = ["show"]
+__all__ = ["show", "waterfall"]
 
 _WIDTH, _NARROW = 40, 10
 """Characters of the longest bar, and where there is little room."""
@@ -122,6 +122,11 @@ def _bars(evidence: Evidence) -> Iterator[_Bar]:
     if "read cold" in evidence.parts:
         yield _Bar("  + read cold", evidence.parts["read cold"], evidence.full_s.mean, "red")
     yield _Bar("T_L loader alone", evidence.loader_s, 0.0, "dim")
+
+
+def waterfall(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
+    """Yield the parts of T_F by name, seconds a batch, in the order in which they are drawn."""
+    yield from ((bar.name.removeprefix("  + "), bar.taken) for bar in _bars(evidence))
 
 
 def _in_order(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:

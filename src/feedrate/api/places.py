@@ -1,9 +1,8 @@
-"""Where a command is going to write: tried before anything is measured."""
+"""Try the folders that are going to be written in, before anything is measured."""
 
 from __future__ import annotations
 
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from feedrate.errors import UsageError
 
-__all__ = ["Place", "demand_folder", "demand_places", "demand_writable"]
+__all__ = ["Place", "demand_folder", "demand_writable"]
 
 _ROOM_BYTES = 64 << 10
 """Less than that is no room for the records of a run."""
@@ -22,20 +21,10 @@ class Place:
     """A folder that files will be written in."""
 
     says: str
-    """Option or command that asks for it."""
+    """Setting, option or command that asks for it."""
     folder: Path
     made: bool = True
     """It may be made where it is missing."""
-
-
-def demand_places(options: Namespace, data: Path, *others: Place, out: Path | None = None) -> None:
-    """Try all places of a command that measures: data sets, raw results, logs, and what else it needs.
-
-    Raises:
-        UsageError: see `demand_folder` and `demand_writable`.
-    """
-    demand_folder("--data", data)
-    demand_writable([Place("--results", options.results), Place("--logs", options.logs), *others], out)
 
 
 def demand_writable(places: Sequence[Place], file: Path | None = None) -> None:
