@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from feedrate.api.functions import calibrate, compare, diagnose, measure
     from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
     from feedrate.api.session import Session
-
-    __version__: str
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
@@ -25,6 +22,8 @@ if TYPE_CHECKING:
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
     from feedrate.plugin.workload import Workload
     from feedrate.records.measurement import Failure, Measurement, results
+
+    __version__: str
 
 _HOMES = {
     "api.functions": ("calibrate", "compare", "diagnose", "measure"),
@@ -93,8 +92,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Import a public name on first use, so that `import feedrate` brings in no torch."""
     if name == "__version__":
-        # pyproject.toml is the one place for it.
-        return version("feedrate")
+        # pyproject.toml is the one place it stands in; what was installed from it carries it.
+        return import_module("importlib.metadata").version("feedrate")
     if name not in _HOME:
         raise AttributeError(f"module 'feedrate' has no attribute {name!r}")
     return getattr(import_module(f"feedrate.{_HOME[name]}"), name)

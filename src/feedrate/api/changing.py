@@ -108,7 +108,7 @@ def changed_since(
     runner, resources.stage = VariantRunner(resources), None
     comparison = _comparison(runner, here, then, cell, _rule(cell, pairs, budget_s))
     resources.comparisons = (comparison,)
-    run_comparisons(resources, comparison.limits)
+    run_comparisons(resources, comparison.rule)
     if ChangeResult.of(comparison, None, None).change.side == "loader":
         resources.stage = _ENDED
         resources.stage = _stage(runner, then, str(cell), replicates or _REPLICATES)

@@ -25,7 +25,7 @@ from feedrate.metering.row_check import demand_planned
 from feedrate.metering.training_check import TrainingCheck
 from feedrate.records.measurement import Window
 from feedrate.records.validity import read_from_disk
-from feedrate.system import memory
+from feedrate.system import memory, page_cache
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.stopwatch import freeze_gc, now_s, timed
 from feedrate.system.threadpools import pools
@@ -84,7 +84,7 @@ class Meter:
         self._device = Device(self.cell.device)
         self._demand_order()
         self._demand_memory()
-        memory.warm(self._files)
+        page_cache.warm(self._files)
         torch.manual_seed(0)
         workload, size = self.cell.workload, self.cell.size
         if self.cell.step.trains:
@@ -122,9 +122,9 @@ class Meter:
 
     def _page_cache(self, windows: tuple[Window, ...]) -> str:
         """`warm` when the files are in memory, and next to nothing was read from a device while windows were timed."""
-        self.raw["conditions"] = found = replace(self._surroundings.found(), **self._device.state())
+        self.raw["conditions"] = found = replace(self._surroundings.conditions(), **self._device.state())
         served = sum(window.batches for window in windows) * float(str(self.raw["batch_bytes"]))
-        cold = memory.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
+        cold = page_cache.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
         return "unknown" if cold else "warm"
 
     def _demand_order(self) -> None:
@@ -250,10 +250,10 @@ class Meter:
     def _memory_stretch(self, feed: RecordedStream) -> None:
         """Go on untimed until somebody has looked at the memory of the running loop."""
         until = now_s() + self.effort.memory_s
-        self.marks.ask()
+        self.marks.request_sample()
         while True:
             self._loop.both(feed, 1, [])
-            if not self.marks.is_asked or now_s() > until:
+            if not self.marks.sample_requested or now_s() > until:
                 return
 
     def _sample_bytes(self, plan: Plan) -> int:

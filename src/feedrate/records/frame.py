@@ -28,12 +28,19 @@ _NUMBERS = (
 )
 """Scalars of a measurement, then its properties, in the order in which they are defined."""
 _FAILURE = ("why", "reason")
+_NO_PANDAS = (
+    'results: pandas is not installed; `pip install "feedrate[pandas]"` provides it, '
+    "and `feedrate show FILE --json` gives the same numbers without it"
+)
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """One row each, in the order given; see `feedrate.results` for the columns. Absent numbers are NaN, texts None.
 
     Knobs come from the record where it holds them all, else from the cell's name, which holds those that were turned.
+
+    Raises:
+        UnavailableError: pandas is not installed.
     """
     records = [_place(outcome) | _record(outcome) | _result(outcome) for outcome in outcomes]
     fixed = {*_PLACE, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE}
@@ -52,7 +59,7 @@ def tabulated(rows: Iterable[Iterable[object]], columns: Sequence[str]) -> pd.Da
     try:
         import pandas as pd
     except ModuleNotFoundError:
-        raise UnavailableError("pandas is not installed; `pip install feedrate[pandas]` provides it") from None
+        raise UnavailableError(_NO_PANDAS) from None
     return pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
 
 
