@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.measurement import Failure, Kind, Measurement, Window
 
 ENVIRONMENT: Mapping[str, object] = {
@@ -45,7 +46,7 @@ def measurement(
         step_windows=(_window(step_ms), _window(step_ms)),
         loader_windows=(_window(loader_ms), _window(loader_ms)),
         full_windows=(_window(full_ms), _window(full_ms)),
-        full_batch_s=(full_ms / 1e3,) * 40,
+        batch_gaps=BatchGaps.of([[full_ms / 1e3] * 19] * 2),
         import_s=1.5,
         build_s=0.5,
         first_batch_s=0.14,

@@ -23,7 +23,7 @@ from feedrate.metering.loop import Loop, Work
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.metering.row_check import demand_planned
 from feedrate.metering.training_check import TrainingCheck
-from feedrate.records.measurement import Window
+from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.validity import read_from_disk
 from feedrate.system import memory, page_cache
 from feedrate.system.load_monitor import LoadMonitor
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.loader import Loader
     from feedrate.records.conditions import MemorySample
+    from feedrate.records.measurement import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
 __all__ = ["Meter"]
@@ -217,7 +218,7 @@ class Meter:
             full_windows = self._phase(both, plan, ahead, partial(look, training=True))
             self.raw["looks"] = tuple(looks)
             self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
-            self.raw["full_batch_s"] = _gaps(stamps, full_windows)
+            self.raw["batch_gaps"] = BatchGaps.of(_gaps(stamps, full_windows))
             self._memory_stretch(feed)
             if self.probe is not None:
                 self.probe.look(self._loop, feed, plan, self._resident)
@@ -273,11 +274,9 @@ def _graphs() -> int:
     return int(sys.modules["torch._dynamo.utils"].counters["stats"].get("unique_graphs", 0))
 
 
-def _gaps(stamps: list[float], windows: tuple[Window, ...]) -> tuple[float, ...]:
-    """Seconds from batch to batch inside each window; the first of each window has no predecessor."""
+def _gaps(stamps: list[float], windows: tuple[Window, ...]) -> Iterator[list[float]]:
+    """Yield, for each window, seconds from batch to batch; the first of each window has no predecessor."""
     timed_stamps = stamps[-sum(window.batches for window in windows) :]
-    gaps: list[float] = []
     for window in windows:
         inside, timed_stamps = timed_stamps[: window.batches], timed_stamps[window.batches :]
-        gaps += [after - before for before, after in pairwise(inside)]
-    return tuple(gaps)
+        yield [after - before for before, after in pairwise(inside)]

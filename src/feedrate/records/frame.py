@@ -19,7 +19,7 @@ _PLACE = ("cell", "workload", "size", "loader", "step", "device")
 _RECORD = ("run", "replicate", "started", "log", "machine", "commit")
 _TEXTS = ("page_cache",)
 _SEQUENCES = (
-    *("step_windows", "loader_windows", "full_windows", "full_batch_s", "looks"),
+    *("step_windows", "loader_windows", "full_windows", "batch_gaps", "looks"),
     *("requested", "observed", "environment", "conditions"),
 )
 _NUMBERS = (

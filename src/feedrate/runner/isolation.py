@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from feedrate.errors import DataError, one_line
+from feedrate.records.format_number import FORMAT
 from feedrate.records.measurement import Failure, Kind, Measurement
 from feedrate.records.validity import refusals
 from feedrate.runner.capped_log import Log
@@ -251,7 +252,7 @@ def _answered(record: Mapping[str, object], raw: Mapping[str, object], seen: _Se
             raise ValueError(f"{raw['why']!r} is no kind of failure")
         return _failure(record, cast("Kind", raw["why"]), str(raw["reason"]))
     host = {"host_peak_bytes": seen.pss_peak, "shm_peak_bytes": seen.shm_peak}
-    measured = Measurement.from_json({**record, **raw, **host})
+    measured = Measurement.from_json({"format": FORMAT, **record, **raw, **host})
     if seen.left:
         measured = replace(measured, observed={**measured.observed, "left running": list(seen.left)})
     # Whoever shows them asks for all of these, and it may be late for a surprise then.

@@ -10,12 +10,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from outcomes import measurement
 
 from feedrate.cli import main
 from feedrate.records.measurement import append
+from tests.support import ROOT
+from tests.support.outcomes import measurement
 
-ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WITHOUT = "import sys; sys.modules |= dict.fromkeys(('pandas', 'polars', 'asv', 'plotly', 'virtualenv')); "
 """None in the place of a module is how Python says that it cannot be imported."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT
+
 PYTHON = """#!/bin/sh
 case "$*" in
 "-m venv"*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" && cp "${0%/*}/uv" "$4/bin/uv" ;;

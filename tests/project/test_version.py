@@ -11,8 +11,7 @@ import pytest
 import feedrate
 from feedrate.cli import main
 from feedrate.system.environment import snapshot
-
-ROOT = Path(__file__).parents[1]
+from tests.support import ROOT
 
 
 def declared(file: str, table: str) -> dict[str, object]:
