@@ -37,7 +37,7 @@ def demand_places(resources: Resources) -> None:
     """Try all folders that taking a cell apart needs; raises `UsageError`."""
     from feedrate.system.scratch import SHARED_MEMORY
 
-    resources.demand_places(Place("why:", SHARED_MEMORY, made=False))
+    resources.demand_places(Place("why:", SHARED_MEMORY, may_create=False))
 
 
 def diagnosed(resources: Resources, cell: Cell, replicates: int | None, *, cold: bool) -> Diagnosis:

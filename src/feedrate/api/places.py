@@ -23,8 +23,8 @@ class Place:
     says: str
     """Setting, option or command that asks for it."""
     folder: Path
-    made: bool = True
-    """It may be made where it is missing."""
+    may_create: bool = True
+    """Whether it may be created where it is missing."""
 
 
 def demand_writable(places: Sequence[Place], file: Path | None = None) -> None:
@@ -34,11 +34,11 @@ def demand_writable(places: Sequence[Place], file: Path | None = None) -> None:
         UsageError: one cannot be written to.
     """
     for place in (*places, *_around(file)):
-        made: list[Path] = []
+        created: list[Path] = []
         try:
-            _try(place, made)
+            _try(place, created)
         finally:
-            for folder in reversed(made):
+            for folder in reversed(created):
                 # Unless somebody has put something there meanwhile.
                 with suppress(OSError):
                     folder.rmdir()
@@ -64,15 +64,15 @@ def _around(file: Path | None) -> Iterator[Place]:
                 raise UsageError(f"--out {file}: is a folder; name a file")
             # A pipe or a device is written to as it is.
             if file.is_file() or not file.exists():
-                yield Place("--out", file.resolve().parent, made=False)
+                yield Place("--out", file.resolve().parent, may_create=False)
         except OSError as error:
             raise UsageError(f"--out {file}: cannot be written ({error.strerror})") from None
 
 
-def _try(place: Place, made: list[Path]) -> None:
+def _try(place: Place, created: list[Path]) -> None:
     try:
-        if place.made:
-            _make(place.folder, made)
+        if place.may_create:
+            _make(place.folder, created)
         with tempfile.TemporaryFile(dir=place.folder) as file:
             file.write(bytes(_ROOM_BYTES))
             file.flush()
@@ -81,10 +81,10 @@ def _try(place: Place, made: list[Path]) -> None:
         raise UsageError(f"{place.says} {place.folder}: cannot write there ({why}); choose another folder") from None
 
 
-def _make(folder: Path, made: list[Path]) -> None:
+def _make(folder: Path, created: list[Path]) -> None:
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     for parent in reversed(missing):
         with suppress(FileExistsError):
             parent.mkdir()
-            made.append(parent)
+            created.append(parent)
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""`feedrate machine`."""
+"""`feedrate machine`: tell asv about this machine."""
 
 from __future__ import annotations
 
