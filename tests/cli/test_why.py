@@ -24,15 +24,36 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def done(folder: Path) -> subprocess.CompletedProcess[str]:
-    return feedrate(folder, "why", *CELL, "--replicates", "2", *QUICK)
+    return feedrate(folder, "why", *CELL, "--replicates", "2", "--details", *QUICK)
 
 
-def test_the_first_line_says_what_to_try(done: subprocess.CompletedProcess[str]) -> None:
+def test_the_first_screen_is_the_verdict_the_waterfall_and_one_line_of_what_to_try(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
     assert done.returncode == 0, done.stderr
-    first = done.stdout.splitlines()[0]
+    first, blank, heading, *lines = feedrate(folder, "show").stdout.splitlines()
     assert first.startswith("loader-bound (hand-over): ")
-    assert ": try " in first
-    assert "at most" in first
+    assert not blank
+    assert heading == "sums/tiny/waiting/none/cpu, ms a batch, mean of 2 processes"
+    drawn = lines[1 : lines.index("")]
+    assert [line.lstrip(" +").split("  ")[0] for line in drawn] == [
+        "T_S step alone", "copy", "hand-over", "decode", "read warm", "unexplained", "T_F together", "T_L loader alone",
+    ]  # fmt: skip
+    way, *rest = lines[lines.index("") + 1 :]
+    assert way.startswith("next        try ")
+    assert way.endswith(" at most)")
+    assert [line for line in rest if not line.startswith("! ")][:-1] == [
+        "details     --details: rungs, delays, step and machine"
+    ]
+    assert rest[-1].startswith("raw  ")
+
+
+def test_the_details_say_in_words_what_the_json_has_in_symbols(done: subprocess.CompletedProcess[str]) -> None:
+    lines = {line[:12].strip(): line[12:] for line in done.stdout.splitlines()}
+    assert lines["ceilings"].endswith("overlap says nothing")
+    assert lines["beside"] == "not measured: the loader works only when it is asked"
+    assert lines["delays"].startswith("of a delay put into it comes back: the step ")
+    assert not any(symbol in done.stdout for symbol in ("c_S", "coupling k", "dT_F"))
 
 
 def test_the_picture_is_plain_text_when_it_is_piped(done: subprocess.CompletedProcess[str]) -> None:
@@ -51,7 +72,7 @@ def test_progress_goes_to_standard_error(done: subprocess.CompletedProcess[str])
 
 
 def test_show_prints_the_diagnosis_again(done: subprocess.CompletedProcess[str], folder: Path) -> None:
-    assert feedrate(folder, "show").stdout == done.stdout
+    assert feedrate(folder, "show", "--details").stdout == done.stdout
 
 
 def test_results_pass_over_a_diagnosis(done: subprocess.CompletedProcess[str], folder: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from feedrate.comparison.paired_test import ComparisonVerdict, Pairs, verdicts
+from feedrate.diagnosis.evidence import STAGES, Stage, StagePart
 from feedrate.diagnosis.regression import describe_stage, largest_change, regression_of
 from feedrate.records.estimate import Estimate
 
@@ -67,8 +68,8 @@ def test_without_an_interval_none_is_shown(pairs: tuple[float, ...]) -> None:
     assert "(0" not in found.sentence
 
 
-def parts(**costs: float) -> dict[str, Estimate]:
-    return {name: Estimate(cost, None) for name, cost in costs.items()}
+def parts(**costs: float) -> tuple[StagePart, ...]:
+    return tuple(StagePart((stage,), Estimate(costs[stage], None)) for stage in STAGES if stage in costs)
 
 
 def test_the_stage_that_moved_most_beyond_its_interval_is_named() -> None:
@@ -77,7 +78,7 @@ def test_the_stage_that_moved_most_beyond_its_interval_is_named() -> None:
     stage = largest_change(list(zip(now, then, strict=True)))
     assert stage is not None
     assert stage.name == "decode"
-    assert stage.change_s.mean == pytest.approx(0.005)
+    assert stage.cost.mean == pytest.approx(0.005)
     assert describe_stage(stage) == "it is decoding: 5 ms +-0.248 ms a batch more"
     assert (
         describe_stage(largest_change(list(zip(then, now, strict=True))))
@@ -97,9 +98,9 @@ def test_a_stage_that_may_be_noise_is_only_likely() -> None:
     assert describe_stage(noisy) == (
         "most likely it is decoding (0.5 ms +-19.1 ms a batch more): more replicates (--replicates) may tell"
     )
-    once = largest_change(
-        [({"decode + read warm": Estimate(0.02, None)}, {"decode + read warm": Estimate(0.01, None)})]
-    )
+    joint: tuple[Stage, ...] = ("decode", "read warm")
+    now, then = (StagePart(joint, Estimate(cost_s, None)) for cost_s in (0.02, 0.01))
+    once = largest_change([([now], [then])])
     assert describe_stage(once).startswith(
         "most likely it is decoding + reading from the page cache (10 ms a batch more): "
     )

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.evidence import Evidence, Stage, StagePart
 from feedrate.diagnosis.verdict import Kind, Verdict, verdict
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
@@ -19,7 +19,7 @@ NOISE = 0.01
 
 
 def evidence(
-    step_ms: float, loader_ms: float, full_ms: float, parts_ms: Mapping[str, float] | None = None, **changes: object
+    step_ms: float, loader_ms: float, full_ms: float, parts_ms: Mapping[Stage, float] | None = None, **changes: object
 ) -> Evidence:
     """Evidence of three times and the exposed parts between the first and the last, narrow intervals around all."""
 
@@ -36,7 +36,7 @@ def evidence(
         "step_ceiling": Estimate(full_ms / loader_ms, NOISE),
         "overlap": Estimate((loader_ms + step_ms - full_ms) / min(loader_ms, step_ms), NOISE),
         "replicates": 3,
-        "parts": {name: about(ms) for name, ms in (parts_ms or {}).items()},
+        "stage_parts": tuple(StagePart((stage,), about(ms)) for stage, ms in (parts_ms or {}).items()),
         "unexplained_s": about(0),
         "epoch_batches": 1000,
     }
@@ -49,6 +49,7 @@ def seconds(ms: float) -> Estimate:
 
 SLOW_LOADER = (2.0, 20.0, 20.2)
 SLOW_STEP = (20.0, 2.0, 20.2)
+LUMPED = StagePart(("hand-over", "decode", "read warm"), seconds(17))
 BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operators_per_step=100)
 
 
@@ -65,7 +66,7 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         (evidence(*SLOW_LOADER, {"copy": 1, "hand-over": 1, "decode": 2, "read warm": 14}), "read warm"),
         (evidence(*SLOW_LOADER, {"decode": 9, "read warm": 9, "read cold": 60}), "read cold"),
         (evidence(*SLOW_LOADER), "loader-bound"),
-        (evidence(*SLOW_LOADER, {"copy": 1}, lumped={"hand-over + decode + read warm": seconds(17)}), "loader-bound"),
+        (evidence(*SLOW_LOADER, stage_parts=(StagePart(("copy",), seconds(1)), LUMPED)), "loader-bound"),
         (evidence(*SLOW_LOADER, {"copy": 4, "hand-over": 5, "decode": 5, "read warm": 4}), "loader-bound"),
         (evidence(10, 10, 20), "no overlap"),
         (evidence(10, 12, 22), "no overlap"),
@@ -175,7 +176,7 @@ def test_more_replicates_are_asked_for_only_where_they_would_help() -> None:
 
 def test_a_stage_that_is_not_clear_of_its_interval_is_only_likely() -> None:
     case = evidence(*SLOW_LOADER, {"decode": 17, "hand-over": 1})
-    vague = replace(case, parts={**case.parts, "decode": Estimate(0.017, 0.02)})
+    vague = replace(case, stage_parts=(StagePart(("decode",), Estimate(0.017, 0.02)), case.stage_parts[1]))
 
     assert verdict(case).firm
     found = verdict(vague)

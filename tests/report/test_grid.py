@@ -22,6 +22,7 @@ from feedrate.report import calibration as answers
 from feedrate.report import comparison as duels
 from feedrate.report import contention as besides
 from feedrate.report import diagnosis as picture
+from feedrate.report import diagnosis_details as rungs
 from feedrate.report import table
 from feedrate.report.console import console
 from feedrate.report.grid import Column, Row, leaving, print_grid
@@ -63,9 +64,9 @@ def measured_table(target: Console) -> None:
 
 def why_tables(target: Console) -> None:
     beside = {"step_beside": (Window(0.15, 10, 2_560),), "loader_beside": (Window(0.24, 10, 2_560),)}
-    picture.show(
-        target, [diagnosis(Window(0.2, 10, 2_560), **beside), diagnosis(Window(123.4, 10, 2_560))], explain=True
-    )
+    cells = [diagnosis(Window(0.2, 10, 2_560), **beside), diagnosis(Window(123.4, 10, 2_560))]
+    picture.show(target, cells, explain=True)
+    picture.show(target, cells, explain=True, details=True)
 
 
 def compare_tables(target: Console) -> None:
@@ -194,7 +195,7 @@ def test_the_documentation_states_the_order_of_every_table() -> None:
     stated = (ROOT / "docs/results.md").read_text()
     every = (
         table._COLUMNS,
-        picture._RUNGS,
+        rungs._COLUMNS,
         besides._COLUMNS,
         duels._SIDES,
         duels._FAMILY,

@@ -143,17 +143,17 @@ class DiagnosisResult(Result):
         """What holds the cell back, in a `sentence` and as a `kind`; raises like `diagnosis`."""
         return self.diagnosis.verdict
 
-    def show(self, console: Console, *, explain: bool = False) -> None:
-        """Print sentence, waterfall and rungs, as `feedrate why` does."""
+    def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
+        """Print verdict, waterfall and what to try, as `feedrate why` does; `details` adds what it does with them."""
         from feedrate.report.diagnosis import show
 
-        show(console, self.diagnoses, explain=explain)
+        show(console, self.diagnoses, explain=explain, details=details)
         show_raw(console, self.raw)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a part of T_F in the order of the waterfall, mean seconds a batch and half the interval around it."""
         from feedrate.records.frame import tabulated
-        from feedrate.report.diagnosis import waterfall
+        from feedrate.report.waterfall import waterfall
 
         rows = [
             (diagnosis.cell, name, seconds.mean, seconds.half)

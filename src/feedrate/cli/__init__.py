@@ -25,6 +25,7 @@ COMMANDS = {
     "why": "say what holds one cell back, and what to try next",
     "show": "print the table of an earlier run again",
     "calibrate": "measure cells whose answer is known, and compare what is found with it",
+    "new": "write a loader, step or workload to start from, and its test",
     "check": "hold a loader, step or workload to its contract",
     "compare": "is A faster than B: two cells, or one at two commits or with two plugin files",
     "data": "make, list, verify or remove the data sets",

@@ -94,14 +94,11 @@ def _workload(spec: str | None, registry: Registry) -> Workload:
 @contextmanager
 def _trial(workload: Workload) -> Iterator[Trial]:
     """Two epochs over a data set of its own, so that promises may damage it."""
-    from feedrate.contract import Trial
-    from feedrate.data.dataset import DataSet
+    from feedrate.contract import written
 
-    recipe = workload.at("tiny")
     sweep()
     with Scratch.made() as scratch:
-        data = DataSet.write(scratch.folder / recipe.folder_name, recipe)
-        yield Trial(workload.plan(data, "tiny", epochs=2), recipe)
+        yield written(workload, scratch.folder)
 
 
 def _all_verdicts(

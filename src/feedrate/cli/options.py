@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add_data",
+    "add_details",
     "add_device",
     "add_explain",
     "add_json",
@@ -90,6 +91,13 @@ def add_logs(add: Add) -> None:
 def add_quiet(add: Add) -> None:
     """Add `--quiet`."""
     add("--quiet", "-q", action="store_true", help="no progress")
+
+
+def add_details(add: Add) -> None:
+    """Add `--details`."""
+    add(
+        "--details", action="store_true", help="of a diagnosis also rungs, delays, what is in the step, and the machine"
+    )
 
 
 def add_json(add: Add) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from feedrate.api.places import demand_folder
 from feedrate.api.results import DiagnosisResult, Results, show_raw
 from feedrate.cli.context import CommandContext
-from feedrate.cli.options import add_explain, add_json, add_results
+from feedrate.cli.options import add_details, add_explain, add_json, add_results
 from feedrate.errors import DataError, UsageError
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Measurement
@@ -27,6 +27,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="raw results; the newest run's unless given")
     add_results(parser.add_argument)
     add_explain(parser.add_argument)
+    add_details(parser.add_argument)
     add_json(parser.add_argument)
 
 
@@ -54,7 +55,7 @@ def _print(records: Sequence[Outcome | Diagnosis], file: Path, options: Namespac
     if options.json:
         shell.print_json([*measured.as_json(), *diagnosed.as_json()])
         return
-    diagnosed.show(shell.out, explain=options.explain)
+    diagnosed.show(shell.out, explain=options.explain, details=options.details)
     if measured.outcomes or not diagnosed.diagnoses:
         measured.show(shell.out, explain=options.explain)
     show_raw(shell.out, file)

@@ -11,6 +11,7 @@ from feedrate.api.session import Session
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
+    add_details,
     add_device,
     add_explain,
     add_plugin,
@@ -40,6 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
     cells.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
     add_plugin(cells.add_argument)
     _add_since(parser)
+    add_details(cells.add_argument)
     measuring(parser)(
         *("--replicates", "-r"),
         type=positive(int),
@@ -107,5 +109,5 @@ def _diagnose(session: Session, cells: Sequence[Cell], options: Namespace, shell
     if session.diagnosis.diagnoses and options.json:
         shell.print_json(session.diagnosis.as_json())
     elif session.diagnosis.diagnoses:
-        session.diagnosis.show(shell.out, explain=options.explain)
+        session.diagnosis.show(shell.out, explain=options.explain, details=options.details)
     return end.status or status
