@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from feedrate.cli import main
 from feedrate.diagnosis.diagnosis import Diagnosis, records
-from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.evidence import STAGES, Evidence, StagePart
 from feedrate.errors import DataError
 from feedrate.records.batch_gaps import BatchGaps, LongGap
 from feedrate.records.codec import Record, decoded, encoded
@@ -77,10 +77,13 @@ ladders = st.builds(
     facts=st.none() | profiles,
 )
 estimates = st.builds(Estimate, numbers, st.none() | numbers)
+parts = st.builds(StagePart, st.tuples(st.sampled_from(STAGES)), estimates)
 evidence = st.builds(
     Evidence,
     *[estimates] * 8,
-    parts=st.dictionaries(texts, estimates, max_size=2),
+    stage_parts=st.lists(st.builds(StagePart, st.sampled_from(STAGES).map(lambda stage: (stage,)), estimates)).map(
+        tuple
+    ),
     unexplained_s=st.none() | estimates,
     facts=st.none() | profiles,
 )

@@ -15,6 +15,7 @@ import torch
 
 from feedrate.contract.reference import Reference, check_batch, demand_unchanged
 from feedrate.errors import UnavailableError
+from feedrate.loading.plan import Placement
 from feedrate.loading.ready_batches import ready_on_device
 from feedrate.loading.transfer import delivered
 from feedrate.metering.budget import MeasurementBudget
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Meter"]
 
-_ENDLESS = 1_000_000
-"""Epochs of a plan that is left when enough was measured."""
 _RESIDENT_BYTES = 64 << 20
 """Of the batches behind T_S: more than the last-level caches hold."""
 
@@ -147,8 +146,8 @@ class Meter:
 
     def _plan(self, loader: Loader) -> Plan:
         cast: Cast = "host" if loader.cast == "host" else "device"
-        plan = self.cell.workload.plan(self.data, self.cell.size, epochs=_ENDLESS, cast=cast)
-        return replace(plan, device=self.cell.device, room_bytes=self._device.room_bytes(), logs=self.logs)
+        plan = self.cell.workload.plan(self.data, self.cell.size, epochs=None, cast=cast)
+        return replace(plan, placement=Placement(self.cell.device, self._device.room_bytes(), self.logs))
 
     # --- the step alone
 
@@ -156,7 +155,7 @@ class Meter:
     def _resident(self) -> Iterator[Iterator[Batch]]:
         """Batches that are there already, in all sizes that an epoch has if there is room, again and again."""
         plan = self._plan(self.cell.loader)
-        most = plan.most_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
+        most = plan.max_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
         count = max(8, min(plan.epoch_batches, _RESIDENT_BYTES // most))
         with closing(ready_on_device(plan, count)) as stream:
             yield stream
@@ -227,7 +226,7 @@ class Meter:
 
     def _phase(self, work: Work, plan: Plan, ahead: int, look: Callable[[], None]) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure; `look` after each window."""
-        effort, block = self.effort, plan.most_block_batches
+        effort, block = self.effort, plan.max_block_batches
         pace_s = self._loop.pace_s(work, block, self._loop.discard(work, max(1, ahead)))
         total = effort.batches(pace_s, effort.least_batches, ahead, plan.epoch_batches)
         return self._windows(work, effort.windows, effort.whole(-(-total // effort.windows), block), look)

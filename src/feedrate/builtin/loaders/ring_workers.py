@@ -73,7 +73,7 @@ class RingWorkers(Loader):
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)
             return
         with _ring(self, plan, count) as ring:
-            for epoch in range(plan.epochs):
+            for epoch in plan.epoch_numbers():
                 yield from ring.epoch(epoch)
 
 

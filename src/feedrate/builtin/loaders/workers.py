@@ -73,7 +73,7 @@ class Workers(Loader):
         dataset = Dealt(replace(plan, notes={}), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
-            for _ in range(plan.epochs):
+            for _ in plan.epoch_numbers():
                 for item in loader:
                     if isinstance(item, FeedrateError):
                         raise item

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
+from feedrate.plugin.updates import forward_and_loss, plain_update
 from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
@@ -30,7 +31,5 @@ class Bf16(Step):
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch
-
-        from feedrate.builtin.steps.precision import forward_and_loss, plain_update
 
         return plain_update(forward_and_loss(model, loss, torch.bfloat16), optimizer)

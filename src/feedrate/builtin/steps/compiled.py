@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from feedrate.errors import UnavailableError
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
+from feedrate.plugin.updates import forward_and_loss, plain_update
 from feedrate.records.cell_traits import Precision, StepTraits
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Compiled(Step):
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch
 
-        from feedrate.builtin.steps.precision import at_precision, forward_and_loss, plain_update
+        from feedrate.builtin.steps.precision import at_precision
 
         if self.precision in _CUDA_ONLY and not cuda.met():
             raise UnavailableError(f"{self}: {cuda.reason}")

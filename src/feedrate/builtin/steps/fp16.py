@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
+from feedrate.plugin.updates import forward_and_loss
 from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ class Fp16(Step):
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch
-
-        from feedrate.builtin.steps.precision import forward_and_loss
 
         forward = forward_and_loss(model, loss, torch.float16)
         scaler = torch.amp.GradScaler("cuda", init_scale=2.0**self.log2_scale)

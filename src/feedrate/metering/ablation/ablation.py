@@ -68,7 +68,7 @@ class Ablation:
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
         self._switch = SourceSwitch.made(self.scratch / "switch", len(plan.stored_blocks))
-        return replace(plan, swapped=SwitchableSource(self._switch, stock))
+        return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
 
     def look(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
         """Time the rungs of a plan that `staged` returned, while its stream is open."""

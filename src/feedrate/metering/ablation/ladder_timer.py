@@ -70,7 +70,7 @@ class LadderTimer:
 
     def __post_init__(self) -> None:
         self._following = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
-        self._block = self.plan.most_block_batches
+        self._block = self.plan.max_block_batches
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
         """Every rung timed twice.
