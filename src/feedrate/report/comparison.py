@@ -36,54 +36,56 @@ _FAMILY = (
 _ABOUT = {"full": "loader and step together", "loader": "the loader alone", "step": "the step alone"}
 
 
-def sentence(duel: Comparison, found: ComparisonVerdict) -> str:
+def sentence(duel: Comparison, judgement: ComparisonVerdict) -> str:
     """The verdict and the numbers that say so, in one line."""
     a, b = _names(duel)
-    if found.word == "INVALID":
-        return f"INVALID: {a} against {b} gives no verdict: {found.reason}"
+    if judgement.word == "INVALID":
+        return f"INVALID: {a} against {b} gives no verdict: {judgement.reason}"
     claim = {
         "FASTER": f"{a} is FASTER than {b}",
         "SLOWER": f"{a} is SLOWER than {b}",
         "SAME": f"{a} is the SAME as {b} within {_percent(duel.rule.margin)}",
         "UNSURE": f"UNSURE whether {a} is faster or slower than {b}",
-    }[found.word]
-    said = [f"{claim}: {interval(found)} from {len(found.pairs.ratios)} pairs"]
-    said += [found.reason] if found.reason else []
-    said += [f"smallest effect it could see {_effect(found)}"] if len(found.pairs.ratios) >= FIRST_LOOK else []
-    return "; ".join(said)
+    }[judgement.word]
+    clauses = [f"{claim}: {interval(judgement)} from {len(judgement.pairs.ratios)} pairs"]
+    clauses += [judgement.reason] if judgement.reason else []
+    clauses += (
+        [f"smallest effect it could see {_effect(judgement)}"] if len(judgement.pairs.ratios) >= FIRST_LOOK else []
+    )
+    return "; ".join(clauses)
 
 
-def interval(found: ComparisonVerdict) -> str:
+def interval(judgement: ComparisonVerdict) -> str:
     """How many times A's speed is B's, such as `x1.31 (1.28-1.35)`."""
-    if len(found.pairs.ratios) < FIRST_LOOK:
+    if len(judgement.pairs.ratios) < FIRST_LOOK:
         return "no interval yet"
-    digits = 2 if found.high - found.low > 0.02 else 3
-    return f"x{found.factor:.{digits}f} ({found.low:.{digits}f}-{found.high:.{digits}f})"
+    digits = 2 if judgement.high - judgement.low > 0.02 else 3
+    return f"x{judgement.factor:.{digits}f} ({judgement.low:.{digits}f}-{judgement.high:.{digits}f})"
 
 
 def show(console: Console, duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
     """Print the sentence of each; of one comparison also what was measured, of several a table."""
-    for duel, found in zip(duels, judgements, strict=True):
-        console.print(Text(sentence(duel, found), style=_STYLES[found.word]), soft_wrap=True)
+    for duel, judgement in zip(duels, judgements, strict=True):
+        console.print(Text(sentence(duel, judgement), style=_STYLES[judgement.word]), soft_wrap=True)
     console.print()
     _show_sides(console, duels)
     if len(duels) > 1:
         _show_family(console, duels, judgements)
     for line in dict.fromkeys(line for duel in duels for line in _remarks(duel)):
         console.print(Text(line), soft_wrap=True)
-    ran = [one.outcome for duel in duels for one in duel.runs]
+    ran = [run.outcome for duel in duels for run in duel.runs]
     for line in caption(ran) if ran else ():
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
 def _show_family(console: Console, duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
     rows = []
-    for duel, found in zip(duels, judgements, strict=True):
+    for duel, judgement in zip(duels, judgements, strict=True):
         texts = (
-            *(found.word, _key(duel.a), _key(duel.b), interval(found), str(len(found.pairs.ratios))),
-            *(number(found.p, 2) if found.word != "INVALID" else ABSENT, _effect(found)),
+            *(judgement.word, _key(duel.a), _key(duel.b), interval(judgement), str(len(judgement.pairs.ratios))),
+            *(number(judgement.p, 2) if judgement.word != "INVALID" else ABSENT, _effect(judgement)),
         )
-        rows.append(Row(texts, _STYLES[found.word]))
+        rows.append(Row(texts, _STYLES[judgement.word]))
     print_grid(console, _FAMILY, rows)
     console.print("p is adjusted for all of them: of those that are FASTER or SLOWER one in twenty may be false")
 
@@ -101,15 +103,15 @@ def _show_sides(console: Console, duels: Sequence[Comparison]) -> None:
 
 def _figures(measured: Sequence[Measurement]) -> Iterator[str]:
     yield str(len(measured))
-    yield number(_mean(one.samples_per_s for one in measured), 4)
-    yield number(_mean(1e3 * one.full_batch_mean_s for one in measured))
-    yield number(_mean(1e3 * one.loader_batch_s for one in measured))
-    yield number(_mean(1e3 * one.step_batch_s for one in measured))
+    yield number(_mean(m.samples_per_s for m in measured), 4)
+    yield number(_mean(1e3 * m.full_batch_mean_s for m in measured))
+    yield number(_mean(1e3 * m.loader_batch_s for m in measured))
+    yield number(_mean(1e3 * m.step_batch_s for m in measured))
 
 
 def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return statistics.fmean(found) if found else None
+    known = list(values)
+    return statistics.fmean(known) if known else None
 
 
 def _remarks(duel: Comparison) -> Iterator[str]:
@@ -134,8 +136,8 @@ def _names(duel: Comparison) -> tuple[str, str]:
     return "/".join(a[place] for place in apart), "/".join(b[place] for place in apart)
 
 
-def _effect(found: ComparisonVerdict) -> str:
-    smallest = found.pairs.smallest_effect
+def _effect(judgement: ComparisonVerdict) -> str:
+    smallest = judgement.pairs.smallest_effect
     return ABSENT if smallest is None else _percent(math.expm1(smallest))
 
 
@@ -143,25 +145,25 @@ def _percent(share: float) -> str:
     return f"{number(100 * share, 2)} %"
 
 
-def document(duel: Comparison, found: ComparisonVerdict) -> dict[str, object]:
+def document(duel: Comparison, judgement: ComparisonVerdict) -> dict[str, object]:
     """A comparison for machines: the verdict, its numbers, and the pairs behind them. None where not measured."""
-    pairs, speedup = found.pairs, found.pairs.speedup
+    pairs, speedup = judgement.pairs, judgement.pairs.speedup
     return {
         "kind": "comparison",
         "a": {"cell": duel.a.cell, "code": duel.a.code},
         "b": {"cell": duel.b.cell, "code": duel.b.code},
         "control": duel.control.cell,
         "metric": METRICS[duel.rule.metric],
-        "verdict": found.word,
-        "reason": found.reason,
-        "sentence": sentence(duel, found),
-        "speedup": found.factor if pairs.ratios else None,
-        "speedup_low": found.low if speedup.half is not None else None,
-        "speedup_high": found.high if speedup.half is not None else None,
+        "verdict": judgement.word,
+        "reason": judgement.reason,
+        "sentence": sentence(duel, judgement),
+        "speedup": judgement.factor if pairs.ratios else None,
+        "speedup_low": judgement.low if speedup.half is not None else None,
+        "speedup_high": judgement.high if speedup.half is not None else None,
         "confidence": pairs.confidence,
-        "p": found.p,
+        "p": judgement.p,
         "pairs": len(pairs.ratios),
-        "more_pairs": pairs.more() if found.word == "UNSURE" else None,
+        "more_pairs": pairs.more() if judgement.word == "UNSURE" else None,
         "margin": pairs.margin,
         "smallest_effect": pairs.smallest_effect,
         "log_ratio_spread": pairs.spread,

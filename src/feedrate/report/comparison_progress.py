@@ -64,18 +64,18 @@ class _Live(_Silent):
 
     def ran(self, duel: Comparison, ran: ComparedRun, still: Sequence[Comparison]) -> None:
         several = f", {len(still)} comparisons open" if len(still) > 1 else ""
-        said = f"{len(duel.runs)} processes, the last one {ran.role}: {ran.outcome.cell}{several}"
-        self._status.update(Text(harmless(f"{self._known}{said}")))
+        line = f"{len(duel.runs)} processes, the last one {ran.role}: {ran.outcome.cell}{several}"
+        self._status.update(Text(harmless(f"{self._known}{line}")))
 
     def end(self, duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
         self._known = f"{_so_far(duels, judgements)}; "
 
 
 def _so_far(duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> str:
-    pairs = max(len(found.pairs.ratios) for found in judgements)
+    pairs = max(len(judgement.pairs.ratios) for judgement in judgements)
     if len(duels) == 1:
         # No word: between looks there is no verdict.
         return f"{pairs} pairs: {interval(judgements[0])}"
-    words = [found.word for found in judgements]
+    words = [judgement.word for judgement in judgements]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     return f"{pairs} pairs: {counts}"

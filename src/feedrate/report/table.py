@@ -45,8 +45,8 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
     if not everything:
         console.print("nothing was measured")
         return
-    found = sorted(rows(everything), key=lambda row: row.group)
-    for (workload, size, device), members in groupby(found, key=lambda row: row.group):
+    summaries = sorted(rows(everything), key=lambda row: row.group)
+    for (workload, size, device), members in groupby(summaries, key=lambda row: row.group):
         _show_group(console, f"{workload}, {size}, {device}", list(members))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -60,7 +60,7 @@ def _show_group(console: Console, title: str, members: list[SummaryRow]) -> None
     ordered = list(_ranked(members))
     remarks = list(dict.fromkeys(remark for row in ordered for remark in notes(row)))
     console.print(Text(title, style="bold"))
-    on_device = any(row.mean(lambda one: one.device_peak_bytes) for row in ordered)
+    on_device = any(row.mean(lambda m: m.device_peak_bytes) for row in ordered)
     columns = [column for column in _COLUMNS if column.heading != "GPU MB" or on_device]
     print_grid(console, columns, [_line(row, loader, columns, ordered, remarks) for row, loader in _listed(ordered)])
     for index, remark in enumerate(remarks, 1):
@@ -73,7 +73,7 @@ def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:
     by_step: dict[str, list[SummaryRow]] = {}
     for row in members:
         by_step.setdefault(row.step, []).append(row)
-    for mine in sorted(by_step.values(), key=lambda found: not any(row.whole for row in found)):
+    for mine in sorted(by_step.values(), key=lambda members: not any(row.whole for row in members)):
         yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
 
 
@@ -109,8 +109,8 @@ def _mark(row: SummaryRow, rivals: list[SummaryRow]) -> str:
         return ""
     if row is best:
         return "*"
-    told = row.samples_per_s.half is not None and best.samples_per_s.half is not None
-    return "~" if told and row.samples_per_s.high >= best.samples_per_s.low else ""
+    both_spread = row.samples_per_s.half is not None and best.samples_per_s.half is not None
+    return "~" if both_spread and row.samples_per_s.high >= best.samples_per_s.low else ""
 
 
 def _style(row: SummaryRow, mark: str) -> str:
@@ -128,14 +128,14 @@ def _texts(row: SummaryRow, mark: str, remarks: list[str]) -> dict[str, str]:
         "": mark,
         "samples/s": number(rate.mean, 4) if rate else lacking,
         "+-": share(rate.half / rate.mean) if rate and rate.half is not None else ABSENT,
-        "T_F ms": _ms(row.mean(lambda one: one.full_batch_mean_s)),
-        "T_L ms": _ms(row.mean(lambda one: one.loader_batch_s)),
-        "T_S ms": _ms(row.mean(lambda one: one.step_batch_s)),
-        "loader up to": factor(row.mean(lambda one: one.loader_ceiling)),
-        "step up to": factor(row.mean(lambda one: one.step_ceiling)),
-        "first s": number(row.mean(lambda one: one.first_batch_s)),
-        "host MB": megabytes(row.mean(lambda one: one.host_peak_bytes)),
-        "GPU MB": megabytes(row.mean(lambda one: one.device_peak_bytes)),
+        "T_F ms": _ms(row.mean(lambda m: m.full_batch_mean_s)),
+        "T_L ms": _ms(row.mean(lambda m: m.loader_batch_s)),
+        "T_S ms": _ms(row.mean(lambda m: m.step_batch_s)),
+        "loader up to": factor(row.mean(lambda m: m.loader_ceiling)),
+        "step up to": factor(row.mean(lambda m: m.step_ceiling)),
+        "first s": number(row.mean(lambda m: m.first_batch_s)),
+        "host MB": megabytes(row.mean(lambda m: m.host_peak_bytes)),
+        "GPU MB": megabytes(row.mean(lambda m: m.device_peak_bytes)),
         "notes": ",".join(str(remarks.index(remark) + 1) for remark in notes(row)),
     }
 
