@@ -166,6 +166,6 @@ def control(side: VariantSpec, registry: Registry) -> Cell:
     """
     step = registry.step(side.step)
     trained = (one for one in registry.steps.values() if one.trains and not one.hidden and not one.unmet())
-    loader = next(one for one in registry.loaders.values() if one.null)
+    loader = next(one for one in registry.loaders.values() if one.synthetic)
     workload = registry.workload(side.workload)
     return Cell(workload, side.size, loader, step if step.trains else next(trained, step), side.device)

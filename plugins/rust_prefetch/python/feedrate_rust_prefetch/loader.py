@@ -73,8 +73,8 @@ class RustPrefetch(Loader):
             pipeline.close()
             atexit.unregister(pipeline.close)
 
-    def ahead_batches(self, plan: Plan) -> int:
-        """See `Loader.ahead_batches`."""
+    def prefetch_batches(self, plan: Plan) -> int:
+        """See `Loader.prefetch_batches`."""
         del plan
         return self.depth
 

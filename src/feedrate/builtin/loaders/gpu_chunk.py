@@ -48,7 +48,7 @@ class GpuChunk(Loader):
         budget = plan.placement.device_budget_bytes
         return quarter if budget is None else min(quarter, int(budget * _SHARE) // self.buffers)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))
         return -(-plan.epoch_batches // chunks)
 

@@ -50,7 +50,7 @@ class Threads(Loader):
             for batch in ahead(lambda job: pool.submit(cut, job), jobs, self.depth):
                 yield batch.result()
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         del plan
         return self.depth
 
