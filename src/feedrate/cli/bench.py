@@ -27,12 +27,12 @@ from feedrate.records.cell_key import split_spec
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Outcome, append, read
 from feedrate.report.progress import run_progress
-from feedrate.revisions.commit import resolved
+from feedrate.revisions.commit import commit_hash
 from feedrate.system.environment import snapshot
 from feedrate.system.guard import bound
 from feedrate.system.guard import run as bound_run
 from feedrate.system.scratch import Scratch, sweep
-from feedrate.system.threadpools import signal_name
+from feedrate.system.signals import signal_name
 
 __all__ = ["arguments", "run"]
 
@@ -86,7 +86,7 @@ def _demand_checkout(options: Namespace) -> None:
     if not (_MATRIX.exists() and Path("asv.conf.json").exists() and Path(".git").exists()):
         raise UsageError("bench: run it at the root of a git checkout of feedrate; `feedrate run` measures anywhere")
     try:
-        resolved("HEAD", Path.cwd())
+        commit_hash("HEAD", Path.cwd())
     except UsageError as error:
         raise UsageError("bench: git finds no commit here, which it would measure; `git log` says why") from error
     if find_spec("asv") is None:

@@ -20,7 +20,7 @@ from feedrate.runner.forkserver import NURSERY, ForkServer
 
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
-    from feedrate.revisions.call import Call
+    from feedrate.revisions.call import Invocation
     from feedrate.revisions.commit import Commit
 
 __all__ = ["VariantRunner"]
@@ -71,9 +71,9 @@ class VariantRunner:
 
     def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
         """What one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
-        from feedrate.revisions.commit import taken_apart
+        from feedrate.revisions.commit import diagnose_at_commit
 
-        return taken_apart(cell, self._call(self._commit(named.commit)))
+        return diagnose_at_commit(cell, self._call(self._commit(named.commit)))
 
     def _commit(self, revision: str) -> Commit:
         if revision not in self._built:
@@ -81,13 +81,13 @@ class VariantRunner:
         return self._built[revision]
 
     def _build(self, revision: str) -> Commit:
-        from feedrate.revisions.commit import built
+        from feedrate.revisions.commit import Commit
 
         def tell(text: str) -> None:
             if not self.options.quiet:
                 self.shell.err.print(text, soft_wrap=True)
 
-        commit = built(revision, Path.cwd(), tell)
+        commit = Commit.build(revision, Path.cwd(), tell)
         for line in commit.lacking:
             self.shell.err.print(f"feedrate: {revision}: {line}", soft_wrap=True)
         return commit
@@ -118,20 +118,20 @@ class VariantRunner:
 
     def _at(self, commit: Commit, cell: str) -> Callable[[ForkServer], Outcome]:
         """Measure with the code of a commit, which adds to the raw results itself."""
-        from feedrate.revisions.commit import measured
+        from feedrate.revisions.commit import measure_at_commit
 
         call = self._call(commit)
 
         def at_commit(fork_server: ForkServer) -> Outcome:
             variables = {RUN: self.run, NURSERY: str(fork_server.folder)}
-            return measured(cell, next(self._numbers), replace(call, variables=variables))
+            return measure_at_commit(cell, next(self._numbers), replace(call, variables=variables))
 
         return at_commit
 
-    def _call(self, commit: Commit) -> Call:
-        from feedrate.revisions.call import Call
+    def _call(self, commit: Commit) -> Invocation:
+        from feedrate.revisions.call import Invocation
 
-        return Call(
+        return Invocation(
             commit=commit.hash,
             checkout=commit.checkout,
             run=self.run,

@@ -13,7 +13,8 @@ from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batc
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.verdict import Verdict, verdict
 from feedrate.errors import DataError, one_line
-from feedrate.records.decoding import decoded
+from feedrate.records.codec import decoded
+from feedrate.records.format_number import FORMAT, format_of
 from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
@@ -61,6 +62,7 @@ class Diagnosis:
         """One line of the raw results: the replicates, and what follows from them."""
         return {
             "kind": "diagnosis",
+            "format": FORMAT,
             "cell": self.cell,
             "verdict": self.verdict.as_json(),
             "evidence": self.evidence.as_json(),
@@ -75,6 +77,7 @@ class Diagnosis:
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
+        format_of(raw)
         found = decoded(_Replicates, raw)
         if not found.measured or len(found.measured) != len(found.ladders):
             raise DataError(f"it holds {len(found.measured)} measurements and {len(found.ladders)} ladders")

@@ -24,9 +24,9 @@ from feedrate.metering.loop import Loop, Work
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.metering.row_check import demand_planned
 from feedrate.metering.training_check import TrainingCheck
-from feedrate.records.measurement import Window
+from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.validity import read_from_disk
-from feedrate.system import memory
+from feedrate.system import memory, page_cache
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.stopwatch import freeze_gc, now_s, timed
 from feedrate.system.threadpools import pools
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.loader import Loader
     from feedrate.records.conditions import MemorySample
+    from feedrate.records.measurement import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
 __all__ = ["Meter"]
@@ -83,7 +84,7 @@ class Meter:
         self._device = Device(self.cell.device)
         self._demand_order()
         self._demand_memory()
-        memory.warm(self._files)
+        page_cache.warm(self._files)
         torch.manual_seed(0)
         workload, size = self.cell.workload, self.cell.size
         if self.cell.step.trains:
@@ -121,9 +122,9 @@ class Meter:
 
     def _page_cache(self, windows: tuple[Window, ...]) -> str:
         """`warm` when the files are in memory, and next to nothing was read from a device while windows were timed."""
-        self.raw["conditions"] = found = replace(self._surroundings.found(), **self._device.state())
+        self.raw["conditions"] = found = replace(self._surroundings.conditions(), **self._device.state())
         served = sum(window.batches for window in windows) * float(str(self.raw["batch_bytes"]))
-        cold = memory.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
+        cold = page_cache.cached_share(self._files) < _WARM or read_from_disk(found.disk_read_bytes, served)
         return "unknown" if cold else "warm"
 
     def _demand_order(self) -> None:
@@ -216,7 +217,7 @@ class Meter:
             full_windows = self._phase(both, plan, ahead, partial(look, training=True))
             self.raw["looks"] = tuple(looks)
             self.raw["discarded_batches"] = feed.taken - discarded - sum(window.batches for window in full_windows)
-            self.raw["full_batch_s"] = _gaps(stamps, full_windows)
+            self.raw["batch_gaps"] = BatchGaps.of(_gaps(stamps, full_windows))
             self._memory_stretch(feed)
             if self.probe is not None:
                 self.probe.look(self._loop, feed, plan, self._resident)
@@ -249,10 +250,10 @@ class Meter:
     def _memory_stretch(self, feed: RecordedStream) -> None:
         """Go on untimed until somebody has looked at the memory of the running loop."""
         until = now_s() + self.effort.memory_s
-        self.marks.ask()
+        self.marks.request_sample()
         while True:
             self._loop.both(feed, 1, [])
-            if not self.marks.is_asked or now_s() > until:
+            if not self.marks.sample_requested or now_s() > until:
                 return
 
     def _sample_bytes(self, plan: Plan) -> int:
@@ -272,11 +273,9 @@ def _graphs() -> int:
     return int(sys.modules["torch._dynamo.utils"].counters["stats"].get("unique_graphs", 0))
 
 
-def _gaps(stamps: list[float], windows: tuple[Window, ...]) -> tuple[float, ...]:
-    """Seconds from batch to batch inside each window; the first of each window has no predecessor."""
+def _gaps(stamps: list[float], windows: tuple[Window, ...]) -> Iterator[list[float]]:
+    """Yield, for each window, seconds from batch to batch; the first of each window has no predecessor."""
     timed_stamps = stamps[-sum(window.batches for window in windows) :]
-    gaps: list[float] = []
     for window in windows:
         inside, timed_stamps = timed_stamps[: window.batches], timed_stamps[window.batches :]
-        gaps += [after - before for before, after in pairwise(inside)]
-    return tuple(gaps)
+        yield [after - before for before, after in pairwise(inside)]

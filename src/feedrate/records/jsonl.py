@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from feedrate.errors import DataError
+from feedrate.records.format_number import format_of
 
 __all__ = ["Decoder", "Unreadable", "complaints", "raw_lines"]
 
@@ -62,6 +63,7 @@ def _record(line: bytes, decoders: Mapping[str, Decoder[T] | None]) -> Iterator[
     raw = _parsed(line)
     if not isinstance(raw, dict):
         raise DataError("it is no object of JSON")
+    format_of(raw)
     kind = raw.get("kind")
     if not isinstance(kind, str) or kind not in decoders:
         raise DataError(f"its kind is none of {', '.join(decoders)}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
-from feedrate.records.decoding import decoded
+from feedrate.records.codec import decoded, encoded
 from feedrate.records.measurement import Window, demand_work
 from feedrate.records.step_profile import StepProfile
 
@@ -67,7 +67,7 @@ class Ladder:
 
     def as_json(self) -> dict[str, object]:
         """Plain values, as JSON can hold them."""
-        return asdict(self)
+        return encoded(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Ladder:

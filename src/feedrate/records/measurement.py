@@ -7,15 +7,18 @@ import math
 import reprlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 
 from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
+from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.cell_key import split_spec
+from feedrate.records.codec import Record, decoded, decoded_as, encoded
 from feedrate.records.conditions import Conditions, MemorySample, growth_bytes
-from feedrate.records.decoding import decoded
+from feedrate.records.format_number import FORMAT, format_of
 from feedrate.records.jsonl import Decoder, Unreadable, complaints, raw_lines
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ __all__ = [
     "append",
     "demand_cell",
     "demand_work",
+    "line_of",
     "read",
     "results",
 ]
@@ -72,14 +76,16 @@ class _Record:
 class Measurement(_Record):
     """One replicate: one fresh process that timed one cell."""
 
+    kind: ClassVar[str] = "measurement"
+
     step_windows: tuple[Window, ...]
     """The step alone on resident batches; half before and half after the rest, so that drift shows."""
     loader_windows: tuple[Window, ...]
     """The loader alone, drained to the same place as in the full run."""
     full_windows: tuple[Window, ...]
     """Both together."""
-    full_batch_s: tuple[float, ...]
-    """Seconds from batch to batch on the host in the full windows: jitter, never the mean's source."""
+    batch_gaps: BatchGaps
+    """Seconds from batch to batch in the full windows: how they spread."""
     import_s: float
     """Start of the interpreter to torch imported."""
     build_s: float
@@ -251,7 +257,7 @@ class Measurement(_Record):
 
     def as_json(self) -> dict[str, object]:
         """One line of the raw results."""
-        return {"kind": "measurement"} | asdict(self)
+        return line_of(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Measurement:
@@ -260,7 +266,7 @@ class Measurement(_Record):
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
-        found = decoded(cls, raw)
+        found = decoded(cls, raw if format_of(raw) > 1 else _from_format_1(raw))
         # Of the step there is a half before the rest and a half after it.
         for name, least in (("step_windows", 2), ("loader_windows", 1), ("full_windows", 1)):
             demand_work(getattr(found, name), name, least)
@@ -273,21 +279,46 @@ class Measurement(_Record):
 class Failure(_Record):
     """Why a replicate gave no number."""
 
+    kind: ClassVar[str] = "failure"
+
     why: Kind
     reason: str
     """One line."""
 
     def as_json(self) -> dict[str, object]:
         """One line of the raw results."""
-        return {"kind": "failure"} | asdict(self)
+        return line_of(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Failure:
         """The inverse of `as_json`; raises like that of `Measurement`."""
+        format_of(raw)
         return decoded(cls, raw)
 
 
 Outcome: TypeAlias = "Measurement | Failure"
+
+
+def line_of(record: Record) -> dict[str, object]:
+    """Give a line of raw results as plain values: its kind, the number of its format, its fields."""
+    kind, *fields = encoded(record).items()
+    return dict([kind, ("format", FORMAT), *fields])
+
+
+def _from_format_1(raw: Mapping[str, object]) -> Mapping[str, object]:
+    """Bring a measurement that holds every gap between batches to today's format."""
+    windows: tuple[Window, ...] = decoded_as(tuple[Window, ...], _there(raw, "full_windows"), "full_windows")
+    demand_work(windows, "full_windows")
+    gaps = iter(decoded_as(tuple[float, ...], _there(raw, "full_batch_s"), "full_batch_s"))
+    of_windows = [list(islice(gaps, int(window.batches) - 1)) for window in windows]
+    # No line that feedrate wrote has more of them than its windows have room for.
+    return {**raw, "batch_gaps": encoded(BatchGaps.of([*of_windows, list(gaps)]))}
+
+
+def _there(raw: Mapping[str, object], name: str) -> object:
+    if name not in raw:
+        raise DataError(f"{name} is missing")
+    return raw[name]
 
 
 def _sample_s(windows: tuple[Window, ...]) -> float:
@@ -329,7 +360,7 @@ def append(path: Path, outcome: Line) -> None:
     Raises:
         OSError: it cannot be written; the file ends with its last whole line.
     """
-    add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str))
+    add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str, separators=(",", ":")))
 
 
 def refuse(line: Unreadable) -> None:

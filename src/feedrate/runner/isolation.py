@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from feedrate.errors import DataError, one_line
+from feedrate.records.format_number import FORMAT
 from feedrate.records.measurement import Failure, Kind, Measurement
 from feedrate.records.validity import refusals
 from feedrate.runner.capped_log import Log
 from feedrate.runner.forkserver import ForkError, ForkServer
 from feedrate.system import memory
 from feedrate.system.guard import Guarded
+from feedrate.system.procfs import process_tree
 from feedrate.system.sampling_flags import SamplingFlags
 from feedrate.system.scratch import Scratch
-from feedrate.system.threadpools import caps, dump_stacks, signal_name
+from feedrate.system.signals import dump_stacks, signal_name
+from feedrate.system.threadpools import caps
 
 if TYPE_CHECKING:
     from feedrate.records.measurement import Outcome
@@ -202,12 +205,12 @@ def _watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, 
             return seen
         seen.shm_peak = max(seen.shm_peak, memory.shm_bytes() - shm_before)
         start = time.monotonic()
-        if marks.is_asked or (start > look and not marks.is_timing):
-            family = set(memory.family(child.pid))
+        if marks.sample_requested or (start > look and not marks.is_busy):
+            family = set(process_tree(child.pid))
             # Pages that nobody wrote to since the fork: half of each counts as the fork server's, and is the child's.
             lent = memory.lent_bytes(fork_server) if fork_server else 0
             seen.pss_peak = max(seen.pss_peak or 0, memory.pss_bytes(family) + lent)
-            marks.answer()
+            marks.sample_taken()
             scratch.note(family - pids)
             pids |= family
             look = time.monotonic() + (time.monotonic() - start) * _REST
@@ -215,7 +218,7 @@ def _watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, 
 
 def _dump_stacks(child: Guarded) -> None:
     """Have it and its workers write down what they were doing; those that do not know how would only end."""
-    dump_stacks(memory.family(child.pid))
+    dump_stacks(process_tree(child.pid))
     with suppress(subprocess.TimeoutExpired):
         child.wait(_GRACE_S)
 
@@ -249,7 +252,7 @@ def _answered(record: Mapping[str, object], raw: Mapping[str, object], seen: _Se
             raise ValueError(f"{raw['why']!r} is no kind of failure")
         return _failure(record, cast("Kind", raw["why"]), str(raw["reason"]))
     host = {"host_peak_bytes": seen.pss_peak, "shm_peak_bytes": seen.shm_peak}
-    measured = Measurement.from_json({**record, **raw, **host})
+    measured = Measurement.from_json({"format": FORMAT, **record, **raw, **host})
     if seen.left:
         measured = replace(measured, observed={**measured.observed, "left running": list(seen.left)})
     # Whoever shows them asks for all of these, and it may be late for a surprise then.

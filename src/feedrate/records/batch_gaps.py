@@ -1,0 +1,84 @@
+"""Seconds from batch to batch while loader and step run together: how they spread, and where the long ones lie."""
+
+from __future__ import annotations
+
+import heapq
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = ["BatchGaps", "LongGap"]
+
+_LONGEST = 10
+_SAMPLES = 100
+"""At most; the others are in the quantiles."""
+_DIGITS = 4
+"""That count: a clock that is read between batches gives no more."""
+
+
+@dataclass(frozen=True)
+class LongGap:
+    """One of the longest gaps, and its place."""
+
+    s: float
+    window: int
+    """Number of the full window, from 0."""
+    batch: int
+    """Number, in that window and from 0, of the batch that the gap ends with."""
+
+
+@dataclass(frozen=True)
+class BatchGaps:
+    """Seconds from batch to batch on the host in the full windows: jitter, never the mean's source.
+
+    The first batch of a window ends no gap. Times are kept to four digits, and are None where there is no gap.
+    """
+
+    count: int = 0
+    mean_s: float | None = None
+    p50_s: float | None = None
+    p90_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    """Quantiles; between two gaps, linear."""
+    max_s: float | None = None
+    longest: tuple[LongGap, ...] = ()
+    """The longest ten, in the order of their lengths."""
+    sample_s: tuple[float, ...] = ()
+    """At most a hundred, evenly spaced by number and in the order of time, the first and the last among them."""
+
+    @classmethod
+    def of(cls, windows: Iterable[Sequence[float]]) -> BatchGaps:
+        """Sum up the gaps of each full window, in the order in which they came."""
+        placed = [
+            LongGap(s, window, batch) for window, gaps in enumerate(windows) for batch, s in enumerate(gaps, start=1)
+        ]
+        if not placed:
+            return cls()
+        all_s = [gap.s for gap in placed]
+        # One gap is every quantile.
+        cuts = statistics.quantiles(all_s, n=100, method="inclusive") if len(all_s) > 1 else all_s * 99
+        return cls(
+            count=len(all_s),
+            mean_s=_short(statistics.fmean(all_s)),
+            p50_s=_short(cuts[49]),
+            p90_s=_short(cuts[89]),
+            p95_s=_short(cuts[94]),
+            p99_s=_short(cuts[98]),
+            max_s=_short(max(all_s)),
+            longest=tuple(
+                LongGap(_short(gap.s), gap.window, gap.batch)
+                for gap in heapq.nlargest(_LONGEST, placed, key=lambda gap: gap.s)
+            ),
+            sample_s=tuple(map(_short, _spaced(all_s))),
+        )
+
+
+def _spaced(values: Sequence[float]) -> Sequence[float]:
+    if len(values) <= _SAMPLES:
+        return values
+    return [values[round(place * (len(values) - 1) / (_SAMPLES - 1))] for place in range(_SAMPLES)]
+
+
+def _short(seconds: float) -> float:
+    return float(f"{seconds:.{_DIGITS}g}")
