@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
     from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
+    from feedrate.records.cell_traits import LoaderTraits, StepTraits
     from feedrate.records.measurement import Failure, Measurement, results
 
     __version__: str
@@ -42,6 +43,7 @@ _HOMES = {
     "data.field": ("Field",),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
+    "records.cell_traits": ("LoaderTraits", "StepTraits"),
     "records.measurement": ("Failure", "Measurement", "results"),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),
@@ -68,6 +70,7 @@ __all__ = [
     "FeedrateError",
     "Field",
     "Loader",
+    "LoaderTraits",
     "Loss",
     "Measurement",
     "Need",
@@ -76,6 +79,7 @@ __all__ = [
     "Registry",
     "Source",
     "Step",
+    "StepTraits",
     "Strategy",
     "Stream",
     "UnavailableError",
