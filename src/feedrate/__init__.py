@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.api.functions import calibrate, compare, diagnose, measure
+    from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.session import Session
     from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "api.functions": ("calibrate", "compare", "diagnose", "measure"),
+    "api.results": ("CalibrationResult", "CellError", "ComparisonResult", "DiagnosisResult", "Results"),
+    "api.session": ("Session",),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),
     "loading.block": ("Block",),
@@ -60,12 +66,16 @@ __all__ = [
     "BatchSpec",
     "Block",
     "BlockOrder",
+    "CalibrationResult",
     "Cell",
+    "CellError",
     "Columns",
+    "ComparisonResult",
     "ContractError",
     "CounterRng",
     "DataError",
     "DataSet",
+    "DiagnosisResult",
     "Failure",
     "FeedrateError",
     "Field",
@@ -77,6 +87,8 @@ __all__ = [
     "Plan",
     "PluginError",
     "Registry",
+    "Results",
+    "Session",
     "Source",
     "Step",
     "StepTraits",
@@ -87,10 +99,14 @@ __all__ = [
     "UsageError",
     "Workload",
     "ahead",
+    "calibrate",
+    "compare",
     "cuda",
+    "diagnose",
     "forward_and_loss",
     "hookimpl",
     "knob",
+    "measure",
     "package",
     "plain_update",
     "results",
