@@ -98,7 +98,7 @@ class Meter:
         if self.cell.step.trains:
             watched = health.watched(update)
             # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
-            self._update = lambda batch: watched(batch.standing_alone())
+            self._update = lambda batch: watched(batch.without_views())
         self._loop = Loop(self._update, self._device, self.marks, self.effort)
         self.raw["build_s"] = now_s() - start
         freeze_gc()
@@ -193,7 +193,7 @@ class Meter:
     # --- the loader alone, then both together, in one stream
 
     def _streamed(self, plan: Plan) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
-        self.raw["ahead_batches"] = ahead = self.cell.loader.ahead_batches(plan)
+        self.raw["ahead_batches"] = ahead = self.cell.loader.prefetch_batches(plan)
         start = now_s()
         with closing(delivered(self.cell.loader, plan)) as stream:
             feed = RecordedStream(stream)

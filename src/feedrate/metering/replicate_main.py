@@ -75,7 +75,7 @@ def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | Non
     requested = {"threads": request["threads"], "seconds": request["seconds"], "safe": request["safe"]}
     asked = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
     if request["safe"]:
-        cell = replace(cell, loader=cell.loader.safe())
+        cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(Path(request["data"]))
     effort, marks = MeasurementBudget(seconds=request["seconds"]), SamplingFlags(scratch)
     meter = Meter(cell, data, effort, marks, str(scratch), _probe(request, cell, scratch))
