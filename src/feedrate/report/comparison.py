@@ -133,17 +133,13 @@ def _key(side: Variant) -> str:
     return f"{side.cell}@{side.code}" if side.code else side.cell
 
 
-def _names(comparison: Comparison) -> tuple[str, str]:
-    """Name the two sides by what tells them apart, in as few words as will do."""
-    a, b = comparison.a.cell.split("/"), comparison.b.cell.split("/")
+def _names(duel: Comparison) -> tuple[str, str]:
+    """What tells the two apart, in as few words as will do."""
+    a, b = duel.a.cell.split("/"), duel.b.cell.split("/")
     if a == b:
-        return (
-            (f"@{comparison.a.code}", f"@{comparison.b.code}")
-            if comparison.a.code and comparison.b.code
-            else (_key(comparison.a), _key(comparison.b))
-        )
-    if comparison.a.code != comparison.b.code:
-        return _key(comparison.a), _key(comparison.b)
+        return (f"@{duel.a.code}", f"@{duel.b.code}") if duel.a.code and duel.b.code else (_key(duel.a), _key(duel.b))
+    if duel.a.code != duel.b.code:
+        return _key(duel.a), _key(duel.b)
     apart = [place for place in range(len(a)) if a[place] != b[place]]
     return "/".join(a[place] for place in apart), "/".join(b[place] for place in apart)
 
