@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate import DataError, Loader, UnavailableError, ahead, knob, package
+from feedrate import DataError, Loader, LoaderTraits, UnavailableError, ahead, knob, package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +72,10 @@ class RustPrefetch(Loader):
         finally:
             pipeline.close()
             atexit.unregister(pipeline.close)
+
+    def traits(self) -> LoaderTraits:
+        """See `Loader.traits`."""
+        return LoaderTraits("native threads", self.readers or None, "readers", "depth")
 
     def prefetch_batches(self, plan: Plan) -> int:
         """See `Loader.prefetch_batches`."""

@@ -16,6 +16,7 @@ from feedrate.builtin.loaders.workers import automatic_count
 from feedrate.errors import ContractError
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -53,6 +54,12 @@ class RingWorkers(Loader):
 
     def without_workers(self) -> RingWorkers:
         return replace(self, count=0)
+
+    def traits(self) -> LoaderTraits:
+        count = automatic_count() if self.count is None else self.count
+        if count == 0:
+            return LoaderTraits("caller")
+        return LoaderTraits("processes", count, "count", "slots", shares_memory=True)
 
     def prefetch_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.slots

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from feedrate.errors import ContractError, FeedrateError
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -52,6 +53,10 @@ class Workers(Loader):
 
     def without_workers(self) -> Workers:
         return replace(self, count=0)
+
+    def traits(self) -> LoaderTraits:
+        count = automatic_count() if self.count is None else self.count
+        return LoaderTraits("processes", count, "count", "prefetch") if count else LoaderTraits("caller")
 
     def prefetch_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.prefetch

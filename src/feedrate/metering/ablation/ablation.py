@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -88,4 +89,6 @@ class Ablation:
             with resident() as batches:
                 mean_size = plan.samples / plan.epoch_batches
                 ladder = replace(ladder, facts=facts(self.cell, loop, batches, mean_size, self.scratch))
-        return replace(ladder, spent_s=self._spent_s + now_s() - start).as_json()
+        spent_s = self._spent_s + now_s() - start
+        traits = replace(self.cell.traits, cores=len(os.sched_getaffinity(0)))
+        return replace(ladder, traits=traits, spent_s=spent_s).as_json()

@@ -1,21 +1,20 @@
-"""The code that a side of a comparison is measured with: what runs here, a plugin file besides, or a commit."""
+"""Measure the sides of a comparison: with the code that runs here, with a plugin file besides, or at a commit."""
 
 from __future__ import annotations
 
-import json
 import math
-from argparse import Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.cli.context import RUN, CommandContext
-from feedrate.cli.variant_spec import VariantSpec
+from feedrate.api.resources import Resources
+from feedrate.api.settings import RUN, Settings
+from feedrate.api.variant_spec import VariantSpec
 from feedrate.comparison.comparison import Variant
-from feedrate.records.atomic_write import replace_text
-from feedrate.records.measurement import Outcome, append
+from feedrate.errors import UsageError
+from feedrate.records.measurement import Outcome
 from feedrate.runner.forkserver import NURSERY, ForkServer
 
 if TYPE_CHECKING:
@@ -30,33 +29,10 @@ __all__ = ["VariantRunner"]
 class VariantRunner:
     """What all processes of a comparison have in common. Each outcome is a line of the same file of raw results."""
 
-    options: Namespace
-    shell: CommandContext
-    run: str
-    environment: Mapping[str, object]
+    resources: Resources
     _numbers: Iterator[int] = field(default_factory=count)
     """Replicates are numbered through, whatever they measure: in the order of measuring."""
     _built: dict[str, Commit] = field(default_factory=dict)
-
-    @property
-    def raw(self) -> Path:
-        """The file of raw results."""
-        return Path(self.options.results) / f"{self.run}.jsonl"
-
-    @property
-    def data(self) -> Path:
-        """Where data sets lie."""
-        return Path(self.options.data or self.shell.data).resolve()
-
-    @property
-    def kept(self) -> Path:
-        """The file of verdicts, beside the raw results."""
-        return self.raw.with_suffix(".json")
-
-    def keep(self, documents: Sequence[Mapping[str, object]]) -> None:
-        """Write the verdicts so far, over those of an earlier round."""
-        self.kept.parent.mkdir(parents=True, exist_ok=True)
-        replace_text(self.kept, json.dumps(documents, indent=1, allow_nan=False))
 
     def side(self, named: VariantSpec, cell: str) -> Variant:
         """A cell with the code that it is named with; a commit is built when it is first asked for.
@@ -84,34 +60,28 @@ class VariantRunner:
         from feedrate.revisions.commit import Commit
 
         def tell(text: str) -> None:
-            if not self.options.quiet:
-                self.shell.err.print(text, soft_wrap=True)
+            if not self.resources.settings.quiet:
+                self.resources.caller.console.print(text, soft_wrap=True)
 
         commit = Commit.build(revision, Path.cwd(), tell)
         for line in commit.lacking:
-            self.shell.err.print(f"feedrate: {revision}: {line}", soft_wrap=True)
+            self.resources.caller.console.print(f"feedrate: {revision}: {line}", soft_wrap=True)
         return commit
 
     def _here(self, cell: str, files: tuple[Path, ...] = ()) -> Callable[[ForkServer], Outcome]:
         """Measure with the code that runs, and plugin files besides those that are for all."""
-        from feedrate.runner.isolation import ReplicateSettings, measure
+        from feedrate.runner.isolation import measure
 
         def measured(fork_server: ForkServer) -> Outcome:
-            settings = ReplicateSettings(
-                data=self.data,
-                logs=self.options.logs.resolve(),
-                run=self.run,
+            common = self.resources.replicate_settings
+            settings = replace(
+                common,
                 replicate=next(self._numbers),
-                seconds=self.options.seconds,
-                timeout_s=self.options.deadline_s,
-                plugin_files=(*self.options.plugin, *files),
-                safe=self._safe,
-                threads=self.options.threads,
-                environment=self.environment,
+                plugin_files=(*common.plugin_files, *files),
                 fork_server=fork_server,
             )
             outcome = measure(cell, settings)
-            append(self.raw, outcome)
+            self.resources.write(outcome)
             return outcome
 
         return measured
@@ -123,7 +93,7 @@ class VariantRunner:
         call = self._call(commit)
 
         def at_commit(fork_server: ForkServer) -> Outcome:
-            variables = {RUN: self.run, NURSERY: str(fork_server.folder)}
+            variables = {RUN: self.resources.caller.run, NURSERY: str(fork_server.folder)}
             return measure_at_commit(cell, next(self._numbers), replace(call, variables=variables))
 
         return at_commit
@@ -131,25 +101,26 @@ class VariantRunner:
     def _call(self, commit: Commit) -> Invocation:
         from feedrate.revisions.call import Invocation
 
+        settings = self.resources.settings
+        if settings.results is None:
+            raise UsageError(
+                "a commit writes its outcomes itself: it needs a folder for raw results, and there is none"
+            )
         return Invocation(
             commit=commit.hash,
             checkout=commit.checkout,
-            run=self.run,
-            raw=self.raw.parent.resolve(),
-            logs=self.options.logs.resolve(),
-            deadline_s=math.ceil(self.options.deadline_s),
+            run=self.resources.caller.run,
+            raw=settings.results.resolve(),
+            logs=settings.logs.resolve(),
+            deadline_s=math.ceil(settings.deadline_s),
             python=str(commit.python),
-            options=self._words,
+            options=_words(settings),
         )
 
-    @property
-    def _words(self) -> tuple[str, ...]:
-        """The options as `feedrate run` takes them."""
-        words = ["--data", str(self.data), "--seconds", str(self.options.seconds)]
-        words += ["--threads", str(self.options.threads)] if self.options.threads else []
-        words += ["--safe"] if self._safe else []
-        return (*words, *(word for file in self.options.plugin for word in ("--plugin", str(file.resolve()))))
 
-    @property
-    def _safe(self) -> bool:
-        return bool(self.options.safe or self.shell.safe)
+def _words(settings: Settings) -> tuple[str, ...]:
+    """The settings as options of `feedrate run`."""
+    words = ["--data", str(settings.data.resolve()), "--seconds", str(settings.seconds)]
+    words += ["--threads", str(settings.threads)] if settings.threads else []
+    words += ["--safe"] if settings.safe else []
+    return (*words, *(word for file in settings.plugins for word in ("--plugin", str(file.resolve()))))
