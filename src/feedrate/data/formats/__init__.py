@@ -66,8 +66,8 @@ def _module(name: str) -> object:
 
 def writer(name: str) -> Writer:
     """The function that writes one shard in that format."""
-    found: Writer = _module(name).write  # type: ignore[attr-defined]
-    return found
+    write: Writer = _module(name).write  # type: ignore[attr-defined]
+    return write
 
 
 def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]:
@@ -108,8 +108,8 @@ def _line(error: Exception) -> str:
 
 def _demand_shapes(path: Path, fields: Sequence[Field], tensors: Mapping[str, torch.Tensor], rows: int) -> None:
     for field in fields:
-        found = tuple(tensors[field.name].shape)
-        if found != (rows, *field.shape):
-            raise DataError(f"{path}: column {field.name!r} has shape {found} instead of {(rows, *field.shape)}")
+        actual = tuple(tensors[field.name].shape)
+        if actual != (rows, *field.shape):
+            raise DataError(f"{path}: column {field.name!r} has shape {actual} instead of {(rows, *field.shape)}")
         if str(tensors[field.name].dtype).removeprefix("torch.") != field.dtype("device"):
             raise DataError(f"{path}: column {field.name!r} is {tensors[field.name].dtype} instead of {field.stored}")
