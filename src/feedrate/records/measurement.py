@@ -266,13 +266,22 @@ class Measurement(_Record):
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
-        found = decoded(cls, raw if format_of(raw) > 1 else _from_format_1(raw))
+        measurement = decoded(cls, raw if format_of(raw) > 1 else _from_format_1(raw))
+        measurement.demand_work()
+        return measurement
+
+    def demand_work(self) -> None:
+        """Look at what every number is made of.
+
+        Raises:
+            DataError: windows are missing, or hold no time, no batch or no sample, or more than can be.
+        """
         # Of the step there is a half before the rest and a half after it.
-        for name, least in (("step_windows", 2), ("loader_windows", 1), ("full_windows", 1)):
-            demand_work(getattr(found, name), name, least)
-        if found.batch_samples is not None and not 1 <= found.batch_samples <= _MOST:
-            raise DataError(f"batch_samples is {found.batch_samples:g}: there is no such batch")
-        return found
+        demand_work(self.step_windows, "step_windows", 2)
+        demand_work(self.loader_windows, "loader_windows", 1)
+        demand_work(self.full_windows, "full_windows", 1)
+        if self.batch_samples is not None and not 1 <= self.batch_samples <= _MOST:
+            raise DataError(f"batch_samples is {self.batch_samples:g}: there is no such batch")
 
 
 @dataclass(frozen=True)

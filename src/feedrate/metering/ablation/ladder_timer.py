@@ -1,4 +1,4 @@
-"""One open stream, timed stage by stage, there and back."""
+"""Time every rung of the ladder twice on one open stream, in mirrored order, so that steady drift cancels."""
 
 from __future__ import annotations
 
@@ -68,8 +68,14 @@ class LadderTimer:
     _stays: bool = False
     """The loader follows no switch."""
 
+    _ready: Mapping[str, Iterator[Batch]] = field(default_factory=dict, init=False)
+    """Batches that need no loader, by rung."""
+    _tracker: StreamTracker = field(init=False)
+    _block: int = field(init=False)
+    """Batches of the block that has most."""
+
     def __post_init__(self) -> None:
-        self._following = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
+        self._tracker = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
         self._block = self.plan.most_block_batches
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
@@ -91,8 +97,8 @@ class LadderTimer:
             delays={stage: tuple(pairs) for stage, pairs in self._delays.items()},
             step_beside=step,
             loader_beside=loader,
-            readers=self._following.readers,
-            boundary_s=self._following.boundary_s,
+            readers=self._tracker.readers,
+            boundary_s=self._tracker.boundary_s,
             epoch_batches=self.plan.epoch_batches,
         )
 
@@ -151,7 +157,7 @@ class LadderTimer:
             return False
         self.switch.turn(*wanted)
         self._set = wanted
-        if not self._following.settle(_SETTLE_S):
+        if not self._tracker.settle(_SETTLE_S):
             self._stays = True
             self.switch.turn(*_AS_IT_IS)
             self._set = _AS_IT_IS
