@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
     from feedrate.loading.batch import Batch, Columns, Source
+    from feedrate.loading.loader_report import LoaderReport
     from feedrate.loading.plan import Block, Plan
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.hookspecs import hookimpl
@@ -29,6 +30,7 @@ _HOMES = {
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
     "records.measurement": ("Failure", "Measurement", "results"),
+    "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Block", "Plan"),
     "plugin.registry": ("Registry",),
     "plugin.step": ("Loss", "Step", "Update"),
@@ -49,6 +51,7 @@ __all__ = [
     "FeedrateError",
     "Field",
     "Loader",
+    "LoaderReport",
     "Loss",
     "Measurement",
     "Need",

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 from feedrate.contract.reference import Reference
 from feedrate.errors import ContractError, UnavailableError
 from feedrate.loading.batch import Batch
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import Strategy
@@ -52,7 +53,7 @@ class Trial:
 
     def plan_for(self, loader: Loader) -> Plan:
         """The plan as that loader's knobs ask for it."""
-        return replace(self.plan, cast="host" if loader.cast == "host" else "device", notes={})
+        return replace(self.plan, cast="host" if loader.cast == "host" else "device", report=LoaderReport())
 
     def reference(self, loader: Loader) -> Reference:
         """What that loader's batches must hold."""

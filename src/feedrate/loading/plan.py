@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from feedrate.data.field import Cast, Field
+from feedrate.loading.loader_report import LoaderReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,8 +106,8 @@ class Plan:
     """Folder where processes of a loader may leave their dumps; empty: nowhere."""
     swapped: Callable[[Plan], AbstractContextManager[Source]] | None = field(default=None, compare=False)
     """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
-    notes: dict[str, object] = field(default_factory=dict, compare=False)
-    """Settings as a loader saw them while it ran (workers alive, their thread pools), for the record."""
+    report: LoaderReport = field(default_factory=LoaderReport, compare=False)
+    """What the loader says about itself while it streams this plan, for the record."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield every block of every epoch, in the planned order."""

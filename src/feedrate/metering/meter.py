@@ -80,7 +80,7 @@ class Meter:
             page_cache=self._page_cache(stream, conditions),
             conditions=conditions,
             ladder=None if self.ablation is None else self.ablation.ladder(prepared.loop, plan, prepared.resident),
-            observed=pools() | {"device": self.cell.device} | dict(plan.notes),
+            observed={**pools(), "device": self.cell.device, **plan.report.observed()},
         )
 
     def _page_cache(self, stream: StreamTimes, conditions: Conditions) -> str:

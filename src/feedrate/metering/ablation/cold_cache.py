@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.transfer import delivered
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.records.ladder import Rung
@@ -40,7 +41,7 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
     if kept > _LEFT:
         return Rung(absent=f"the kernel keeps {kept:.0%} of the files' pages")
     try:
-        with closing(delivered(loader, replace(plan, epochs=1, swapped=None, notes={}))) as stream:
+        with closing(delivered(loader, replace(plan, epochs=1, swapped=None, report=LoaderReport()))) as stream:
             feed = RecordedStream(stream)
             loop.both(feed, 1 + ahead, [])
             return Rung(full=loop.windows(lambda n: loop.both(feed, n, []), 1, count))

@@ -135,7 +135,7 @@ class LadderTimer:
         batches = self._ready[name]
         self._rest()
         if name == "R1":
-            if self.plan.notes.get("batches arrive on") == "device":
+            if self.plan.report.batches_arrive_on == "device":
                 self._absent[name] = _ON_DEVICE
                 return None
             self._alone.setdefault(name, []).append(
