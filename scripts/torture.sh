@@ -9,16 +9,14 @@ again="SEED=$seed make torture"
 mkdir -p out
 echo "torture: seed $seed; \`$again\` does all of it again, \`$again ONLY=NUMBER\` one attack"
 
-export PYTHONPATH="$PWD/tests${PYTHONPATH:+:$PYTHONPATH}"
 if [ -n "${ONLY:-}" ]; then
-    exec "$python" -m torture --seed "$seed" --log out/torture-again.jsonl $(printf -- '--only %s ' $ONLY)
+    exec "$python" -m tests.torture --seed "$seed" --log out/torture-again.jsonl $(printf -- '--only %s ' $ONLY)
 fi
 
 export FUZZ_SEED=$seed FUZZ_CASES=${CASES:-10000} FUZZ_FILES=${FILES:-20000}
-fuzz=(tests/test_fuzz_words.py tests/test_fuzz_files.py tests/test_fuzz_bytes.py)
-nice "$python" -m pytest -p no:cacheprovider "${fuzz[@]}" --durations 0 >out/fuzz.txt 2>&1 &
+nice "$python" -m pytest -p no:cacheprovider tests/fuzz --durations 0 >out/fuzz.txt 2>&1 &
 fuzzing=$!
-"$python" -m torture --seed "$seed" --kills "${KILLS:-200}"
+"$python" -m tests.torture --seed "$seed" --kills "${KILLS:-200}"
 killed=$?
 wait $fuzzing
 fuzzed=$?

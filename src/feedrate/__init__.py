@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from feedrate.plugin.workload import Workload
     from feedrate.records.measurement import Failure, Measurement, results
 
+    __version__: str
+
 _HOMES = {
     "loading.batch": ("Batch", "Columns", "Source"),
     "plugin.cell": ("Cell",),
@@ -76,6 +78,9 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Import a public name on first use, so that `import feedrate` brings in no torch."""
+    if name == "__version__":
+        # pyproject.toml is the one place it stands in; what was installed from it carries it.
+        return import_module("importlib.metadata").version("feedrate")
     if name not in _HOME:
         raise AttributeError(f"module 'feedrate' has no attribute {name!r}")
     return getattr(import_module(f"feedrate.{_HOME[name]}"), name)

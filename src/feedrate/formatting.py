@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["ABSENT", "factor", "gigabytes", "megabytes", "ms", "number", "share"]
+__all__ = ["ABSENT", "factor", "gigabytes", "half_ms", "megabytes", "ms", "number", "share", "signed_ms"]
 
 ABSENT = "-"
 
@@ -30,12 +30,23 @@ def share(value: float | None) -> str:
     """A ratio in per cent, such as `1.2%`."""
     if value is None:
         return ABSENT
-    return f"{100 * value:.1f}%" if value < 0.0995 else f"{100 * value:.0f}%"
+    return f"{100 * value:.1f}%" if abs(value) < 0.0995 else f"{100 * value:.0f}%"
 
 
 def ms(seconds: float) -> str:
     """Milliseconds, or seconds where there are many."""
     return f"{1e3 * seconds:.3g} ms" if abs(seconds) < 1 else f"{seconds:.3g} s"
+
+
+def signed_ms(seconds: float) -> str:
+    """Milliseconds without the unit; a rounded zero has no sign, so that it does not read as minus nothing."""
+    text = number(1e3 * seconds)
+    return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def half_ms(half_s: float | None) -> str:
+    """Half an interval of seconds, in milliseconds without the unit."""
+    return number(None if half_s is None else 1e3 * half_s)
 
 
 def megabytes(count: float | None) -> str:

@@ -1,4 +1,4 @@
-"""`python -m torture`, with `tests` on the path: see `--help`; `make torture` runs it."""
+"""`python -m tests.torture`: see `--help`; `make torture` runs it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from torture.attacks import Attack
-from torture.campaign import carried_out
-from torture.faults import COMPILER
-from torture.rounds import Result
+from tests.torture.attacks import Attack
+from tests.torture.campaign import carried_out
+from tests.torture.faults import COMPILER
+from tests.torture.rounds import Result
 
 
 def main() -> int:
@@ -42,7 +42,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="torture", description="Kill runs of feedrate at moments that a seed decides."
+        prog="tests.torture", description="Kill runs of feedrate at moments that a seed decides."
     )
     parser.add_argument("--seed", type=int, default=0, help="what decides all moments: 0")
     parser.add_argument("--kills", type=int, default=200, help="processes to kill: 200")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from torture.faults import Fault
+from tests.torture.faults import Fault
 
 __all__ = ["COMMANDS", "Attack", "Command"]
 

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 
-from torture.attacks import Attack
-from torture.faults import Shim
-from torture.lanes import Lane
-from torture.rounds import Result, attacked
+from tests.torture.attacks import Attack
+from tests.torture.faults import Shim
+from tests.torture.lanes import Lane
+from tests.torture.rounds import Result, attacked
 
 __all__ = ["carried_out"]
 

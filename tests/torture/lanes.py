@@ -16,10 +16,10 @@ from pathlib import Path
 import feedrate
 from feedrate.cli.context import RUN
 from feedrate.runner.forkserver import NURSERY, ForkServer
-from torture.attacks import Attack
-from torture.faults import Fault, Shim
-from torture.projects import checkout
-from torture.roles import MARK, marked
+from tests.torture.attacks import Attack
+from tests.torture.faults import Fault, Shim
+from tests.torture.projects import checkout
+from tests.torture.roles import MARK, marked
 
 __all__ = ["Lane"]
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from feedrate.system import memory
 from feedrate.system.guard_main import GUARD
+from feedrate.system.procfs import process_tree
 
 __all__ = ["MARK", "marked", "of_role"]
 
@@ -21,7 +21,7 @@ _WORDS = {"guard": _GUARD, "tracker": "resource_tracker", "worker": "spawn_main"
 def of_role(role: str, parent: int, servers: Path | None) -> list[int]:
     """Processes of the run that `parent` leads, or that the fork servers in the folder `servers` have."""
     roots = [parent, *(_noted(servers) if servers else ())]
-    return [pid for root in roots for pid in memory.family(root) if _role(pid, parent) == role]
+    return [pid for root in roots for pid in process_tree(root) if _role(pid, parent) == role]
 
 
 def _noted(servers: Path) -> Iterator[int]:

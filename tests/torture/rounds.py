@@ -10,10 +10,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
-from torture.attacks import COMMANDS, Attack
-from torture.evidence import cells, kept, lost, torn, unwhole
-from torture.lanes import Lane
-from torture.roles import of_role
+from tests.torture.attacks import COMMANDS, Attack
+from tests.torture.evidence import cells, kept, lost, torn, unwhole
+from tests.torture.lanes import Lane
+from tests.torture.roles import of_role
 
 __all__ = ["Result", "attacked"]
 

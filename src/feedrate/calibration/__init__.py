@@ -1,4 +1,4 @@
-"""Strategies of known behaviour, offered through the same hooks as a stranger's: what `feedrate calibrate` measures."""
+"""Offer strategies of known behaviour, which `feedrate calibrate` measures, through the same hooks as a stranger's."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["loaders", "steps", "workloads"]
 
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
-    """Loaders that are slow, disturb, leak or lie in known ways."""
+    """Offer loaders that are slow, disturb, leak or lie in known ways."""
     return Paced, Disturbing, Evicting, Growing, Understaffed, Unfaithful
 
 
 @hookimpl
 def steps() -> Iterable[type[Step]]:
-    """A step of known duration, and one that trains wrongly."""
+    """Offer a step of known duration, and one that trains wrongly."""
     return Timed, Faulty
 
 
 @hookimpl
 def workloads() -> Iterable[Workload]:
-    """The task that they are measured on."""
+    """Offer the task that they are measured on."""
     return (Known(),)

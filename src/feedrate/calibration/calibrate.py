@@ -1,4 +1,4 @@
-"""What is found out about a cell whose answer is known."""
+"""Measure cells whose answer is known, and compare it with what feedrate says of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,14 @@ __all__ = ["SECONDS", "TRIES", "CaseResult", "run_case"]
 SECONDS = 0.2
 """Aim of each of the three times: the delays are known, so little time tells them apart."""
 
-TRIES = 5
-"""Processes that are asked at most. One that is unsure, or that others disturbed, says nothing; a failure or a refusal
-stands at once."""
-_MAJORITY = 2
-"""Processes whose verdict is wrong, more than those whose verdict is right, before it counts as wrong: one may be an
-outlier of the machine, which is why `feedrate why` takes three."""
+TRIES = 3
+"""Processes at most for a case: one that is unsure, or was measured while others kept the machine busy, is followed by
+another; a wrong answer that nothing excuses stands at once."""
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """Expected against found."""
+    """What was expected of a case, and what feedrate said of it. JSON has these names."""
 
     name: str
     cell: str
@@ -45,54 +42,52 @@ class CaseResult:
     seconds: float = 0.0
 
 
-class _Found(NamedTuple):
-    what: str
-    told: str
+class _Answer(NamedTuple):
+    summary: str
+    """In the words of `Case.expected`."""
+    sentence: str
+    """What a user would read."""
     right: bool
-    excused: bool = False
-    """Whether it says nothing, and another process is asked."""
-    is_vote: bool = False
-    """Whether it is the verdict of one process, which others may outvote."""
+    excused: bool
+    """Whether another process may be measured."""
 
 
 def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
-    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times; verdicts are outvoted by others.
+    """Measure the case in fresh processes, once or, if need be, up to `TRIES` times.
 
     Thread pools have one thread: a step that computed on every core would be slower beside any loader.
     """
-    start, tries, rights, wrongs = now_s(), 0, 0, 0
+    start, tries = now_s(), 0
     settings = replace(settings, seconds=SECONDS, threads=1)
     while True:
         tries += 1
-        look = _diagnosed if case.verdict else _measured
+        ask = _diagnose if case.verdict else _measure
         # The number of the try keeps their logs apart.
-        found = look(case, replace(settings, replicate=tries))
-        rights += found.right
-        wrongs += not found.right and not found.excused
-        if tries == TRIES or rights > wrongs or wrongs >= (_MAJORITY if found.is_vote else 1):
-            seconds = now_s() - start
-            return CaseResult(case.name, case.cell, case.expected, found.what, found.told, found.right, tries, seconds)
+        answer = ask(case, replace(settings, replicate=tries))
+        if answer.right or tries == TRIES or not answer.excused:
+            known, seconds = (case.name, case.cell, case.expected), now_s() - start
+            return CaseResult(*known, answer.summary, answer.sentence, answer.right, tries, seconds)
 
 
-def _diagnosed(case: Case, settings: ReplicateSettings) -> _Found:
+def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
     outcome = diagnose(case.cell, settings, replicates=1)
     if isinstance(outcome, Failure):
         return _failed(outcome)
-    found = outcome.verdict
-    excused = found.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
-    return _Found(found.kind, found.sentence, found.kind == case.verdict, excused, is_vote=True)
+    verdict = outcome.verdict
+    excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
+    return _Answer(verdict.kind, verdict.sentence, verdict.kind == case.verdict, excused)
 
 
-def _measured(case: Case, settings: ReplicateSettings) -> _Found:
+def _measure(case: Case, settings: ReplicateSettings) -> _Answer:
     outcome = measure(case.cell, settings)
     if isinstance(outcome, Failure):
         refused = bool(case.refused) and outcome.why == "invalid" and case.refused in outcome.reason
-        return _Found(case.expected, outcome.reason, refused, excused=False) if refused else _failed(outcome)
-    said = [*doubts(outcome), *remarks(outcome)]
-    fitting = next((line for line in said if case.remark and case.remark in line), "")
-    what = case.expected if fitting else f"a number{', and other remarks' if said else ''}"
-    return _Found(what, fitting or "; ".join(said), bool(fitting), had_foreign_load(outcome))
+        return _Answer(case.expected, outcome.reason, refused, excused=False) if refused else _failed(outcome)
+    lines = [*doubts(outcome), *remarks(outcome)]
+    expected = next((line for line in lines if case.remark and case.remark in line), "")
+    summary = case.expected if expected else f"a number{', and other remarks' if lines else ''}"
+    return _Answer(summary, expected or "; ".join(lines), bool(expected), had_foreign_load(outcome))
 
 
-def _failed(failure: Failure) -> _Found:
-    return _Found(f"failed, {failure.why}", failure.reason, right=False, excused=False)
+def _failed(failure: Failure) -> _Answer:
+    return _Answer(f"failed, {failure.why}", failure.reason, right=False, excused=False)

@@ -1,4 +1,4 @@
-"""The cases whose answer is known, as one table; `feedrate calibrate` measures them and compares."""
+"""List the cases whose answer is known, in one table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["CASES", "Case"]
 
 @dataclass(frozen=True)
 class Case:
-    """One cell, and what must be found out about it: a verdict, or a check that fails, or a remark."""
+    """One cell, and what feedrate must say of it: a verdict, or that a check fails, or a remark."""
 
     name: str
     loader: str
@@ -25,12 +25,12 @@ class Case:
 
     @property
     def cell(self) -> str:
-        """What is measured, as `str(Cell)` writes it."""
+        """Key of the cell that is measured, as `str(Cell)` writes it."""
         return f"{self.workload}/tiny/{self.loader}/{self.step}/{self.device}"
 
     @property
     def expected(self) -> str:
-        """The answer in words."""
+        """The expected answer in words."""
         return self.verdict or (f"no number: {self.refused}" if self.refused else f"remark: {self.remark}")
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
+import feedrate
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import complain, is_lost, line_of
 from feedrate.errors import FeedrateError, PluginError, UsageError
@@ -98,7 +99,7 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
         close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
         raise UsageError(f"unrecognized arguments: {' '.join(unknown)}{close}")
     if command is None:
-        shell.out.file.write(f"feedrate {_version()}\n" if options.version else parser.format_help())
+        shell.out.file.write(f"feedrate {feedrate.__version__}\n" if options.version else parser.format_help())
         return DONE
     return _ran(command, options, shell)
 
@@ -127,9 +128,3 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
 
 def _sentence(summary: str) -> str:
     return f"{summary[0].upper()}{summary[1:]}."
-
-
-def _version() -> str:
-    from importlib.metadata import version
-
-    return version("feedrate")

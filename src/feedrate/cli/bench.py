@@ -32,7 +32,7 @@ from feedrate.system.environment import snapshot
 from feedrate.system.guard import bound
 from feedrate.system.guard import run as bound_run
 from feedrate.system.scratch import Scratch, sweep
-from feedrate.system.threadpools import signal_name
+from feedrate.system.signals import signal_name
 
 __all__ = ["arguments", "run"]
 

@@ -98,7 +98,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     codes = VariantRunner(options, shell, named(shell)[0], snapshot(shell.environ))
     demand_places(options, options.data or shell.data)
     duels = _duels(found, codes, limits)
-    with ending(shell, lambda: any(duel.ran for duel in duels), "this is the verdict so far") as end:
+    with ending(shell, lambda: any(duel.runs for duel in duels), "this is the verdict so far") as end:
         _fight(duels, codes, limits)
     judgements = verdicts([duel.pairs for duel in duels])
     documents = [document(duel, one) for duel, one in zip(duels, judgements, strict=True)]

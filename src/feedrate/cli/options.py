@@ -15,6 +15,7 @@ from feedrate.system.machine import gpus
 
 __all__ = [
     "add_data",
+    "add_details",
     "add_json",
     "add_plugin",
     "add_size",
@@ -39,6 +40,13 @@ def add_plugin(add: Add) -> None:
 def add_data(add: Add) -> None:
     """Add `--data DIR`."""
     add("--data", type=Path, metavar="DIR", help="where data sets lie: $FEEDRATE_DATA, else ./data")
+
+
+def add_details(add: Add) -> None:
+    """Add `--details`."""
+    add(
+        "--details", action="store_true", help="of a diagnosis also rungs, delays, what is in the step, and the machine"
+    )
 
 
 def add_json(add: Add) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.cli.context import CommandContext
-from feedrate.cli.options import add_json
+from feedrate.cli.options import add_details, add_json
 from feedrate.cli.places import demand_folder
 from feedrate.errors import DataError, UsageError
 from feedrate.records.document import document
@@ -29,6 +29,7 @@ def arguments(parser: ArgumentParser) -> None:
         "--results", type=Path, default=Path("results/raw"), metavar="DIR", help="raw results: results/raw"
     )
     parser.add_argument("--explain", action="store_true", help="say what each column of the table is")
+    add_details(parser.add_argument)
     add_json(parser.add_argument)
 
 
@@ -60,7 +61,7 @@ def _print(
     from feedrate.report import diagnosis as picture
     from feedrate.report import table
 
-    picture.show(shell.out, why, explain=options.explain)
+    picture.show(shell.out, why, explain=options.explain, details=options.details)
     if outcomes or not why:
         table.show(shell.out, outcomes, explain=options.explain)
     shell.out.print(f"raw         {file}", style="dim", soft_wrap=True)

@@ -42,14 +42,14 @@ def since(cell: Cell, registry: Registry, options: Namespace, shell: CommandCont
     if then.file:
         raise UsageError(f"--since {options.since}: that is a file; `feedrate compare` takes plugin files")
     duel = _duel(here, then, cell, str(control(here, registry)), codes)
-    with ending(shell, lambda: duel.ran) as end:
+    with ending(shell, lambda: duel.runs) as end:
         _fight(duel, codes)
     found = duel.judgements
     changed = regression_of(found, *_both_s(duel.measured("a")))
     stage = None
     if changed.side == "loader" and not end.status:
         stage = "it ended before the stage was known"
-        with ending(shell, lambda: duel.ran) as end:
+        with ending(shell, lambda: duel.runs) as end:
             stage = _stage(then, str(cell), codes)
     _print(duel, found, changed, stage, codes)
     return end.status or int(changed.kind == "invalid")
@@ -66,7 +66,7 @@ def _duel(here: VariantSpec, then: VariantSpec, cell: Cell, beside: str, codes: 
 
 def _fight(duel: Comparison, codes: VariantRunner) -> None:
     with rounds_shown(codes.shell.err, quiet=codes.options.quiet) as shown:
-        for judgements in run_rounds([duel], duel.limits, lambda: ForkServer.opened({}), shown.ran):
+        for judgements in run_rounds([duel], duel.rule, lambda: ForkServer.opened({}), shown.ran):
             codes.keep([document(duel, one) for one in judgements])
             shown.end([duel], judgements)
 

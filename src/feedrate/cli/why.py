@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.ensure_data import ensure
-from feedrate.cli.options import add_plugin, add_size, device_or_default, duration, positive, size_or_default
+from feedrate.cli.options import (
+    add_details,
+    add_plugin,
+    add_size,
+    device_or_default,
+    duration,
+    positive,
+    size_or_default,
+)
 from feedrate.cli.places import Place, demand_places
 from feedrate.cli.run import add_how, named, settings
 from feedrate.errors import UnavailableError, UsageError
@@ -43,6 +51,7 @@ def arguments(parser: ArgumentParser) -> None:
     what.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
     add_plugin(what.add_argument)
     _add_since(parser)
+    add_details(what.add_argument)
     add_how(parser, replicates=None, says=f"{_LEAST}, and up to {_MOST} while it is unsure")
 
 
@@ -165,5 +174,5 @@ def _print(found: Sequence[Diagnosis], raw: Path, options: Namespace, shell: Com
         return
     from feedrate.report.diagnosis import show
 
-    show(shell.out, found, explain=options.explain)
+    show(shell.out, found, explain=options.explain, details=options.details)
     shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)

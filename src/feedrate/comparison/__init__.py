@@ -1,1 +1,1 @@
-"""Is A faster than B: rounds of fresh processes, and a paired test that may stop early."""
+"""Decide whether A is faster than B: rounds of fresh processes, and a paired test that may stop early."""

@@ -1,4 +1,4 @@
-"""Is A faster than B? Paired log-ratios, an interval that early looks do not bend, and one of five verdicts."""
+"""Test whether A is faster than B: paired log-ratios, an interval that early looks do not bend, five verdicts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Word: TypeAlias = Literal["FASTER", "SLOWER", "SAME", "UNSURE", "INVALID"]
 ALPHA = 0.05
 """Share of comparisons of a thing with itself that may end in FASTER or SLOWER, over all looks together."""
 _SPENT = 0.04
-"""Of `ALPHA` on looks. The rest is for what pairs are not: normal, and independent of the other pair of their block."""
+"""Of `ALPHA` on looks. The rest is for what pairs are not: normal, and independent of the other pair of their round."""
 FIRST_LOOK = 4
 """Pairs before which nothing is decided: the spread of fewer is itself hardly known."""
 DRIFT = 0.20
 """Change of the control's time over a comparison beyond which it is INVALID, in natural logarithms.
 
-Less is evened out by the order of a block. So is more, but then it is open which of the machine's paces is meant.
+Less is evened out by the order of a round. So is more, but then it is open which of the machine's paces is meant.
 """
 _POWER = 0.9
 """Chance to see an effect of the size that is called the smallest that could be seen."""
@@ -33,7 +33,7 @@ _FARTHEST = 1_000_000
 
 
 def looks(most: int) -> tuple[int, ...]:
-    """Numbers of pairs at which a verdict may end a comparison of at most that many: 4, 8, 16, ..., and `most`."""
+    """List the numbers of pairs at which a verdict may end a comparison of at most `most`: 4, 8, 16, ..., `most`."""
     doubled = [FIRST_LOOK]
     while 2 * doubled[-1] < most:
         doubled.append(2 * doubled[-1])
@@ -42,7 +42,7 @@ def looks(most: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class Pairs:
-    """What was measured of one A and one B."""
+    """The paired times of one A and one B, and what may be said of them."""
 
     ratios: tuple[float, ...]
     """(n,) natural logarithm of B's time a sample over A's, run next to one another; above 0: A was faster."""
@@ -105,12 +105,14 @@ class Pairs:
             return None
         places = range(count)
         slope, level = statistics.linear_regression(places, self.controls)
-        rest = sum((found - level - slope * place) ** 2 for place, found in zip(places, self.controls, strict=True))
-        scatter = math.sqrt(rest / (count - 2) / (count * (count**2 - 1) / 12))
+        squares = sum(
+            (control - level - slope * place) ** 2 for place, control in zip(places, self.controls, strict=True)
+        )
+        scatter = math.sqrt(squares / (count - 2) / (count * (count**2 - 1) / 12))
         return Estimate((count - 1) * slope, (count - 1) * scatter * _t(count - 1, 1 - ALPHA / 2))
 
     def more(self) -> int | None:
-        """Pairs, two a block, after which the interval decides if mean and spread stay; None: more than a lifetime."""
+        """Count the further pairs, two a round, that decide if mean and spread stay; None: more than a lifetime's."""
         if self.spread is None or len(self.ratios) < FIRST_LOOK:
             return FIRST_LOOK - len(self.ratios) + len(self.ratios) % 2
         mean = abs(self.speedup.mean)
@@ -164,12 +166,12 @@ class ComparisonVerdict:
 
     @property
     def decided(self) -> bool:
-        """Nothing is gained by measuring on."""
+        """Whether nothing is gained by measuring on."""
         return self.word != "UNSURE"
 
 
 def verdicts(family: Sequence[Pairs]) -> tuple[ComparisonVerdict, ...]:
-    """One verdict each; of those that say FASTER or SLOWER at most `ALPHA` are expected to be false.
+    """Give a verdict on each; of those that say FASTER or SLOWER at most `ALPHA` are expected to be false.
 
     Comparisons without a doubt are judged together: Benjamini and Hochberg's control of the false-discovery rate.
     """
@@ -203,14 +205,15 @@ def _adjusted(chances: Sequence[float]) -> Iterator[float]:
 
 
 def _judged(pairs: Pairs, p: float, family: int) -> ComparisonVerdict:
-    found = pairs.speedup
+    speedup = pairs.speedup
+    excludes_zero = not speedup.low <= 0 <= speedup.high
     if len(pairs.ratios) < FIRST_LOOK:
         return ComparisonVerdict("UNSURE", _need(pairs, 1), pairs, p)
-    if max(-found.low, found.high) <= pairs.margin:
+    if max(-speedup.low, speedup.high) <= pairs.margin:
         return ComparisonVerdict("SAME", "", pairs, p)
-    if not found.low <= 0 <= found.high and p <= ALPHA:
-        return ComparisonVerdict("FASTER" if found.mean > 0 else "SLOWER", "", pairs, p)
-    return ComparisonVerdict("UNSURE", _need(pairs, family if not found.low <= 0 <= found.high else 1), pairs, p)
+    if excludes_zero and p <= ALPHA:
+        return ComparisonVerdict("FASTER" if speedup.mean > 0 else "SLOWER", "", pairs, p)
+    return ComparisonVerdict("UNSURE", _need(pairs, family if excludes_zero else 1), pairs, p)
 
 
 def _need(pairs: Pairs, rivals: int) -> str:

@@ -1,18 +1,36 @@
-"""What was measured of a cell to tell what holds it back: times, the parts they are made of, facts about the step."""
+"""Hold what was measured of a cell to tell what holds it back: times, their parts, facts about the step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeAlias, cast, get_args
 
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
-__all__ = ["STAGES", "Evidence"]
+__all__ = ["STAGES", "Evidence", "Stage", "StagePart"]
 
-STAGES = ("copy", "hand-over", "decode", "read warm", "read cold")
+Stage: TypeAlias = Literal["copy", "hand-over", "decode", "read warm", "read cold"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 """The stages of loading from the step outwards; each is the difference of two rungs of the ladder."""
+
+
+@dataclass(frozen=True)
+class StagePart:
+    """What one stage of loading costs, or several neighbouring ones that could not be told apart."""
+
+    stages: tuple[Stage, ...]
+    """In the order of `STAGES`, at least one."""
+    cost: Estimate
+    """Seconds a batch."""
+
+    @property
+    def name(self) -> str:
+        """The stages' names, as tables and JSON show them."""
+        return " + ".join(self.stages)
 
 
 @dataclass(frozen=True)
@@ -36,10 +54,8 @@ class Evidence:
     overlap: Estimate
     """(T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 one after the other."""
     replicates: int = 1
-    parts: Mapping[str, Estimate] = field(default_factory=dict)
-    """Exposed seconds of each of `STAGES` that could be told from the one before; the others are not there."""
-    lumped: Mapping[str, Estimate] = field(default_factory=dict)
-    """Exposed seconds of neighbouring stages that could not be told apart, by their names joined with ` + `."""
+    stage_parts: tuple[StagePart, ...] = ()
+    """Exposed seconds from the step outwards; a stage that was not measured is not there."""
     unexplained_s: Estimate | None = None
     """T_F - T_S less all parts: what the machine's drift between the two measurements comes to."""
     contention_s: Estimate | None = None
@@ -60,11 +76,35 @@ class Evidence:
     device: str = "cpu"
     facts: StepProfile | None = None
 
+    @cached_property
+    def parts(self) -> Mapping[Stage, Estimate]:
+        """Exposed seconds of each stage that could be told from the one before."""
+        return {part.stages[0]: part.cost for part in self.stage_parts if len(part.stages) == 1}
+
+    @cached_property
+    def lumped(self) -> Mapping[str, Estimate]:
+        """Exposed seconds of neighbouring stages that could not be told apart, by their joint name."""
+        return {part.name: part.cost for part in self.stage_parts if len(part.stages) > 1}
+
     def as_json(self) -> dict[str, object]:
-        """Plain values, as JSON can hold them."""
-        return encoded(self)
+        """Plain values, as JSON can hold them, with `parts` and `lumped` by name."""
+        values = encoded(self)
+        del values["stage_parts"]
+        parts = {stage: encoded(cost) for stage, cost in self.parts.items()}
+        lumped = {name: encoded(cost) for name, cost in self.lumped.items()}
+        return {**values, "parts": parts, "lumped": lumped}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:
         """The inverse of `as_json`; keys that this version does not know are left out."""
-        return decoded(cls, raw)
+        named = decoded(_NamedParts, raw)
+        costs = {tuple(name.split(" + ")): cost for name, cost in (*named.parts.items(), *named.lumped.items())}
+        ordered = sorted(costs.items(), key=lambda part: STAGES.index(cast("Stage", part[0][0])))
+        parts = [StagePart(cast("tuple[Stage, ...]", stages), cost) for stages, cost in ordered]
+        return decoded(cls, {**raw, "stage_parts": [encoded(part) for part in parts]})
+
+
+@dataclass(frozen=True)
+class _NamedParts:
+    parts: Mapping[str, Estimate] = field(default_factory=dict)
+    lumped: Mapping[str, Estimate] = field(default_factory=dict)

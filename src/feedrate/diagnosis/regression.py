@@ -1,4 +1,4 @@
-"""What has changed since a commit: which side of a cell moved, which stage of it, and whether anybody notices yet."""
+"""Tell what has changed since a commit: which side of a cell moved, which stage of it, and whether it shows yet."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from feedrate.comparison.paired_test import ComparisonVerdict
+from feedrate.diagnosis.evidence import StagePart
 from feedrate.diagnosis.wording import STAGE_WORDS
 from feedrate.formatting import ms
-from feedrate.records.estimate import Estimate, estimate
+from feedrate.records.estimate import estimate
 
-__all__ = ["Change", "Kind", "Stage", "describe_stage", "largest_change", "regression_of"]
+__all__ = ["Change", "Kind", "describe_stage", "largest_change", "regression_of"]
 
 Kind: TypeAlias = Literal["slower", "faster", "latent", "same", "unsure", "invalid"]
 Side: TypeAlias = Literal["loader", "step", "together", ""]
@@ -19,23 +20,8 @@ Side: TypeAlias = Literal["loader", "step", "together", ""]
 _MOVED = ("SLOWER", "FASTER")
 _SIDES: Mapping[str, Side] = {"loader": "loader", "step": "step"}
 _NAMES = {"full": "both together", "loader": "the loader alone", "step": "the step alone"}
-_SOON = 1.1
-"""What is hidden by less than this is all but seen."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage of loading whose cost is not what it was."""
-
-    name: str
-    """One of `evidence.STAGES`, or several that could not be told apart."""
-    change_s: Estimate
-    """Seconds a batch, now less then, with the loader drained without a step."""
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval of the change leaves out zero."""
-        return self.change_s.half is not None and abs(self.change_s.mean) > self.change_s.half
+_ABOUT_TO_SHOW = 1.1
+"""Times that the hiding side takes of the other: below, a hidden regression is reported as about to become visible."""
 
 
 @dataclass(frozen=True)
@@ -50,68 +36,78 @@ class Change:
     """One line, without a stage."""
 
 
-def regression_of(found: Mapping[str, ComparisonVerdict], step_s: float, loader_s: float) -> Change:
+def regression_of(judgements: Mapping[str, ComparisonVerdict], step_s: float, loader_s: float) -> Change:
     """What the judgements of `full`, `loader` and, if it trains, `step` come to; A is the code that runs, B the commit.
 
     `step_s`, `loader_s`: T_S and T_L of the code that runs.
     """
-    for judgement in found.values():
+    for judgement in judgements.values():
         if judgement.word == "INVALID":
             return Change("invalid", "", f"INVALID: {judgement.reason}")
-    full = found["full"].word
-    if full in _MOVED:
-        side: Side = next((_SIDES[name] for name in _SIDES if name in found and found[name].word == full), "together")
-        kind: Kind = "slower" if full == "SLOWER" else "faster"
-        told = _told(found, "full") if side == "together" else f"{_told(found, side)}, {_told(found, 'full')}"
-        why = ", and neither side alone: look at what they do to each other" if side == "together" else ""
-        return Change(kind, side, f"{full}: {told}{why}")
+    if judgements["full"].word in _MOVED:
+        return _shows(judgements)
     for name, side in _SIDES.items():
-        if name in found and found[name].word == "SLOWER":
-            return _one_slower(found, name, side, step_s / loader_s if name == "loader" else loader_s / step_s)
-    if all(one.word != "UNSURE" for one in found.values()):
-        return Change("same", "", f"the same: {', '.join(_told(found, name) for name in found)}")
-    open_ones = [name for name, one in found.items() if one.word == "UNSURE"]
-    reasons = "; ".join(f"{_told(found, name)}: {found[name].reason}" for name in open_ones)
+        if name in judgements and judgements[name].word == "SLOWER":
+            hidden = step_s / loader_s if name == "loader" else loader_s / step_s
+            return _one_slower(judgements, name, side, hidden)
+    if all(judgement.word != "UNSURE" for judgement in judgements.values()):
+        return Change("same", "", f"the same: {', '.join(_as_long(judgements, name) for name in judgements)}")
+    undecided = [name for name, judgement in judgements.items() if judgement.word == "UNSURE"]
+    reasons = "; ".join(f"{_as_long(judgements, name)}: {judgements[name].reason}" for name in undecided)
     return Change("unsure", "", f"unsure: {reasons}")
 
 
-def _told(found: Mapping[str, ComparisonVerdict], name: str) -> str:
+def _shows(judgements: Mapping[str, ComparisonVerdict]) -> Change:
+    """Both together moved: with the first side that moved the same way, or with neither."""
+    word = judgements["full"].word
+    kind: Kind = "slower" if word == "SLOWER" else "faster"
+    whole = _as_long(judgements, "full")
+    for name, side in _SIDES.items():
+        if name in judgements and judgements[name].word == word:
+            return Change(kind, side, f"{word}: {_as_long(judgements, name)}, {whole}")
+    neither = "and neither side alone: look at what they do to each other"
+    return Change(kind, "together", f"{word}: {whole}, {neither}")
+
+
+def _as_long(judgements: Mapping[str, ComparisonVerdict], name: str) -> str:
     """How many times as long it takes now."""
-    one = found[name]
-    around = f" ({1 / one.high:.3g}-{1 / one.low:.3g})" if one.low > 0 else ""
-    return f"{_NAMES[name]} takes x{1 / one.factor:.3g}{around} as long as then"
+    judgement = judgements[name]
+    around = f" ({1 / judgement.high:.3g}-{1 / judgement.low:.3g})" if judgement.low > 0 else ""
+    return f"{_NAMES[name]} takes x{1 / judgement.factor:.3g}{around} as long as then"
 
 
-def _one_slower(found: Mapping[str, ComparisonVerdict], name: str, side: Side, hidden: float) -> Change:
+def _one_slower(judgements: Mapping[str, ComparisonVerdict], name: str, side: Side, hidden: float) -> Change:
     """One side is slower, and the other takes `hidden` times as long as it."""
     other = "step" if name == "loader" else "loader"
-    whole = _told(found, "full")
-    if hidden < 1 / _SOON:
-        return Change("slower", side, f"SLOWER: {_told(found, name)}, and nothing hides it ({whole})")
-    if hidden < _SOON:
-        way = f"the {other} is hardly slower: it is about to be seen ({whole})"
+    slower, whole = _as_long(judgements, name), _as_long(judgements, "full")
+    if hidden < 1 / _ABOUT_TO_SHOW:
+        return Change("slower", side, f"SLOWER: {slower}, and nothing hides it ({whole})")
+    if hidden < _ABOUT_TO_SHOW:
+        hiding = f"the {other} is hardly slower: it is about to be seen ({whole})"
     else:
-        way = f"the {other} hides it: it will show on a {other} x{hidden:.1f} as fast"
-    return Change("latent", side, f"latent: {_told(found, name)}, and {way}")
+        hiding = f"the {other} hides it: it will show on a {other} x{hidden:.1f} as fast"
+    return Change("latent", side, f"latent: {slower}, and {hiding}")
 
 
-def largest_change(pairs: Sequence[tuple[Mapping[str, Estimate], Mapping[str, Estimate]]]) -> Stage | None:
+def largest_change(pairs: Sequence[tuple[Sequence[StagePart], Sequence[StagePart]]]) -> StagePart | None:
     """The stage whose cost moved most, of those whose interval leaves out zero if there are any; None: none was told.
 
     `pairs`: what each stage costs now and then, seconds a batch, measured next to each other, so what drifts cancels.
+    The cost of what is returned is the change: now less then.
     """
-    known = set.intersection(*({*now} & {*then} for now, then in pairs)) if pairs else set()
-    stages = [Stage(name, estimate([now[name].mean - then[name].mean for now, then in pairs])) for name in known]
-    return max(stages, key=lambda one: (one.is_clear, abs(one.change_s.mean)), default=None)
+    sides = [({p.stages: p.cost.mean for p in now}, {p.stages: p.cost.mean for p in then}) for now, then in pairs]
+    known = set.intersection(*({*now} & {*then} for now, then in sides)) if sides else set()
+    changes = [StagePart(stages, estimate([now[stages] - then[stages] for now, then in sides])) for stages in known]
+    return max(changes, key=lambda change: (change.cost.excludes_zero, abs(change.cost.mean)), default=None)
 
 
-def describe_stage(stage: Stage | None) -> str:
-    """The stage in words, to end a sentence with."""
-    if stage is None:
+def describe_stage(change: StagePart | None) -> str:
+    """The stage that moved in words, to end a sentence with."""
+    if change is None:
         return "no stage of loading could be told from the others"
-    words = " + ".join(STAGE_WORDS.get(name, name) for name in stage.name.split(" + "))
-    half = "" if stage.change_s.half is None else f" +-{ms(stage.change_s.half)}"
-    by = f"{ms(abs(stage.change_s.mean))}{half} a batch {'more' if stage.change_s.mean > 0 else 'less'}"
-    if stage.is_clear:
+    words, by_s = " + ".join(STAGE_WORDS[stage] for stage in change.stages), change.cost
+    half = "" if by_s.half is None else f" +-{ms(by_s.half)}"
+    by = f"{ms(abs(by_s.mean))}{half} a batch {'more' if by_s.mean > 0 else 'less'}"
+    if by_s.excludes_zero:
         return f"it is {words}: {by}"
     return f"most likely it is {words} ({by}): more replicates (--replicates) may tell"

@@ -1,62 +1,50 @@
-"""What the numbers of a cell must exceed to mean something; docs/decisions/0007-verdict.md says why."""
+"""Set what the numbers of a cell must exceed to mean something; docs/decisions/0007-verdict.md says why."""
 
 from __future__ import annotations
 
-__all__ = [
-    "BOUND",
-    "BOUNDARY",
-    "BUSY",
-    "CONFIRMED",
-    "EXPLAINED",
-    "FULL_RATE",
-    "MANY",
-    "SERIAL",
-    "SEVERAL",
-    "SLOWED",
-    "SMALL_S",
-    "STARTUP_EPOCHS",
-    "STARTUP_S",
-    "SUM",
-    "TOGETHER",
-    "TOLD",
-    "TURNS",
-    "UNSURE",
-    "WORTH_OVERLAPPING",
-]
+__all__ = ["Thresholds"]
 
-BOUND = 1.1
-"""T_F is explained by one of its sides alone when it is no more than so many times that side."""
-TOGETHER = 1.15
-"""The same for a side that was measured beside the other, which is the less exact measurement."""
-SLOWED = 0.5
-"""What the slower side loses beside the other must make up so much of what T_F exceeds it by, if that is contention."""
-SERIAL = 0.3
-"""Less overlap than this is none."""
-TURNS = 0.5
-"""What the quicker side takes must make up so much of what T_F exceeds the slower side by, if they take turns."""
-SUM = 1.25
-"""Both together slower than one after the other by more than this: something else had the machine."""
-MANY = 20
-"""Replicates that nobody waits for."""
-WORTH_OVERLAPPING = 0.25
-"""Beside a loader so many times slower than the step, or more, overlap gains less than a faster loader could."""
-UNSURE = (0.05, 0.25)
-"""Stall shares: an interval that reaches from below the first to above the second says nothing."""
-TOLD = 0.4
-"""Share of the stall that a stage must have to be named."""
-SEVERAL = 3
-"""Replicates from which on a stage's part must be clear of its interval: that of two is nine deviations wide."""
-STARTUP_EPOCHS, STARTUP_S = 3.0, 0.3
-"""Waiting longer for the first batch than so many epochs take, and than this, is what a user notices."""
-BOUNDARY = 0.5
-"""Share of the stall that falls to the beginnings of epochs."""
-EXPLAINED = 0.25
-"""Share of T_F that the parts may leave unexplained."""
-BUSY = 0.6
-"""Share of the step in which a device is busy; below, the host holds it back."""
-FULL_RATE = 0.05
-"""Share of the peak below which many small operators are what the step is busy with, on the CPU."""
-SMALL_S = 20e-6
-"""Seconds an operator takes on average when its dispatch costs as much as its work."""
-CONFIRMED = 0.5
-"""Share of a delay that must come back if the stage that it was put into binds."""
+
+class Thresholds:
+    """Limits of the rules, each a ratio, a share or a count unless its name ends in a unit."""
+
+    max_ratio_to_one_side = 1.1
+    """T_F over the time of one side, up to which that side alone explains T_F."""
+    max_ratio_to_side_beside = 1.15
+    """The same for a side that was measured beside the other, which is the less exact measurement."""
+    min_share_lost_beside = 0.5
+    """Of what T_F exceeds the slower side by: what that side must lose beside the other, if that is contention."""
+    max_overlap_of_turns = 0.3
+    """Overlap up to which loader and step count as taking turns."""
+    min_quicker_share_of_turns = 0.5
+    """Of what T_F exceeds the slower side by: what the quicker side must take, if they take turns."""
+    max_ratio_to_sum = 1.25
+    """T_F over T_S + T_L, above which something else had the machine."""
+    min_step_share_worth_overlapping = 0.25
+    """Of T_L: a step that takes less gains less from overlap than a faster loader gives."""
+    max_replicates_to_suggest = 20
+    """Replicates that a user would still wait for."""
+    negligible_stall_share = 0.05
+    """Share of T_F: loading that costs no more costs nothing."""
+    notable_stall_share = 0.25
+    """Share of T_F: an interval from below `negligible_stall_share` to above this one decides nothing."""
+    min_stall_share_of_stage = 0.4
+    """Share of the stall that a stage must have to be named."""
+    min_replicates_for_interval = 3
+    """Replicates from which a stage's cost must be clear of its interval: that of two is nine deviations wide."""
+    max_start_epochs = 3.0
+    """Epochs that the first batch may take before a user notices."""
+    max_start_s = 0.3
+    """Seconds that the first batch may always take."""
+    max_stall_share_of_epoch_starts = 0.5
+    """Share of the stall that may fall to the first batches of epochs."""
+    max_unexplained_share = 0.25
+    """Share of T_F that the parts may leave unexplained."""
+    min_busy_share_of_compute = 0.6
+    """Share of T_S in which a device is busy; below, the host holds it back."""
+    max_peak_share_of_launch = 0.05
+    """Share of the peak below which many small operators are what a CPU's step is busy with."""
+    max_operator_s_of_launch = 20e-6
+    """Seconds of an average operator whose dispatch costs as much as its work, on a CPU."""
+    min_delay_share_returned = 0.5
+    """Share of a delay that must come back if the stage that it was put into binds."""

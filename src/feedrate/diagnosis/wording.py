@@ -1,13 +1,31 @@
-"""The words of a verdict."""
+"""Say in English what a rule found."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from feedrate.formatting import share
+from feedrate.diagnosis.evidence import Stage
+from feedrate.diagnosis.finding import (
+    Facts,
+    Finding,
+    Kind,
+    LateFirstBatch,
+    LoaderCost,
+    SlowedDown,
+    SlowEpochStarts,
+    SlowerThanTurns,
+    StageCost,
+    StepCost,
+    TakingTurns,
+    Unexplained,
+    UnexplainedQueue,
+    WideStall,
+    family_of,
+)
+from feedrate.formatting import factor, ms, share
 from feedrate.records.step_profile import StepProfile
 
-__all__ = ["MORE", "NEXT_TRY", "STAGE_WORDS", "STEADY", "describe_step"]
+__all__ = ["STAGE_WORDS", "next_try", "promise", "statement"]
 
 NEXT_TRY: Mapping[str, str] = {
     "read cold": "try fewer and larger files, reads further ahead, or files that memory holds",
@@ -30,7 +48,7 @@ STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
 """What to try when the numbers contradict each other."""
 MORE = "try more replicates (--replicates), or longer windows (--seconds)"
 """What to try when a stage is not told apart for lack of precision."""
-STAGE_WORDS: Mapping[str, str] = {
+STAGE_WORDS: Mapping[Stage, str] = {
     "read cold": "reading from the disk",
     "read warm": "reading from the page cache",
     "decode": "decoding",
@@ -40,12 +58,98 @@ STAGE_WORDS: Mapping[str, str] = {
 """What each stage of loading does."""
 
 
-def describe_step(facts: StepProfile, step_s: float) -> str:
+def statement(finding: Finding) -> str:
+    """The kind and the numbers that say so, in one line without a full stop."""
+    return f"{_title(finding.kind)}: {_described(finding.facts)}"
+
+
+def next_try(finding: Finding) -> str:
+    """The next thing to try, as an order."""
+    facts = finding.facts
+    if isinstance(facts, WideStall) and facts.replicates is not None:
+        return f"try --replicates {facts.replicates}, or longer windows (--seconds)"
+    if isinstance(facts, StageCost) and not facts.clear:
+        return MORE
+    return NEXT_TRY.get(finding.kind, STEADY)
+
+
+def promise(gain: float) -> str:
+    """What a change gains at most, as the end of an advice; empty where that is next to nothing."""
+    return f" ({factor(gain)} at most)" if gain >= 1.005 else ""
+
+
+def _title(kind: Kind) -> str:
+    family = family_of(kind)
+    if kind in ("loader-bound", "step-bound", "start-up") or family in ("both", "unsure"):
+        return kind
+    return f"{family}-bound ({kind})"
+
+
+def _described(facts: Facts) -> str:
+    match facts:
+        case LateFirstBatch(first_batch_s, epoch_s):
+            return f"the first batch takes {first_batch_s:.2g} s, a whole epoch {epoch_s:.2g} s"
+        case SlowEpochStarts(boundary_s):
+            return f"each epoch begins with {ms(boundary_s)} of waiting"
+        case LoaderCost() | StageCost():
+            return _loader(facts)
+        case StepCost(step_s, loader_ceiling, profile):
+            inside = "" if profile is None else _inside(profile, step_s)
+            return f"no loader can gain more than {factor(max(1.0, loader_ceiling))} here{inside}"
+        case WideStall(low, high, likely):
+            costs = f"loading costs between {max(0.0, low):.0%} and {min(1.0, high):.0%} of the time"
+            return f"most likely {_title(likely)}, but {costs}"
+        case Unexplained(rest_s, full_s, likely):
+            return f"most likely {_title(likely)}, but {ms(rest_s)} of {ms(full_s)} a batch stay unexplained"
+        case _:
+            return _both(facts)
+
+
+def _loader(facts: LoaderCost | StageCost) -> str:
+    limit = f"no step can gain more than {factor(max(1.0, facts.step_ceiling))} here"
+    if isinstance(facts, LoaderCost):
+        return f"{ms(facts.loader_s)} of {ms(facts.full_s)} a batch; {limit}"
+    stage, cost, full = STAGE_WORDS[facts.stage], facts.cost, ms(facts.full_s)
+    if not facts.clear:
+        return f"most likely {stage}: {ms(cost.mean)} +-{ms(cost.half or 0.0)} of {full}; {limit}"
+    delay = ""
+    if facts.delay_returned is not None:
+        word = "comes back" if facts.confirmed else "does not come back: not confirmed"
+        delay = f" (a delay put there {word}, {facts.delay_returned:.2f} of it)"
+    return f"{stage} costs {ms(cost.mean)} of {full} a batch{delay}; {limit}"
+
+
+def _both(facts: SlowedDown | SlowerThanTurns | TakingTurns | UnexplainedQueue) -> str:
+    if isinstance(facts, UnexplainedQueue):
+        return f"{ms(facts.rest_s)} a batch go where neither side alone explains it: a short queue and jitter"
+    loader, step = ms(facts.loader_s), ms(facts.step_s)
+    alone = f"the loader alone takes {loader}, the step {step}"
+    if isinstance(facts, SlowedDown):
+        return f"{alone}; beside each other the slower one takes {ms(facts.beside_s)}"
+    if isinstance(facts, SlowerThanTurns):
+        return f"{alone}, and both together {ms(facts.full_s)}: more than one after the other"
+    turns = f"{loader} of loading and {step} of training take turns"
+    if facts.slowdown is None:
+        return turns
+    more = f"{ms(facts.slowdown.mean)} +-{ms(facts.slowdown.half or 0.0)} more"
+    return f"{turns}, or slow each other down: beside the loader a step takes {more}"
+
+
+def _inside(profile: StepProfile, step_s: float) -> str:
     """What is in a step, as the end of a sentence; empty where nothing is known."""
-    counted = facts.kernels_per_step, facts.operators_per_step
-    words = next((f"{n:,.0f} {what}" for n, what in zip(counted, ("kernels", "operators"), strict=True) if n), "")
-    of_peak = facts.peak_share(step_s)
-    rate = "" if of_peak is None else f"at {share(of_peak)} of {facts.dtype} peak"
-    syncs = f", {facts.syncs_per_step:,.0f} waits for the device" if facts.syncs_per_step else ""
-    inside = " ".join(filter(None, (f"{words} a step{syncs}" if words else "", rate)))
-    return f"; {inside}" if inside else ""
+    phrase = " ".join((*_counts(profile), *_rate(profile, step_s)))
+    return f"; {phrase}" if phrase else ""
+
+
+def _counts(profile: StepProfile) -> Iterator[str]:
+    waits = f", {profile.syncs_per_step:,.0f} waits for the device" if profile.syncs_per_step else ""
+    if profile.kernels_per_step:
+        yield f"{profile.kernels_per_step:,.0f} kernels a step{waits}"
+    elif profile.operators_per_step:
+        yield f"{profile.operators_per_step:,.0f} operators a step{waits}"
+
+
+def _rate(profile: StepProfile, step_s: float) -> Iterator[str]:
+    peak_share = profile.peak_share(step_s)
+    if peak_share is not None:
+        yield f"at {share(peak_share)} of {profile.dtype} peak"

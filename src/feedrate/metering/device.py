@@ -10,7 +10,9 @@ import torch
 from feedrate.records.answer import DevicePeaks
 from feedrate.records.conditions import GpuClock, MemorySample
 from feedrate.system import memory, nvml
-from feedrate.system.stopwatch import burn_cpu, now_s
+from feedrate.system.procfs import process_tree
+from feedrate.system.stopwatch import now_s
+from feedrate.system.synthetic_load import burn_cpu
 
 __all__ = ["Device"]
 
@@ -92,6 +94,6 @@ class Device:
 
     def look(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
         """What is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
-        host = memory.own_bytes(memory.family(os.getpid())) - ours
+        host = memory.own_bytes(process_tree(os.getpid())) - ours
         device = torch.cuda.memory_allocated() if self._cuda else None
         return MemorySample(epochs, host, memory.shm_bytes(), device, training)

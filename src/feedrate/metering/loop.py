@@ -55,13 +55,13 @@ class Loop:
     ) -> tuple[Window, ...]:
         """So many windows of so many batches each; `after` is called, untimed, when each has ended."""
         found = []
-        self.marks.timing(True)
+        self.marks.set_busy(True)
         try:
             for _ in range(count):
                 found.append(timed(work, batches, self.device.synchronize))
                 after()
         finally:
-            self.marks.timing(False)
+            self.marks.set_busy(False)
         return tuple(found)
 
     def pace_s(self, work: Work, block: int = 8, before_s: float | None = None) -> float:

@@ -12,7 +12,7 @@ from feedrate.metering.step_alone import step_after, step_before
 from feedrate.metering.stream_timer import StreamTimer
 from feedrate.records.answer import MeasuredCell, StreamTimes
 from feedrate.records.validity import read_from_disk
-from feedrate.system import memory
+from feedrate.system import memory, page_cache
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.stopwatch import freeze_gc, now_s
 from feedrate.system.threadpools import pools
@@ -57,7 +57,7 @@ class Meter:
         monitor, device = LoadMonitor(), Device(self.cell.device)
         self._demand_order()
         self._demand_memory(device)
-        memory.warm(self._files)
+        page_cache.warm(self._files)
         prepared = PreparedCell.build(self.cell, self.data, device, monitor, self.effort, self.marks, self.logs)
         build_s = now_s() - start
         freeze_gc()
@@ -70,7 +70,7 @@ class Meter:
         peaks = device.peaks()
         step = step_after(prepared, before)
         training = prepared.training()
-        conditions = replace(monitor.found(), clocks=device.clocks, gpu_strangers=device.strangers)
+        conditions = replace(monitor.conditions(), clocks=device.clocks, gpu_strangers=device.strangers)
         return MeasuredCell(
             build_s=build_s,
             step=step,
@@ -87,7 +87,7 @@ class Meter:
         """Tell `warm`: the files are in memory, and next to nothing came from a device while windows were timed."""
         batches = sum(window.batches for window in (*stream.loader_windows, *stream.full_windows))
         served = batches * float(stream.batch_bytes)
-        cold = memory.cached_share(self._files) < _WARM or read_from_disk(conditions.disk_read_bytes, served)
+        cold = page_cache.cached_share(self._files) < _WARM or read_from_disk(conditions.disk_read_bytes, served)
         return "unknown" if cold else "warm"
 
     def _demand_order(self) -> None:

@@ -110,10 +110,10 @@ class StreamTimer:
         """Go on untimed until somebody has looked at the memory of the running loop."""
         loop = self.prepared.loop
         until = now_s() + self.prepared.effort.memory_s
-        loop.marks.ask()
+        loop.marks.request_sample()
         while True:
             loop.both(feed, 1, [])
-            if not loop.marks.is_asked or now_s() > until:
+            if not loop.marks.sample_requested or now_s() > until:
                 return
 
 

@@ -28,6 +28,11 @@ class Estimate:
         """Upper end of the interval; infinity without one."""
         return math.inf if self.half is None else self.mean + self.half
 
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether there is an interval and it leaves out zero."""
+        return self.half is not None and abs(self.mean) > self.half
+
 
 def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Mean of independent replicates, with Student's t interval around it.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
+from feedrate.errors import UnavailableError
 from feedrate.records.cell_key import split_spec
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
@@ -27,14 +28,24 @@ _NUMBERS = (
 )
 """Scalars of a measurement, then its properties, in the order in which they are defined."""
 _FAILURE = ("why", "reason")
+_NO_PANDAS = (
+    'results: pandas is not installed; `pip install "feedrate[pandas]"` provides it, '
+    "and `feedrate show FILE --json` gives the same numbers without it"
+)
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """One row each, in the order given; see `feedrate.results` for the columns. Absent numbers are NaN, texts None.
 
     Knobs come from the record where it holds them all, else from the cell's name, which holds those that were turned.
+
+    Raises:
+        UnavailableError: pandas is not installed.
     """
-    import pandas as pd
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        raise UnavailableError(_NO_PANDAS) from None
 
     records = [_place(outcome) | _record(outcome) | _result(outcome) for outcome in outcomes]
     fixed = {*_PLACE, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE}

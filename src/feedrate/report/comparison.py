@@ -44,7 +44,7 @@ def sentence(duel: Comparison, found: ComparisonVerdict) -> str:
     claim = {
         "FASTER": f"{a} is FASTER than {b}",
         "SLOWER": f"{a} is SLOWER than {b}",
-        "SAME": f"{a} is the SAME as {b} within {_percent(duel.limits.margin)}",
+        "SAME": f"{a} is the SAME as {b} within {_percent(duel.rule.margin)}",
         "UNSURE": f"UNSURE whether {a} is faster or slower than {b}",
     }[found.word]
     said = [f"{claim}: {interval(found)} from {len(found.pairs.ratios)} pairs"]
@@ -71,7 +71,7 @@ def show(console: Console, duels: Sequence[Comparison], judgements: Sequence[Com
         _show_family(console, duels, judgements)
     for line in dict.fromkeys(line for duel in duels for line in _remarks(duel)):
         console.print(Text(line), soft_wrap=True)
-    ran = [one.outcome for duel in duels for one in duel.ran]
+    ran = [one.outcome for duel in duels for one in duel.runs]
     for line in caption(ran) if ran else ():
         console.print(Text(line, style="dim"), soft_wrap=True)
 
@@ -89,7 +89,7 @@ def _show_family(console: Console, duels: Sequence[Comparison], judgements: Sequ
 
 
 def _show_sides(console: Console, duels: Sequence[Comparison]) -> None:
-    limits = duels[0].limits
+    limits = duels[0].rule
     console.print(f"time a sample of {_ABOUT[limits.metric]}; means of processes, each fresh, in the order CABBA")
     rows = [
         Row((label, _key(side), *_figures(duel.measured(role))))
@@ -151,7 +151,7 @@ def document(duel: Comparison, found: ComparisonVerdict) -> dict[str, object]:
         "a": {"cell": duel.a.cell, "code": duel.a.code},
         "b": {"cell": duel.b.cell, "code": duel.b.code},
         "control": duel.control.cell,
-        "metric": METRICS[duel.limits.metric],
+        "metric": METRICS[duel.rule.metric],
         "verdict": found.word,
         "reason": found.reason,
         "sentence": sentence(duel, found),
@@ -169,6 +169,6 @@ def document(duel: Comparison, found: ComparisonVerdict) -> dict[str, object]:
         "control_log_s": pairs.controls,
         "processes": [
             {"role": ran.role, "replicate": ran.outcome.replicate, "kind": ran.outcome.as_json()["kind"]}
-            for ran in duel.ran
+            for ran in duel.runs
         ],
     }

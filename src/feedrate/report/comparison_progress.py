@@ -64,7 +64,7 @@ class _Live(_Silent):
 
     def ran(self, duel: Comparison, ran: ComparedRun, still: Sequence[Comparison]) -> None:
         several = f", {len(still)} comparisons open" if len(still) > 1 else ""
-        said = f"{len(duel.ran)} processes, the last one {ran.role}: {ran.outcome.cell}{several}"
+        said = f"{len(duel.runs)} processes, the last one {ran.role}: {ran.outcome.cell}{several}"
         self._status.update(Text(harmless(f"{self._known}{said}")))
 
     def end(self, duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:

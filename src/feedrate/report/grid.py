@@ -14,7 +14,7 @@ from rich.text import Text
 
 from feedrate.report.console import harmless
 
-__all__ = ["GAP", "Column", "Row", "leaving", "print_grid"]
+__all__ = ["GAP", "Column", "Row", "leaving", "print_entry", "print_grid"]
 
 GAP = 2
 """Blanks between two columns."""
@@ -75,11 +75,25 @@ def print_grid(target: Console, columns: Sequence[Column], rows: Sequence[Row]) 
         )
         if fitting is not None:
             target.print(_table([columns[place] for place in kept], fitting, rows, on_terminal=True))
-            left = [column.heading for place, column in enumerate(columns) if place not in kept]
+            left = [column.heading or "bars" for place, column in enumerate(columns) if place not in kept]
             if left:
                 target.print(Text(f"no room here for: {', '.join(left)}", style="dim"), soft_wrap=True)
             return
     _print_blocks(target, columns, safe, rows)
+
+
+def print_entry(target: Console, heading: str, margin: int, text: Text) -> None:
+    """Print a name and its text, `margin` characters in; below a name that is too long for that.
+
+    On a terminal in lines that fit, elsewhere in one.
+    """
+    room = max(1, target.width - margin)
+    lines = _wrapped(text, room).plain.split("\n") if target.is_terminal else [text.plain]
+    if heading and len(heading) + GAP > margin:
+        target.print(Text(heading), soft_wrap=True)
+        heading = ""
+    for place, part in enumerate(lines):
+        target.print(Text(f"{heading if place == 0 else '':<{margin}}{part}", style=text.style), soft_wrap=True)
 
 
 def _safe(text: str | Text) -> Text:
@@ -137,15 +151,5 @@ def _print_blocks(target: Console, columns: Sequence[Column], lines: list[list[T
     for line, row in zip(lines, rows, strict=True):
         for column, text in zip(columns, line, strict=True):
             if text.plain.strip():
-                _print_entry(target, column.heading, margin, Text(text.plain, style=str(text.style) or row.style))
+                print_entry(target, column.heading, margin, Text(text.plain, style=str(text.style) or row.style))
         target.print()
-
-
-def _print_entry(target: Console, heading: str, margin: int, text: Text) -> None:
-    """A heading and what belongs to it; below a heading that is too long to stand beside it."""
-    lines = _wrapped(text, target.width - margin).plain.split("\n")
-    if len(heading) + GAP > margin:
-        target.print(Text(heading), soft_wrap=True)
-        heading = ""
-    for place, part in enumerate(lines):
-        target.print(Text(f"{heading if place == 0 else '':<{margin}}{part}", style=text.style), soft_wrap=True)

@@ -13,7 +13,7 @@ from feedrate.records.answer import Failed, Measured, ReplicateAnswer
 from feedrate.records.codec import decoded_as
 from feedrate.records.measurement import Failure, Kind, Measurement
 from feedrate.records.validity import refusals
-from feedrate.system.threadpools import signal_name
+from feedrate.system.signals import signal_name
 
 if TYPE_CHECKING:
     from feedrate.records.ladder import Ladder

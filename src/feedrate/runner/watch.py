@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from feedrate.system import memory
+from feedrate.system.procfs import process_tree
 from feedrate.system.sampling_flags import SamplingFlags
-from feedrate.system.threadpools import dump_stacks
+from feedrate.system.signals import dump_stacks
 
 if TYPE_CHECKING:
     from feedrate.runner.capped_log import Log
@@ -64,12 +65,12 @@ def watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, t
             return ending
         ending.shm_peak = max(ending.shm_peak, memory.shm_bytes() - shm_before)
         start = time.monotonic()
-        if marks.is_asked or (start > next_look and not marks.is_timing):
-            family = set(memory.family(child.pid))
+        if marks.sample_requested or (start > next_look and not marks.is_busy):
+            family = set(process_tree(child.pid))
             # Pages that nobody wrote to since the fork: half of each counts as the fork server's, and is the child's.
             lent = memory.lent_bytes(fork_server) if fork_server else 0
             ending.pss_peak = max(ending.pss_peak or 0, memory.pss_bytes(family) + lent)
-            marks.answer()
+            marks.sample_taken()
             scratch.note(family - pids)
             pids |= family
             next_look = time.monotonic() + (time.monotonic() - start) * _REST
@@ -77,6 +78,6 @@ def watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, t
 
 def _dump_stacks(child: Guarded) -> None:
     """Have it and its workers write down what they were doing; those that do not know how would only end."""
-    dump_stacks(memory.family(child.pid))
+    dump_stacks(process_tree(child.pid))
     with suppress(subprocess.TimeoutExpired):
         child.wait(_GRACE_S)

@@ -1,4 +1,4 @@
-"""What a measurement ran under, for its record: versions, machine, commit, variables. Imports none of what it names."""
+"""Record what a measurement runs under: versions, machine, commit, variables. Imports none of what it names."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _PREFIXES = (
 
 
 def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str, object]:
-    """Everything that two records must share to be compared, as JSON can hold it.
+    """Gather everything that two records must share to be compared, as JSON can hold it.
 
     Keys: `python`, `platform`, `versions` by distribution, `plugins` (versions of the distributions that offer
     strategies), `machine`, `git` of `folder` (the current one if None; None outside a repository) with `commit`,
     `branch` and `dirty`, `variables` that matter and are set, `unset`.
     """
-    found = relevant(environ)
+    variables = relevant(environ)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -41,21 +41,21 @@ def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str
         "plugins": _plugins(),
         "machine": asdict(machine()),
         "git": _git(folder or Path.cwd()),
-        "variables": found,
-        "unset": unset(found),
+        "variables": variables,
+        "unset": unset(variables),
     }
 
 
 def relevant(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that can change a measurement, sorted by name."""
+    """Select the variables that can change a measurement, sorted by name."""
     return {name: environ[name] for name in sorted(environ) if name.startswith(_PREFIXES)}
 
 
-def unset(found: Mapping[str, str]) -> str:
-    """One sentence on which of the variables that matter were set."""
-    if not found:
+def unset(variables: Mapping[str, str]) -> str:
+    """Say in one sentence which of the variables that matter were set."""
+    if not variables:
         return "all environment variables that change a measurement were unset"
-    return f"set: {', '.join(found)}; all others that change a measurement were unset"
+    return f"set: {', '.join(variables)}; all others that change a measurement were unset"
 
 
 def _plugins() -> dict[str, str]:
@@ -72,17 +72,17 @@ def _version(distribution: str) -> str | None:
 
 
 def _git(folder: Path) -> dict[str, object] | None:
-    commit = _asked(folder, "rev-parse", "HEAD")
+    commit = _git_output(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
-    dirty = _asked(folder, "status", "--porcelain", "--untracked-files=no")
-    branch = _asked(folder, "rev-parse", "--abbrev-ref", "HEAD")
+    dirty = _git_output(folder, "status", "--porcelain", "--untracked-files=no")
+    branch = _git_output(folder, "rev-parse", "--abbrev-ref", "HEAD")
     return {"commit": commit, "branch": branch, "dirty": None if dirty is None else dirty != ""}
 
 
-def _asked(folder: Path, *words: str) -> str | None:
+def _git_output(folder: Path, *words: str) -> str | None:
     try:
-        said = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return said.stdout.strip()
+    return done.stdout.strip()

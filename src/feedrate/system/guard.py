@@ -1,4 +1,4 @@
-"""Processes that end with whoever started them, whatever ends it, and take all that they started along."""
+"""Start processes that end when their starter does, whatever ends it, and take along all that they started."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _CLEAR_S = 60.0
 
 
 def guard_command(order: Mapping[str, object], command: Sequence[str] = ()) -> list[str]:
-    """What starts a guard; see `feedrate.system.guard_main`, which is a file of its own that imports nothing else."""
+    """Give the command that starts a guard: `feedrate.system.guard_main`, a file of its own that imports no other."""
     script = Path(__file__).with_name("guard_main.py")
     return [sys.executable, "-I", "-S", str(script), json.dumps(order), *command]
 
 
 def bound(command: Sequence[str], *, lone: bool = False) -> list[str]:
-    """The command, so that it ends when this process does, however it does.
+    """Wrap a command so that it ends when this process does, however it does.
 
     All that it started ends with it; with `lone` only when this process is gone: for programs that look after what
     they start themselves. SIGTERM is handed on to it, its exit status is handed back.
@@ -69,7 +69,7 @@ def run(
 
 
 class Guarded:
-    """A process in a session of its own under a guard, which tells of it on a line."""
+    """A process in a session of its own under a guard, which reports its pid and its end on a socket."""
 
     def __init__(self, line: socket.socket, pid: int, unread: bytes = b"") -> None:
         self.pid = pid
@@ -82,7 +82,7 @@ class Guarded:
 
     @classmethod
     def started(cls, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Self:
-        """Begin a command that writes to the end of `log`.
+        """Start a command that writes to the end of `log`.
 
         Raises:
             OSError: it could not be started.
@@ -111,7 +111,7 @@ class Guarded:
         return guarded
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit status, negative for a signal; when it is known, nothing that the process started runs any more.
+        """Wait for its exit status, negative for a signal; on return nothing that it started runs any more.
 
         Raises:
             subprocess.TimeoutExpired: it runs on.
@@ -150,7 +150,7 @@ class Guarded:
         self.end()
 
     def _conclude(self) -> None:
-        """The line is closed: the guard is gone, and what it had to say is there. A killed one says nothing."""
+        """Read the guard's report once the socket is closed; a killed guard leaves none."""
         self._line.close()
         report = parsed(self._unread)
         status = report.get("status")
@@ -162,7 +162,7 @@ class Guarded:
 
 
 def first_message(line: socket.socket, patience_s: float) -> tuple[dict[str, object], bytes]:
-    """The first line that comes, and what came with it; empty when the other end is gone, or says nothing so long."""
+    """Read the first line that comes, and what came with it; empty when the other end closes or is silent so long."""
     line.settimeout(patience_s)
     unread = b""
     with suppress(OSError):
@@ -176,7 +176,7 @@ def first_message(line: socket.socket, patience_s: float) -> tuple[dict[str, obj
 
 
 def parsed(text: bytes) -> dict[str, object]:
-    """The object that a line is; empty if it is none."""
+    """Parse a line as a JSON object; empty if it is none."""
     with suppress(ValueError):
         value = json.loads(text or b"{}")
         if isinstance(value, dict):

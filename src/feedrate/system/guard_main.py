@@ -1,4 +1,4 @@
-"""Stands over one process, and ends it and all that comes of it: see `feedrate.system.guard`, which starts this file.
+"""Guard one process, and end it and all that it started: see `feedrate.system.guard`, which starts this file.
 
 `python -I -S guard_main.py ORDER [COMMAND...]`: a bare interpreter, there at once and small. It becomes a child
 subreaper: whatever the process starts, in a session of its own or not, stays below it.
@@ -38,7 +38,7 @@ _SUBREAPER, _DEATH_SIGNAL = 36, 1
 
 
 def adopt() -> None:
-    """Whatever descends from this process, and loses its parent, becomes its child."""
+    """Make this process the parent of any descendant that loses its own."""
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -48,7 +48,7 @@ def follow() -> None:
 
 
 def below(root: int, *, through_guards: bool = True) -> list[int]:
-    """All that descend from a process, zombies left out; and what stands under other guards, or the guards alone."""
+    """List the living descendants of a process; without `through_guards` those under other guards are left out."""
     waiting, pids = [root], []
     while waiting:
         pid = waiting.pop()
@@ -68,7 +68,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _stat(pid: int) -> tuple[str, int]:
-    """State and session; nothing of what is gone."""
+    """Read state and session of a process; ("", 0) when it is gone."""
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return (fields[0].decode(), int(fields[3])) if fields else ("", 0)
 
@@ -78,7 +78,7 @@ def _command(pid: int) -> bytes:
 
 
 def _read(path: str) -> bytes:
-    """All of a file of /proc, or nothing: what it is about may end meanwhile. Without pathlib, which takes longest."""
+    """Read a whole file of /proc; empty when its process ended. Without pathlib, which takes longest to import."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -101,7 +101,7 @@ def _is_guard(pid: int) -> bool:
 
 
 class Guard:
-    """The process that is guarded, and whoever wants it to run."""
+    """Watch one child, and end all that descends from this process."""
 
     def __init__(self, child: int) -> None:
         self.child = child
@@ -133,7 +133,7 @@ class Guard:
                 until = until or time.monotonic() + _ENDING_S
 
     def reap(self) -> None:
-        """Take note of what has ended, adopted or not."""
+        """Reap what has ended, adopted or not, and keep the child's status."""
         with suppress(ChildProcessError):
             while True:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -190,7 +190,7 @@ def _send(pid: int, number: int) -> None:
 
 
 def _begun(command: list[str], *, leads: bool) -> int:
-    """A child that runs a command; with `leads` in a session of its own."""
+    """Fork a child that runs a command; with `leads` in a session of its own."""
     parent = os.getpid()
     pid = os.fork()
     if pid:

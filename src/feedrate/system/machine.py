@@ -1,4 +1,4 @@
-"""What this machine is: processor, limits, memory and GPUs, read without torch."""
+"""Describe this machine: processor, limits, memory and GPUs, read without torch."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Machine:
 
 
 def machine(root: Path = Path("/")) -> Machine:
-    """The machine this process runs on; `root` is where /proc and /sys lie."""
+    """Describe the machine this process runs on; `root` is where /proc and /sys lie."""
     return Machine(
         name=machine_name(),
         cpu=_cpu(root / "proc/cpuinfo"),
@@ -60,18 +60,18 @@ def machine(root: Path = Path("/")) -> Machine:
     )
 
 
-def machine_name(node: str = "", found: tuple[Gpu, ...] | None = None) -> str:
-    """A name that holds the GPU, such as `box-nvidia-h100-80gb-hbm3`, `box-2x-nvidia-l4` or `box-cpu`.
+def machine_name(node: str = "", devices: tuple[Gpu, ...] | None = None) -> str:
+    """Name the machine by node and GPU, such as `box-nvidia-h100-80gb-hbm3`, `box-2x-nvidia-l4` or `box-cpu`.
 
     Results are kept by machine name, so a box whose GPU changes is another machine.
     """
-    counted = Counter(gpu.name for gpu in (gpus() if found is None else found))
+    counted = Counter(gpu.name for gpu in (gpus() if devices is None else devices))
     parts = [f"{count}x-{name}" if count > 1 else name for name, count in counted.items()] or ["cpu"]
     return re.sub(r"[^a-z0-9_.]+", "-", "-".join([node or platform.node(), *parts]).lower()).strip("-")
 
 
 def limits(root: Path = Path("/")) -> CgroupLimits:
-    """The tightest limits on the way from this process's control group to the root, version 2 or 1."""
+    """Find the tightest limits on the way from this process's control group to the root, version 2 or 1."""
     groups = root / "sys/fs/cgroup"
     cores: list[float] = []
     sizes: list[int] = []
@@ -112,8 +112,8 @@ def _numbers(file: Path) -> list[int]:
 
 
 def _cpu(file: Path) -> str:
-    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", _read(file), re.MULTILINE)
-    return found[1].strip() if found else platform.processor() or platform.machine()
+    model = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", _read(file), re.MULTILINE)
+    return model[1].strip() if model else platform.processor() or platform.machine()
 
 
 def _read(file: Path) -> str:

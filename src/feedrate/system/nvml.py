@@ -1,4 +1,4 @@
-"""NVIDIA's management library, asked for the few things that feedrate shows; no torch, no CUDA context."""
+"""Ask NVIDIA's management library for GPUs, their memory, clocks and processes; no torch, no CUDA context."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class Memory(Structure):
 # A GPU neither comes nor goes while a process lives, and starting the library takes tens of milliseconds.
 @cache
 def gpus() -> tuple[Gpu, ...]:
-    """The GPUs of this machine, in the driver's order; those that CUDA_VISIBLE_DEVICES hides are among them."""
+    """List the GPUs of this machine, in the driver's order; those that CUDA_VISIBLE_DEVICES hides are among them."""
     ask = _library()
     return _client() if ask is None else listed(ask)
 
 
 def listed(ask: Ask) -> tuple[Gpu, ...]:
-    """What the library says of each GPU; nothing when there is no driver behind it."""
+    """List what the library says of each GPU; nothing when there is no driver behind it."""
     with _started(ask) as handles:
         driver = _text(ask, "nvmlSystemGetDriverVersion")
         return tuple(
@@ -59,7 +59,7 @@ def listed(ask: Ask) -> tuple[Gpu, ...]:
 
 
 def used_bytes(ask: Ask | None = None) -> tuple[int, ...]:
-    """Memory of each GPU that anybody uses at this moment; empty without the library."""
+    """Read how much memory of each GPU is in use at this moment; empty without the library."""
     ask = ask or _library()
     if ask is None:
         return ()
@@ -72,14 +72,14 @@ _SM = 1
 
 
 def clock(uuid: str, ask: Ask | None = None) -> GpuClock | None:
-    """How fast the GPU of that UUID (`GPU-...`) runs at this moment, and why no faster; None: nobody says.
+    """Read how fast the GPU of that UUID (`GPU-...`) runs at this moment, and why no faster; None: nobody says.
 
     Call it right after work, for an idle GPU lowers its clock.
     """
     ask = ask or _library()
     if ask is None:
         return None
-    with _one(ask, uuid) as handle:
+    with _handle(ask, uuid) as handle:
         if handle is None:
             return None
         now, default, reasons = c_uint(), c_uint(), c_ulonglong()
@@ -94,12 +94,12 @@ def clock(uuid: str, ask: Ask | None = None) -> GpuClock | None:
 
 
 def tenants(uuid: str, ask: Ask | None = None) -> int:
-    """Processes that have a compute context on that GPU, as far as this process may see them."""
+    """Count the processes that have a compute context on that GPU, as far as this process may see them."""
     ask = ask or _library()
     if ask is None:
         return 0
     count = c_uint()
-    with _one(ask, uuid) as handle, suppress(AttributeError):
+    with _handle(ask, uuid) as handle, suppress(AttributeError):
         if handle is not None:
             # Without room for an answer the library says how many there are, and that it lacks room.
             ask("nvmlDeviceGetComputeRunningProcesses_v3", handle, byref(count), None)
@@ -107,7 +107,7 @@ def tenants(uuid: str, ask: Ask | None = None) -> int:
 
 
 @contextmanager
-def _one(ask: Ask, uuid: str) -> Iterator[c_void_p | None]:
+def _handle(ask: Ask, uuid: str) -> Iterator[c_void_p | None]:
     """The handle of one GPU, valid inside; None where there is none of that UUID."""
     if ask("nvmlInit_v2") != 0:
         yield None
@@ -161,13 +161,13 @@ def _client() -> tuple[Gpu, ...]:
         return ()
     command = [client, "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return ()
-    return parsed(said.stdout)
+    return parsed(done.stdout)
 
 
 def parsed(text: str) -> tuple[Gpu, ...]:
-    """The lines `name, MiB, driver` of `nvidia-smi` as GPUs."""
+    """Read the lines `name, MiB, driver` of `nvidia-smi` as GPUs."""
     rows = [[part.strip() for part in line.split(",")] for line in text.splitlines()]
     return tuple(Gpu(row[0], int(row[1]) << 20, row[2]) for row in rows if len(row) == 3 and row[1].isdigit())

@@ -1,4 +1,4 @@
-"""The end of a process that multiprocessing started, with the one that started it."""
+"""End a process that multiprocessing started when the one that started it is gone."""
 
 from __future__ import annotations
 

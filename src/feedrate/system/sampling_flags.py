@@ -1,4 +1,4 @@
-"""What a measured process and the one that watches it from outside tell each other, as files in a folder."""
+"""Agree when memory is sampled, between a measured process and its watcher, by files in a folder."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ __all__ = ["SamplingFlags"]
 
 @dataclass(frozen=True)
 class SamplingFlags:
-    """Two files: `timing` while nobody may disturb, `look` while the measured process waits for a look at it."""
+    """Two files: `busy` while a sample would disturb, `sample` while the measured process waits for one."""
 
     folder: Path
 
-    def timing(self, now: bool, /) -> None:
+    def set_busy(self, now: bool, /) -> None:
         """Say that a stretch begins, or has ended, that must not be disturbed."""
-        self._timing.touch() if now else self._timing.unlink(missing_ok=True)
+        self._busy.touch() if now else self._busy.unlink(missing_ok=True)
 
     @property
-    def is_timing(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether such a stretch goes on."""
-        return self._timing.exists()
+        return self._busy.exists()
 
-    def ask(self) -> None:
-        """Ask for a look."""
-        self._look.touch()
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether a look is asked for that nobody has taken."""
-        return self._look.exists()
-
-    def answer(self) -> None:
-        """Say that the look is taken."""
-        self._look.unlink(missing_ok=True)
+    def request_sample(self) -> None:
+        """Ask the watcher for a sample."""
+        self._sample.touch()
 
     @property
-    def _timing(self) -> Path:
-        return self.folder / "timing"
+    def sample_requested(self) -> bool:
+        """Whether a sample is asked for that the watcher has not taken."""
+        return self._sample.exists()
+
+    def sample_taken(self) -> None:
+        """Say that the sample is taken."""
+        self._sample.unlink(missing_ok=True)
 
     @property
-    def _look(self) -> Path:
-        return self.folder / "look"
+    def _busy(self) -> Path:
+        return self.folder / "busy"
+
+    @property
+    def _sample(self) -> Path:
+        return self.folder / "sample"

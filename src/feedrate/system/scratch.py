@@ -1,4 +1,4 @@
-"""Folders of our own that a killed process leaves to the next one to remove, and what goes by their names elsewhere."""
+"""Make temporary folders that the next process removes if their maker was killed, shared memory included."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LONGEST = 50
 
 
 def short_folder() -> Path:
-    """The folder for temporary files; sockets are bound in it, whose paths may have 107 characters."""
+    """Choose the folder for temporary files; sockets are bound in it, whose paths may have 107 characters."""
     usual = tempfile.gettempdir()
     return Path(usual if len(usual) <= _LONGEST else "/tmp")
 
@@ -44,7 +44,7 @@ class Scratch:
 
     @classmethod
     def made(cls, parent: Path | None = None, prefix: str = PREFIX) -> Self:
-        """A new one below `parent`, else below `short_folder()`, whose name begins with `prefix`.
+        """Make a new one below `parent`, else below `short_folder()`, whose name begins with `prefix`.
 
         Raises:
             OSError: there is no room for it, or no right to make it.
@@ -64,7 +64,7 @@ class Scratch:
 
     @property
     def name(self) -> str:
-        """What marks things elsewhere as belonging to it."""
+        """Name by which shared memory and semaphores belong to it."""
         return self.folder.name
 
     def note(self, pids: Iterable[int]) -> None:

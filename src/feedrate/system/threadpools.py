@@ -1,4 +1,4 @@
-"""What worker processes of loaders need: thread caps before they start, sane handlers, distinct seeds, a report."""
+"""Cap the thread pools of processes before they start, set up loaders' worker processes, and report pool sizes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import faulthandler
 import os
 import random
 import signal
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["alive", "caps", "dump_stacks", "one_thread_each", "pools", "seed_32", "settle", "signal_name"]
+__all__ = ["caps", "one_thread_each", "pools", "seed_32", "settle"]
 
 
 def caps(threads: int) -> dict[str, str]:
-    """Environment that caps every pool we know; void for a process that has imported torch already.
+    """Give the environment that caps every pool we know; void for a process that has imported torch already.
 
     Arrow's CPU pool follows OMP_NUM_THREADS and its I/O pool ARROW_IO_THREADS; PYARROW_NUM_THREADS is read by nobody.
     """
@@ -33,7 +33,7 @@ def caps(threads: int) -> dict[str, str]:
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Processes started inside are capped at one thread a pool; this process's environment is as before on leaving."""
+    """Cap processes that are started inside at one thread a pool; the environment is as before on leaving."""
     wanted = caps(1)
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
@@ -48,7 +48,7 @@ def one_thread_each() -> Iterator[None]:
 
 
 def seed_32(seed: int) -> int:
-    """A seed for libraries that take 32 bits; distinct for the consecutive seeds of up to 2**32 workers."""
+    """Fold a seed for libraries that take 32 bits; distinct for the consecutive seeds of up to 2**32 workers."""
     return seed % (1 << 32)
 
 
@@ -79,7 +79,7 @@ def settle(worker: int, seed: int, logs: str) -> Mapping[str, int]:
 
 
 def pools() -> dict[str, int]:
-    """Sizes of the thread pools of this process, as the libraries themselves report them."""
+    """Read the sizes of the thread pools of this process, as the libraries themselves report them."""
     import pyarrow as pa
     import torch
 
@@ -90,39 +90,3 @@ def pools() -> dict[str, int]:
         "arrow_io_threads": pa.io_thread_count(),
         "threads": len(os.listdir("/proc/self/task")),
     }
-
-
-def alive(pids: Iterable[int]) -> int:
-    """How many of the processes run."""
-    return sum(_state(pid) not in ("", "Z", "X") for pid in pids)
-
-
-def dump_stacks(pids: Iterable[int]) -> None:
-    """Have processes write their threads' stacks to where they were told to; those that were not are left alone."""
-    for pid in pids:
-        with suppress(OSError):
-            if _catches(pid, signal.SIGUSR1):
-                os.kill(pid, signal.SIGUSR1)
-
-
-def _catches(pid: int, number: int) -> bool:
-    """Whether a signal would not end it."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("SigCgt:"):
-            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
-    return False
-
-
-def signal_name(number: int) -> str:
-    """The signal as a person knows it; most real-time ones have no name of their own."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"SIGRTMIN+{number - signal.SIGRTMIN}" if number > signal.SIGRTMIN else f"signal {number}"
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""

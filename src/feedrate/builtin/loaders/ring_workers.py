@@ -156,7 +156,7 @@ class _Ring:
 
     def _dumped(self) -> str:
         """Where the stacks of the workers are, which are asked for; nothing outside a run, for nobody keeps them."""
-        from feedrate.system.threadpools import dump_stacks
+        from feedrate.system.signals import dump_stacks
 
         if not self.logs:
             return ""
@@ -180,7 +180,7 @@ class _Ring:
 def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
     """Workers that are at it, and are gone when the block is left; batches already handed out stay valid."""
     from feedrate.loading.buffers import Layout
-    from feedrate.system.threadpools import alive
+    from feedrate.system.procfs import alive
 
     layout = Layout.of(plan)
     workers: list[_Worker] = []

@@ -111,7 +111,8 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
     from torch import multiprocessing
 
     from feedrate.builtin.loaders._sharding import Prepare
-    from feedrate.system.threadpools import alive, one_thread_each
+    from feedrate.system.procfs import alive
+    from feedrate.system.threadpools import one_thread_each
 
     context = multiprocessing.get_context("spawn")
     reports: SimpleQueue[Any] = context.SimpleQueue()

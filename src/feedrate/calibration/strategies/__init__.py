@@ -1,1 +1,1 @@
-"""Loaders, steps and a workload of known behaviour."""
+"""Hold the loaders, steps and the workload of known behaviour."""

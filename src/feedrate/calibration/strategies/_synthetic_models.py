@@ -1,4 +1,4 @@
-"""The models of `known`, apart from it so that the workload is imported without torch."""
+"""Define the models of `known`, apart from it so that the workload is imported without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve what is planned from files that the page cache has lost."""
+"""Serve what is planned from files that were dropped from the page cache."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import knob
-from feedrate.system.stopwatch import burn_python, sleep_s
+from feedrate.system.synthetic_load import burn_python, sleep_s
 
 if TYPE_CHECKING:
     import torch
@@ -48,10 +48,10 @@ class Timed(Step):
         )
 
         def update(batch: Batch) -> Tensor:
-            found = train(batch)
+            loss_value = train(batch)
             for work in works:
                 work()
-            return found
+            return loss_value
 
         return update
 
@@ -61,7 +61,7 @@ def _python(us: int) -> Callable[[], None]:
 
 
 def _products(us: int, device: torch.device) -> Callable[[], None]:
-    """Products of one size for `us` microseconds of an undisturbed device.
+    """Make the work of matrix products for `us` microseconds of an undisturbed device.
 
     A CPU does them until the thread has had that time on a processor: as many as would fill it when nothing else runs
     take up to twice as long beside another virtual machine, and then the cost is no longer known.
@@ -104,7 +104,7 @@ def _repeated(times: int, work: Callable[[], None]) -> None:
 
 
 def _seconds_on_cuda(multiply: Callable[[], None]) -> float:
-    """Of one product, between two events of the device."""
+    """Time one product, between two events of the device."""
     import torch
 
     _repeated(_REPEATS, multiply)

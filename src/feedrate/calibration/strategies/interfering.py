@@ -41,7 +41,7 @@ class Disturbing(Loader):
 
 @contextmanager
 def _busy(count: int) -> Iterator[None]:
-    """That many threads wanting the interpreter's lock until the block is left."""
+    """Keep `count` threads wanting the interpreter's lock until the block is left."""
     ended = Event()
     threads = [Thread(target=_compute, args=(ended,), name=f"feedrate-busy-{number}") for number in range(count)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Ask for processes that are not there."""
+"""Start worker processes, and lose one of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Understaffed(Loader):
     hidden = True
 
     def stream(self, plan: Plan) -> Stream:
-        from feedrate.system.threadpools import alive
+        from feedrate.system.procfs import alive
 
         with ExitStack() as stack:
             workers = [stack.enter_context(Popen(command)) for command in (["sleep", "1000"], ["true"])]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from feedrate.builtin.loaders.threads import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
-from feedrate.system.stopwatch import burn_cpu, burn_python, sleep_s
+from feedrate.system.synthetic_load import burn_cpu, burn_python, sleep_s
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
@@ -46,26 +46,26 @@ class Paced(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         if not self.overlap:
-            yield from self._made(plan)
+            yield from self._delayed(plan)
             return
-        with closing(self._made(plan)) as made, _one_thread() as pool:
-            for batch in ahead(lambda _: pool.submit(next, made), range(len(plan)), self.depth):
+        with closing(self._delayed(plan)) as batches, _one_thread() as pool:
+            for batch in ahead(lambda _: pool.submit(next, batches), range(len(plan)), self.depth):
                 yield batch.result()
 
     def ahead_batches(self, plan: Plan) -> int:
         del plan
         return self.depth if self.overlap else 0
 
-    def _made(self, plan: Plan) -> Stream:
+    def _delayed(self, plan: Plan) -> Stream:
         numbers = count()
         with plan.open() as source:
             for block in plan.blocks():
                 columns = [source.read(block) for _ in range(self.reads)][-1]
                 for rows in block.batches():
-                    self._dawdle(next(numbers), plan.epoch_batches)
+                    self._delay(next(numbers), plan.epoch_batches)
                     yield columns.batch(rows)
 
-    def _dawdle(self, number: int, epoch: int) -> None:
+    def _delay(self, number: int, epoch: int) -> None:
         delay_us = self.delay_us * self.burst if number % self.burst == self.burst - 1 else 0
         if number == 0:
             delay_us += self.first_us

@@ -1,4 +1,4 @@
-"""known: rows that are as large as asked, and a task that costs next to nothing."""
+"""Define the workload `known`: rows that are as large as asked, and a task that costs next to nothing."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class Known(Workload):
         # Noise keeps the loss above 0 however long somebody trains.
         # No matrix product: its rounding depends on how many rows it is given.
         y = (x * WEIGHTS).sum(axis=1) + 0.1 * CounterRng(seed, _NOISE, 1).normal(start, stop)[:, 0]
-        made: dict[str, NDArray[np.generic]] = {"row_id": np.arange(start, stop, dtype=np.uint64), "x": x, "y": y}
+        columns: dict[str, NDArray[np.generic]] = {"row_id": np.arange(start, stop, dtype=np.uint64), "x": x, "y": y}
         if self.row_bytes:
             raw = CounterRng(seed, _PAYLOAD, -(-self.row_bytes // 8)).bytes(start, stop)[:, : self.row_bytes]
             # Of sixteen letters: a compressor finds half of it, and pays for every byte.
-            made["payload"] = raw & np.uint8(15)
-        return made
+            columns["payload"] = raw & np.uint8(15)
+        return columns
 
     def blocks(self, size: str) -> tuple[Block, ...]:
         from feedrate.loading.plan import Block

@@ -1,4 +1,4 @@
-"""Serve something else than what is planned."""
+"""Serve other rows than those that are planned."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Unfaithful(Loader):
 
 
 def honest(plan: Plan, rows_of: RowsOf = lambda number, rows: rows) -> Stream:
-    """What a truthful loader yields, or what becomes of it when other rows are cut for the batch of that number."""
+    """Yield the planned batches; `rows_of(number, rows)` may cut other rows for the batch of that number."""
     numbers = count()
     with plan.open() as source:
         for block in plan.blocks():
@@ -51,7 +51,7 @@ def honest(plan: Plan, rows_of: RowsOf = lambda number, rows: rows) -> Stream:
 
 
 def changed(batch: Batch, name: str, tensor: Tensor) -> Batch:
-    """The batch with another tensor of that name."""
+    """Copy a batch with another tensor of that name."""
     return replace(batch, tensors={**batch.tensors, name: tensor})
 
 

@@ -10,7 +10,7 @@ from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.transfer import delivered
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.records.ladder import Rung
-from feedrate.system import memory
+from feedrate.system import page_cache
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
@@ -36,8 +36,8 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
     count = min(plan.epoch_batches - 1 - ahead, int(_MOST_S / pace_s))
     if count < _LEAST:
         return Rung(absent=f"an epoch has {plan.epoch_batches} batches, too few to time one that is read once")
-    memory.evict(files)
-    kept = memory.cached_share(files)
+    page_cache.evict(files)
+    kept = page_cache.cached_share(files)
     if kept > _LEFT:
         return Rung(absent=f"the kernel keeps {kept:.0%} of the files' pages")
     try:
@@ -46,4 +46,4 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
             loop.both(feed, 1 + ahead, [])
             return Rung(full=loop.windows(lambda n: loop.both(feed, n, []), 1, count))
     finally:
-        memory.warm(files)
+        page_cache.warm(files)

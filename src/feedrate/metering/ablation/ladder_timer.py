@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from feedrate.metering.ablation.contention import loader_beside, step_beside
 from feedrate.metering.ablation.stream_tracker import StreamTracker
 from feedrate.records.ladder import Delayed, Ladder, Rung
-from feedrate.system.stopwatch import sleep_s
+from feedrate.system.synthetic_load import sleep_s
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch

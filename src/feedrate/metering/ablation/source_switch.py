@@ -14,7 +14,7 @@ import numpy as np
 
 from feedrate.data.formats import FileSource
 from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
-from feedrate.system.stopwatch import burn_cpu, sleep_s
+from feedrate.system.synthetic_load import burn_cpu, sleep_s
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,157 @@
+"""Cells whose answer is known are measured in real processes, and the answer is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from feedrate.calibration.calibrate import run_case
+from feedrate.calibration.cases import CASES, Case
+from feedrate.cli import main
+from feedrate.cli.ensure_data import ensure
+from feedrate.contract import Trial, check
+from feedrate.data.dataset import DataSet
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
+from feedrate.report.console import console
+from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.isolation import ReplicateSettings
+from tests.support.commands import interrupted
+
+KNOWN = {case.name: case for case in CASES}
+
+
+def marked(case: Case) -> ParameterSet:
+    marks = [pytest.mark.gpu] if case.device == "cuda" else []
+    return pytest.param(case, id=case.name, marks=marks)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[ReplicateSettings]:
+    root = tmp_path_factory.mktemp("calibrate")
+    recipes = {cell.recipe.folder_name: cell.recipe for cell in (Cell.parse(case.cell, registry) for case in CASES)}
+    with (root / "said").open("w") as said, ForkServer.opened({}) as fork_server:
+        ensure(recipes.values(), root, console(said), quiet=True)
+        yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, fork_server=fork_server)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
+def test_a_known_answer_is_found(case: Case, settings: ReplicateSettings) -> None:
+    found = run_case(case, settings)
+
+    assert found.right, f"{found.found}: {found.told}"
+
+
+def test_a_wrong_answer_is_said_to_be_wrong_and_not_asked_for_again(settings: ReplicateSettings) -> None:
+    healthy = replace(KNOWN["a leak"], loader="inline", refused="nothing", remark="")
+    nan = replace(KNOWN["loss is NaN"], refused="is not above 0")
+
+    assert run_case(healthy, settings).right is False
+    assert run_case(healthy, settings).expected == "no number: nothing"
+    found = run_case(nan, settings)
+    assert (found.right, found.tries, found.found) == (False, 1, "failed, invalid")
+    assert "is not finite" in found.told
+
+
+def test_every_name_is_one_and_every_kind_of_answer_is_among_them() -> None:
+    assert len(KNOWN) == len(CASES)
+    assert sum(case.device == "cpu" for case in CASES) >= 30
+    verdicts = {case.verdict for case in CASES} - {""}
+    assert verdicts >= {"hand-over", "decode", "compute", "launch", "sync", "contention", "coupling", "no overlap"}
+    for case in CASES:
+        assert sum(map(bool, (case.verdict, case.refused, case.remark))) == 1, case.name
+
+
+@pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "understaffed"])
+def test_a_loader_of_known_pace_serves_what_is_planned(
+    name: str, settings: ReplicateSettings, registry: Registry
+) -> None:
+    recipe = registry.workload("known").at("tiny")
+    data = DataSet.open(settings.data / recipe.folder_name, recipe)
+    trial = Trial(recipe.workload.plan(data, "tiny", epochs=2), recipe)
+
+    assert [(promise, str(error)) for promise, error in check(registry.loader(name), trial) if error] == []
+
+
+@pytest.fixture
+def shared(settings: ReplicateSettings) -> dict[str, str]:
+    """Variables that have a command use the fork server of this file."""
+    assert settings.fork_server is not None
+    return {NURSERY: str(settings.fork_server.folder)}
+
+
+def test_expected_against_found_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: dict[str, str]
+) -> None:
+    status = main(
+        [
+            *("calibrate", "--only", "loss is NaN", "--only", "GPU: waits"),
+            *("--data", str(tmp_path), "--logs", str(tmp_path / "logs")),
+        ],
+        shared,
+    )
+
+    told = capsys.readouterr()
+    assert status == 0
+    assert "right: loss is NaN: no number: is not finite (1 to go)" in told.err
+    lines = told.out.splitlines()
+    assert lines[0].split() == ["case", "expected", "found", "tries"]
+    assert lines[1].split()[-3:] == ["the", "same", "1"]
+    assert "1 of 1 right" in lines[-1] or "2 of 2 right" in lines[-1]
+
+
+def test_a_wrong_answer_is_told_and_its_status_is_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shared: dict[str, str]
+) -> None:
+    wrong = replace(KNOWN["loss is NaN"], refused="is not above 0")
+    monkeypatch.setattr("feedrate.cli.calibrate.CASES", (wrong,))
+    folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
+
+    assert main(["calibrate", "--quiet", *folders], shared) == 1
+    told = capsys.readouterr()
+    assert "WRONG" in told.out
+    assert "loss is NaN: known/tiny/inline/faulty/cpu: faulty on known: loss nan is not finite" in told.out
+    assert told.out.splitlines()[-1].startswith("0 of 1 right")
+
+    assert main(["calibrate", "--quiet", "--json", *folders], shared) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["right"], found["found"]) == ("loss is NaN", False, "failed, invalid")
+
+
+def test_an_interrupted_calibration_says_what_there_is(tmp_path: Path) -> None:
+    names = ("loss is NaN", "loss is 0", "parameters frozen", "a row doubled", "a row dropped")
+    asked = [word for name in names for word in ("--only", name)]
+    found = interrupted(tmp_path, "right: loss is NaN", "calibrate", *asked)
+
+    assert found.status == 130, found.complaints
+    assert "feedrate: interrupted; this is what there is" in found.complaints
+    assert "Traceback" not in found.complaints
+    assert found.told.splitlines()[1].split()[:4] == ["loss", "is", "NaN", "right"]
+    assert int(found.told.splitlines()[-1].split()[0]) < len(names)
+
+
+def test_the_cases_of_one_device_can_be_asked_for_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: dict[str, str]
+) -> None:
+    folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
+    names = ("--only", "loss is NaN", "--only", "GPU: waits")
+
+    assert main(["calibrate", "--quiet", "--json", "--device", "cpu", *names, *folders], shared) == 0
+    assert [case["name"] for case in json.loads(capsys.readouterr().out)] == ["loss is NaN"]
+    assert main(["calibrate", "--device", "cdua"], {}) == 2
+    assert capsys.readouterr().err == "feedrate: no device 'cdua'; did you mean cuda or cpu?\n"
+
+
+def test_a_case_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "--only", "packed flies"], {}) == 2
+
+    assert (
+        capsys.readouterr().err
+        == "feedrate: no case 'packed flies'; did you mean packed files or packed files, unpacked ahead?\n"
+    )

@@ -1,0 +1,216 @@
+"""`feedrate compare` as a user meets it: real processes, real commits, delays that no noise outweighs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedrate.cli import main
+from feedrate.records.measurement import Measurement, read
+from tests.support import PLUGINS, ROOT
+
+QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4", "--metric", "loader")
+OFFERED = ("--plugin", str(PLUGINS / "offered.py"))
+REREAD = "sums/reread/none"
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "feedrate", "compare", *arguments, *QUICK]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
+
+
+def verdicts(folder: Path) -> list[dict[str, Any]]:
+    """What was written beside the raw results."""
+    (file,) = (folder / "results/raw").glob("*.json")
+    found: list[dict[str, Any]] = json.loads(file.read_text())
+    return found
+
+
+def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_path: Path) -> None:
+    done = compare(tmp_path, f"{REREAD}@{PLUGINS / 'reread_often.py'}", f"@{PLUGINS / 'reread.py'}")
+
+    assert done.returncode == 0, done.stderr
+    first = done.stdout.splitlines()[0]
+    assert "reread_often.py is SLOWER than @" in first
+    assert "from 4 pairs; smallest effect it could see" in first
+    (found,) = verdicts(tmp_path)
+    assert found["verdict"] == "SLOWER"
+    assert found["speedup"] < found["speedup_high"] < 1
+    assert [one["role"] for one in found["processes"]] == ["control", "a", "b", "b", "a"] * 2
+    (raw,) = (tmp_path / "results/raw").glob("*.jsonl")
+    outcomes = list(read(raw))
+    assert [type(one) for one in outcomes] == [Measurement] * 10
+    assert [one.replicate for one in outcomes] == list(range(10))
+    assert outcomes[0].cell == "sums/tiny/resident/fp32/cpu"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return _project(tmp_path_factory.mktemp("two") / "project")
+
+
+def test_what_moved_since_a_commit_is_named(project: Path) -> None:
+    # What runs is this feedrate; at HEAD every column is decoded 30 times.
+    words = ("why", "fxseq", "inline", "none", "--since", "HEAD", "--replicates", "3", "--results", "since", "--json")
+    quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4")
+    command = [sys.executable, "-m", "feedrate", *words, *quick]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280, check=False)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["kind"], found["side"]) == ("faster", "loader"), found["sentence"]
+    assert found["sentence"].startswith("FASTER: the loader alone takes x0.")
+    assert "it is decoding" in found["sentence"]
+    assert "a batch less" in found["sentence"]
+    assert set(found["comparisons"]) == {"full", "loader"}, "nobody asks of a step that trains nothing"
+
+
+def test_a_commit_that_what_changed_is_asked_of_is_no_file(project: Path) -> None:
+    command = [sys.executable, "-m", "feedrate", "why", "fxseq", "inline", "none", "--since", "x.py", "--size", "tiny"]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "feedrate: --since x.py: that is a file; `feedrate compare` takes plugin files"
+    )
+
+
+def test_two_commits_are_each_measured_with_their_own_code(project: Path) -> None:
+    done = compare(project, "fxseq/inline/none@HEAD", "@HEAD~1", "--json")
+
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    assert found["verdict"] == "SLOWER", found["sentence"]
+    assert found["sentence"].startswith("@HEAD is SLOWER than @HEAD~1: x0.")
+    (raw,) = (project / "results/raw").glob("*.jsonl")
+    commits = {
+        (one.replicate % 5 in (1, 4), one.environment["git"]["commit"])  # type: ignore[index]
+        for one in read(raw)
+        if one.replicate % 5
+    }
+    assert not [line for line in _command_lines() if str(project) in line]
+    assert commits == {(True, _git(project, "rev-parse", "HEAD")), (False, _git(project, "rev-parse", "HEAD~1"))}
+
+
+def _project(folder: Path) -> Path:
+    """A checkout of feedrate with two commits: in the second every column of an HDF5 file is decoded 30 times."""
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    (folder / ".gitignore").write_text("/.asv\n/results\n/data\n/logs\n")
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    _git(folder, "add", "--all")
+    _git(folder, "commit", "--quiet", "--message", "first")
+    reader = folder / "src/feedrate/data/formats/hdf5.py"
+    once = "_tensor(part, file, field) for field"
+    assert reader.read_text().count(once) == 1
+    often = "[_tensor(part, file, field) for _ in range(30)][0] for field"
+    reader.write_text(reader.read_text().replace(once, often))
+    _git(folder, "commit", "--quiet", "--all", "--message", "decode often")
+    return folder
+
+
+def _git(folder: Path, *words: str) -> str:
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+def _raw_lines(folder: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return [line for file in folder.glob("results/raw/*.jsonl") for line in file.read_text().splitlines()]
+    return []
+
+
+def test_a_side_that_fails_is_invalid_with_its_reason(tmp_path: Path) -> None:
+    done = compare(tmp_path, "sums/plain/train", "sums/broken/train", *OFFERED)
+
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("INVALID: plain against broken gives no verdict: sums/tiny/broken/train/cpu failed")
+    assert "ValueError: no good for cpu" in done.stdout.splitlines()[0]
+
+
+def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "feedrate", "compare", "sums/plain/train", "sums/stuck/train", *OFFERED, *QUICK]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        # A folder that is tried before anything is measured goes again: a glob may meet it half-way.
+        while len(_raw_lines(tmp_path)) < 2:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        told, complaints = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert told.startswith("UNSURE whether plain is faster or slower than stuck: no interval yet from 0 pairs")
+    assert "interrupted; this is the verdict so far" in complaints
+    assert len(verdicts(tmp_path)[0]["processes"]) == 2
+    assert not [link for link in Path("/proc").glob("[0-9]*/cwd") if _leads_to(link, tmp_path)]
+
+
+def _command_lines() -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(file.read_text(errors="replace"))
+    return found
+
+
+def _leads_to(link: Path, folder: Path) -> bool:
+    try:
+        return link.readlink() == folder
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "way_out"),
+    [
+        (("sums/plain/train",), "the following arguments are required: B"),
+        (("sums/plain", "sums/plain/train"), "a cell reads workload/loader/step"),
+        (("sums/plan/train", "sums/plain/train"), "did you mean plain"),
+        (("sums/plain/train", "sums/plain/trian"), "did you mean train"),
+        (("sums/plain/train", "sums/needy/train"), "`pip install nope` provides it"),
+        (("sums/plain/train@", "sums/plain/train"), "names neither a commit nor a plugin file"),
+        (("sums/plain/train@main", "@HEAD"), "is no git checkout of feedrate"),
+        (("sums/plain/train@other.py", "@HEAD"), "--plugin other.py: no such file"),
+        (("sums/plain/train", "sums/tiny/plain/train/gpu"), "no device 'gpu'"),
+        (("sums/plain/train", "sums/inline/train", "--pairs", "3"), "4 are the least that say anything"),
+        (("sums/plain/train", "sums/inline/train", "--budget", "soon"), "such as 90s or 10m"),
+        (("sums/plain/train", "sums/inline/train", "--metric", "speed"), "choose from"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_way_out(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    way_out: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = main(["compare", *arguments, *OFFERED, "--size", "tiny", "--device", "cpu"])
+
+    told = capsys.readouterr()
+    assert (status, told.out) == (2, "")
+    assert told.err.count("\n") == 1, told.err
+    assert way_out in told.err
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_commit_that_is_not_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    _git(tmp_path, "init", "--quiet")
+    monkeypatch.chdir(tmp_path)
+    status = main(["compare", "fxseq/inline/none@nowhere", "@HEAD"])
+
+    assert (status, capsys.readouterr().err.count("\n")) == (2, 1)

@@ -1,0 +1,81 @@
+"""Which cells `feedrate compare A B` means."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+import pytest
+
+from feedrate.cli.variant_spec import ComparisonSpec, pairings
+from feedrate.errors import UsageError
+from tests.support import PLUGINS
+
+OFFERED = PLUGINS / "offered.py"
+
+
+def found(a: str, b: str, **options: object) -> tuple[ComparisonSpec, ...]:
+    chosen = {"size": "tiny", "device": "cpu", "plugin": [OFFERED], **options}
+    return pairings(Namespace(a=a, b=b, **chosen))
+
+
+def cells(a: str, b: str) -> list[tuple[str, str]]:
+    return [(pairing.a_cell, pairing.b_cell) for pairing in found(a, b)]
+
+
+def test_what_a_short_cell_leaves_out_comes_from_the_options() -> None:
+    (one,) = found("sums/plain/train", "sums/small/plain[depth=4]/train/cpu")
+
+    assert one.a_cell == "sums/tiny/plain/train/cpu"
+    assert one.b_cell == "sums/small/plain[depth=4]/train/cpu"
+    assert sorted(one.recipes) == ["sums-small", "sums-tiny"]
+
+
+def test_a_side_without_a_cell_is_the_other_with_other_code() -> None:
+    (one,) = found("sums/gone/train@main", "@HEAD")
+
+    assert one.a_cell == one.b_cell == "sums/tiny/gone/train/cpu"
+    assert (one.a.commit, one.b.commit) == ("main", "HEAD")
+
+
+def test_what_ends_like_a_python_file_is_one() -> None:
+    (one,) = found(f"sums/reread/none@{OFFERED.with_name('reread.py')}", "@HEAD", plugin=[])
+
+    assert one.a.file is not None
+    assert one.a.commit == ""
+    assert one.b.file is None
+
+
+def test_the_control_is_the_step_on_batches_that_are_ready() -> None:
+    (one,) = found("sums/plain/train", "sums/inline/fp32")
+
+    assert str(one.control) == "sums/tiny/resident/train/cpu"
+
+
+def test_the_control_of_a_step_that_trains_nothing_trains() -> None:
+    (one,) = found("sums/plain/none", "sums/inline/none")
+
+    assert one.control.step.trains
+
+
+def test_a_star_stands_for_all_that_are_not_hidden_and_can_run_here() -> None:
+    loaders = [a.split("/")[2] for a, _ in cells("sums/*/train", "sums/inline/train")]
+
+    assert {"plain", "threads", "workers"} <= set(loaders)
+    assert not {"stuck", "needy", "resident"} & set(loaders)
+
+
+def test_a_star_is_the_same_on_both_sides_and_nothing_meets_itself_unless_all_do() -> None:
+    assert ("sums/tiny/plain/train/cpu", "sums/tiny/plain/train/cpu") in cells("sums/*/train", "sums/*/train")
+    assert all(a.split("/")[3] == b.split("/")[3] for a, b in cells("sums/plain/*", "sums/inline/*"))
+    assert ("sums/tiny/inline/train/cpu", "sums/tiny/inline/train/cpu") not in cells(
+        "sums/*/train", "sums/inline/train"
+    )
+
+
+def test_a_cell_that_was_named_may_meet_itself() -> None:
+    assert cells("sums/plain/train", "sums/plain/train") == [("sums/tiny/plain/train/cpu",) * 2]
+
+
+def test_a_star_that_stands_for_nothing_is_a_mistake() -> None:
+    with pytest.raises(UsageError, match="name nothing that this machine can run"):
+        found("sums/needy/*", "sums/needy/*")

@@ -1,0 +1,190 @@
+"""How a comparison goes on and ends, on measurements made up for it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant, run_rounds
+from feedrate.comparison.paired_test import ComparisonVerdict, looks
+from feedrate.report.comparison import document, interval, sentence, show
+from feedrate.report.console import console
+from feedrate.runner.forkserver import ForkServer
+from tests.support.outcomes import failure, measurement
+
+NAMES = {"a": "boardmoves/small/threads/fp32/cpu", "b": "boardmoves/small/inline/fp32/cpu"}
+CONTROL = "boardmoves/small/resident/fp32/cpu"
+
+
+def alternating(low: float, high: float) -> Callable[[], float]:
+    """Milliseconds that go to and fro."""
+    turns = iter([low, high] * 1000)
+    return lambda: next(turns)
+
+
+def always(ms: float) -> Callable[[], float]:
+    return lambda: ms
+
+
+def side(cell: str, ms: Callable[[], float], code: str = "") -> Variant:
+    return Variant(cell, code, lambda _: measurement(cell, full_ms=ms()))
+
+
+def duel(a: Callable[[], float], b: Callable[[], float], limits: StoppingRule) -> Comparison:
+    return Comparison(side(NAMES["a"], a), side(NAMES["b"], b), side(CONTROL, always(10.0)), limits)
+
+
+@contextmanager
+def fork_server() -> Iterator[ForkServer]:
+    yield ForkServer(Path("nowhere"))
+
+
+def silent(duel: Comparison, ran: ComparedRun, still: Sequence[Comparison]) -> None:
+    del duel, ran, still
+
+
+def last(duels: Sequence[Comparison], limits: StoppingRule) -> tuple[ComparisonVerdict, ...]:
+    """The judgements that a comparison ends with."""
+    opened: Callable[[], AbstractContextManager[ForkServer]] = fork_server
+    return list(run_rounds(duels, limits, opened, silent))[-1]
+
+
+def test_a_block_is_the_control_then_a_b_b_a() -> None:
+    limits = StoppingRule(pairs=4)
+    one = duel(always(10), always(20), limits)
+    last([one], limits)
+
+    assert [ran.role for ran in one.runs[:5]] == ["control", "a", "b", "b", "a"]
+
+
+def test_a_plain_difference_ends_at_the_first_look() -> None:
+    limits = StoppingRule()
+    (found,) = last([duel(alternating(10, 10.1), always(20), limits)], limits)
+
+    assert (found.word, len(found.pairs.ratios)) == ("FASTER", looks(limits.pairs)[0])
+
+
+def test_nothing_ends_between_looks() -> None:
+    limits = StoppingRule(pairs=32)
+    # Of pairs that differ by nothing, then by much: before the look at eight the difference is plain already.
+    slow = iter([20.0, 30.0] * 2 + [20.0, 20.2] * 100)
+    (found,) = last([duel(always(20), slow.__next__, limits)], limits)
+
+    assert len(found.pairs.ratios) in looks(limits.pairs)
+
+
+def test_what_stays_open_ends_with_the_pairs_that_were_planned() -> None:
+    limits = StoppingRule(pairs=10)
+    (found,) = last([duel(alternating(10, 20), alternating(14, 13), limits)], limits)
+
+    assert (found.word, len(found.pairs.ratios)) == ("UNSURE", 10)
+
+
+def test_a_spent_budget_ends_it_after_a_whole_block() -> None:
+    limits = StoppingRule(budget_s=0)
+    (found,) = last([duel(always(10), always(20), limits)], limits)
+
+    assert len(found.pairs.ratios) == 2
+
+
+def test_a_failure_closes_its_duel_and_no_other() -> None:
+    limits = StoppingRule(pairs=8)
+    whole = duel(alternating(10, 20), alternating(14, 13), limits)
+    broken = replace(whole, b=Variant(NAMES["b"], "", lambda _: failure(NAMES["b"])), runs=[])
+    good, bad = last([whole, broken], limits)
+
+    assert (good.word, len(good.pairs.ratios)) == ("UNSURE", 8)
+    assert bad.word == "INVALID"
+    assert NAMES["b"] in bad.reason
+    assert len(broken.runs) == 3
+
+
+def test_sides_of_which_one_was_read_cold_are_not_comparable() -> None:
+    limits = StoppingRule(pairs=4)
+    one = duel(always(10), always(20), limits)
+    cold = Variant(NAMES["b"], "", lambda _: replace(measurement(NAMES["b"], full_ms=20), page_cache="cold"))
+    (found,) = last([replace(one, b=cold)], limits)
+
+    assert found.word == "INVALID"
+    assert "warm for one and cold for the other" in found.reason
+
+
+def test_the_metric_is_the_one_that_was_asked_for() -> None:
+    limits = StoppingRule(metric="loader", pairs=4)
+    (found,) = last([duel(always(10), always(20), limits)], limits)
+
+    assert found.word == "SAME"
+
+
+def test_one_lucky_comparison_among_many_goes_on() -> None:
+    limits = StoppingRule(pairs=8)
+    lucky = duel(alternating(10, 10.9), always(11.2), limits)
+    others = [duel(alternating(10, 20), alternating(14, 13), limits) for _ in range(12)]
+    (alone,) = last([replace(lucky, a=side(NAMES["a"], alternating(10, 10.9)), runs=[])], limits)
+
+    assert alone.word == "FASTER"
+    assert last([*others, lucky], limits)[-1].word == "UNSURE"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (alternating(10, 10.1), always(20), "threads is FASTER than inline: x1.99 (1.9"),
+        (always(20), alternating(10, 10.1), "threads is SLOWER than inline: x0.502 (0.4"),
+        (always(10), always(10), "threads is the SAME as inline within 2.0 %: x1.000 (1.000-1.000)"),
+        (alternating(10, 20), alternating(14, 13), "UNSURE whether threads is faster or slower than inline: x0.9"),
+    ],
+)
+def test_the_sentence_comes_first_and_holds_the_numbers(
+    a: Callable[[], float], b: Callable[[], float], said: str
+) -> None:
+    limits = StoppingRule(pairs=4)
+    one = duel(a, b, limits)
+    found = last([one], limits)
+    told = shown([one], found)
+
+    assert told.startswith(said)
+    assert told.splitlines()[0] == sentence(one, found[0])
+    assert "from 4 pairs; " in told.splitlines()[0]
+    assert "smallest effect it could see" in told.splitlines()[0]
+
+
+def test_several_comparisons_are_a_table_of_adjusted_chances() -> None:
+    limits = StoppingRule(pairs=4)
+    duels = [duel(always(10), alternating(20, 20.5), limits), duel(alternating(10, 20), alternating(14, 13), limits)]
+    told = shown(duels, last(duels, limits))
+
+    (faster,) = (line for line in told.splitlines() if line.startswith("FASTER"))
+    assert "boardmoves/small/threads/fp32/cpu  boardmoves/small/inline/fp32/cpu" in faster
+    assert "p is adjusted for all of them" in told
+
+
+def test_commits_are_told_apart_by_their_names() -> None:
+    limits = StoppingRule(pairs=4)
+    main, head = (side(NAMES["a"], always(10), code) for code in ("main", "HEAD"))
+    one = Comparison(main, head, side(CONTROL, always(10)), limits)
+
+    assert sentence(one, last([one], limits)[0]).startswith("@main is the SAME as @HEAD")
+
+
+def test_the_document_holds_the_pairs_and_no_number_that_was_not_measured() -> None:
+    limits = StoppingRule(pairs=4)
+    one = duel(always(10), always(20), limits)
+    before = document(one, ComparisonVerdict("UNSURE", "", one.pairs, 1.0))
+    found = document(one, last([one], limits)[0])
+
+    assert [before[key] for key in ("speedup", "speedup_low", "smallest_effect")] == [None] * 3
+    assert found["speedup"] == pytest.approx(2)
+    assert found["log_ratios"] == pytest.approx([0.6931] * 4, abs=1e-4)
+    assert interval(last([one], limits)[0]) == "x2.000 (2.000-2.000)"
+
+
+def shown(duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> str:
+    file = io.StringIO()
+    show(console(file), duels, judgements)
+    return file.getvalue()

@@ -1,0 +1,210 @@
+"""Every strategy that ships keeps every promise; what costs a fresh interpreter is asked on the smallest task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from sums import Sums
+
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.contract import (
+    LOADER_PROMISES,
+    STEP_PROMISES,
+    WORKLOAD_PROMISES,
+    LoaderPromise,
+    Reference,
+    StepPromise,
+    Trial,
+    check,
+    check_batch,
+    expected_batches,
+    title,
+    unwritten,
+)
+from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.data.dataset import DataSet
+from feedrate.errors import ContractError
+from feedrate.loading.plan import Plan
+from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
+from tests.conftest import trial_on
+
+ONE_STREAM: tuple[LoaderPromise, ...] = (
+    serves_each_row_once,
+    keeps_the_planned_order,
+    cuts_the_planned_batches,
+    serves_the_generated_values,
+    leaves_batches_to_their_owner,
+)
+"""Promises that a single stream, held in the trial, answers."""
+
+LOADERS = ("inline", "workers[count=1]", "ring_workers[count=1]", "threads", "gpu_chunk", "resident")
+TURNED = (
+    "inline[cast=host]",
+    "workers[count=0]",
+    "workers[count=2,deal=batches]",
+    "ring_workers[count=2]",
+    "threads[count=1,cast=host]",
+    "gpu_chunk[cast=host]",
+)
+STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled")
+WORKLOADS = ("boardmoves", "daywindows", "fxseq")
+
+
+def usable(strategy: Strategy) -> None:
+    if strategy.unmet():
+        pytest.skip(f"{strategy} {strategy.unmet()[0].reason}")
+
+
+@pytest.fixture(scope="module")
+def sums(sums_data: DataSet) -> Trial:
+    return trial_on(sums_data, Sums().at("tiny"))
+
+
+@pytest.fixture(scope="module")
+def trials(data_root: Path, registry: Registry) -> dict[str, Trial]:
+    """A trial of two epochs on each workload."""
+    recipes = {name: workload.at("tiny") for name, workload in registry.workloads.items()}
+    return {name: trial_on(recipe.open(data_root), recipe) for name, recipe in recipes.items()}
+
+
+@pytest.mark.parametrize("promise", LOADER_PROMISES, ids=title)
+@pytest.mark.parametrize("spec", LOADERS)
+def test_a_loader_keeps_its_promises(spec: str, promise: LoaderPromise, sums: Trial, registry: Registry) -> None:
+    loader = registry.loader(spec)
+    usable(loader)
+    promise(loader, sums)
+
+
+@pytest.mark.parametrize("spec", TURNED)
+def test_a_loader_with_turned_knobs_serves_what_is_planned(spec: str, sums: Trial, registry: Registry) -> None:
+    loader = registry.loader(spec)
+    usable(loader)
+    for promise in ONE_STREAM:
+        promise(loader, sums)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("spec", LOADERS)
+def test_a_loader_serves_every_workload(spec: str, name: str, trials: dict[str, Trial], registry: Registry) -> None:
+    loader = registry.loader(spec)
+    usable(loader)
+    for promise in ONE_STREAM:
+        promise(loader, trials[name])
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_every_promise_is_kept_on_every_workload(name: str, trials: dict[str, Trial]) -> None:
+    assert [(promise, str(error)) for promise, error in check(Inline(), trials[name]) if error] == []
+
+
+def variants() -> list[Workload]:
+    """Each workload with one knob turned that changes the files, the batches or their order."""
+    workloads = Registry.load().workloads.values()
+    return [turned for workload in workloads for turned in _turned(workload)]
+
+
+def _turned(workload: Workload) -> Iterator[Workload]:
+    for knob, values in workload.sweeps().items():
+        for value in values[1:]:
+            yield replace(workload, **{knob: value})
+
+
+@pytest.mark.parametrize("workload", variants(), ids=str)
+def test_a_variant_of_a_workload_is_read_as_generated(workload: Workload, tmp_path: Path) -> None:
+    usable(workload)
+    recipe = workload.at("tiny")
+    trial = trial_on(DataSet.write(tmp_path / recipe.folder_name, recipe), recipe, epochs=1)
+    for promise in ONE_STREAM:
+        promise(Inline(), trial)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_keeps_its_promises(name: str, registry: Registry) -> None:
+    workload = registry.workload(name)
+    assert [(promise, str(error)) for promise, error in check(workload, unwritten(workload)) if error] == []
+
+
+@pytest.mark.parametrize("workload", variants(), ids=str)
+def test_a_variant_of_a_workload_makes_and_plans_what_it_declares(workload: Workload) -> None:
+    trial = unwritten(workload)
+    for promise in WORKLOAD_PROMISES[:4]:
+        promise(workload, trial)
+
+
+@pytest.mark.parametrize("promise", STEP_PROMISES, ids=title)
+@pytest.mark.parametrize("spec", STEPS)
+def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Trial, registry: Registry) -> None:
+    step = registry.step(spec)
+    usable(step)
+    promise(step, sums)
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("spec", ["fp32", "bf16"])
+def test_a_step_trains_every_workload(spec: str, name: str, trials: dict[str, Trial], registry: Registry) -> None:
+    step = registry.step(spec)
+    usable(step)
+    if (spec, name) == ("bf16", "fxseq") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("oneDNN has no bf16 LSTM for this CPU")
+    for promise in STEP_PROMISES:
+        promise(step, trials[name])
+
+
+def test_the_strategies_that_ship_are_all_held_to_their_promises(registry: Registry) -> None:
+    builtin = {key for key, origin in registry.origins.items() if origin == "builtin"}
+    named = {f"loader/{spec.partition('[')[0]}" for spec in LOADERS}
+    named |= {f"step/{spec}" for spec in STEPS} | {f"workload/{name}" for name in WORKLOADS}
+    assert named >= builtin
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_each_rank_of_three_serves_its_share(rank: int, sums: Trial) -> None:
+    share = replace(sums, plan=replace(sums.plan, rank=rank, world_size=3))
+    for promise in ONE_STREAM:
+        promise(Inline(), share)
+
+
+def test_expected_batches_follow_the_plan(sums: Trial) -> None:
+    batches = list(expected_batches(sums.plan, sums.recipe))
+    assert [batch.ids.tolist() for batch in batches] == [ids.tolist() for ids in sums.plan]
+    rows = sums.recipe.rows(0, 203)
+    assert batches[0].tensors["y"].tolist() == rows["y"][batches[0].ids.numpy()].tolist()
+
+
+def test_a_reference_cuts_batches_across_blocks(sums: Trial) -> None:
+    ids = torch.tensor([200, 3, 60, 201, 4])
+    batch = Reference(sums.recipe, sums.plan).batch(ids)
+    assert batch.tensors["x"].tolist() == sums.recipe.rows(0, 203)["x"][ids.numpy()].tolist()
+
+
+def test_a_reference_names_a_row_that_is_not_planned(sums: Trial) -> None:
+    with pytest.raises(ContractError, match="row 203 is not in the plan"):
+        Reference(sums.recipe, sums.plan).batch(torch.tensor([0, 203]))
+
+
+@pytest.mark.parametrize("cast", ["host", "device"])
+def test_a_batch_that_has_arrived_may_be_widened_already(cast: str, sums: Trial) -> None:
+    plan: Plan = replace(sums.plan, cast="host" if cast == "host" else "device")
+    widened = next(expected_batches(replace(plan, cast="host"), sums.recipe))
+    check_batch("somebody", widened, Reference(sums.recipe, plan))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("spec", LOADERS)
+def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Trial, registry: Registry) -> None:
+    on_gpu = replace(sums, plan=replace(sums.plan, device="cuda"))
+    assert [(promise, str(error)) for promise, error in check(registry.loader(spec), on_gpu) if error] == []
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("spec", STEPS)
+def test_a_step_keeps_its_promises_on_a_gpu(spec: str, sums: Trial, registry: Registry) -> None:
+    on_gpu = replace(sums, plan=replace(sums.plan, device="cuda"))
+    assert [(promise, str(error)) for promise, error in check(registry.step(spec), on_gpu) if error] == []

@@ -1,0 +1,181 @@
+"""Every promise of the contract kit catches the strategy that breaks it, and no other promise does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from sums import Sums
+
+from feedrate.builtin.loaders.inline import Inline
+from feedrate.calibration.strategies.broken_training import Faulty
+from feedrate.calibration.strategies.wrong_rows import Unfaithful
+from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Trial, check, title, unwritten
+from feedrate.contract.corrupt_files import names_a_missing_file, names_a_truncated_file
+from feedrate.contract.repeatability import streams_in_a_spawned_process
+from feedrate.errors import ContractError
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
+from tests.support import lying_about_files, lying_leftovers, lying_rows, lying_steps, lying_workloads
+from tests.support.liars import left
+
+SPAWN = title(streams_in_a_spawned_process)
+
+LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
+    (Unfaithful(fault="doubled"), {"serves each row once"}, "epoch 0 serves row"),
+    (Unfaithful(fault="dropped"), {"serves each row once"}, "0 times instead of once (1 such rows of 203)"),
+    (Unfaithful(fault="reordered"), {"keeps the planned order"}, "is planned (14 such places of 203)"),
+    (Unfaithful(fault="swapped"), {"keeps the planned order"}, "epoch 0 serves row"),
+    (lying_rows.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
+    (
+        Unfaithful(fault="short"),
+        {"serves each row once", "cuts the planned batches"},
+        "0 times instead of once",
+    ),
+    (Unfaithful(fault="split"), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
+    (lying_rows.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
+    (Unfaithful(fault="corrupted"), {"serves the generated values"}, "is wrong (1 such rows of"),
+    (lying_rows.FillsHoles(), {"serves the generated values"}, "'unsure' of row"),
+    (lying_rows.WidensTooFar(), {"serves the generated values"}, "'y' is torch.float64 (16,) instead of torch.float32"),
+    (lying_rows.AddsAnAxis(), {"serves the generated values"}, "'y' is torch.float32 (16, 1) instead of"),
+    (
+        lying_rows.ForgetsATensor(),
+        {"serves the generated values"},
+        "has the tensors ['x'] instead of",
+    ),
+    (Unfaithful(fault="stale"), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
+    (Unfaithful(fault="stale_ids"), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
+    (lying_rows.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
+    (lying_rows.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
+    (lying_rows.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),
+    (lying_leftovers.LeavesAThread(), {"leaves nothing behind"}, "leaves thread 'Thread-"),
+    (lying_leftovers.LeavesAProcess(), {"leaves nothing behind"}, "leaves process "),
+    (lying_leftovers.LeavesADataFileOpen(), {"leaves nothing behind"}, "00000.arrow open behind after the last batch"),
+    (lying_leftovers.LeavesAnotherFileOpen(), {"leaves nothing behind"}, "lying_leftovers.py open behind"),
+    (lying_leftovers.LeavesSharedMemory(), {"leaves nothing behind"}, "leaves /dev/shm/psm_"),
+    # A generator hears of both in the same way.
+    (
+        lying_leftovers.GoesOnWhenClosed(),
+        {"ends when closed", "ends when the consumer fails"},
+        "behind when closed after one batch",
+    ),
+    (lying_leftovers.HoldsOnToItself(), {"ends when the consumer fails"}, "behind when the consumer raises"),
+    (lying_about_files.EndsEarlyWhenMissing(), {"names a missing file"}, "goes on as if nothing had happened"),
+    (lying_about_files.SkipsTruncated(), {"names a truncated file"}, "although 0000"),
+    (lying_about_files.BlamesNobodyForCorrupt(), {"names a corrupt file"}, "but says 'some file is corrupt'"),
+    (
+        lying_about_files.BlamesItselfForCorrupt(),
+        {"names a corrupt file"},
+        "raises RuntimeError instead of DataError",
+    ),
+)
+
+LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
+    (Faulty(fault="nan"), "returns a loss", "update 0 returns the loss nan, not a finite one above 0"),
+    (Faulty(fault="zero"), "returns a loss", "update 0 returns the loss 0"),
+    (lying_steps.ReturnsItsGraph(), "returns a loss", "attached to its graph"),
+    (
+        lying_steps.FreezesAParameter(),
+        "moves the parameters",
+        "leave 'inner.weight' where it was (1 such parameters of 4)",
+    ),
+    (Faulty(fault="climbing"), "learns like plain training", "where plain fp32 lowers it by"),
+    (lying_steps.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
+    (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
+)
+
+LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
+    (lying_workloads.CountsFromOne(), {"makes the declared columns"}, "row 0 has the id 1 (203 such rows)"),
+    (
+        lying_workloads.MakesAnotherDtype(),
+        {"makes the declared columns"},
+        "column 'y' is float64 (203,) instead of float32 (203,)",
+    ),
+    (lying_workloads.LooksAtItsNeighbours(), {"makes the same rows in pieces"}, "of 'y' differ when they are made by"),
+    (lying_workloads.PlansARowTwice(), {"plans each sample once"}, "epoch 0 plans row 51 2 times"),
+    (lying_workloads.PlansBeyondTheEnd(), {"plans each sample once"}, "plans rows that are not among 203"),
+    (
+        lying_workloads.ReachesBeforeItsBlock(),
+        {"cuts every sample", "learns what it asks", "predicts different things"},
+        "cannot be cut (",
+    ),
+    (lying_workloads.HasNothingToLearn(), {"learns what it asks"}, "lowers its loss by 0: there is no signal"),
+    (lying_workloads.LosesLessThanNothing(), {"learns what it asks"}, "not a finite one above 0"),
+    (lying_workloads.SaysAlwaysTheSame(), {"predicts different things"}, "have standard deviation 0"),
+)
+
+
+def named(value: object) -> str:
+    return str(value) if isinstance(value, Strategy) else ""
+
+
+@pytest.fixture
+def trial(sums_trial: Trial) -> Iterator[Trial]:
+    """Two epochs of `Sums`, short patience, and nothing left of the liars afterwards."""
+    yield replace(sums_trial, deadline_s=60.0, grace_s=0.4)
+    left.clear()
+
+
+def broken(strategy: Loader | Step | Workload, trial: Trial) -> dict[str, str]:
+    return {name: str(error) for name, error in check(strategy, trial) if error is not None}
+
+
+@pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=named)
+def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
+    liar: Loader, promises: set[str], text: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if SPAWN not in promises:
+        # A fresh interpreter takes seconds; these liars say there what they say here.
+        kept = tuple(promise for promise in LOADER_PROMISES if promise is not streams_in_a_spawned_process)
+        monkeypatch.setattr("feedrate.contract.LOADER_PROMISES", kept)
+    caught = broken(liar, trial)
+    assert set(caught) == promises
+    first = next(iter(caught.values()))
+    assert first.startswith(f"{liar}: ")
+    assert text in first
+    assert "\n" not in first
+
+
+@pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=named)
+def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, trial: Trial) -> None:
+    caught = broken(liar, trial)
+    assert set(caught) == {promise}
+    assert text in caught[promise]
+
+
+@pytest.mark.parametrize(("liar", "promises", "text"), LYING_WORKLOADS, ids=named)
+def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, promises: set[str], text: str) -> None:
+    caught = broken(liar, unwritten(liar))
+    assert set(caught) == promises
+    first = next(iter(caught.values()))
+    assert first.startswith(f"{liar}: ")
+    assert text in first
+    assert "\n" not in first
+
+
+def test_the_truthful_pass(trial: Trial) -> None:
+    assert broken(Sums(), unwritten(Sums())) == {}
+    assert broken(Inline(), trial) == {}
+    assert broken(lying_steps.PlainStep(), trial) == {}
+
+
+def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(trial: Trial) -> None:
+    with pytest.raises(
+        ContractError, match=r"^hangs_on_truncated: 0000\d.arrow is cut in half: still not done after 2 s$"
+    ):
+        names_a_truncated_file(lying_about_files.HangsOnTruncated(), replace(trial, deadline_s=2.0))
+    names_a_missing_file(lying_about_files.HangsOnTruncated(), trial)
+
+
+def test_a_loader_that_never_ends_is_stopped(trial: Trial) -> None:
+    with pytest.raises(ContractError, match="serves more than 62 batches instead of 30"):
+        trial.served(lying_rows.NeverEnds())
+
+
+def test_every_promise_has_its_liar() -> None:
+    several = [promises for _, promises, _ in (*LYING_LOADERS, *LYING_WORKLOADS)]
+    caught = {name for promises in several for name in promises} | {name for _, name, _ in LYING_STEPS}
+    assert caught == {*map(title, LOADER_PROMISES), *map(title, STEP_PROMISES), *map(title, WORKLOAD_PROMISES)}

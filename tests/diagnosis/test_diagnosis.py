@@ -1,0 +1,151 @@
+"""Cells that are slow in one known place are taken apart in real processes; each delay is many times all else."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from feedrate.data.dataset import DataSet
+from feedrate.diagnosis.attribution import rung_s
+from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, records
+from feedrate.records.measurement import Failure, append, read, results
+from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.isolation import ReplicateSettings
+from tests.support import PLUGINS
+
+SLOWED = PLUGINS / "slowed.py"
+
+
+@pytest.fixture(scope="module")
+def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicateSettings]:
+    logs = tmp_path_factory.mktemp("logs")
+    with ForkServer.opened({}) as fork_server:
+        yield ReplicateSettings(
+            sums_data.folder.parent,
+            logs,
+            "test",
+            seconds=0.1,
+            plugin_files=(SLOWED,),
+            timeout_s=100,
+            threads=1,
+            fork_server=fork_server,
+        )
+
+
+@pytest.fixture(scope="module")
+def decoding(settings: ReplicateSettings) -> Diagnosis:
+    # As many as `feedrate why` takes: one process in ten meets a machine that is busy elsewhere for its half second.
+    return taken_apart("sums/tiny/decoding/none/cpu", settings, replicates=3, most=6)
+
+
+def taken_apart(
+    cell: str, settings: ReplicateSettings, *, replicates: int = 1, most: int = 0, cold: bool = False
+) -> Diagnosis:
+    found = diagnose(cell, settings, replicates=replicates, most=most, cold=cold)
+    assert isinstance(found, Diagnosis), found
+    return found
+
+
+def test_a_loader_that_decodes_too_often_is_bound_by_decoding(decoding: Diagnosis) -> None:
+    assert decoding.verdict.kind == "decode", decoding.verdict.sentence
+    assert decoding.evidence.slopes["decode"].mean > 3, "ten times the delay of one decoding, in one thread"
+
+
+def test_the_parts_sum_to_what_both_together_take(decoding: Diagnosis) -> None:
+    seen = decoding.evidence
+    assert seen.unexplained_s is not None
+
+    summed = seen.step_s.mean + sum(part.mean for part in seen.parts.values()) + seen.unexplained_s.mean
+
+    assert summed == pytest.approx(seen.full_s.mean)
+    assert list(seen.parts) == ["copy", "hand-over", "decode", "read warm"]
+    assert seen.lumped == {}
+
+
+def test_a_diagnosis_survives_json_and_a_file_that_holds_outcomes_too(decoding: Diagnosis, tmp_path: Path) -> None:
+    raw = tmp_path / "raw.jsonl"
+    append(raw, decoding)
+    append(raw, decoding.measured[0])
+
+    assert [one for one in records(raw) if isinstance(one, Diagnosis)] == [decoding]
+    assert list(read(raw)) == [decoding.measured[0]]
+    assert len(results(tmp_path)) == 1
+    assert json.loads(raw.read_text().splitlines()[0])["verdict"]["kind"] == "decode"
+
+
+def test_a_wait_before_each_batch_is_found_in_the_hand_over(settings: ReplicateSettings) -> None:
+    found = taken_apart("sums/tiny/waiting/none/cpu", settings).verdict
+
+    assert found.kind == "hand-over", found.sentence
+
+
+def test_a_slow_step_leaves_nothing_to_the_loader(settings: ReplicateSettings) -> None:
+    found = taken_apart("sums/tiny/inline/lazy[wait_ms=20]/cpu", replace(settings, seconds=0.4))
+
+    assert found.verdict.family == "step", found.verdict.sentence
+    facts = found.evidence.facts
+    assert facts is not None
+    # A linear layer of 6 x 8 and one of 8 x 1, forward and both backward products but the one of the first input.
+    assert facts.flops_per_step == pytest.approx(203 / 15 * (2 * 2 * 6 * 8 + 3 * 2 * 8))
+    assert facts.dtype == "fp32"
+    assert facts.kernels_per_step is None
+
+
+def test_a_slow_loader_and_a_slow_step_that_take_turns_do_not_overlap(settings: ReplicateSettings) -> None:
+    found = taken_apart("sums/tiny/waiting/lazy/cpu", settings)
+
+    assert found.verdict.kind == "no overlap", found.verdict.sentence
+    assert found.evidence.contention_s is None
+    assert 1.5 < found.verdict.gain_at_most < 2.5
+
+
+def test_what_a_loader_does_not_read_through_the_plan_is_not_measured(settings: ReplicateSettings) -> None:
+    found = taken_apart("sums/tiny/native/none/cpu", settings)
+
+    both = tuple(zip(found.measured, found.ladders, strict=True))
+    assert rung_s(both, "R4", alone=False) is not None
+    assert rung_s(both, "R3", alone=False) is None
+    assert "does not read through the plan" in found.ladders[0].rungs["R2"].absent
+    assert set(found.evidence.slopes) == {"step"}
+    assert list(found.evidence.lumped) == ["hand-over + decode + read warm"]
+
+
+def test_workers_are_followed_into_their_processes(settings: ReplicateSettings) -> None:
+    found = taken_apart("sums/tiny/workers[count=2]/lazy[wait_ms=5]/cpu", settings)
+
+    assert found.ladders[0].rungs["R2"].full
+    assert 1.5 < found.ladders[0].readers <= 2
+    assert found.ladders[0].step_beside
+    assert found.ladders[0].loader_beside
+
+
+def test_nothing_is_left_in_memory(settings: ReplicateSettings) -> None:
+    found = diagnose("sums/tiny/failing/none/cpu", settings, replicates=1)
+
+    assert isinstance(found, Failure)
+    assert found.reason == "ValueError: enough of this"
+    assert not list(Path("/dev/shm").glob(f"feedrate-*-{os.getpid()}"))
+
+
+def test_a_cold_epoch_is_measured_or_the_kernel_is_blamed(settings: ReplicateSettings) -> None:
+    found = taken_apart("sums/tiny/inline/none/cpu", settings, cold=True).ladders[0].rungs["R5"]
+
+    assert bool(found.full) != bool(found.absent)
+    assert found.full or "the kernel keeps" in found.absent
+
+
+def test_a_verdict_that_is_unsure_asks_for_more_replicates_within_bounds(decoding: Diagnosis) -> None:
+    measured, ladder = decoding.measured[0], decoding.ladders[0]
+    clear = [(measured, ladder)] * 3
+    # The same cell, in a process in which loading cost next to nothing.
+    free = replace(measured, full_windows=measured.step_windows), replace(ladder, rungs={})
+
+    assert needs_another(clear[:1], 2, 4)
+    assert not needs_another(clear, 2, 6)
+    assert needs_another([*clear, free], 2, 6)
+    assert not needs_another([*clear, free], 2, 4)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from feedrate.data.dataset import DataSet
+from feedrate.loading.plan import Block, Plan
+from tests.support.tables import Table
+
+FIXED = Block(0, 30, ((0, 30),), 8), Block(30, 40, ((30, 40),), 8), Block(40, 70, ((40, 70),), 8)
+# Two rows of history each, which the block before serves as samples.
+PANEL = (
+    Block(0, 24, ((6, 8), (12, 16), (18, 24)), None),
+    Block(12, 48, ((24, 30), (30, 35), (36, 42)), None),
+    Block(36, 70, ((48, 50), (60, 64)), None),
+)
+MIXED = tuple(Block(block.start, block.stop, block.spans, 5) for block in PANEL)
+LAYOUTS = {"fixed": FIXED, "panel": PANEL, "mixed": MIXED}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    return DataSet.write(tmp_path_factory.mktemp("plan") / "table", Table())
+
+
+def plan_of(data: DataSet, blocks: tuple[Block, ...] = FIXED, **options: int) -> Plan:
+    return Plan(data, Table().fields, blocks, **options)  # type: ignore[arg-type]
+
+
+def ids(plan: Plan) -> list[tuple[int, ...]]:
+    return [tuple(batch.tolist()) for batch in plan]
+
+
+def sample_rows(blocks: tuple[Block, ...]) -> list[int]:
+    return [row for block in blocks for start, stop in block.spans for row in range(start, stop)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_sample_is_served_once_an_epoch(data: DataSet, layout: str, shuffle: bool) -> None:
+    blocks = LAYOUTS[layout]
+    for seed in range(5):
+        plan = plan_of(data, blocks, shuffle=shuffle, seed=seed)
+        assert sorted(row for batch in ids(plan) for row in batch) == sorted(sample_rows(blocks))
+        assert plan.samples == len(sample_rows(blocks))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_len_is_the_number_of_batches(data: DataSet, layout: str) -> None:
+    for epochs in (0, 1, 3):
+        for world_size in (1, 2, 3, 4):
+            for rank in range(world_size):
+                plan = plan_of(data, LAYOUTS[layout], epochs=epochs, rank=rank, world_size=world_size)
+                assert len(plan) == len(ids(plan))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_order_follows_from_seed_and_epoch_alone(data: DataSet, layout: str) -> None:
+    def of_epoch(plan: Plan, epoch: int) -> list[list[int]]:
+        return [(rows + block.start).tolist() for block in plan.epoch_blocks(epoch) for rows in block.batches()]
+
+    short, long = plan_of(data, LAYOUTS[layout], seed=5), plan_of(data, LAYOUTS[layout], seed=5, epochs=4)
+    assert of_epoch(short, 3) == of_epoch(long, 3)
+    assert ids(long) == [tuple(batch) for epoch in range(4) for batch in of_epoch(short, epoch)]
+    assert of_epoch(short, 0) != of_epoch(short, 1)
+    assert of_epoch(short, 0) != of_epoch(plan_of(data, LAYOUTS[layout], seed=6), 0)
+
+
+def test_without_shuffling_samples_come_in_the_order_of_the_files(data: DataSet) -> None:
+    plan = plan_of(data, FIXED, shuffle=False, epochs=2)
+    assert [row for batch in ids(plan) for row in batch] == [*range(70), *range(70)]
+
+
+def test_shuffling_moves_blocks_and_the_samples_inside_them(data: DataSet) -> None:
+    plan = plan_of(data, FIXED, epochs=40)
+    firsts = {block.start for epoch in range(40) for block in list(plan.epoch_blocks(epoch))[:1]}
+    assert firsts == {0, 30, 40}
+    assert any(list(batch) != sorted(batch) for batch in ids(plan))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_batch_never_crosses_a_block_and_only_its_last_one_is_short(data: DataSet, layout: str) -> None:
+    for block in plan_of(data, LAYOUTS[layout]).blocks():
+        batches = list(block.batches())
+        assert len(batches) == block.batch_count
+        inside = {row - block.start for start, stop in block.spans for row in range(start, stop)}
+        assert {int(row) for rows in batches for row in rows} == inside
+        if block.batch_rows is not None:
+            assert {len(rows) for rows in batches[:-1]} <= {block.batch_rows}
+            assert 0 < len(batches[-1]) <= block.batch_rows
+
+
+def test_a_ragged_batch_is_one_day_in_its_stored_order(data: DataSet) -> None:
+    days = {tuple(range(start, stop)) for block in PANEL for start, stop in block.spans}
+    assert set(ids(plan_of(data, PANEL))) == days
+
+
+@pytest.mark.parametrize("world_size", [2, 3, 5])
+def test_ranks_share_out_the_blocks_of_an_epoch(data: DataSet, world_size: int) -> None:
+    whole = list(plan_of(data, FIXED).epoch_blocks(0))
+    shares = [list(plan_of(data, FIXED, rank=r, world_size=world_size).epoch_blocks(0)) for r in range(world_size)]
+    assert sorted(block.start for share in shares for block in share) == [0, 30, 40]
+    assert all(block in whole for share in shares for block in share)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_largest_batch_is_known_ahead(data: DataSet, layout: str) -> None:
+    plan = plan_of(data, LAYOUTS[layout])
+    assert plan.most_batch_rows == max(len(batch) for batch in plan)
+
+
+def test_row_numbers_are_int64(data: DataSet) -> None:
+    assert {rows.dtype for layout in LAYOUTS.values() for rows in plan_of(data, layout)} == {torch.int64}
+
+
+def test_a_source_reads_the_rows_of_a_block(data: DataSet, tmp_path: Path) -> None:
+    plan = plan_of(data, FIXED)
+    with plan.open() as source:
+        for block in plan.blocks():
+            columns = source.read(block)
+            for rows in block.batches():
+                assert torch.equal(columns.batch(rows).ids, rows + block.start)

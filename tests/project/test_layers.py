@@ -1,0 +1,38 @@
+"""A package imports only from those below; core code names no strategy; what the parent is made of needs no torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.imports import LAYERS, NO_TORCH, Module, below, circle, modules, upward
+
+MODULES = list(modules())
+
+
+def test_every_module_stands_in_a_package_that_has_a_layer() -> None:
+    homes = {name for names in LAYERS for name in names}
+    assert {module.name for module in MODULES if module.package not in homes} == set()
+
+
+def test_nothing_is_imported_from_above_and_no_strategy_by_the_core() -> None:
+    assert list(upward()) == []
+
+
+def test_modules_import_one_another_in_no_circle() -> None:
+    assert circle({module.name: set(below(module.at_once)) for module in MODULES}) == []
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module.package in NO_TORCH], ids=str)
+def test_what_the_parent_is_made_of_imports_no_torch(module: Module) -> None:
+    assert "torch" not in {name.partition(".")[0] for name in module.at_once}
+
+
+def test_arrows_and_circles_are_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+    up = Module("records.bad", MODULES[0].path, frozenset({"feedrate.cli.run", "feedrate.errors"}), frozenset())
+    strategy = Module("metering.bad", MODULES[0].path, frozenset({"feedrate.builtin.loaders.inline"}), frozenset())
+    assert list(upward([up, strategy])) == [
+        "records.bad -> cli.run",
+        "metering.bad -> builtin.loaders.inline (a strategy)",
+    ]

@@ -1,0 +1,218 @@
+"""What a person reads, told by its text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+import pytest
+from rich.console import Console
+
+from feedrate.formatting import factor, gigabytes, number, share
+from feedrate.records.measurement import Outcome, Window
+from feedrate.report.console import console
+from feedrate.report.progress import run_progress
+from feedrate.report.table import COLUMNS, show
+from tests.support.outcomes import failure, measurement
+
+
+def told(outcomes: Iterable[Outcome], *, explain: bool = False) -> str:
+    """The table as it goes into a pipe."""
+    file = io.StringIO()
+    show(console(file), outcomes, explain=explain)
+    return file.getvalue()
+
+
+def row(text: str, loader: str) -> list[str]:
+    return next(line.split() for line in text.splitlines() if f" {loader} " in line)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *((0.01234, "0.0123"), (1.2345, "1.23"), (99.96, "100"), (12345.6, "12,346"), (0, "0.00")),
+        *((None, "-"), (float("nan"), "-"), (float("inf"), "-")),
+    ],
+)
+def test_numbers_have_three_digits_that_matter(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_what_is_absent_is_a_dash() -> None:
+    assert [factor(None), share(None), gigabytes(None)] == ["-", "-", "-"]
+    assert "0" not in row(told([failure()]), "workers")[2:-1]
+
+
+def test_a_cell_is_a_row_with_its_three_times_and_both_ceilings() -> None:
+    text = told([measurement(full_ms=20, loader_ms=16, step_ms=10)])
+
+    assert row(text, "inline") == [
+        *("fp32", "inline", "12,800", "-", "20.0", "16.0", "10.0", "x2.00", "x1.25", "0.140", "812")
+    ]
+    assert "boardmoves, small, cpu" in text
+
+
+def test_knobs_stay_in_the_loaders_name() -> None:
+    assert row(told([measurement("boardmoves/small/workers[count=2]/fp32/cpu")]), "workers[count=2]")
+
+
+def test_one_replicate_has_no_interval_and_three_have_one() -> None:
+    three = [measurement(replicate=k, full_ms=20 + k) for k in range(3)]
+
+    assert row(told(three[:1]), "inline")[3] == "-"
+    assert row(told(three), "inline")[3] == "12%"
+
+
+def paces(*batch_ms: float) -> tuple[Window, ...]:
+    """Windows of 20 batches of 256 samples, each at its own milliseconds a batch."""
+    return tuple(Window(s=20 * ms / 1e3, batches=20, samples=20 * 256) for ms in batch_ms)
+
+
+def test_the_fastest_loader_of_each_step_is_marked() -> None:
+    slow, fast = "boardmoves/small/inline/fp32/cpu", "boardmoves/small/threads/fp32/cpu"
+
+    text = told([measurement(slow, full_ms=30), measurement(fast, full_ms=20)])
+
+    assert row(text, "threads")[2] == "*"
+    assert row(text, "inline")[2] == "8,533"
+    assert text.index("threads") < text.index("inline")
+
+
+def test_a_loader_that_cannot_be_told_from_the_fastest_is_marked_too() -> None:
+    cells = ("boardmoves/small/inline/fp32/cpu", "boardmoves/small/threads/fp32/cpu")
+    near = [
+        measurement(cell, replicate=k, full_ms=20 + k + place / 9) for place, cell in enumerate(cells) for k in (0, 1)
+    ]
+
+    text = told(near)
+
+    assert (row(text, "inline")[2], row(text, "threads")[2]) == ("*", "~")
+
+
+def test_a_replicate_that_failed_takes_the_number_away() -> None:
+    text = told([measurement(), failure("boardmoves/small/inline/fp32/cpu", "hang", "deadline", replicate=1)])
+
+    assert row(text, "inline")[2] == "failed"
+    assert "12,800" not in text
+    assert "failed, hang, 1 of 2 replicates: deadline" in text
+
+
+def test_what_is_unavailable_is_n_a_with_the_way_out() -> None:
+    text = told([failure(why="unavailable", reason="needs a CUDA device: run elsewhere")])
+
+    assert row(text, "workers")[2] == "n/a"
+    assert "n/a: needs a CUDA device: run elsewhere" in text
+
+
+def test_a_step_that_no_loader_can_feed_here_is_one_row() -> None:
+    loaders = ("inline", "threads", "workers")
+    absent = [failure(f"boardmoves/small/{loader}/fp16/cpu", "unavailable", "needs CUDA") for loader in loaders]
+
+    text = told([measurement(), *absent])
+
+    assert text.count("fp16") == 1
+    assert row(text, "all")[:4] == ["fp16", "all", "3", "n/a"]
+    assert text.count("n/a: needs CUDA") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"requested": {"safe": True}}, "safe mode: 0 worker processes"),
+        ({"ahead_batches": 5}, "flatter it by more than 5%"),
+        ({"step_windows": paces(10, 13)}, "changed its pace by more than 20%"),
+        ({"page_cache": "cold"}, "page cache cold, not warm"),
+        ({"recompiles": 2}, "built 2 graphs again"),
+        ({"full_ms": 30.0}, "take turns"),
+    ],
+)
+def test_what_bends_a_number_is_said_below_the_table(changes: dict[str, object], note: str) -> None:
+    plain, bent = told([measurement(full_ms=13)]), told([measurement(**({"full_ms": 13} | changes))])  # type: ignore[arg-type]
+
+    assert note not in plain
+    assert note in bent
+    assert row(bent, "inline")[-1] == "1"
+
+
+def test_a_step_that_trains_nothing_has_no_pace_to_change() -> None:
+    text = told([measurement(step_windows=paces(10, 13), loss_first=None, loss_last=None)])
+
+    assert "pace" not in text
+
+
+def test_the_same_remark_stands_once() -> None:
+    cells = [f"boardmoves/small/{loader}/fp32/cpu" for loader in ("inline", "threads")]
+
+    text = told(measurement(cell, page_cache="cold") for cell in cells)
+
+    assert text.count("not warm") == 1
+
+
+def test_the_caption_says_machine_software_and_run() -> None:
+    text = told([measurement()])
+
+    assert "box-cpu: A processor, 4 of 8 cores, 32.0 GB" in text
+    assert "torch 2.15.0, pyarrow 26.0.1, git 01234567 with uncommitted changes" in text
+    assert "1 replicate of each cell, page cache warm" in text
+    assert "set: OMP_NUM_THREADS" in text
+
+
+def test_every_column_is_explained_when_asked() -> None:
+    text = told([measurement(device_reserved_peak_bytes=10**9)], explain=True)
+
+    assert all(meaning in text for meaning in COLUMNS.values())
+
+
+def test_the_device_column_is_there_only_where_there_was_one() -> None:
+    assert "GPU MB" not in told([measurement()])
+    assert "GPU MB" in told([measurement(device_reserved_peak_bytes=10**9)])
+
+
+def test_steps_that_have_numbers_come_first() -> None:
+    text = told([failure("boardmoves/small/inline/tf32/cpu", "unavailable", "no GPU"), measurement()])
+
+    assert text.index("fp32") < text.index("tf32")
+
+
+def test_nothing_measured_is_said() -> None:
+    assert told([]) == "nothing was measured\n"
+
+
+def test_a_full_table_fits_120_columns_of_a_terminal() -> None:
+    file = io.StringIO()
+    terminal = Console(file=file, force_terminal=True, color_system=None, width=120, markup=False, highlight=False)
+    cell = "boardmoves/full/workers[count=2,prefetch=4]/compiled/cuda"
+
+    show(
+        terminal, [measurement(cell, replicate=k, device_reserved_peak_bytes=10**10, page_cache="cold") for k in (0, 1)]
+    )
+
+    line = next(line for line in file.getvalue().splitlines() if "compiled" in line)
+    assert "workers[count=2,prefetch=4]" in line
+    assert line.rstrip().endswith("1,2")
+
+
+def test_progress_in_a_pipe_is_a_line_an_outcome() -> None:
+    file = io.StringIO()
+    with run_progress(console(file), quiet=False) as progress:
+        progress.begin("boardmoves/small/inline/fp32/cpu", 2)
+        progress.end(measurement())
+        progress.begin("boardmoves/small/workers/fp32/cpu", 1)
+        progress.end(failure())
+
+    assert file.getvalue().splitlines() == [
+        "boardmoves/small/inline/fp32/cpu: 12,800 samples/s (1 to go)",
+        "boardmoves/small/workers/fp32/cpu: failed, exception: ValueError: no",
+    ]
+
+
+def test_progress_on_a_terminal_counts_what_is_left() -> None:
+    file = io.StringIO()
+    terminal = Console(file=file, force_terminal=True, color_system=None, width=120)
+    with run_progress(terminal, quiet=False) as progress:
+        progress.end(failure(why="unavailable"))
+        progress.begin("boardmoves/small/inline/fp32/cpu", 2)
+        progress.end(measurement())
+
+    assert "1/2" in file.getvalue()
+    assert "n/a: ValueError: no" in file.getvalue()
