@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
 from feedrate.records.batch_gaps import BatchGaps
-from feedrate.records.cell_key import split_spec
+from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.codec import Record, decoded, decoded_as, encoded
 from feedrate.records.conditions import Conditions, MemorySample, growth_bytes
 from feedrate.records.format_number import FORMAT, format_of
@@ -416,11 +416,8 @@ def demand_cell(cell: str) -> None:
     Raises:
         DataError: it does not read workload/size/loader/step/device.
     """
-    parts = cell.split("/")
     try:
-        if len(parts) != 5 or not all(parts):
-            raise UsageError
-        for spec in (parts[0], parts[2], parts[3]):
+        for spec in CellKey.parse(cell).specs.values():
             split_spec(spec)
     except UsageError:
         raise DataError(f"cell is {reprlib.repr(cell)}, not workload/size/loader/step/device") from None

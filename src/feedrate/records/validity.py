@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from feedrate.records.cell_key import CellKey
+
 if TYPE_CHECKING:
     from feedrate.records.conditions import GpuClock
     from feedrate.records.measurement import Measurement
@@ -149,5 +151,5 @@ def _cell(measurement: Measurement) -> str:
 
 
 def _step(measurement: Measurement) -> str:
-    workload, size, _, step, device = measurement.cell.split("/")
-    return f"{workload}/{size}/{step}/{device}"
+    key = CellKey.parse(measurement.cell)
+    return f"{key.workload}/{key.size}/{key.step}/{key.device}"
