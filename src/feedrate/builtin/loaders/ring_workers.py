@@ -47,7 +47,7 @@ class RingWorkers(Loader):
     timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
-    def keeps_order(self) -> bool:  # type: ignore[override]
+    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 

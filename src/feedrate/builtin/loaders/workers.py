@@ -47,7 +47,7 @@ class Workers(Loader):
     timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
-    def keeps_order(self) -> bool:  # type: ignore[override]
+    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 
@@ -127,7 +127,7 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
         worker_init_fn=Prepare(plan.logs, reports),
     )
     with one_thread_each():
-        running = iter(torch_loader)
+        running: Any = iter(torch_loader)
     try:
         _demand_alive(running)
         yield _Epochs(torch_loader, running)
@@ -137,5 +137,5 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
         plan.report.workers_alive = alive(worker["pid"] for worker in settings)
         # DataLoader offers no other way to end persistent workers now: dropping it leaves that to whoever still holds a
         # traceback that passed through it.
-        running._shutdown_workers()  # type: ignore[attr-defined]
+        running._shutdown_workers()
         reports.close()
