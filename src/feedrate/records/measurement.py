@@ -390,11 +390,11 @@ def read(path: Path, unreadable: Callable[[Unreadable], object] = refuse) -> Ite
         DataError: the file cannot be read.
     """
     decoders: dict[str, Decoder[Outcome] | None] = {**OUTCOMES, **dict.fromkeys(OTHERS)}
-    for found in raw_lines(path, decoders):
-        if isinstance(found, Unreadable):
-            unreadable(found)
+    for outcome in raw_lines(path, decoders):
+        if isinstance(outcome, Unreadable):
+            unreadable(outcome)
         else:
-            yield found
+            yield outcome
 
 
 def _measurement(raw: Mapping[str, object]) -> Outcome:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.records.validity import said
+from feedrate.records.validity import remarks_on
 from feedrate.report.caption import caption
 from feedrate.report.contention import show_besides
 from feedrate.report.diagnosis_details import EXPLAINED, MARGIN, print_details
@@ -50,7 +50,7 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
     if details:
         console.print()
         print_details(console, diagnosis)
-    for line in (*said(diagnosis.measured), *_uneven(diagnosis)):
+    for line in (*remarks_on(diagnosis.measured), *_uneven(diagnosis)):
         print_entry(console, "", 0, Text(f"! {line}", style="yellow"))
     footer = caption(diagnosis.measured) if details else ("details     --details: rungs, delays, step and machine",)
     for line in (*(EXPLAINED if explain else ()), *footer):

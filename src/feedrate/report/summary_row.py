@@ -10,7 +10,7 @@ from functools import cached_property
 from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.measurement import Failure, Measurement, Outcome
-from feedrate.records.validity import doubts, twins
+from feedrate.records.validity import doubts, identical_results
 
 __all__ = ["SummaryRow", "rows"]
 
@@ -75,7 +75,7 @@ def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
     by_cell: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_cell.setdefault(outcome.cell, []).append(outcome)
-    alike = list(twins(one for found in by_cell.values() for one in found if isinstance(one, Measurement)))
+    alike = list(identical_results(one for found in by_cell.values() for one in found if isinstance(one, Measurement)))
     return tuple(
         SummaryRow(
             cell,

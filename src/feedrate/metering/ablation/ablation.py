@@ -59,7 +59,7 @@ class Ablation:
         folder = self.request.memory
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
-        self._switch = SourceSwitch.made(self.scratch / "switch", len(plan.stored_blocks))
+        self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
         return replace(plan, swapped=SwitchableSource(self._switch, stock))
 
     def time_rungs(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:

@@ -106,10 +106,10 @@ class LadderTimer:
         return Rung(tuple(self._full.get(name, ())), tuple(self._alone.get(name, ())), self._absent.get(name, ""))
 
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
-        seen = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
-        for name, window in seen.items():
+        timed_rungs = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
+        for name, window in timed_rungs.items():
             if name in ("step", *_AT_READER):
-                self._delays.setdefault(name, []).append(Delayed(delay_s, seen["R4"], window))
+                self._delays.setdefault(name, []).append(Delayed(delay_s, timed_rungs["R4"], window))
             else:
                 self._full.setdefault(name, []).append(window)
 

@@ -1,4 +1,4 @@
-"""Which block a batch was cut from, and so which turn of the switch it was made after."""
+"""Drain a stream until every queued batch was read after the last change of its source."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ class StreamTracker:
     @cached_property
     def _homes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """int64 (S,) twice: first row of each span of samples, in order, and the block that it belongs to."""
-        found = sorted(
+        spans = sorted(
             (span[0], number) for number, block in enumerate(self.plan.stored_blocks) for span in block.spans
         )
-        starts, numbers = zip(*found, strict=True)
+        starts, numbers = zip(*spans, strict=True)
         return np.array(starts, np.int64), np.array(numbers, np.int64)
