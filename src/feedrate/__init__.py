@@ -6,72 +6,112 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.api.functions import calibrate, compare, diagnose, measure
+    from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.session import Session
+    from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
-    from feedrate.loading.batch import Batch, Columns, Source
+    from feedrate.loading.batch import Batch, Columns
+    from feedrate.loading.batch_spec import BatchSpec
+    from feedrate.loading.block import Block
     from feedrate.loading.loader_report import LoaderReport
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.order import BlockOrder
+    from feedrate.loading.plan import Plan
+    from feedrate.loading.prefetch import ahead
+    from feedrate.loading.source import Source
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Stream
     from feedrate.plugin.registry import Registry
     from feedrate.plugin.step import Loss, Step, Update
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
+    from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
+    from feedrate.records.cell_traits import LoaderTraits, StepTraits
     from feedrate.records.measurement import Failure, Measurement, results
 
     __version__: str
 
 _HOMES = {
-    "loading.batch": ("Batch", "Columns", "Source"),
+    "api.functions": ("calibrate", "compare", "diagnose", "measure"),
+    "api.results": ("CalibrationResult", "CellError", "ComparisonResult", "DiagnosisResult", "Results"),
+    "api.session": ("Session",),
+    "loading.batch": ("Batch", "Columns"),
+    "loading.batch_spec": ("BatchSpec",),
+    "loading.block": ("Block",),
+    "loading.order": ("BlockOrder",),
+    "loading.source": ("Source",),
     "plugin.cell": ("Cell",),
+    "data.counter_rng": ("CounterRng",),
     "data.dataset": ("DataSet",),
     "errors": ("ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError"),
     "data.field": ("Field",),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
+    "records.cell_traits": ("LoaderTraits", "StepTraits"),
     "records.measurement": ("Failure", "Measurement", "results"),
     "loading.loader_report": ("LoaderReport",),
-    "loading.plan": ("Block", "Plan"),
+    "loading.plan": ("Plan",),
+    "loading.prefetch": ("ahead",),
     "plugin.registry": ("Registry",),
     "plugin.step": ("Loss", "Step", "Update"),
     "plugin.strategy": ("Need", "Strategy", "cuda", "knob", "package"),
+    "plugin.updates": ("forward_and_loss", "plain_update"),
     "plugin.workload": ("Workload",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Batch",
+    "BatchSpec",
     "Block",
+    "BlockOrder",
+    "CalibrationResult",
     "Cell",
+    "CellError",
     "Columns",
+    "ComparisonResult",
     "ContractError",
+    "CounterRng",
     "DataError",
     "DataSet",
+    "DiagnosisResult",
     "Failure",
     "FeedrateError",
     "Field",
     "Loader",
     "LoaderReport",
+    "LoaderTraits",
     "Loss",
     "Measurement",
     "Need",
     "Plan",
     "PluginError",
     "Registry",
+    "Results",
+    "Session",
     "Source",
     "Step",
+    "StepTraits",
     "Strategy",
     "Stream",
     "UnavailableError",
     "Update",
     "UsageError",
     "Workload",
+    "ahead",
+    "calibrate",
+    "compare",
     "cuda",
+    "diagnose",
+    "forward_and_loss",
     "hookimpl",
     "knob",
+    "measure",
     "package",
+    "plain_update",
     "results",
 ]
 

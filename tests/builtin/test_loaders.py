@@ -23,9 +23,11 @@ from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Trial
 from feedrate.errors import ContractError, UsageError
-from feedrate.loading.batch import Columns, Source
+from feedrate.loading.batch import Columns
+from feedrate.loading.block import Block
 from feedrate.loading.buffers import Buffers, Layout
-from feedrate.loading.plan import Block, Plan
+from feedrate.loading.plan import Placement, Plan
+from feedrate.loading.source import Source
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def test_with_two_buffers_at_most_the_chunk_in_use_lives_while_the_next_is_read(
 
 
 def test_an_automatic_chunk_leaves_room_for_the_step_and_divides_by_the_buffers(sums_trial: Trial) -> None:
-    plan = replace(sums_trial.plan, room_bytes=800)
+    plan = replace(sums_trial.plan, placement=Placement(device_budget_bytes=800))
     assert GpuChunk(buffers=1).chunk_bytes(plan) == 600
     assert GpuChunk(buffers=2).chunk_bytes(plan) == 300
     assert GpuChunk(chunk=123).chunk_bytes(plan) == 123
@@ -109,7 +111,7 @@ def test_batches_of_a_ring_outlive_its_workers(sums_trial: Trial) -> None:
 
 
 def test_a_killed_ring_worker_is_an_error_that_names_it(sums_trial: Trial) -> None:
-    plan = replace(sums_trial.plan, epochs=10_000)
+    plan = sums_trial.plan.for_epochs(10_000)
     with closing(RingWorkers(count=2).stream(plan)) as stream:
         next(stream)
         victim = children()[0]

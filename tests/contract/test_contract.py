@@ -29,7 +29,6 @@ from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
-from feedrate.loading.plan import Plan
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
@@ -166,7 +165,7 @@ def test_the_strategies_that_ship_are_all_held_to_their_promises(registry: Regis
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_each_rank_of_three_serves_its_share(rank: int, sums: Trial) -> None:
-    share = replace(sums, plan=replace(sums.plan, rank=rank, world_size=3))
+    share = replace(sums, plan=Sums().plan(sums.plan.data, "tiny", epochs=2, rank=rank, world_size=3))
     for promise in ONE_STREAM:
         promise(Inline(), share)
 
@@ -191,20 +190,20 @@ def test_a_reference_names_a_row_that_is_not_planned(sums: Trial) -> None:
 
 @pytest.mark.parametrize("cast", ["host", "device"])
 def test_a_batch_that_has_arrived_may_be_widened_already(cast: str, sums: Trial) -> None:
-    plan: Plan = replace(sums.plan, cast="host" if cast == "host" else "device")
-    widened = next(expected_batches(replace(plan, cast="host"), sums.recipe))
+    plan = sums.plan.with_cast("host" if cast == "host" else "device")
+    widened = next(expected_batches(plan.with_cast("host"), sums.recipe))
     check_batch("somebody", widened, Reference(sums.recipe, plan))
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("spec", LOADERS)
 def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Trial, registry: Registry) -> None:
-    on_gpu = replace(sums, plan=replace(sums.plan, device="cuda"))
+    on_gpu = replace(sums, plan=sums.plan.on_device("cuda"))
     assert [(promise, str(error)) for promise, error in check(registry.loader(spec), on_gpu) if error] == []
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("spec", STEPS)
 def test_a_step_keeps_its_promises_on_a_gpu(spec: str, sums: Trial, registry: Registry) -> None:
-    on_gpu = replace(sums, plan=replace(sums.plan, device="cuda"))
+    on_gpu = replace(sums, plan=sums.plan.on_device("cuda"))
     assert [(promise, str(error)) for promise, error in check(registry.step(spec), on_gpu) if error] == []

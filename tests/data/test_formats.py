@@ -10,9 +10,12 @@ import torch
 
 from feedrate.data.dataset import DataSet
 from feedrate.data.field import Field
-from feedrate.data.formats import FileSource
 from feedrate.errors import DataError
-from feedrate.loading.plan import Block, Plan
+from feedrate.loading.batch_spec import BatchSpec
+from feedrate.loading.block import Block
+from feedrate.loading.order import BlockOrder
+from feedrate.loading.plan import Plan
+from feedrate.loading.source import FileSource
 from tests.support.tables import ARROW, LISTS, Table
 
 NARROW = Table().fields[:3]
@@ -39,11 +42,11 @@ ONE_OF_EACH = ["arrow-fixed-lz4", "arrow-variable-none", "parquet-snappy", "hdf5
 
 def plan_of(data: DataSet, fields: tuple[Field, ...], reader: str = "") -> Plan:
     block = Block(0, data.rows, ((0, data.rows),), 8)
-    return Plan(data, fields, (block,), reader=reader)
+    return Plan(data, BatchSpec(fields, reader=reader), BlockOrder((block,)))
 
 
 def read(data: DataSet, fields: tuple[Field, ...], start: int, stop: int, reader: str = "") -> dict[str, torch.Tensor]:
-    source = FileSource(plan_of(data, fields, reader))
+    source = FileSource(data, BatchSpec(fields, reader=reader))
     return dict(source.read(Block(start, stop, ((start, stop),), 8)).tensors)
 
 

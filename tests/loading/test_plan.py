@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import hashlib
+from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
 
 from feedrate.data.dataset import DataSet
-from feedrate.loading.plan import Block, Plan
+from feedrate.loading.batch_spec import BatchSpec
+from feedrate.loading.block import Block
+from feedrate.loading.order import BlockOrder
+from feedrate.loading.plan import Plan
 from tests.support.tables import Table
 
 FIXED = Block(0, 30, ((0, 30),), 8), Block(30, 40, ((30, 40),), 8), Block(40, 70, ((40, 70),), 8)
@@ -26,7 +31,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 
 def plan_of(data: DataSet, blocks: tuple[Block, ...] = FIXED, **options: int) -> Plan:
-    return Plan(data, Table().fields, blocks, **options)  # type: ignore[arg-type]
+    return Plan(data, BatchSpec(Table().fields), BlockOrder(blocks, **options))  # type: ignore[arg-type]
 
 
 def ids(plan: Plan) -> list[tuple[int, ...]]:
@@ -109,7 +114,7 @@ def test_ranks_share_out_the_blocks_of_an_epoch(data: DataSet, world_size: int) 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_largest_batch_is_known_ahead(data: DataSet, layout: str) -> None:
     plan = plan_of(data, LAYOUTS[layout])
-    assert plan.most_batch_rows == max(len(batch) for batch in plan)
+    assert plan.max_batch_rows == max(len(batch) for batch in plan)
 
 
 def test_row_numbers_are_int64(data: DataSet) -> None:
@@ -123,3 +128,66 @@ def test_a_source_reads_the_rows_of_a_block(data: DataSet, tmp_path: Path) -> No
             columns = source.read(block)
             for rows in block.batches():
                 assert torch.equal(columns.batch(rows).ids, rows + block.start)
+
+
+@pytest.mark.parametrize(
+    ("layout", "digest"),
+    [("fixed", "16c5aa9c5cea4a81"), ("panel", "d020a975c7f049a9"), ("mixed", "a451a9765ee2076b")],
+)
+def test_the_order_is_the_one_that_earlier_results_were_measured_in(data: DataSet, layout: str, digest: str) -> None:
+    plan = plan_of(data, LAYOUTS[layout], epochs=3, seed=11)
+    assert hashlib.sha256(str([list(batch) for batch in ids(plan)]).encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_endless_epochs_begin_like_counted_ones(data: DataSet, layout: str) -> None:
+    plan = plan_of(data, LAYOUTS[layout], epochs=3)
+    endless = plan.for_epochs(None)
+    assert ids(plan) == [tuple(batch.tolist()) for batch in islice(endless, len(plan))]
+    assert next(islice(endless.blocks(), 100, None)).batch_count > 0
+
+
+def test_endless_epochs_have_no_length(data: DataSet) -> None:
+    plan = plan_of(data).for_epochs(None)
+    assert plan.epochs is None
+    assert plan.batch_count is None
+    with pytest.raises(TypeError, match="endless epochs"):
+        len(plan)
+
+
+def test_the_rows_of_an_epoch_are_those_that_all_epochs_hold_in_their_turn(data: DataSet) -> None:
+    plan = plan_of(data, epochs=3)
+    each = [tuple(batch.tolist()) for epoch in range(3) for batch in plan.epoch_ids(epoch)]
+    assert each == ids(plan)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_block_knows_its_number_and_every_row_its_block(data: DataSet, layout: str, shuffle: bool) -> None:
+    plan = plan_of(data, LAYOUTS[layout], shuffle=shuffle)
+    assert [block.number for block in plan.stored_blocks] == [0, 1, 2]
+    for block in plan.blocks():
+        assert plan.stored_blocks[block.number].spans == block.spans
+        for rows in block.ids():
+            assert set(plan.block_of(rows).tolist()) == {block.number}
+
+
+def test_a_row_that_is_no_sample_has_no_block(data: DataSet) -> None:
+    plan = plan_of(data, PANEL)
+    # Before the first span, in a gap, after the last.
+    assert plan.block_of(torch.tensor([0, 8, 48, 69])).tolist() == [-1, -1, 2, -1]
+
+
+def test_only_columns_that_batches_are_cut_from_are_stored_columns(data: DataSet) -> None:
+    first, second, *_ = Table().fields
+    plan = Plan(data, BatchSpec((second, first)), BlockOrder(FIXED))
+    assert plan.stored_columns == (first, second)
+    assert plan.block_bytes(FIXED[1]) == 10 * (first.row_bytes + second.row_bytes)
+
+
+def test_a_plan_for_another_device_or_cast_is_the_same_but_for_that(data: DataSet) -> None:
+    plan = plan_of(data)
+    other = plan.on_device("cuda").with_cast("host")
+    assert (other.device, other.cast) == ("cuda", "host")
+    assert other != plan
+    assert other.on_device("cpu").with_cast("device") == plan

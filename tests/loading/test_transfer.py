@@ -25,7 +25,7 @@ def test_batches_arrive_in_the_models_dtypes_wherever_they_are_widened(cast: str
 
 def test_closing_the_delivery_closes_the_loader(sums_trial: Trial) -> None:
     loader = Threads()
-    stream = delivered(loader, replace(sums_trial.plan, epochs=1000))
+    stream = delivered(loader, sums_trial.plan.for_epochs(1000))
     next(stream)
     stream.close()
     with pytest.raises(StopIteration):
@@ -36,7 +36,7 @@ def test_closing_the_delivery_closes_the_loader(sums_trial: Trial) -> None:
 @pytest.mark.parametrize("copy", ["overlap", "serial", "synced"])
 @pytest.mark.parametrize("pin", [True, False])
 def test_every_way_of_copying_brings_the_right_bits_to_the_device(copy: str, pin: bool, sums_trial: Trial) -> None:
-    trial = replace(sums_trial, plan=replace(sums_trial.plan, device="cuda"))
+    trial = replace(sums_trial, plan=sums_trial.plan.on_device("cuda"))
     loader = Threads(copy=copy, pin=pin)
     plan, reference = trial.plan_for(loader), trial.reference(loader)
     with closing(delivered(loader, plan)) as stream:

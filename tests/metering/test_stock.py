@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from feedrate.contract import Trial
-from feedrate.data.formats import FileSource
 from feedrate.errors import DataError
+from feedrate.loading.source import FileSource
 from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
 
 
@@ -24,7 +24,7 @@ def test_decoded_blocks_hold_what_the_files_hold(sums_trial: Trial, tmp_path: Pa
     plan = sums_trial.plan
     stock = DataSetCache.filled(plan, tmp_path)
 
-    kept, read = DecodedSource(plan, stock), FileSource(plan)
+    kept, read = DecodedSource(plan, stock), FileSource(plan.data, plan.spec)
     for block in plan.stored_blocks:
         expected, found = read.read(block).tensors, kept.read(block).tensors
         assert {name: tensor.dtype for name, tensor in found.items()} == {n: t.dtype for n, t in expected.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +37,7 @@ LOADERS = [
 def trial(registry: Registry, data_root: Path, workload: str) -> Trial:
     recipe = registry.workload(workload).at("tiny")
     plan = recipe.workload.plan(recipe.open(data_root), "tiny", epochs=2)
-    return Trial(replace(plan, device="cuda"), recipe)
+    return Trial(plan.on_device("cuda"), recipe)
 
 
 @pytest.mark.parametrize("workload", ["boardmoves", "daywindows", "fxseq"])

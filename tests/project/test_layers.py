@@ -27,6 +27,11 @@ def test_what_the_parent_is_made_of_imports_no_torch(module: Module) -> None:
     assert "torch" not in {name.partition(".")[0] for name in module.at_once}
 
 
+def test_only_the_command_line_reads_arguments() -> None:
+    readers = {module.package for module in MODULES if any("argparse" in name for name in module.sometimes)}
+    assert readers == {"cli"}
+
+
 def test_arrows_and_circles_are_found() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []

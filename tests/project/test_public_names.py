@@ -19,6 +19,7 @@ TORCH_FREE = (
     "import feedrate.plugin.cell",
     "import feedrate.cli",
     "from feedrate import Loader, Step, Workload, Registry, Cell, hookimpl, knob, Need, cuda, package, results",
+    "from feedrate import ahead, forward_and_loss, plain_update",
     "from feedrate.plugin.registry import Registry; assert Registry.load().loaders",
     "from feedrate.plugin.registry import Registry; [one.unmet() for one in Registry.load().steps.values()]",
     "from feedrate.plugin.cell import Cell; from feedrate.plugin.registry import Registry;"
@@ -64,6 +65,10 @@ def test_what_authors_write_against_is_public() -> None:
         *feedrate.__all__
     }
     assert {"Field", "Need", "cuda", "hookimpl", "knob", "package"} <= {*feedrate.__all__}
+
+
+def test_what_most_loaders_and_steps_are_built_from_is_public() -> None:
+    assert {"ahead", "forward_and_loss", "plain_update"} <= {*feedrate.__all__}
 
 
 def test_another_name_is_an_attribute_error() -> None:

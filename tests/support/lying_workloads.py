@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.loading.plan import Block
+    from feedrate.loading.block import Block
 
 
 @dataclass(frozen=True)

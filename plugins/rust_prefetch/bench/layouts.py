@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from feedrate import Block, DataSet, Field, Plan, Registry, Workload
+from feedrate import BatchSpec, Block, BlockOrder, DataSet, Field, Plan, Registry, Workload
 
 __all__ = ["SIZES", "Layout", "boards", "layouts"]
 
@@ -89,7 +89,7 @@ class Layout:
         recipe = self.workload.at(stored)
         folder = root / recipe.folder_name
         data = DataSet.open(folder, recipe) if folder.exists() else DataSet.write(folder, recipe)
-        return replace(self.workload.plan(data, stored), cast="host")
+        return self.workload.plan(data, stored, cast="host")
 
     def _stretched(self, root: Path) -> Plan:
         if self.workload.name == "boardmoves":
@@ -109,7 +109,7 @@ def _plan(recipe: Stretched, root: Path, *, run: int, batch: int) -> Plan:
     data = DataSet.open(folder, recipe) if folder.exists() else DataSet.write(folder, recipe)
     spans = [(low, min(low + run, recipe.count)) for low in range(0, recipe.count, run)]
     blocks = tuple(Block(low, high, ((low, high),), batch) for low, high in spans)
-    return Plan(data=data, fields=recipe.workload.samples("full"), stored_blocks=blocks, cast="host")
+    return Plan(data, BatchSpec(recipe.workload.samples("full"), cast="host"), BlockOrder(blocks))
 
 
 def layouts(registry: Registry) -> tuple[Layout, ...]:

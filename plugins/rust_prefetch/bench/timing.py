@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate import Plan, Registry
@@ -85,9 +85,10 @@ def floor(plan: Plan, readers: int) -> Run:
     """All epochs but the first, without order or consumer."""
     native = source(plan)
     blocks = Blocks(plan, native)
-    made = [blocks.native(block) for block in plan.blocks()]
+    described = [blocks.native(block) for block in plan.blocks()]
     first = len(plan.stored_blocks)
-    return Run(native.floor(made[:first], made[first:], readers, 7), (plan.epochs - 1) * plan.samples)
+    timed = described[first:]
+    return Run(native.floor(described[:first], timed, readers, 7), sum(sum(lengths) for *_, lengths in timed))
 
 
 def warm(plan: Plan) -> None:
@@ -127,7 +128,7 @@ def measured(names: tuple[str, str], plan: Plan, who: Mapping[str, Timed], round
     for _ in range(rounds):
         for name, run in who.items():
             before = disk_bytes()
-            ran = run(replace(plan, epochs=epochs[name] + 1))
+            ran = run(plan.for_epochs(epochs[name] + 1))
             disk[name] += disk_bytes() - before
             times[name].append(ran.s / ran.rows * 1e9)
     return [Timing(*names, name, plan.epoch_bytes, tuple(times[name]), disk[name]) for name in who]
@@ -137,7 +138,7 @@ def enough_epochs(plan: Plan, run: Timed) -> int:
     """Epochs that take about `SECONDS`."""
     epochs = 1
     while True:
-        took = run(replace(plan, epochs=epochs + 1)).s
+        took = run(plan.for_epochs(epochs + 1)).s
         if took > SECONDS / 4 or epochs > 500:
             return max(1, min(2_000, round(epochs * SECONDS / max(took, 1e-3))))
         epochs *= 4

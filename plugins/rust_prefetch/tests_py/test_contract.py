@@ -45,7 +45,8 @@ def test_turned_knobs_serve_what_is_planned(loader: RustPrefetch, name: str, tri
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_each_rank_of_three_serves_its_share(rank: int, trials: dict[str, Trial]) -> None:
     whole = trials["boardmoves"]
-    share = replace(whole, plan=replace(whole.plan, rank=rank, world_size=3))
+    plan = whole.recipe.workload.plan(whole.plan.data, "tiny", epochs=2, rank=rank, world_size=3)
+    share = replace(whole, plan=plan)
     for promise in ONE_STREAM:
         promise(RustPrefetch(), share)
 

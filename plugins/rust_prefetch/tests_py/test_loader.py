@@ -46,13 +46,13 @@ def damaged(plan: Plan, folder: Path, shard: int) -> tuple[Plan, Path]:
 
 
 def test_buffers_are_used_again(boards: Trial) -> None:
-    plan = replace(boards.plan, epochs=10)
+    plan = boards.plan.for_epochs(10)
     places = {batch.ids.data_ptr() for batch in RustPrefetch(depth=2).stream(plan)}
     assert len(places) <= 2 + 3
 
 
 def test_a_buffer_is_not_used_again_while_a_view_of_it_lives(boards: Trial) -> None:
-    plan = replace(boards.plan, epochs=10)
+    plan = boards.plan.for_epochs(10)
     with closing(RustPrefetch(depth=2).stream(plan)) as stream:
         view = next(stream).tensors["board"][3:5]
         before = view.clone()
@@ -199,7 +199,7 @@ from conftest import trial
 from feedrate import Registry
 from feedrate_rust_prefetch import RustPrefetch
 workload = Registry.load().workload("boardmoves[compression=none]")
-plan = replace(trial(workload, Path({root!r})).plan, epochs=1_000_000)
+plan = trial(workload, Path({root!r})).plan.for_epochs(None)
 stream = RustPrefetch().stream(plan)
 next(stream)
 print("ready", flush=True)
@@ -238,5 +238,5 @@ def test_an_interrupt_ends_a_stream(boards: Trial, data_root: Path) -> None:
 def test_buffers_are_page_locked_for_a_gpu(boards: Trial) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    batch = next(RustPrefetch().stream(replace(boards.plan, device="cuda")))
+    batch = next(RustPrefetch().stream(boards.plan.on_device("cuda")))
     assert all(tensor.is_pinned() for tensor in batch.tensors.values())

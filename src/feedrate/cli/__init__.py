@@ -25,6 +25,7 @@ COMMANDS = {
     "why": "say what holds one cell back, and what to try next",
     "show": "print the table of an earlier run again",
     "calibrate": "measure cells whose answer is known, and compare what is found with it",
+    "new": "write a loader, step or workload to start from, and its test",
     "check": "hold a loader, step or workload to its contract",
     "compare": "is A faster than B: two cells, or one at two commits or with two plugin files",
     "data": "make, list, verify or remove the data sets",
@@ -118,12 +119,12 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
     parser = _Parser(prog="feedrate", description=about, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     children = parser.add_subparsers(metavar="COMMAND", title="commands")
-    made: dict[str | None, argparse.ArgumentParser] = {None: parser}
+    parsers: dict[str | None, argparse.ArgumentParser] = {None: parser}
     for name, summary in COMMANDS.items():
-        made[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
+        parsers[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
     if command is not None:
-        import_module(f"feedrate.cli.{command}").arguments(made[command])
-    return parser, made[command]
+        import_module(f"feedrate.cli.{command}").arguments(parsers[command])
+    return parser, parsers[command]
 
 
 def _sentence(summary: str) -> str:

@@ -4,10 +4,7 @@ A plugin's whole test file::
 
     @pytest.mark.parametrize("promise", LOADER_PROMISES)
     def test_my_loader_keeps(promise, tmp_path):
-        workload = FxSeq()
-        recipe = workload.at("tiny")
-        data = DataSet.write(tmp_path / recipe.folder_name, recipe)
-        promise(MyLoader(), Trial(workload.plan(data, "tiny", epochs=2), recipe))
+        promise(MyLoader(), written(FxSeq(), tmp_path))
 
 Every promise takes a strategy and a `Trial`; that of a workload needs no files: `unwritten(workload)`. Promises given
 the same trial share one stream of the loader, or one training run, so keep the trial where there are several.
@@ -21,7 +18,7 @@ from typing import TypeAlias, TypeVar
 from feedrate.contract.cleanup import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
-from feedrate.contract.fixture import Trial
+from feedrate.contract.fixture import Trial, written
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
@@ -60,6 +57,7 @@ __all__ = [
     "expected_batches",
     "title",
     "unwritten",
+    "written",
 ]
 
 S = TypeVar("S", Loader, Step, Workload)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Thread
 from typing import TypeVar, cast
 
 from feedrate.contract.reference import Reference
+from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError, UnavailableError
 from feedrate.loading.batch import Batch
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import Strategy
-from feedrate.plugin.workload import SizedWorkload
+from feedrate.plugin.workload import SizedWorkload, Workload
 
-__all__ = ["Served", "Trial", "served", "within"]
+__all__ = ["Served", "Trial", "served", "within", "written"]
 
 T = TypeVar("T")
 
@@ -53,7 +55,8 @@ class Trial:
 
     def plan_for(self, loader: Loader) -> Plan:
         """The plan as that loader's knobs ask for it."""
-        return replace(self.plan, cast="host" if loader.cast == "host" else "device", report=LoaderReport())
+        plan = self.plan.with_cast("host" if loader.cast == "host" else "device")
+        return replace(plan, report=LoaderReport())
 
     def reference(self, loader: Loader) -> Reference:
         """What that loader's batches must hold."""
@@ -71,6 +74,17 @@ class Trial:
         """What another stream of `loader` yields; raises like `served`."""
         plan = self.plan_for(loader)
         return within(self.deadline_s, loader, lambda: served(loader, plan))
+
+
+def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Trial:
+    """Write a workload's data set below `root`, and make a trial of its plan: what loaders and steps are checked on.
+
+    Raises:
+        OSError, DataError: it cannot be written there.
+    """
+    recipe = workload.at(size)
+    data = DataSet.write(root / recipe.folder_name, recipe)
+    return Trial(workload.plan(data, size, epochs=epochs), recipe)
 
 
 def served(loader: Loader, plan: Plan) -> Served:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch, Columns, cast_to_model
-from feedrate.loading.plan import Block, Plan
+from feedrate.loading.block import Block
+from feedrate.loading.plan import Plan
 from feedrate.plugin.workload import SizedWorkload
 
 __all__ = [
@@ -34,8 +35,7 @@ class GeneratorSource:
     def read(self, block: Block) -> Columns:
         """See `Source`; the tensors are the caller's own."""
         rows = self.recipe.rows(block.start, block.stop)
-        wanted = sorted({field.source for field in self.plan.fields})
-        return self.plan.columns({name: _tensor(rows[name]) for name in wanted}, block)
+        return self.plan.columns({field.name: _tensor(rows[field.name]) for field in self.plan.stored_columns}, block)
 
 
 def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor:
@@ -75,13 +75,11 @@ class Reference:
 
     def _homes(self, ids: Tensor) -> Tensor:
         """int64 (B,): number of the block that each row is a sample of."""
-        spans = [(*span, n) for n, block in enumerate(self.plan.stored_blocks) for span in block.spans]
-        starts, stops, numbers = (torch.tensor(column) for column in zip(*sorted(spans), strict=True))
-        at = torch.searchsorted(starts, ids, right=True) - 1
-        strange = ids[(at < 0) | (ids >= stops[at])]
+        homes = self.plan.block_of(ids)
+        strange = ids[homes < 0]
         if len(strange):
             raise ContractError(f"row {int(strange[0])} is not in the plan ({len(strange)} such rows of {len(ids)})")
-        return numbers.index_select(0, at)
+        return homes
 
 
 def _interleaved(parts: Mapping[int, Batch], homes: Tensor, ids: Tensor) -> Batch:

@@ -43,7 +43,7 @@ def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
     for epoch, (wanted, found) in enumerate(_epochs(trial.plan, batches)):
         planned, served = _comparable(wanted, found)
         if not loader.keeps_order:
-            served = _rearranged(served, list(_epoch_ids(trial.plan, epoch)))
+            served = _rearranged(served, list(trial.plan.epoch_ids(epoch)))
         differs = (planned != served).nonzero().flatten()
         if len(differs):
             at = int(differs[0])
@@ -70,15 +70,9 @@ def cuts_the_planned_batches(loader: Loader, trial: Trial) -> None:
         )
 
 
-def _epoch_ids(plan: Plan, epoch: int) -> Iterator[Tensor]:
-    for block in plan.epoch_blocks(epoch):
-        for rows in block.batches():
-            yield rows + block.start
-
-
 def _epochs(plan: Plan, batches: Sequence[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield, for each epoch, the planned rows and the served ones, both int64 (R,)."""
-    planned = [list(_epoch_ids(plan, epoch)) for epoch in range(plan.epochs)]
+    planned = [list(plan.epoch_ids(epoch)) for epoch in plan.epoch_numbers()]
     wanted = [torch.cat(ids) for ids in planned]
     served = [batch.ids for batch in batches]
     # Epochs end where as many batches have come as planned; were they cut otherwise, where as many rows have.

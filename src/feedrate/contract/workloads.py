@@ -140,8 +140,8 @@ def _made(recipe: SizedWorkload, start: int, stop: int) -> dict[str, NDArray[np.
 
 def _epochs(trial: Trial) -> Iterator[list[torch.Tensor]]:
     """The row ids of the batches of each epoch."""
-    for epoch in range(trial.plan.epochs):
-        yield [rows + block.start for block in trial.plan.epoch_blocks(epoch) for rows in block.batches()]
+    for epoch in trial.plan.epoch_numbers():
+        yield list(trial.plan.epoch_ids(epoch))
 
 
 def _demand_form(workload: Workload, field: Field, values: NDArray[np.generic], rows: int) -> None:

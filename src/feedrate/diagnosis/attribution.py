@@ -48,6 +48,7 @@ def attribute(replicates: Sequence[Replicate]) -> Evidence:
         first_batch_s=statistics.fmean(m.first_batch_s for m in measured),
         boundary_s=_known_mean(ladder.boundary_s for ladder in ladders),
         epoch_batches=ladders[0].epoch_batches,
+        traits=ladders[0].traits,
         device=CellKey.parse(first.cell).device,
         facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
     )

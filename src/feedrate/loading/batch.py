@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from feedrate.data.field import Cast, Field
-    from feedrate.loading.plan import Block
 
-__all__ = ["ROW_ID", "Batch", "Columns", "Source", "cast_to_model", "model_dtypes"]
+__all__ = ["ROW_ID", "Batch", "Columns", "cast_to_model", "model_dtypes"]
 
 ROW_ID = "row_id"
 """The column that every data set has: the number of the row."""
@@ -61,17 +60,6 @@ def _alone(tensor: Tensor) -> Tensor:
         return tensor
     own = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
     return own.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
-
-
-class Source(Protocol):
-    """An opened data set."""
-
-    def read(self, block: Block) -> Columns:
-        """Read and decode the rows of a block.
-
-        Raises:
-            DataError: a file is missing, truncated or not what the manifest says; the text names the file.
-        """
 
 
 def dtype(name: str) -> torch.dtype:

@@ -37,7 +37,7 @@ class Layout:
         """The layout that every batch of `plan` fits in."""
         places, at = {}, 0
         for field in plan.batch_fields:
-            kind, shape = dtype(field.dtype(plan.cast)), (plan.most_batch_rows, *field.sample_shape)
+            kind, shape = dtype(field.dtype(plan.cast)), (plan.max_batch_rows, *field.sample_shape)
             places[field.name] = (at, kind, shape)
             at += -(-math.prod(shape) * kind.itemsize // _ALIGN) * _ALIGN
         return cls(places, at)

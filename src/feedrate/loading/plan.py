@@ -1,4 +1,4 @@
-"""What is asked for, in which order: epochs, blocks to read, batches to deliver."""
+"""Say what a loader is asked for: batches of a data set, in an order, for a device."""
 
 from __future__ import annotations
 
@@ -7,165 +7,169 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from feedrate.data.field import Cast, Field
 from feedrate.loading.loader_report import LoaderReport
+from feedrate.loading.order import Homes, Order, epoch_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from feedrate.data.dataset import DataSet
-    from feedrate.loading.batch import Columns, Source
+    from torch import Tensor
 
-__all__ = ["Block", "Plan"]
+    from feedrate.data.dataset import DataSet
+    from feedrate.data.field import Cast, Field
+    from feedrate.loading.batch import Columns
+    from feedrate.loading.batch_spec import BatchSpec
+    from feedrate.loading.block import Block
+    from feedrate.loading.source import Source
+
+__all__ = ["Placement", "Plan"]
 
 
 @dataclass(frozen=True)
-class Block:
-    """A run of stored rows that one read brings in, and the batches cut from it."""
+class Placement:
+    """Where batches go, what room there is, and what looks on while they are loaded."""
 
-    start: int
-    stop: int
-    """Rows `start` to `stop` are read."""
-    spans: tuple[tuple[int, int], ...]
-    """Rows that are samples; the others are history that windows reach back into."""
-    batch_rows: int | None = None
-    """Samples in a batch; the last of a block may hold fewer. None: one span, one batch."""
-    key: tuple[int, int, int] | None = None
-    """(seed, epoch, number of the block), which the order follows from; None: as stored."""
-
-    @property
-    def samples(self) -> int:
-        """Samples in the block."""
-        return sum(stop - start for start, stop in self.spans)
-
-    @property
-    def batch_count(self) -> int:
-        """Batches that `batches` yields."""
-        return len(self.spans) if self.batch_rows is None else -(-self.samples // self.batch_rows)
-
-    def batches(self) -> Iterator[torch.Tensor]:
-        """Yield, for each batch, int64 (B,): positions of its samples among the rows read."""
-        if self.batch_rows is None:
-            for span in self._shuffled(np.arange(len(self.spans))):
-                start, stop = self.spans[span]
-                yield torch.arange(start - self.start, stop - self.start)
-            return
-        rows = np.concatenate([np.arange(start, stop) for start, stop in self.spans]) - self.start
-        yield from torch.split(torch.from_numpy(self._shuffled(rows)), self.batch_rows)
-
-    def _shuffled(
-        self, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-        return rows if self.key is None else _generator(*self.key).permutation(rows)
-
-
-def _generator(seed: int, epoch: int, number: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(key=[seed, epoch << 32 | number]))
-
-
-_ORDER = (1 << 32) - 1
-"""Number that stands for the order of the blocks, which no block carries."""
+    device: str = "cpu"
+    """Where the batches go in the end; a loader may yield them there already."""
+    device_budget_bytes: int | None = None
+    """Memory of the device that a loader may fill, the step's own peak left out; None: nobody measured it."""
+    logs: str = ""
+    """Folder where processes of a loader may leave their dumps; empty: nowhere."""
+    source_factory: Callable[[Plan], AbstractContextManager[Source]] | None = field(default=None, compare=False)
+    """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Epochs of blocks of batches over one data set. Iterate it for the int64 (B,) row ids of each batch.
-
-    The order is a function of (seed, epoch): blocks shuffled, samples shuffled inside a block (in a plan with one span
-    a batch: the spans), or everything as stored. A batch never crosses a block.
-    """
+    """Epochs of blocks of batches over one data set. Iterate it for the int64 (B,) row ids of each batch."""
 
     data: DataSet
-    fields: tuple[Field, ...]
-    """Tensors of a batch, the row id among them."""
-    stored_blocks: tuple[Block, ...]
-    """Blocks in the order of the files."""
-    epochs: int = 1
-    shuffle: bool = True
-    seed: int = 0
-    rank: int = 0
-    world_size: int = 1
-    """This plan serves the blocks number `rank`, `rank + world_size`, ... of each epoch's order."""
-    cast: Cast = "device"
-    days: tuple[int, ...] | None = None
-    """Row where each day of a panel starts, and the end; windows reach back by days. None: a row is a day."""
-    reader: str = ""
-    """Library that decodes, where a format offers several."""
-    derive: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
-    """Work on each batch that loaders do; picklable. Returns further tensors, named in `derived`."""
-    derived: tuple[Field, ...] = ()
-    device: str = "cpu"
-    """Where the batches go in the end; a loader may yield them there already."""
-    room_bytes: int | None = None
-    """Memory of the device that a loader may fill, the step's own peak left out; None: nobody measured it."""
-    logs: str = ""
-    """Folder where processes of a loader may leave their dumps; empty: nowhere."""
-    swapped: Callable[[Plan], AbstractContextManager[Source]] | None = field(default=None, compare=False)
-    """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
+    spec: BatchSpec
+    """What a batch is."""
+    order: Order
+    """Which rows make which batch, one after the other."""
+    placement: Placement = Placement()
     report: LoaderReport = field(default_factory=LoaderReport, compare=False)
     """What the loader says about itself while it streams this plan, for the record."""
 
+    # --- the order
+
     def blocks(self) -> Iterator[Block]:
-        """Yield every block of every epoch, in the planned order."""
-        for epoch in range(self.epochs):
+        """Yield every block of every epoch, in the planned order; where `epochs` is None, without end."""
+        for epoch in self.epoch_numbers():
             yield from self.epoch_blocks(epoch)
 
     def epoch_blocks(self, epoch: int) -> Iterator[Block]:
         """Yield the blocks of one epoch, in the planned order."""
-        numbers = np.arange(len(self.stored_blocks))
-        if self.shuffle:
-            numbers = _generator(self.seed, epoch, _ORDER).permutation(numbers)
-        for number in numbers[self.rank :: self.world_size]:
-            block = self.stored_blocks[number]
-            yield replace(block, key=(self.seed, epoch, int(number))) if self.shuffle else block
+        return self.order.epoch_blocks(epoch)
 
-    def __iter__(self) -> Iterator[torch.Tensor]:
-        for block in self.blocks():
-            for rows in block.batches():
-                yield rows + block.start
+    def epoch_ids(self, epoch: int) -> Iterator[Tensor]:
+        """Yield the int64 (B,) row ids of each batch of one epoch."""
+        for block in self.epoch_blocks(epoch):
+            yield from block.ids()
+
+    def epoch_numbers(self) -> Iterable[int]:
+        """0, 1, ... for each epoch; where `epochs` is None, without end."""
+        return epoch_numbers(self.epochs)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for epoch in self.epoch_numbers():
+            yield from self.epoch_ids(epoch)
 
     def __len__(self) -> int:
-        return self._batch_count
-
-    @cached_property
-    def _batch_count(self) -> int:
-        if self.world_size == 1:
-            return self.epochs * self.epoch_batches
-        return sum(block.batch_count for block in self.blocks())
+        if self.batch_count is None:
+            raise TypeError("a plan of endless epochs has no length")
+        return self.batch_count
 
     @property
+    def batch_count(self) -> int | None:
+        """Batches of all epochs; None: there is no end."""
+        return self.order.batch_count
+
+    @property
+    def epochs(self) -> int | None:
+        """Number of epochs; None: there is no end."""
+        return self.order.epochs
+
+    @property
+    def seed(self) -> int:
+        """What the order follows from."""
+        return self.order.seed
+
+    @property
+    def stored_blocks(self) -> tuple[Block, ...]:
+        """Every block that is read, in the order of the files, each with its number."""
+        return self.order.stored_blocks
+
+    @cached_property
     def epoch_batches(self) -> int:
         """Batches in one epoch of all ranks together."""
         return sum(block.batch_count for block in self.stored_blocks)
 
-    @property
+    @cached_property
     def samples(self) -> int:
         """Samples in one epoch of all ranks together."""
         return sum(block.samples for block in self.stored_blocks)
 
-    @property
-    def batch_fields(self) -> tuple[Field, ...]:
-        """Every tensor of a batch: those cut from columns, then those derived."""
-        return (*self.fields, *self.derived)
-
     @cached_property
-    def most_block_batches(self) -> int:
+    def max_block_batches(self) -> int:
         """Batches of the block that has most."""
         return max(block.batch_count for block in self.stored_blocks)
 
     @cached_property
-    def most_batch_rows(self) -> int:
+    def max_batch_rows(self) -> int:
         """Samples in the largest batch."""
-        return max(
-            max(stop - start for start, stop in block.spans)
-            if block.batch_rows is None
-            else min(block.batch_rows, block.samples)
-            for block in self.stored_blocks
-        )
+        return max(block.max_batch_rows for block in self.stored_blocks)
+
+    def block_of(self, ids: Tensor) -> Tensor:
+        """int64 (B,): number of the block that each row of `ids`, int64 (B,), is a sample of; -1: of none."""
+        return self._homes.of(ids)
+
+    @cached_property
+    def _homes(self) -> Homes:
+        return Homes(self.stored_blocks)
+
+    # --- what a batch is
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Tensors that are cut from columns, the row id among them."""
+        return self.spec.fields
+
+    @property
+    def batch_fields(self) -> tuple[Field, ...]:
+        """Every tensor of a batch: those cut from columns, then those derived."""
+        return self.spec.batch_fields
+
+    @property
+    def cast(self) -> Cast:
+        """Where stored dtypes become the model's."""
+        return self.spec.cast
+
+    @property
+    def days(self) -> tuple[int, ...] | None:
+        """Row where each day of a panel starts, and the end; None: a row is a day."""
+        return self.spec.days
+
+    @property
+    def derive(self) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None:
+        """Work on each batch that loaders do; returns further tensors, named in `derived`."""
+        return self.spec.derive
+
+    @property
+    def derived(self) -> tuple[Field, ...]:
+        """Tensors that `derive` adds to a batch."""
+        return self.spec.derived
+
+    @property
+    def stored_columns(self) -> tuple[Field, ...]:
+        """Columns of the data set that batches are cut from, in their stored order."""
+        return self.spec.stored_columns(self.data)
+
+    def columns(self, tensors: Mapping[str, Tensor], block: Block) -> Columns:
+        """Wrap the stored columns of a block's rows, so that batches can be cut from them."""
+        return self.spec.columns(tensors, block)
 
     def block_bytes(self, block: Block) -> int:
         """Bytes of the block's decoded rows."""
@@ -173,35 +177,46 @@ class Plan:
 
     @cached_property
     def _row_bytes(self) -> int:
-        wanted = {field.source for field in self.fields}
-        return sum(field.row_bytes for field in self.data.fields if field.name in wanted)
+        return sum(field.row_bytes for field in self.stored_columns)
 
     @cached_property
     def epoch_bytes(self) -> int:
         """Bytes of the decoded rows of all blocks; rows that two blocks read count twice."""
         return sum(self.block_bytes(block) for block in self.stored_blocks)
 
+    # --- where it goes
+
+    @property
+    def device(self) -> str:
+        """Where the batches go in the end; a loader may yield them there already."""
+        return self.placement.device
+
+    @property
+    def logs(self) -> str:
+        """Folder where processes of a loader may leave their dumps; empty: nowhere."""
+        return self.placement.logs
+
     @contextmanager
     def open(self) -> Iterator[Source]:
         """A `Source` that reads this plan's blocks. It may be used from several threads, not from other processes."""
-        if self.swapped is not None:
-            with self.swapped(self) as source:
+        if self.placement.source_factory is not None:
+            with self.placement.source_factory(self) as source:
                 yield source
             return
-        from feedrate.data.formats import FileSource
+        from feedrate.loading.source import FileSource
 
-        yield FileSource(self)
+        yield FileSource(self.data, self.spec)
 
-    def columns(self, tensors: Mapping[str, torch.Tensor], block: Block) -> Columns:
-        """Wrap the stored columns of a block's rows, so that batches can be cut from them."""
-        from feedrate.loading.batch import Columns
+    # --- the same, with one thing changed
 
-        days = None if self.days is None else torch.tensor(self.days)
-        return Columns(
-            tensors=tensors,
-            fields=self.fields,
-            cast=self.cast,
-            first=block.start,
-            days=days,
-            derive=self.derive,
-        )
+    def for_epochs(self, epochs: int | None) -> Plan:
+        """This plan with so many epochs; None: without end."""
+        return replace(self, order=self.order.for_epochs(epochs))
+
+    def with_cast(self, cast: Cast) -> Plan:
+        """This plan with stored dtypes becoming the model's there."""
+        return replace(self, spec=replace(self.spec, cast=cast))
+
+    def on_device(self, device: str) -> Plan:
+        """This plan with batches that go to that device."""
+        return replace(self, placement=replace(self.placement, device=device))

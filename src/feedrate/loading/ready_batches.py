@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from feedrate.data.formats import FileSource
+from feedrate.loading.source import FileSource
 from feedrate.loading.transfer import delivered
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class _Repeated:
 
     def stream(self, plan: Plan) -> Stream:
         """See `Sender`."""
-        yield from islice(cycle(self.batches), len(plan))
+        yield from islice(cycle(self.batches), plan.batch_count)
 
 
 @contextmanager
@@ -46,11 +46,11 @@ def ready_on_device(plan: Plan, count: int, copy: str = "overlap", *, pin: bool 
     sender = _Repeated(tuple(islice(_cut(plan), count)), copy, pin)
     with closing(delivered(sender, plan)) as stream:
         batches = list(islice(stream, count))
-    yield from islice(cycle(batches), len(plan))
+    yield from islice(cycle(batches), plan.batch_count)
 
 
 def _cut(plan: Plan) -> Iterator[Batch]:
-    source = FileSource(plan)
+    source = FileSource(plan.data, plan.spec)
     for block in plan.blocks():
         columns = source.read(block)
         for rows in block.batches():

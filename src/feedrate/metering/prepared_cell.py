@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from feedrate.loading.plan import Placement
 from feedrate.loading.ready_batches import ready_on_device
 from feedrate.metering.loop import Loop, Work
 from feedrate.metering.training_check import TrainingCheck
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PreparedCell", "plan_of"]
 
-_ENDLESS = 1_000_000
-"""Epochs of a plan that is left when enough was measured."""
 _RESIDENT_BYTES = 64 << 20
 """Of the batches behind T_S: more than the last-level caches hold."""
 
@@ -45,8 +44,8 @@ class Idle(torch.optim.Optimizer):
 def plan_of(cell: Cell, data: DataSet, device: Device, logs: str) -> Plan:
     """Plan endless epochs of the cell's data set, with what is free on the device now."""
     cast: Cast = "host" if cell.loader.cast == "host" else "device"
-    plan = cell.workload.plan(data, cell.size, epochs=_ENDLESS, cast=cast)
-    return replace(plan, device=cell.device, room_bytes=device.room_bytes(), logs=logs)
+    plan = cell.workload.plan(data, cell.size, epochs=None, cast=cast)
+    return replace(plan, placement=Placement(cell.device, device.room_bytes(), logs))
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class PreparedCell:
     def resident(self) -> Iterator[Iterator[Batch]]:
         """Open batches that are there already, in all sizes of an epoch if there is room, again and again."""
         plan = self.plan()
-        most = plan.most_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
+        most = plan.max_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
         count = max(8, min(plan.epoch_batches, _RESIDENT_BYTES // most))
         with closing(ready_on_device(plan, count)) as stream:
             yield stream

@@ -46,14 +46,12 @@ def _demand_order(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
 def _epochs(plan: Plan, ids: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, bool]]:
     """Yield the planned and the served rows of each epoch, and whether it was served to its end."""
     waiting = iter(ids)
-    for epoch in range(plan.epochs):
-        blocks = list(plan.epoch_blocks(epoch))
-        batches = sum(block.batch_count for block in blocks)
-        served = list(islice(waiting, batches))
+    for epoch in plan.epoch_numbers():
+        planned = list(plan.epoch_ids(epoch))
+        served = list(islice(waiting, len(planned)))
         if not served:
             return
-        planned = torch.cat([rows + block.start for block in blocks for rows in block.batches()])
-        yield planned, torch.cat(served), len(served) == batches
+        yield torch.cat(planned), torch.cat(served), len(served) == len(planned)
 
 
 def _demand_once(loader: Loader, epoch: int, planned: Tensor, served: Tensor) -> None:

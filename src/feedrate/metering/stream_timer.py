@@ -85,7 +85,7 @@ class StreamTimer:
 
     def _phase(self, work: Work, ahead: int, look: Callable[[], None]) -> tuple[Window, ...]:
         """Discard what was made ahead for another consumer, find the pace, then measure; `look` after each window."""
-        loop, effort, block = self.prepared.loop, self.prepared.effort, self.plan.most_block_batches
+        loop, effort, block = self.prepared.loop, self.prepared.effort, self.plan.max_block_batches
         pace_s = loop.pace_s(work, block, loop.discard(work, max(1, ahead)))
         total = effort.batches(pace_s, effort.least_batches, ahead, self.plan.epoch_batches)
         return self.prepared.windows(work, effort.windows, effort.whole(-(-total // effort.windows), block), look)

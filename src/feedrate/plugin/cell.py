@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import Need
 from feedrate.records.cell_key import CellKey
+from feedrate.records.cell_traits import CellTraits
 
 if TYPE_CHECKING:
     from feedrate.plugin.loader import Loader
@@ -52,6 +53,21 @@ class Cell:
     def recipe(self) -> SizedWorkload:
         """What its data set is written from."""
         return self.workload.at(self.size)
+
+    @property
+    def traits(self) -> CellTraits:
+        """What its parts say of themselves."""
+        loader, compression = self.loader, self.workload.storage.get("compression")
+        return CellTraits(
+            loader.traits(),
+            self.step.traits(),
+            null=loader.null,
+            trains=self.step.trains,
+            cast=loader.cast,
+            copy=loader.copy,
+            pin=loader.pin,
+            compressed=None if compression is None else compression != "none",
+        )
 
     @property
     def unmet(self) -> tuple[Need, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from feedrate.plugin.strategy import Strategy, knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
@@ -48,6 +49,10 @@ class Loader(Strategy):
     def safe(self) -> Loader:
         """This loader without processes of its own, for the safe mode; unless overridden, itself."""
         return self
+
+    def traits(self) -> LoaderTraits:
+        """How this loader works, with its knobs as they are, so that advice fits it; unless overridden, not known."""
+        return LoaderTraits()
 
     def ahead_batches(self, plan: Plan) -> int:
         """How many batches may be ready before they are asked for: the meter discards as many before it measures."""

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Cast, Field
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.batch_spec import BatchSpec
+    from feedrate.loading.block import Block
+    from feedrate.loading.plan import Plan
 
 __all__ = ["SIZES", "SizedWorkload", "Workload"]
 
@@ -125,26 +127,30 @@ class Workload(Strategy):
         return SizedWorkload(self, size)
 
     def plan(
-        self, data: DataSet, size: str, *, epochs: int = 1, cast: Cast = "device", rank: int = 0, world_size: int = 1
+        self,
+        data: DataSet,
+        size: str,
+        *,
+        epochs: int | None = 1,
+        cast: Cast = "device",
+        rank: int = 0,
+        world_size: int = 1,
     ) -> Plan:
-        """The order in which `data` is read and delivered."""
+        """Plan in which order `data` is read and delivered; `epochs=None`: without end."""
+        from feedrate.loading.order import BlockOrder
         from feedrate.loading.plan import Plan
 
+        shuffle = not self.in_order
+        order = BlockOrder(self.blocks(size), epochs, shuffle=shuffle, rank=rank, world_size=world_size)
+        return Plan(data, self.batch_spec(size, cast), order)
+
+    def batch_spec(self, size: str, cast: Cast = "device") -> BatchSpec:
+        """What a batch of this workload is."""
+        from feedrate.loading.batch_spec import BatchSpec
+
         derived = self.derived(size)
-        return Plan(
-            data=data,
-            fields=self.samples(size),
-            stored_blocks=self.blocks(size),
-            epochs=epochs,
-            shuffle=not self.in_order,
-            rank=rank,
-            world_size=world_size,
-            cast=cast,
-            days=self.days(size),
-            reader=self.reader,
-            derive=self.derive if derived else None,
-            derived=derived,
-        )
+        derive = self.derive if derived else None
+        return BatchSpec(self.samples(size), cast, self.days(size), self.reader, derive, derived)
 
 
 def void(value: object) -> None:

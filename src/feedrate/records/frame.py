@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from feedrate.records.measurement import Failure, Measurement, Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame"]
+__all__ = ["frame", "tabulated"]
 
 _PLACE = ("cell", "workload", "size", "loader", "step", "device")
 _RECORD = ("run", "replicate", "started", "log", "machine", "commit")
@@ -42,17 +42,25 @@ def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     Raises:
         UnavailableError: pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ModuleNotFoundError:
-        raise UnavailableError(_NO_PANDAS) from None
-
     records = [_place(outcome) | _record(outcome) | _result(outcome) for outcome in outcomes]
     fixed = {*_PLACE, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE}
     knobs = sorted({name for record in records for name in record if name not in fixed})
     columns = [*_PLACE, *knobs, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE]
-    table = pd.DataFrame([[record.get(name) for name in columns] for record in records], columns=columns)
+    table = tabulated(([record.get(name) for name in columns] for record in records), columns)
     return table.astype(dict.fromkeys(_NUMBERS, float))
+
+
+def tabulated(rows: Iterable[Iterable[object]], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows as a DataFrame.
+
+    Raises:
+        UnavailableError: pandas, which a base install lacks, is not installed; the text says how to install it.
+    """
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        raise UnavailableError(_NO_PANDAS) from None
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
 
 
 def _place(outcome: Outcome) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.measurement import Window, demand_work
 from feedrate.records.step_profile import StepProfile
@@ -62,6 +63,8 @@ class Ladder:
     """Seconds that the first batch of an epoch took longer than others."""
     epoch_batches: int = 1
     facts: StepProfile | None = None
+    traits: CellTraits = field(default_factory=CellTraits)
+    """What loader and step said of themselves; of a line that was written before they were asked, nothing."""
     spent_s: float = 0.0
     """What taking the cell apart took, beyond its three times."""
 

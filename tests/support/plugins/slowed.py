@@ -11,8 +11,8 @@ from sums import Sums
 
 from feedrate import Loader, Step, Workload, hookimpl, knob
 from feedrate.builtin.loaders.inline import Inline
-from feedrate.builtin.loaders.threads import ahead
 from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.loading.prefetch import ahead
 
 if TYPE_CHECKING:
     import torch
@@ -65,9 +65,9 @@ class Native(Loader):
     name = "native"
 
     def stream(self, plan: Plan) -> Stream:
-        from feedrate.data.formats import FileSource
+        from feedrate.loading.source import FileSource
 
-        source = FileSource(plan)
+        source = FileSource(plan.data, plan.spec)
         for block in plan.blocks():
             columns = source.read(block)
             for rows in block.batches():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.loading.plan import Block
+    from feedrate.loading.block import Block
 
 WEIGHTS = np.array([1, -2, 3, -1, 2, 0.5], dtype=np.float32)
 
@@ -55,7 +55,7 @@ class Sums(Workload):
         return {"row_id": row.astype(np.uint64), "x": x, "y": x.astype(np.float32) @ WEIGHTS, "unsure": unsure}
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.plan import Block
+        from feedrate.loading.block import Block
 
         ends = accumulate(map(sum, self.groups(size)), initial=0)
         return tuple(Block(start, stop, ((start, stop),), batch_rows=16) for start, stop in pairwise(ends))

@@ -14,7 +14,7 @@ from feedrate_rust_prefetch.extents import extents
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from feedrate import Block, Field, Plan
+    from feedrate import Block, Plan
     from feedrate_rust_prefetch._native import Part, Pipeline
 
 __all__ = ["Blocks", "source"]
@@ -22,7 +22,7 @@ __all__ = ["Blocks", "source"]
 
 def source(plan: Plan) -> Source:
     """The native counterpart of a plan: its files, its columns, its tensors."""
-    columns = wanted(plan)
+    columns = plan.stored_columns
     number = {field.name: index for index, field in enumerate(columns)}
     cut = [(number[f.source], f.dtype(plan.cast), f.window, f.sample_shape) for f in plan.fields]
     added = [(None, field.dtype(plan.cast), 0, field.sample_shape) for field in plan.derived]
@@ -33,14 +33,8 @@ def source(plan: Plan) -> Source:
         [*cut, *added],
         days=plan.days,
         block_rows=max(block.stop - block.start for block in plan.stored_blocks),
-        batch_rows=plan.most_batch_rows,
+        batch_rows=plan.max_batch_rows,
     )
-
-
-def wanted(plan: Plan) -> list[Field]:
-    """The stored columns that batches are cut from."""
-    sources = {field.source for field in plan.fields}
-    return [field for field in plan.data.fields if field.name in sources]
 
 
 def _cut(block: Block) -> tuple[NDArray[np.int64], list[int]]:
@@ -91,5 +85,5 @@ class Blocks:
     def _describe(self, shard: int) -> None:
         if shard not in self._described:
             data = self._plan.data
-            self._native.describe(shard, extents(data.path(shard), wanted(self._plan), data.shards[shard].rows))
+            self._native.describe(shard, extents(data.path(shard), self._plan.stored_columns, data.shards[shard].rows))
             self._described.add(shard)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate import DataError, Loader, UnavailableError, knob, package
+from feedrate import DataError, Loader, LoaderTraits, UnavailableError, ahead, knob, package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +45,8 @@ class RustPrefetch(Loader):
 
         try:
             with self._pipeline(plan) as (pipeline, blocks):
-                made = _batches(pipeline, blocks, plan)
-                yield from made if plan.derive is None else _derived(made, plan, self.depth)
+                batches = _batches(pipeline, blocks, plan)
+                yield from batches if plan.derive is None else _derived(batches, plan, self.depth)
         except DamagedError as error:
             raise DataError(str(error)) from None
         except NotImplementedError as error:
@@ -74,6 +73,10 @@ class RustPrefetch(Loader):
             pipeline.close()
             atexit.unregister(pipeline.close)
 
+    def traits(self) -> LoaderTraits:
+        """See `Loader.traits`."""
+        return LoaderTraits("native threads", self.readers or None, "readers", "depth")
+
     def ahead_batches(self, plan: Plan) -> int:
         """See `Loader.ahead_batches`."""
         del plan
@@ -98,32 +101,27 @@ def _batches(pipeline: Pipeline, blocks: Blocks, plan: Plan) -> Iterator[Batch]:
         yield Batch(tensors.pop(ROW_ID), tensors)
 
 
-def _derived(made: Iterator[Batch], plan: Plan, depth: int) -> Iterator[Batch]:
+def _derived(batches: Iterator[Batch], plan: Plan, depth: int) -> Iterator[Batch]:
     """Let the plan's own work on each batch be done ahead, too, on threads of Python."""
     import torch
 
     def derive(batch: Batch) -> Batch:
         if plan.derive is not None:
-            cut = {field.name: batch.tensors[field.name] for field in plan.fields if field.name != ROW_ID}
-            _put(plan.derive({ROW_ID: batch.ids, **cut}), batch.tensors)
+            columns = {field.name: batch.tensors[field.name] for field in plan.fields if field.name != ROW_ID}
+            _put(plan.derive({ROW_ID: batch.ids, **columns}), batch.tensors)
         return batch
 
-    ahead: deque[Future[Batch]] = deque()
     # One core's worth of work each: torch's own threads would take the step's cores.
     with ThreadPoolExecutor(2, "rust-prefetch-derive", torch.set_num_threads, (1,)) as pool:
         try:
-            for batch in made:
-                ahead.append(pool.submit(derive, batch))
-                if len(ahead) > depth:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+            for batch in ahead(lambda batch: pool.submit(derive, batch), batches, depth):
+                yield batch.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _put(made: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    for name, tensor in made.items():
+def _put(derived: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in derived.items():
         tensors[name].copy_(tensor)
 
 

@@ -60,7 +60,7 @@ def _written(
     by_batch: bool,
 ) -> Iterator[Written]:
     with plan.open() as source:
-        for epoch in range(plan.epochs):
+        for epoch in plan.epoch_numbers():
             for block, batches in share(plan.epoch_blocks(epoch), *place, by_batch=by_batch):
                 columns = source.read(block)
                 for rows in batches:

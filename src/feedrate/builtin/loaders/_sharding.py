@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.block import Block
+    from feedrate.loading.plan import Plan
 
 __all__ = ["Dealt", "Prepare", "share"]
 

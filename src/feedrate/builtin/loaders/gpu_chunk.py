@@ -7,13 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from feedrate.builtin.loaders.threads import ahead
+from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits, WorkPlace
 
 if TYPE_CHECKING:
-    from feedrate.loading.batch import Columns, Source
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.batch import Columns
+    from feedrate.loading.block import Block
+    from feedrate.loading.plan import Plan
+    from feedrate.loading.source import Source
     from feedrate.plugin.loader import Stream
 
     Chunk: TypeAlias = list[tuple[Block, Columns]]
@@ -43,7 +46,12 @@ class GpuChunk(Loader):
         if self.chunk is not None:
             return self.chunk
         quarter = -(-plan.epoch_bytes // 4)
-        return quarter if plan.room_bytes is None else min(quarter, int(plan.room_bytes * _SHARE) // self.buffers)
+        budget = plan.placement.device_budget_bytes
+        return quarter if budget is None else min(quarter, int(budget * _SHARE) // self.buffers)
+
+    def traits(self) -> LoaderTraits:
+        place: WorkPlace = "threads" if self.buffers == 2 else "caller"
+        return LoaderTraits(place, count=1, gathers_on_device=True)
 
     def ahead_batches(self, plan: Plan) -> int:
         chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))

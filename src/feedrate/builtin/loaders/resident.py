@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
@@ -23,6 +24,9 @@ class Resident(Loader):
     null = True
     hidden = True
     count: int = knob(8, 1, 32, low=1, high=4_096)
+
+    def traits(self) -> LoaderTraits:
+        return LoaderTraits("caller")
 
     def stream(self, plan: Plan) -> Stream:
         from feedrate.loading.ready_batches import ready_on_device

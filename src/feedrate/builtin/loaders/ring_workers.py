@@ -16,6 +16,7 @@ from feedrate.errors import ContractError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -54,6 +55,12 @@ class RingWorkers(Loader):
     def safe(self) -> RingWorkers:
         return replace(self, count=0)
 
+    def traits(self) -> LoaderTraits:
+        count = automatic_count() if self.count is None else self.count
+        if count == 0:
+            return LoaderTraits("caller")
+        return LoaderTraits("processes", count, "count", "slots", shares_memory=True)
+
     def ahead_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.slots
 
@@ -67,7 +74,7 @@ class RingWorkers(Loader):
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)
             return
         with _ring(self, plan, count) as ring:
-            for epoch in range(plan.epochs):
+            for epoch in plan.epoch_numbers():
                 yield from ring.epoch(epoch)
 
 

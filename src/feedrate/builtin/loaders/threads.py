@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from feedrate.plugin.loader import Stream
 
 __all__ = ["Threads"]
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -53,20 +51,12 @@ class Threads(Loader):
             for batch in ahead(lambda job: pool.submit(cut, job), jobs, self.depth):
                 yield batch.result()
 
+    def traits(self) -> LoaderTraits:
+        return LoaderTraits("threads", self.count, "count", "depth")
+
     def ahead_batches(self, plan: Plan) -> int:
         del plan
         return self.depth
-
-
-def ahead(start: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
-    """Yield what `start` made of each item, in order, having started up to `depth` more."""
-    started: deque[R] = deque()
-    for item in items:
-        started.append(start(item))
-        if len(started) > depth:
-            yield started.popleft()
-    while started:
-        yield started.popleft()
 
 
 @contextmanager

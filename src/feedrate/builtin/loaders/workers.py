@@ -12,6 +12,7 @@ from feedrate.errors import ContractError, FeedrateError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -54,6 +55,10 @@ class Workers(Loader):
     def safe(self) -> Workers:
         return replace(self, count=0)
 
+    def traits(self) -> LoaderTraits:
+        count = automatic_count() if self.count is None else self.count
+        return LoaderTraits("processes", count, "count", "prefetch") if count else LoaderTraits("caller")
+
     def ahead_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.prefetch
 
@@ -69,7 +74,7 @@ class Workers(Loader):
         dataset = Dealt(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
-            for _ in range(plan.epochs):
+            for _ in plan.epoch_numbers():
                 for item in loader:
                     if isinstance(item, FeedrateError):
                         raise item

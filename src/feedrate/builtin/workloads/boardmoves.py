@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.loading.plan import Block
+    from feedrate.loading.block import Block
 
 __all__ = ["BoardMoves"]
 
@@ -106,7 +106,7 @@ class BoardMoves(Workload):
         return tuple(field for field in self.fields(size) if field.name in ("row_id", "board", "hand", *labels))
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.plan import Block
+        from feedrate.loading.block import Block
 
         scale = _SCALES[size]
         rows, step = scale.run_rows * scale.runs, scale.run_rows * self.concat_files

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.loading.plan import Block
+    from feedrate.loading.block import Block
 
 __all__ = ["DayWindows"]
 
@@ -107,7 +107,7 @@ class DayWindows(Workload):
         return {"compression": "snappy"}
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.plan import Block
+        from feedrate.loading.block import Block
 
         scale, starts, listed = _SCALES[size], self.days(size), _listed(size)
         history = scale.window - 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.loading.plan import Block
+    from feedrate.loading.block import Block
 
 __all__ = ["FxSeq"]
 
@@ -116,7 +116,7 @@ class FxSeq(Workload):
         return self.order == "sequential"
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.plan import Block
+        from feedrate.loading.block import Block
 
         samples, history = self._samples(size), self._history(size)
         chunks = min(self.chunks or _SCALES[size].chunks, samples)

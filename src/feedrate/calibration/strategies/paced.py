@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.loaders.threads import ahead
+from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
 from feedrate.system.synthetic_load import burn_cpu, burn_python, sleep_s
@@ -49,7 +49,8 @@ class Paced(Loader):
             yield from self._delayed(plan)
             return
         with closing(self._delayed(plan)) as batches, _one_thread() as pool:
-            for batch in ahead(lambda _: pool.submit(next, batches), range(len(plan)), self.depth):
+            numbers = count() if plan.batch_count is None else range(plan.batch_count)
+            for batch in ahead(lambda _: pool.submit(next, batches), numbers, self.depth):
                 yield batch.result()
 
     def ahead_batches(self, plan: Plan) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from feedrate.loading.plan import Block
+    from feedrate.loading.block import Block
 
 __all__ = ["Known"]
 
@@ -78,7 +78,7 @@ class Known(Workload):
         return columns
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.plan import Block
+        from feedrate.loading.block import Block
 
         ends = range(0, (_BATCHES[size] + 1) * BATCH_ROWS, BATCH_ROWS * _BATCHES_A_BLOCK)
         return tuple(Block(start, stop, ((start, stop),), BATCH_ROWS) for start, stop in pairwise(ends))

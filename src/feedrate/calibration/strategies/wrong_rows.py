@@ -85,8 +85,8 @@ def _split(plan: Plan) -> Iterator[Batch]:
 
 
 def _short(plan: Plan) -> Iterator[Batch]:
-    # The plans of a measurement have no end that anybody reaches: there the first epoch is all.
-    batches = len(plan) if plan.epochs < 1_000 else plan.epoch_batches
+    # A plan without end has no last batch to leave out: of that the first epoch is all.
+    batches = plan.epoch_batches if plan.batch_count is None else plan.batch_count
     yield from islice(honest(plan), batches - 1)
 
 
@@ -102,7 +102,7 @@ def _corrupted(plan: Plan) -> Iterator[Batch]:
 def _stale(plan: Plan) -> Iterator[Batch]:
     import torch
 
-    memory = torch.empty(plan.most_batch_rows)
+    memory = torch.empty(plan.max_batch_rows)
     for batch in honest(plan):
         yield changed(batch, "y", memory[: len(batch)].copy_(batch.tensors["y"]))
 
@@ -112,6 +112,6 @@ def _stale_ids(plan: Plan) -> Iterator[Batch]:
 
     from feedrate.loading.batch import Batch
 
-    memory = torch.empty(plan.most_batch_rows, dtype=torch.int64)
+    memory = torch.empty(plan.max_batch_rows, dtype=torch.int64)
     for batch in honest(plan):
         yield Batch(memory[: len(batch)].copy_(batch.ids), batch.tensors)

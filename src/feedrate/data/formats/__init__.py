@@ -1,4 +1,4 @@
-"""Storage formats: how rows lie in a file, and the one source that reads them."""
+"""Storage formats: how rows lie in a file, and how they are read from it."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from feedrate.data.field import Field
-    from feedrate.loading.batch import Columns
-    from feedrate.loading.plan import Block, Plan
 
     Chunk = Mapping[str, NDArray[np.generic]]
     Writer = Callable[[Path, Sequence[Field], Sequence[int], Iterable[Chunk], Mapping[str, str]], None]
 
-__all__ = ["FORMATS", "FileSource", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
+__all__ = ["FORMATS", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
 
 FORMATS = ("arrow", "hdf5", "parquet")
 
@@ -112,34 +110,8 @@ def _read(path: Path, what: str, read: Callable[[], T]) -> T:
         raise DataError(f"{path}: cannot read {what} ({_line(error)})") from error
 
 
-class FileSource:
-    """Reads the blocks of a plan from the data set's files; every read opens and closes the files it needs."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        wanted = {field.source for field in plan.fields}
-        self._options = {**plan.data.storage, "reader": plan.reader}
-        self._fields = tuple(field for field in plan.data.fields if field.name in wanted)
-
-    def read(self, block: Block) -> Columns:
-        """See `Source`."""
-        parts = [self._part(*place) for place in self._plan.data.locate(block.start, block.stop)]
-        return self._plan.columns(parts[0] if len(parts) == 1 else _joined(parts), block)
-
-    def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
-        data = self._plan.data
-        part = Part(data.path(shard), data.shards[shard].groups, start, stop)
-        return rows_read(data.format, part, self._fields, self._options)
-
-
 def _line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def _joined(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    import torch
-
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _demand_shapes(path: Path, fields: Sequence[Field], tensors: Mapping[str, torch.Tensor], rows: int) -> None:

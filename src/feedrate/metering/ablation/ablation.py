@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -60,7 +61,7 @@ class Ablation:
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
         self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
-        return replace(plan, swapped=SwitchableSource(self._switch, stock))
+        return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
 
     def time_rungs(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
         """Time the rungs of a plan that `instrument` returned, while its stream is open."""
@@ -81,4 +82,6 @@ class Ablation:
             with resident() as batches:
                 mean_size = plan.samples / plan.epoch_batches
                 ladder = replace(ladder, facts=facts(self.cell, loop, batches, mean_size, self.scratch))
-        return replace(ladder, spent_s=self._spent_s + now_s() - start)
+        spent_s = self._spent_s + now_s() - start
+        traits = replace(self.cell.traits, cores=len(os.sched_getaffinity(0)))
+        return replace(ladder, traits=traits, spent_s=spent_s)

@@ -41,7 +41,10 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
     if kept > _LEFT:
         return Rung(absent=f"the kernel keeps {kept:.0%} of the files' pages")
     try:
-        with closing(delivered(loader, replace(plan, epochs=1, swapped=None, report=LoaderReport()))) as stream:
+        files_alone = replace(plan.placement, source_factory=None)
+        with closing(
+            delivered(loader, replace(plan.for_epochs(1), placement=files_alone, report=LoaderReport()))
+        ) as stream:
             feed = RecordedStream(stream)
             loop.both(feed, 1 + ahead, [])
             return Rung(full=loop.windows(lambda n: loop.both(feed, n, []), 1, count))

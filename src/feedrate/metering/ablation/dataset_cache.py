@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from feedrate.data.formats import FileSource
 from feedrate.errors import DataError
+from feedrate.loading.source import FileSource
 from feedrate.system import memory
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.loading.batch import Columns
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.block import Block
+    from feedrate.loading.plan import Plan
 
 __all__ = ["DataSetCache", "DecodedSource"]
 
@@ -91,7 +92,7 @@ def _copy(data: DataSet, index: int, folder: Path) -> None:
 
 def _decode(plan: Plan, path: Path) -> None:
     """Read every block and lay its columns down where `DecodedSource` looks for them."""
-    source = FileSource(plan)
+    source = FileSource(plan.data, plan.spec)
     places = tuple(_places(plan))
     with path.open("x+b") as file:
         # Memory that is full says so here; behind a map it would kill the process.
@@ -133,11 +134,9 @@ def _aligned(count: int) -> int:
 
 
 def _places(plan: Plan) -> Iterator[_Place]:
-    wanted = {field.source for field in plan.fields}
-    fields = tuple(field for field in plan.data.fields if field.name in wanted)
     at = 0
     for block in plan.stored_blocks:
-        place = _Place(at, block.stop - block.start, fields)
+        place = _Place(at, block.stop - block.start, plan.stored_columns)
         yield place
         at = place.end
 
@@ -151,10 +150,9 @@ class DecodedSource:
             # With its pages in place: a first touch of each would cost as much as a decoder.
             view = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         self._columns = {
-            block.spans[0][0]: place.tensors(view)
-            for block, place in zip(plan.stored_blocks, _places(plan), strict=True)
+            block.number: place.tensors(view) for block, place in zip(plan.stored_blocks, _places(plan), strict=True)
         }
 
     def read(self, block: Block) -> Columns:
         """See `Source`."""
-        return self._plan.columns(self._columns[block.spans[0][0]], block)
+        return self._plan.columns(self._columns[block.number], block)

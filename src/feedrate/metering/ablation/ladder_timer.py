@@ -76,7 +76,7 @@ class LadderTimer:
 
     def __post_init__(self) -> None:
         self._tracker = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
-        self._block = self.plan.most_block_batches
+        self._block = self.plan.max_block_batches
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
         """Every rung timed twice.

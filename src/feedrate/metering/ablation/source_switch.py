@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feedrate.data.formats import FileSource
+from feedrate.loading.source import FileSource
 from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
 from feedrate.system.synthetic_load import burn_cpu, sleep_s
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from feedrate.loading.batch import Columns, Source
-    from feedrate.loading.plan import Block, Plan
+    from feedrate.loading.batch import Columns
+    from feedrate.loading.block import Block
+    from feedrate.loading.plan import Plan
+    from feedrate.loading.source import Source
 
 __all__ = ["STAGES", "SourceSwitch", "SwitchableSource"]
 
@@ -88,16 +90,16 @@ class SwitchableSource:
     @contextmanager
     def __call__(self, plan: Plan) -> Iterator[Source]:
         """The source, for one process."""
-        sources: list[Source] = [FileSource(plan)]
+        sources: list[Source] = [FileSource(plan.data, plan.spec)]
         if self.stock is not None:
-            sources += [FileSource(self.stock.in_memory(plan)), DecodedSource(plan, self.stock)]
-        yield _SwitchedSource(plan, self.switch, sources)
+            in_memory = self.stock.in_memory(plan)
+            sources += [FileSource(in_memory.data, in_memory.spec), DecodedSource(plan, self.stock)]
+        yield _SwitchedSource(self.switch, sources)
 
 
 class _SwitchedSource:
-    def __init__(self, plan: Plan, switch: SourceSwitch, sources: list[Source]) -> None:
+    def __init__(self, switch: SourceSwitch, sources: list[Source]) -> None:
         self._switch, self._sources = switch, sources
-        self._numbers = {block.spans[0][0]: number for number, block in enumerate(plan.stored_blocks)}
 
     def read(self, block: Block) -> Columns:
         """See `Source`."""
@@ -109,7 +111,7 @@ class _SwitchedSource:
             burn_cpu(float(state["decode_s"]) * block.batch_count)
         if state["gather_s"]:
             columns = replace(columns, derive=_Slowly(float(state["gather_s"]), columns.derive))
-        note = self._switch.reads[self._numbers[block.spans[0][0]]]
+        note = self._switch.reads[block.number]
         note["generation"], note["reader"] = state["generation"], threading.get_native_id()
         note["times"] += 1
         return columns

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +11,6 @@ import numpy as np
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.source_switch import SourceSwitch
@@ -79,14 +76,4 @@ class StreamTracker:
         return max(0.0, statistics.fmean(self._boundary_s) - usual)
 
     def _block(self, batch: Batch) -> int:
-        starts, numbers = self._homes
-        return int(numbers[np.searchsorted(starts, int(batch.ids[0]), side="right") - 1])
-
-    @cached_property
-    def _homes(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """int64 (S,) twice: first row of each span of samples, in order, and the block that it belongs to."""
-        spans = sorted(
-            (span[0], number) for number, block in enumerate(self.plan.stored_blocks) for span in block.spans
-        )
-        starts, numbers = zip(*spans, strict=True)
-        return np.array(starts, np.int64), np.array(numbers, np.int64)
+        return int(self.plan.block_of(batch.ids[:1]))

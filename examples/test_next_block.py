@@ -1,0 +1,17 @@
+"""The loader `next_block` keeps its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from feedrate import Registry
+from feedrate.contract import check, written
+
+FILE = Path(__file__).with_name("next_block.py")
+
+
+def test_the_loader_keeps_its_contract(tmp_path: Path) -> None:
+    registry = Registry.load([FILE])
+    trial = written(registry.workload("boardmoves"), tmp_path)
+    outcomes = dict(check(registry.loader("next_block"), trial))
+    assert {promise: error for promise, error in outcomes.items() if error} == {}

@@ -1,0 +1,56 @@
+"""Say what a batch is: which tensors, cut from which columns, in which dtypes, with what work done on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from feedrate.data.dataset import DataSet
+    from feedrate.data.field import Cast, Field
+    from feedrate.loading.batch import Columns
+    from feedrate.loading.block import Block
+
+__all__ = ["BatchSpec"]
+
+
+@dataclass(frozen=True)
+class BatchSpec:
+    """What a batch is, whatever rows it holds and in whichever order batches come."""
+
+    fields: tuple[Field, ...]
+    """Tensors that are cut from columns, the row id among them."""
+    cast: Cast = "device"
+    """Where stored dtypes become the model's."""
+    days: tuple[int, ...] | None = None
+    """Row where each day of a panel starts, and the end; windows reach back by days. None: a row is a day."""
+    reader: str = ""
+    """Library that decodes, where a format offers several."""
+    derive: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
+    """Work on each batch that loaders do; picklable. Returns further tensors, named in `derived`."""
+    derived: tuple[Field, ...] = ()
+
+    @property
+    def batch_fields(self) -> tuple[Field, ...]:
+        """Every tensor of a batch: those cut from columns, then those derived."""
+        return (*self.fields, *self.derived)
+
+    def stored_columns(self, data: DataSet) -> tuple[Field, ...]:
+        """Columns of `data` that batches are cut from, in their stored order."""
+        return tuple(field for field in data.fields if field.name in self._sources)
+
+    def columns(self, tensors: Mapping[str, torch.Tensor], block: Block) -> Columns:
+        """Wrap the stored columns of a block's rows, so that batches can be cut from them."""
+        from feedrate.loading.batch import Columns
+
+        days = None if self.days is None else torch.tensor(self.days)
+        return Columns(tensors, self.fields, self.cast, block.start, days, self.derive)
+
+    @cached_property
+    def _sources(self) -> frozenset[str]:
+        return frozenset(field.source for field in self.fields)

@@ -1,0 +1,73 @@
+"""Cut a run of stored rows, which one read brings in, into batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["Block", "permuted"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of stored rows that one read brings in, and the batches cut from it."""
+
+    start: int
+    stop: int
+    """Rows `start` to `stop` are read."""
+    spans: tuple[tuple[int, int], ...]
+    """Rows that are samples; the others are history that windows reach back into."""
+    batch_rows: int | None = None
+    """Samples in a batch; the last of a block may hold fewer. None: one span, one batch."""
+    key: tuple[int, int, int] | None = None
+    """(seed, epoch, number of the block), which the order follows from; None: as stored."""
+    number: int = 0
+    """Place among the blocks in the order of the files; an order sets it."""
+
+    @property
+    def samples(self) -> int:
+        """Samples in the block."""
+        return sum(stop - start for start, stop in self.spans)
+
+    @property
+    def batch_count(self) -> int:
+        """Batches that `batches` yields."""
+        return len(self.spans) if self.batch_rows is None else -(-self.samples // self.batch_rows)
+
+    @property
+    def max_batch_rows(self) -> int:
+        """Samples in the largest batch."""
+        if self.batch_rows is None:
+            return max(stop - start for start, stop in self.spans)
+        return min(self.batch_rows, self.samples)
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        """Yield, for each batch, int64 (B,): positions of its samples among the rows read."""
+        if self.batch_rows is None:
+            for span in self._shuffled(np.arange(len(self.spans))):
+                start, stop = self.spans[span]
+                yield torch.arange(start - self.start, stop - self.start)
+            return
+        rows = np.concatenate([np.arange(start, stop) for start, stop in self.spans]) - self.start
+        yield from torch.split(torch.from_numpy(self._shuffled(rows)), self.batch_rows)
+
+    def ids(self) -> Iterator[torch.Tensor]:
+        """Yield, for each batch, int64 (B,): numbers of the rows that its samples are."""
+        for rows in self.batches():
+            yield rows + self.start
+
+    def _shuffled(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return rows if self.key is None else permuted(rows, *self.key)
+
+
+def permuted(values: NDArray[np.int64], seed: int, epoch: int, number: int) -> NDArray[np.int64]:
+    """Shuffle a copy of `values` in an order that follows from (seed, epoch, number) alone; `number` is below 2**32."""
+    return np.random.Generator(np.random.Philox(key=[seed, epoch << 32 | number])).permutation(values)

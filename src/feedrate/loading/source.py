@@ -1,0 +1,52 @@
+"""Read the blocks of a data set from its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from feedrate.data.formats import Part, rows_read
+
+if TYPE_CHECKING:
+    import torch
+
+    from feedrate.data.dataset import DataSet
+    from feedrate.loading.batch import Columns
+    from feedrate.loading.batch_spec import BatchSpec
+    from feedrate.loading.block import Block
+
+__all__ = ["FileSource", "Source"]
+
+
+class Source(Protocol):
+    """An opened data set."""
+
+    def read(self, block: Block) -> Columns:
+        """Read and decode the rows of a block.
+
+        Raises:
+            DataError: a file is missing, truncated or not what the manifest says; the text names the file.
+        """
+
+
+class FileSource:
+    """Reads blocks from the data set's files; every read opens and closes the files it needs."""
+
+    def __init__(self, data: DataSet, spec: BatchSpec) -> None:
+        self._data, self._spec = data, spec
+        self._options = {**data.storage, "reader": spec.reader}
+        self._fields = spec.stored_columns(data)
+
+    def read(self, block: Block) -> Columns:
+        """See `Source`."""
+        parts = [self._part(*place) for place in self._data.locate(block.start, block.stop)]
+        return self._spec.columns(parts[0] if len(parts) == 1 else _joined(parts), block)
+
+    def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
+        part = Part(self._data.path(shard), self._data.shards[shard].groups, start, stop)
+        return rows_read(self._data.format, part, self._fields, self._options)
+
+
+def _joined(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    import torch
+
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
