@@ -142,7 +142,7 @@ def contradictions(given: Given) -> Iterator[str]:
         "it is in low precision": bool({"bf16", "fp16"} & parts) and "lower precision" in text,
         "it is bf16": "bf16" in parts and "bf16" in text,
         "it trains nothing": not cell.step.trains and family_of(given.kind) == "step" and text.startswith("try"),
-        "its batches are ready": cell.loader.null and family_of(given.kind) in ("loader", "both")
+        "its batches are ready": cell.loader.synthetic and family_of(given.kind) in ("loader", "both")
         and text.startswith("try"),
         "there is no GPU": cell.device == "cpu" and bool(re.search(r"pin|page-locked|copy|copies|on the device", text)),
         "it gathers on the device": cell.loader.name == "gpu_chunk" and bool(re.search("gather on|copies one", text)),
@@ -255,7 +255,7 @@ def test_where_nothing_fits_it_says_so_and_promises_nothing(registry: Registry) 
 
 
 def test_numbers_that_decide_nothing_ask_for_better_ones_whatever_the_cell() -> None:
-    case = evidence(*SLOW_LOADER, traits=CellTraits(null=True))
+    case = evidence(*SLOW_LOADER, traits=CellTraits(synthetic=True))
     vague = StageCost("decode", Estimate(0.01, 0.02), 0.02, 1.0, clear=False)
 
     assert next_try(Finding("unsure", WideStall(0.0, 0.9, "decode", 7)), case).startswith("try --replicates 7, ")

@@ -164,6 +164,6 @@ def control(side: VariantSpec, registry: Registry) -> Cell:
     """
     step = registry.step(side.step)
     training = (known for known in registry.steps.values() if known.trains and not known.hidden and not known.unmet())
-    loader = next(known for known in registry.loaders.values() if known.null)
+    loader = next(known for known in registry.loaders.values() if known.synthetic)
     workload = registry.workload(side.workload)
     return Cell(workload, side.size, loader, step if step.trains else next(training, step), side.device)

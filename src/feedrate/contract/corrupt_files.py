@@ -54,7 +54,7 @@ def _overwrite_ends(path: Path) -> None:
 
 
 def _demand_named(loader: Loader, trial: Trial, harm: Harm, how: str) -> None:
-    if loader.null:
+    if loader.synthetic:
         return
     with _harmed(trial.plan_for(loader), harm) as (plan, file):
         error = within(trial.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))

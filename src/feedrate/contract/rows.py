@@ -20,7 +20,7 @@ __all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_r
 
 def serves_each_row_once(loader: Loader, trial: Trial) -> None:
     """Every epoch holds every row of the plan, once."""
-    if loader.null:
+    if loader.synthetic:
         return
     for epoch, (wanted, found) in enumerate(_epochs(trial.plan, trial.served(loader).copies)):
         counts = Counter(found.tolist())
@@ -37,7 +37,7 @@ def serves_each_row_once(loader: Loader, trial: Trial) -> None:
 
 def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
     """Rows come in the planned order; if `keeps_order` is false, those of each batch do."""
-    if loader.null:
+    if loader.synthetic:
         return
     batches = trial.served(loader).copies
     for epoch, (wanted, found) in enumerate(_epochs(trial.plan, batches)):
@@ -55,7 +55,7 @@ def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
 
 def cuts_the_planned_batches(loader: Loader, trial: Trial) -> None:
     """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
-    if loader.null:
+    if loader.synthetic:
         return
     batches = trial.served(loader).copies
     if len(batches) != len(trial.plan):

@@ -193,7 +193,7 @@ def next_try(finding: Finding, evidence: Evidence) -> str:
     again = _measure_again(finding)
     if again:
         return again
-    if evidence.traits.null and family_of(finding.kind) != "step":
+    if evidence.traits.synthetic and family_of(finding.kind) != "step":
         return "nothing is left to try: the loader's batches are ready before they are asked for"
     if not evidence.traits.trains and family_of(finding.kind) == "step":
         return "nothing is left to try: this step trains nothing, and only the loop around it is left"

@@ -38,7 +38,7 @@ class Batch:
         """Bytes of the tensors, the ids left out."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
-    def standing_alone(self) -> Batch:
+    def without_views(self) -> Batch:
         """The batch in the same memory, in tensors that are views of no other tensor.
 
         torch.compile tells the two apart and compiles for each.

@@ -86,7 +86,7 @@ class PreparedCell:
 
         # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
         def train(batch: Batch) -> None:
-            watched(batch.standing_alone())
+            watched(batch.without_views())
 
         return cls(cell, data, Loop(train, device, marks, effort), monitor, model, check, logs)
 

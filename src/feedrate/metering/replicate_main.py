@@ -79,7 +79,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
     knobs = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
     if request.safe:
-        cell = replace(cell, loader=cell.loader.safe())
+        cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(request.data)
     effort, marks = MeasurementBudget(seconds=request.seconds), SamplingFlags(request.scratch)
     meter = Meter(cell, data, effort, marks, str(request.scratch), _ablation(request, cell))

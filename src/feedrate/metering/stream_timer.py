@@ -46,7 +46,7 @@ class StreamTimer:
             ContractError: the loader served a wrong row; there is no number then.
         """
         prepared, plan, loader = self.prepared, self.plan, self.prepared.cell.loader
-        ahead = loader.ahead_batches(plan)
+        ahead = loader.prefetch_batches(plan)
         start = now_s()
         with closing(delivered(loader, plan)) as stream:
             feed = RecordedStream(stream)

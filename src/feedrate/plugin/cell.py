@@ -61,7 +61,7 @@ class Cell:
         return CellTraits(
             loader.traits(),
             self.step.traits(),
-            null=loader.null,
+            synthetic=loader.synthetic,
             trains=self.step.trains,
             cast=loader.cast,
             copy=loader.copy,

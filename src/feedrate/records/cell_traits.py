@@ -45,7 +45,7 @@ class CellTraits:
 
     loader: LoaderTraits = LoaderTraits()
     step: StepTraits = StepTraits()
-    null: bool = False
+    synthetic: bool = False
     """The loader serves batches that are ready."""
     trains: bool = True
     """False: the step only touches the batch."""

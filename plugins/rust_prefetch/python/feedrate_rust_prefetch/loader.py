@@ -77,8 +77,8 @@ class RustPrefetch(Loader):
         """See `Loader.traits`."""
         return LoaderTraits("native threads", self.readers or None, "readers", "depth")
 
-    def ahead_batches(self, plan: Plan) -> int:
-        """See `Loader.ahead_batches`."""
+    def prefetch_batches(self, plan: Plan) -> int:
+        """See `Loader.prefetch_batches`."""
         del plan
         return self.depth
 

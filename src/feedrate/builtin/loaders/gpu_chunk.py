@@ -53,7 +53,7 @@ class GpuChunk(Loader):
         place: WorkPlace = "threads" if self.buffers == 2 else "caller"
         return LoaderTraits(place, count=1, gathers_on_device=True)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))
         return -(-plan.epoch_batches // chunks)
 

@@ -18,10 +18,10 @@ __all__ = ["Resident"]
 
 @dataclass(frozen=True)
 class Resident(Loader):
-    """Serve the plan's first `count` batches again and again from the device's memory: the null loader behind T_S."""
+    """Serve the plan's first `count` batches again and again from the device's memory: the loader behind T_S."""
 
     name = "resident"
-    null = True
+    synthetic = True
     hidden = True
     count: int = knob(8, 1, 32, low=1, high=4_096)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from feedrate.builtin.loaders._ring_message import SlotFilled
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.loaders.workers import automatic_count
 from feedrate.errors import ContractError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.plugin.loader import Stream
 
-__all__ = ["RingWorkers", "Written"]
+__all__ = ["RingWorkers"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class RingWorkers(Loader):
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 
-    def safe(self) -> RingWorkers:
+    def without_workers(self) -> RingWorkers:
         return replace(self, count=0)
 
     def traits(self) -> LoaderTraits:
@@ -61,7 +62,7 @@ class RingWorkers(Loader):
             return LoaderTraits("caller")
         return LoaderTraits("processes", count, "count", "slots", shares_memory=True)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.slots
 
     def _resolved(self, plan: Plan) -> int:
@@ -78,15 +79,6 @@ class RingWorkers(Loader):
                 yield from ring.epoch(epoch)
 
 
-@dataclass(frozen=True)
-class Written:
-    """A worker's word that a batch of `rows` samples of `epoch` stands in its slot; slot -1: that epoch is done."""
-
-    epoch: int
-    slot: int
-    rows: int
-
-
 @dataclass
 class _Worker:
     """The consumer's end of one worker."""
@@ -97,7 +89,7 @@ class _Worker:
     """uint8 (slots, bytes), shared."""
     slots_out: int = 0
     """Slots that the consumer's batches still refer to."""
-    waiting: deque[Written] = field(default_factory=deque)
+    waiting: deque[SlotFilled] = field(default_factory=deque)
 
     def take(self) -> None:
         """Receive one message.
@@ -112,7 +104,7 @@ class _Worker:
             self.process.join(1)
             end = f"worker {self.process.pid} ended with status {self.process.exitcode}"
             raise ContractError(f"ring_workers: {end} before its work was done") from None
-        if isinstance(message, Written):
+        if isinstance(message, SlotFilled):
             self.waiting.append(message)
         elif isinstance(message, BaseException):
             raise message
@@ -170,8 +162,8 @@ class _Ring:
         dump_stacks(worker.process.pid or 0 for worker in self.workers)
         return "; the log holds the stacks of its workers"
 
-    def _batch(self, worker: _Worker, written: Written) -> Batch:
-        from feedrate.loading.buffers import lent
+    def _batch(self, worker: _Worker, written: SlotFilled) -> Batch:
+        from feedrate.loading.buffers import borrowed
 
         slot = written.slot
         worker.slots_out += 1
@@ -180,7 +172,7 @@ class _Ring:
             copy = worker.memory[slot].clone()
             worker.give_back(slot)
             return self.layout.batch(copy, written.rows)
-        return self.layout.batch(lent(worker.memory[slot], lambda: worker.give_back(slot)), written.rows)
+        return self.layout.batch(borrowed(worker.memory[slot], lambda: worker.give_back(slot)), written.rows)
 
 
 @contextmanager

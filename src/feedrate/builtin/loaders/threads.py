@@ -54,7 +54,7 @@ class Threads(Loader):
     def traits(self) -> LoaderTraits:
         return LoaderTraits("threads", self.count, "count", "depth")
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         del plan
         return self.depth
 

@@ -52,14 +52,14 @@ class Workers(Loader):
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 
-    def safe(self) -> Workers:
+    def without_workers(self) -> Workers:
         return replace(self, count=0)
 
     def traits(self) -> LoaderTraits:
         count = automatic_count() if self.count is None else self.count
         return LoaderTraits("processes", count, "count", "prefetch") if count else LoaderTraits("caller")
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.prefetch
 
     def _resolved(self, plan: Plan) -> int:

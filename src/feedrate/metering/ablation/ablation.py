@@ -67,8 +67,8 @@ class Ablation:
         """Time the rungs of a plan that `instrument` returned, while its stream is open."""
         start = now_s()
         with resident() as batches, ready_on_host(self.cell.loader, plan, _READY) as host:
-            timer = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.ahead_batches(plan), self._lacking)
-            self._ladder = timer.ladder({"R0": batches} if self.cell.loader.null else {"R0": batches, "R1": host})
+            timer = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.prefetch_batches(plan), self._lacking)
+            self._ladder = timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
         self._spent_s = now_s() - start
 
     def ladder(self, loop: Loop, plan: Plan, resident: Resident) -> Ladder:

@@ -32,7 +32,7 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
     Only one epoch is cold, so there is one window: what follows the batches that were made before the first was taken.
     """
     files = [plan.data.path(index) for index in range(len(plan.data.shards))]
-    ahead = loader.ahead_batches(plan)
+    ahead = loader.prefetch_batches(plan)
     count = min(plan.epoch_batches - 1 - ahead, int(_MOST_S / pace_s))
     if count < _LEAST:
         return Rung(absent=f"an epoch has {plan.epoch_batches} batches, too few to time one that is read once")
