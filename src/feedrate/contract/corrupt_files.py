@@ -10,6 +10,7 @@ from pathlib import Path
 
 from feedrate.contract.fixture import Trial, within
 from feedrate.errors import ContractError, DataError
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 from feedrate.system.scratch import Scratch
@@ -92,4 +93,4 @@ def _harmed(plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
                 copy.path(index).symlink_to((plan.data.folder / held.file).resolve())
         shutil.copyfile(plan.data.path(shard), copy.path(shard))
         harm(copy.path(shard))
-        yield replace(plan, data=copy, notes={}), copy.path(shard).name
+        yield replace(plan, data=copy, report=LoaderReport()), copy.path(shard).name

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterable
-from dataclasses import MISSING, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeGuard, TypeVar, cast
 
@@ -96,9 +97,8 @@ class Knob:
             known = ", ".join(kind.__name__ for kind in _NAMES if isinstance(kind, type) and kind is not type(None))
             raise ValueError(f"{self.name} cannot be set: its type is none of {known}, alone or with None")
         for kind in self.kinds:
-            value = _value(written, kind)
-            if value is not MISSING:
-                return value  # type: ignore[return-value]
+            for value in _values(written, kind):
+                return value
         raise ValueError(f"{self.name}={written} is not {self._kinds}")
 
     def fault(self, value: Value) -> str:
@@ -149,16 +149,17 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def _is(value: object, kind: object) -> bool:
     if kind is float:
         return _is_number(value)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))  # type: ignore[arg-type]
+    return isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _value(written: str, kind: object) -> object:
-    """`written` as that type, or MISSING."""
+def _values(written: str, kind: object) -> Iterator[Value]:
+    """Yield what a text stands for as a value of that type; nothing where it stands for none."""
     if kind is type(None):
-        return None if written == "auto" else MISSING
-    if kind is bool:
-        return {"true": True, "false": False}.get(written.lower(), MISSING)
-    try:
-        return kind(written)  # type: ignore[operator]
-    except ValueError:
-        return MISSING
+        yield from (None,) if written == "auto" else ()
+    elif kind is bool:
+        yield from (value for word, value in (("true", True), ("false", False)) if word == written.lower())
+    elif kind is str:
+        yield written
+    else:
+        with suppress(ValueError):
+            yield int(written) if kind is int else float(written)

@@ -86,6 +86,8 @@ class Strategy(metaclass=_Checked):
     needs: ClassVar[tuple[Need, ...]] = ()
     hidden: ClassVar[bool] = False
     """Kept out of the default matrix; runs when asked for by name."""
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    """Every subclass is a dataclass, and has it from there."""
 
     def __str__(self) -> str:
         turned = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
@@ -119,7 +121,7 @@ class Strategy(metaclass=_Checked):
         """
         values = {key: self._parsed(key, written) for key, written in knobs.items()}
         try:
-            return dataclasses.replace(self, **values)  # type: ignore[type-var]
+            return dataclasses.replace(self, **values)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from None
 
@@ -166,8 +168,8 @@ class Strategy(metaclass=_Checked):
         """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
         sweeps = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.sweeps().items()}
         for values in itertools.product(*sweeps.values()):
-            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))  # type: ignore[type-var]
+            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))
 
 
 def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:
-    return dataclasses.fields(cls)  # type: ignore[arg-type]
+    return dataclasses.fields(cls)

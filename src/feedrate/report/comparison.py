@@ -12,6 +12,7 @@ from rich.text import Text
 from feedrate.comparison.comparison import METRICS, Comparison, Variant
 from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict
 from feedrate.formatting import ABSENT, number
+from feedrate.records.cell_key import CellKey
 from feedrate.records.measurement import Measurement
 from feedrate.report.caption import caption
 from feedrate.report.grid import Column, Row, print_grid
@@ -135,13 +136,13 @@ def _key(side: Variant) -> str:
 
 def _names(duel: Comparison) -> tuple[str, str]:
     """What tells the two apart, in as few words as will do."""
-    a, b = duel.a.cell.split("/"), duel.b.cell.split("/")
+    a, b = CellKey.parse(duel.a.cell), CellKey.parse(duel.b.cell)
     if a == b:
         return (f"@{duel.a.code}", f"@{duel.b.code}") if duel.a.code and duel.b.code else (_key(duel.a), _key(duel.b))
     if duel.a.code != duel.b.code:
         return _key(duel.a), _key(duel.b)
-    apart = [place for place in range(len(a)) if a[place] != b[place]]
-    return "/".join(a[place] for place in apart), "/".join(b[place] for place in apart)
+    apart = [(of_a, of_b) for of_a, of_b in zip(a, b, strict=True) if of_a != of_b]
+    return "/".join(of_a for of_a, _ in apart), "/".join(of_b for _, of_b in apart)
 
 
 def _effect(judgement: ComparisonVerdict) -> str:
