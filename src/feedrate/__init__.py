@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch, Columns
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
+    from feedrate.loading.loader_report import LoaderReport
     from feedrate.loading.order import BlockOrder
     from feedrate.loading.plan import Plan
     from feedrate.loading.prefetch import ahead
@@ -51,6 +52,7 @@ _HOMES = {
     "plugin.loader": ("Loader", "Stream"),
     "records.cell_traits": ("LoaderTraits", "StepTraits"),
     "records.measurement": ("Failure", "Measurement", "results"),
+    "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),
     "plugin.registry": ("Registry",),
@@ -80,6 +82,7 @@ __all__ = [
     "FeedrateError",
     "Field",
     "Loader",
+    "LoaderReport",
     "LoaderTraits",
     "Loss",
     "Measurement",

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 from feedrate.diagnosis.attribution import attribute
 from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
@@ -18,7 +17,8 @@ from feedrate.records.format_number import FORMAT, format_of
 from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
-from feedrate.runner.isolation import ReplicateSettings, run_replicate
+from feedrate.records.request import AblationRequest
+from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
 
 __all__ = ["Diagnosis", "diagnose", "iter_replicates", "needs_another", "records"]
@@ -118,17 +118,16 @@ def iter_replicates(
     cell: str, settings: ReplicateSettings, replicates: int, most: int = 0, *, cold: bool = False
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
-    known: list[Replicate] = []
-    while needs_another(known, replicates, most):
+    replicates_so_far: list[Replicate] = []
+    while needs_another(replicates_so_far, replicates, most):
         with Scratch.made(SHARED_MEMORY) as memory:
             # Counting and profiling the step says the same in every process.
-            probe = {"memory": str(memory.folder), "cold": cold, "facts": not known}
-            outcome, answer = run_replicate(cell, replace(settings, replicate=len(known)), probe)
-        if isinstance(outcome, Failure):
-            yield outcome
+            request = AblationRequest(memory.folder, cold=cold, facts=not replicates_so_far)
+            replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
+        yield replicate
+        if isinstance(replicate, Failure):
             return
-        known.append((outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))))
-        yield known[-1]
+        replicates_so_far.append(replicate)
 
 
 def needs_another(known: Sequence[Replicate], replicates: int, most: int) -> bool:

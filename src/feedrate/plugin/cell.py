@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import Need
+from feedrate.records.cell_key import CellKey
 from feedrate.records.cell_traits import CellTraits
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ class Cell:
         Raises:
             UsageError: it is not of that form, or names something that does not exist.
         """
-        parts = text.split("/")
-        if len(parts) != 5:
-            raise UsageError(f"{text!r} is not a cell; a cell reads workload/size/loader/step/device")
-        if parts[4] not in DEVICES:
-            raise UsageError(f"no device {parts[4]!r}; there are: {', '.join(DEVICES)}")
-        workload = registry.workload(parts[0])
-        return cls(workload, workload.at(parts[1]).size, registry.loader(parts[2]), registry.step(parts[3]), parts[4])
+        key = CellKey.parse(text)
+        if key.device not in DEVICES:
+            raise UsageError(f"no device {key.device!r}; there are: {', '.join(DEVICES)}")
+        workload = registry.workload(key.workload)
+        return cls(
+            workload, workload.at(key.size).size, registry.loader(key.loader), registry.step(key.step), key.device
+        )
 
     @property
     def recipe(self) -> SizedWorkload:

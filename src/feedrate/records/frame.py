@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from feedrate.errors import UnavailableError
-from feedrate.records.cell_key import split_spec
+from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
 if TYPE_CHECKING:
@@ -64,15 +64,15 @@ def tabulated(rows: Iterable[Iterable[object]], columns: Sequence[str]) -> pd.Da
 
 
 def _place(outcome: Outcome) -> dict[str, object]:
-    workload, size, loader, step, device = outcome.cell.split("/")
-    found: dict[str, object] = {"cell": outcome.cell, "size": size, "device": device}
-    for family, spec in (("workload", workload), ("loader", loader), ("step", step)):
+    key = CellKey.parse(outcome.cell)
+    columns: dict[str, object] = {"cell": outcome.cell, "size": key.size, "device": key.device}
+    for family, spec in key.specs.items():
         name, turned = split_spec(spec)
         recorded = _recorded(outcome, family)
-        found[family] = name
-        found |= {f"{family}_{knob}": recorded.get(knob, _value(text)) for knob, text in turned.items()}
-        found |= {f"{family}_{knob}": value for knob, value in recorded.items()}
-    return found
+        columns[family] = name
+        columns |= {f"{family}_{knob}": recorded.get(knob, _value(text)) for knob, text in turned.items()}
+        columns |= {f"{family}_{knob}": value for knob, value in recorded.items()}
+    return columns
 
 
 def _recorded(outcome: Outcome, family: str) -> Mapping[str, object]:

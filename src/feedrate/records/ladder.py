@@ -79,10 +79,18 @@ class Ladder:
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
-        found = decoded(cls, raw)
-        for where, windows in found.windows():
+        ladder = decoded(cls, raw)
+        ladder.demand_work()
+        return ladder
+
+    def demand_work(self) -> None:
+        """Look at every window.
+
+        Raises:
+            DataError: one holds no time, no batch or no sample, or more than can be.
+        """
+        for where, windows in self.windows():
             demand_work(windows, where)
-        return found
 
     def windows(self) -> Iterator[tuple[str, tuple[Window, ...]]]:
         """Yield all that was timed, and where it stands."""

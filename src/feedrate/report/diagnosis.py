@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.diagnosis.evidence import STAGES
-from feedrate.records.validity import said
+from feedrate.records.validity import remarks_on
 from feedrate.report.caption import caption
 from feedrate.report.contention import show_besides
 from feedrate.report.diagnosis_details import LEAVING, MARGIN, TERMS, print_details
@@ -53,7 +53,7 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
     if details:
         console.print()
         print_details(console, diagnosis)
-    for line in (*said(diagnosis.measured), *_uneven(diagnosis)):
+    for line in (*remarks_on(diagnosis.measured), *_uneven(diagnosis)):
         print_entry(console, "", 0, Text(f"! {line}", style="yellow"))
     footer = caption(diagnosis.measured) if details else ("details     --details: rungs, delays, step and machine",)
     for line in (*(_explained(verdict.kind, details=details) if explain else ()), *footer):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from feedrate.formatting import number
 from feedrate.records.measurement import Failure
-from feedrate.records.validity import said
+from feedrate.records.validity import remarks_on
 from feedrate.report.summary_row import SummaryRow
 
 __all__ = ["notes"]
@@ -24,7 +24,7 @@ def notes(row: SummaryRow) -> Iterator[str]:
     if row.whole:
         yield from (f"doubtful: the same to the last bit as {cell}: one is the other's number" for cell in row.twins)
         yield from _settings(row)
-        yield from said(row.measured)
+        yield from remarks_on(row.measured)
         yield from _bent(row)
 
 

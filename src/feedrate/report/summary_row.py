@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.measurement import Failure, Measurement, Outcome
-from feedrate.records.validity import doubts, twins
+from feedrate.records.validity import doubts, identical_results
 
 __all__ = ["SummaryRow", "rows"]
 
@@ -27,18 +28,17 @@ class SummaryRow:
     @property
     def group(self) -> tuple[str, str, str]:
         """Workload, size and device: what a table is about."""
-        workload, size, _, _, device = self._parts
-        return workload, size, device
+        return self._key.workload, self._key.size, self._key.device
 
     @property
     def loader(self) -> str:
         """The loader, with the knobs that are not at their default."""
-        return self._parts[2]
+        return self._key.loader
 
     @property
     def step(self) -> str:
         """The step, with the knobs that are not at their default."""
-        return self._parts[3]
+        return self._key.step
 
     @property
     def available(self) -> bool:
@@ -65,9 +65,9 @@ class SummaryRow:
         values = [value for m in self.measured if (value := quantity(m)) is not None]
         return statistics.fmean(values) if self.whole and len(values) == len(self.measured) else None
 
-    @property
-    def _parts(self) -> list[str]:
-        return self.cell.split("/")
+    @cached_property
+    def _key(self) -> CellKey:
+        return CellKey.parse(self.cell)
 
 
 def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
@@ -75,7 +75,7 @@ def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
     by_cell: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_cell.setdefault(outcome.cell, []).append(outcome)
-    alike = list(twins(m for in_cell in by_cell.values() for m in in_cell if isinstance(m, Measurement)))
+    alike = list(identical_results(m for in_cell in by_cell.values() for m in in_cell if isinstance(m, Measurement)))
     return tuple(
         SummaryRow(
             cell,

@@ -14,6 +14,7 @@ from feedrate.builtin.loaders._ring_message import SlotFilled
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.loaders.workers import automatic_count
 from feedrate.errors import ContractError
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
@@ -48,7 +49,7 @@ class RingWorkers(Loader):
     timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
-    def keeps_order(self) -> bool:  # type: ignore[override]
+    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 
@@ -69,7 +70,7 @@ class RingWorkers(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         count = self._resolved(plan)
-        plan.notes.update({"workers requested": self.count, "workers resolved": count})
+        plan.report.workers_requested, plan.report.workers_resolved = self.count, count
         if count == 0:
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)
             return
@@ -188,7 +189,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
                 workers.append(_spawned(loader, plan, (number, count), memory[number], layout))
             yield _Ring(tuple(workers), layout, loader, plan.logs)
     finally:
-        plan.notes.update({"workers alive": alive(worker.process.pid or 0 for worker in workers)})
+        plan.report.workers_alive = alive(worker.process.pid or 0 for worker in workers)
         for worker in workers:
             worker.process.terminate()
         for worker in workers:
@@ -225,7 +226,7 @@ def _spawned(loader: RingWorkers, plan: Plan, share: tuple[int, int], memory: Te
 
     context: Any = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    arguments = (there, memory, layout, replace(plan, notes={}), share, loader.deal == "batches")
+    arguments = (there, memory, layout, replace(plan, report=LoaderReport()), share, loader.deal == "batches")
     process = context.Process(target=work, args=arguments, daemon=True, name=f"ring_workers-{share[0]}")
     with one_thread_each():
         process.start()

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.transfer import delivered
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.records.ladder import Rung
@@ -41,7 +42,9 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
         return Rung(absent=f"the kernel keeps {kept:.0%} of the files' pages")
     try:
         files_alone = replace(plan.placement, source_factory=None)
-        with closing(delivered(loader, replace(plan.for_epochs(1), placement=files_alone, notes={}))) as stream:
+        with closing(
+            delivered(loader, replace(plan.for_epochs(1), placement=files_alone, report=LoaderReport()))
+        ) as stream:
             feed = RecordedStream(stream)
             loop.both(feed, 1 + ahead, [])
             return Rung(full=loop.windows(lambda n: loop.both(feed, n, []), 1, count))
