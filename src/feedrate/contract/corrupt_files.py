@@ -1,4 +1,4 @@
-"""What a loader says of files that are not what they should be."""
+"""Hold a loader to naming files that are missing, truncated or corrupt."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def names_a_missing_file(loader: Loader, trial: Trial) -> None:
 
 
 def names_a_truncated_file(loader: Loader, trial: Trial) -> None:
-    """So is a file that lost its second half."""
+    """A file that lost its second half is an `OSError` or `DataError` that names it."""
     _demand_named(loader, trial, _halve, "cut in half")
 
 
 def names_a_corrupt_file(loader: Loader, trial: Trial) -> None:
-    """So is a file whose ends were overwritten, where every storage format keeps what it is opened by.
+    """A file whose ends, by which a format is opened, were overwritten is an `OSError` or `DataError` that names it.
 
     Flipped bits inside a column are not asked for: plain Arrow and HDF5 columns have no checksum to tell them by.
     """
@@ -61,9 +61,9 @@ def _demand_named(loader: Loader, trial: Trial, harm: Harm, how: str) -> None:
     if error is None:
         raise ContractError(f"{loader}: goes on as if nothing had happened although {file} is {how}")
     if not isinstance(error, (DataError, OSError)):
-        found = type(error).__name__
+        raised = type(error).__name__
         raise ContractError(
-            f"{loader}: raises {found} instead of DataError or OSError although {file} is {how} ({error})"
+            f"{loader}: raises {raised} instead of DataError or OSError although {file} is {how} ({error})"
         )
     if file not in f"{error} {getattr(error, 'filename', '')}":
         raise ContractError(f"{loader}: does not name {file}, which is {how}, but says {str(error)!r}")

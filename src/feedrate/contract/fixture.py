@@ -1,4 +1,4 @@
-"""The occasion on which strategies show what they do: a small data set, and what was seen on it so far."""
+"""Stream a loader over a small data set once, for all promises that look at what came."""
 
 from __future__ import annotations
 

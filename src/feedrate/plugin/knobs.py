@@ -1,4 +1,4 @@
-"""Knobs: fields of a strategy that users may turn, the values that each takes, and what is said of others."""
+"""Declare knobs, the fields of a strategy that users may set, and check their values."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def knob(default: T, *others: T, low: float | None = None, high: float | None = 
         ValueError: one of the values is outside, or none is a number and there is a range.
     """
     values = (default, *others)
-    made = Knob("", cast("tuple[Value, ...]", values), low, high)
-    if (low, high) != (None, None) and not made.is_number and default is not None:
+    declared = Knob("", cast("tuple[Value, ...]", values), low, high)
+    if (low, high) != (None, None) and not declared.is_number and default is not None:
         raise ValueError(f"knob({default!r}): a range is for numbers")
     for value in values:
-        if _is_number(value) and not made.least <= value <= made.most:
-            raise ValueError(f"knob({value!r}) is out of its own range: {made.range}")
+        if _is_number(value) and not declared.least <= value <= declared.most:
+            raise ValueError(f"knob({value!r}) is out of its own range: {declared.range}")
     field: T = dataclasses.field(default=default, metadata={"sweep": values, "low": low, "high": high})
     return field
 
@@ -105,15 +105,15 @@ class Knob:
         """What is wrong with a value; empty when it may be had."""
         if any(kind not in _NAMES for kind in self.kinds):
             return ""
-        said = f"{self.name}={text(value)}"
+        setting = f"{self.name}={text(value)}"
         if self.kinds and not any(_is(value, kind) for kind in self.kinds):
-            return f"{said} is not {self._kinds}"
+            return f"{setting} is not {self._kinds}"
         if isinstance(value, str) and value not in self.values:
             names = [str(choice) for choice in self.values]
-            return f"{said} is not one of {', '.join(names)}; {near(value, names)}"
+            return f"{setting} is not one of {', '.join(names)}; {near(value, names)}"
         # Written so that it holds of no NaN.
         if _is_number(value) and not self.least <= value <= self.most:
-            return f"{said} is out of range: {self.range}"
+            return f"{setting} is out of range: {self.range}"
         return ""
 
     @property

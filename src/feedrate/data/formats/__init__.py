@@ -116,8 +116,8 @@ def _line(error: Exception) -> str:
 
 def _demand_shapes(path: Path, fields: Sequence[Field], tensors: Mapping[str, torch.Tensor], rows: int) -> None:
     for field in fields:
-        found = tuple(tensors[field.name].shape)
-        if found != (rows, *field.shape):
-            raise DataError(f"{path}: column {field.name!r} has shape {found} instead of {(rows, *field.shape)}")
+        actual = tuple(tensors[field.name].shape)
+        if actual != (rows, *field.shape):
+            raise DataError(f"{path}: column {field.name!r} has shape {actual} instead of {(rows, *field.shape)}")
         if str(tensors[field.name].dtype).removeprefix("torch.") != field.dtype("device"):
             raise DataError(f"{path}: column {field.name!r} is {tensors[field.name].dtype} instead of {field.stored}")
