@@ -12,8 +12,9 @@ JOBS ?= 0
 SIZE ?=
 REPLICATES ?= 1
 TORCH ?=
-# Only the installation hears of it: what is measured notes each variable that begins so.
-unexport TORCH
+TORCH_WAIT_S ?=
+# Only the installation hears of them: what is measured notes each variable that begins so.
+unexport TORCH TORCH_WAIT_S
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -26,7 +27,7 @@ help: ## List the targets
 	@echo "             TORCH=cpu (a new .venv gets torch's CPU build, 200 MB instead of 6 GB)"
 
 $(STAMP): pyproject.toml scripts/install.sh
-	@TORCH="$(TORCH)" bash scripts/install.sh $(VENV)
+	@TORCH="$(TORCH)" TORCH_WAIT_S="$(TORCH_WAIT_S)" bash scripts/install.sh $(VENV)
 
 $(PLUGINS): $(STAMP) $(PLUGIN_SOURCES) scripts/plugins.sh
 	@bash scripts/plugins.sh $(VENV)

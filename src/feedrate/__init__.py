@@ -6,6 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.api.functions import calibrate, compare, diagnose, measure
+    from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.session import Session
     from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch, Columns
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
+    from feedrate.loading.loader_report import LoaderReport
     from feedrate.loading.order import BlockOrder
     from feedrate.loading.plan import Plan
     from feedrate.loading.prefetch import ahead
@@ -25,11 +29,15 @@ if TYPE_CHECKING:
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
     from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
+    from feedrate.records.cell_traits import LoaderTraits, StepTraits
     from feedrate.records.measurement import Failure, Measurement, results
 
     __version__: str
 
 _HOMES = {
+    "api.functions": ("calibrate", "compare", "diagnose", "measure"),
+    "api.results": ("CalibrationResult", "CellError", "ComparisonResult", "DiagnosisResult", "Results"),
+    "api.session": ("Session",),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),
     "loading.block": ("Block",),
@@ -42,7 +50,9 @@ _HOMES = {
     "data.field": ("Field",),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
+    "records.cell_traits": ("LoaderTraits", "StepTraits"),
     "records.measurement": ("Failure", "Measurement", "results"),
+    "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),
     "plugin.registry": ("Registry",),
@@ -58,24 +68,33 @@ __all__ = [
     "BatchSpec",
     "Block",
     "BlockOrder",
+    "CalibrationResult",
     "Cell",
+    "CellError",
     "Columns",
+    "ComparisonResult",
     "ContractError",
     "CounterRng",
     "DataError",
     "DataSet",
+    "DiagnosisResult",
     "Failure",
     "FeedrateError",
     "Field",
     "Loader",
+    "LoaderReport",
+    "LoaderTraits",
     "Loss",
     "Measurement",
     "Need",
     "Plan",
     "PluginError",
     "Registry",
+    "Results",
+    "Session",
     "Source",
     "Step",
+    "StepTraits",
     "Strategy",
     "Stream",
     "UnavailableError",
@@ -83,10 +102,14 @@ __all__ = [
     "UsageError",
     "Workload",
     "ahead",
+    "calibrate",
+    "compare",
     "cuda",
+    "diagnose",
     "forward_and_loss",
     "hookimpl",
     "knob",
+    "measure",
     "package",
     "plain_update",
     "results",

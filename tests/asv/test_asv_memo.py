@@ -12,7 +12,7 @@ from feedrate.asv.sample_cache import SampleCache
 from feedrate.asv.settings import AsvSettings, identity
 from feedrate.errors import DataError, UsageError
 from feedrate.records.measurement import Failure, read
-from feedrate.revisions.invoke import Outcome, outcome
+from feedrate.revisions.invoke import CellDocument, run_cell
 
 CELL = "toy/tiny/inline/fp32/cpu"
 
@@ -114,7 +114,7 @@ def test_an_interrupted_run_starts_over_with_the_samples_it_had(tmp_path: Path) 
 @pytest.mark.process
 def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
     settings = AsvSettings.read({"FEEDRATE_RAW": str(tmp_path / "raw"), "FEEDRATE_LOGS": str(tmp_path / "logs")})
-    found = Outcome.read(outcome(settings.call, "toy/tiny/inline/fp32/no such device", 0, tmp_path))
+    found = CellDocument.read(run_cell(settings.invocation, "toy/tiny/inline/fp32/no such device", 0, tmp_path))
 
     assert (found.kind, "no such device" in found.reason) == ("unavailable", True)
 
@@ -122,7 +122,7 @@ def test_a_feedrate_that_cannot_run_says_its_last_words(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_a_feedrate_that_writes_nothing_is_kept_as_a_failure(tmp_path: Path) -> None:
     settings = replace(AsvSettings.read({"FEEDRATE_RAW": str(tmp_path)}), deadline_s=-1)
-    found = Outcome.read(outcome(settings.call, CELL, 0, tmp_path))
+    found = CellDocument.read(run_cell(settings.invocation, CELL, 0, tmp_path))
     (kept,) = read(tmp_path / "none.jsonl")
 
     assert (found.kind, found.reason) == ("exception", kept.reason if isinstance(kept, Failure) else "")

@@ -144,9 +144,9 @@ def test_no_more_workers_start_than_there_are_blocks(sums_trial: Trial) -> None:
 
 
 def test_the_safe_mode_leaves_no_loader_with_processes() -> None:
-    assert Workers(count=4).safe() == Workers(count=0)
-    assert RingWorkers(count=4).safe() == RingWorkers(count=0)
-    assert Threads(count=4).safe() == Threads(count=4)
+    assert Workers(count=4).without_workers() == Workers(count=0)
+    assert RingWorkers(count=4).without_workers() == RingWorkers(count=0)
+    assert Threads(count=4).without_workers() == Threads(count=4)
 
 
 def test_a_knob_with_an_impossible_value_is_refused() -> None:

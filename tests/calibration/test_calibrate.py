@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from feedrate.api.datasets import ensure
 from feedrate.calibration.calibrate import run_case
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cli import main
-from feedrate.cli.ensure_data import ensure
 from feedrate.contract import Trial, check
 from feedrate.data.dataset import DataSet
 from feedrate.plugin.cell import Cell
@@ -112,7 +112,7 @@ def test_a_wrong_answer_is_told_and_its_status_is_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shared: dict[str, str]
 ) -> None:
     wrong = replace(KNOWN["loss is NaN"], refused="is not above 0")
-    monkeypatch.setattr("feedrate.cli.calibrate.CASES", (wrong,))
+    monkeypatch.setattr("feedrate.api.calibrating.CASES", (wrong,))
     folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
 
     assert main(["calibrate", "--quiet", *folders], shared) == 1

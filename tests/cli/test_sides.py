@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from feedrate.cli.variant_spec import ComparisonSpec, pairings
+from feedrate.api.variant_spec import ComparisonSpec, pairings
 from feedrate.errors import UsageError
 from tests.support import PLUGINS
 
 OFFERED = PLUGINS / "offered.py"
 
 
-def found(a: str, b: str, **options: object) -> tuple[ComparisonSpec, ...]:
-    chosen = {"size": "tiny", "device": "cpu", "plugin": [OFFERED], **options}
-    return pairings(Namespace(a=a, b=b, **chosen))
+def found(a: str, b: str, plugins: Sequence[Path] = (OFFERED,)) -> tuple[ComparisonSpec, ...]:
+    return pairings(a, b, plugins, "tiny", "cpu")
 
 
 def cells(a: str, b: str) -> list[tuple[str, str]]:
@@ -38,7 +38,7 @@ def test_a_side_without_a_cell_is_the_other_with_other_code() -> None:
 
 
 def test_what_ends_like_a_python_file_is_one() -> None:
-    (one,) = found(f"sums/reread/none@{OFFERED.with_name('reread.py')}", "@HEAD", plugin=[])
+    (one,) = found(f"sums/reread/none@{OFFERED.with_name('reread.py')}", "@HEAD", plugins=())
 
     assert one.a.file is not None
     assert one.a.commit == ""

@@ -13,6 +13,7 @@ import pytest
 from feedrate.data.dataset import DataSet
 from feedrate.diagnosis.attribution import rung_s
 from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, records
+from feedrate.records.cell_traits import LoaderTraits
 from feedrate.records.measurement import Failure, append, read, results
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings
@@ -122,6 +123,8 @@ def test_workers_are_followed_into_their_processes(settings: ReplicateSettings) 
 
     assert found.ladders[0].rungs["R2"].full
     assert 1.5 < found.ladders[0].readers <= 2
+    assert found.evidence.traits.loader == LoaderTraits("processes", 2, "count", "prefetch")
+    assert found.evidence.traits.cores == len(os.sched_getaffinity(0))
     assert found.ladders[0].step_beside
     assert found.ladders[0].loader_beside
 

@@ -11,6 +11,7 @@ import pytest
 
 from feedrate.diagnosis.evidence import Evidence, Stage, StagePart
 from feedrate.diagnosis.verdict import Kind, Verdict, verdict
+from feedrate.records.cell_traits import CellTraits, StepTraits
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
@@ -122,7 +123,9 @@ def test_every_kind_has_a_family() -> None:
 def test_the_sentence_of_a_bound_step_says_what_is_in_it_and_what_to_try() -> None:
     facts = StepProfile(6e10, "bf16", 1e14, 6_000, kernels_per_step=5_000, syncs_per_step=0, device_busy_s=0.005)
 
-    found = verdict(evidence(*SLOW_STEP, facts=facts, device="cuda"))
+    eager = CellTraits(step=StepTraits("bf16", compiled=False))
+
+    found = verdict(evidence(*SLOW_STEP, facts=facts, device="cuda", traits=eager))
 
     assert found.sentence == (
         "step-bound (launch): no loader can gain more than x1.01 here; 5,000 kernels a step at 3.0% of bf16 peak: "

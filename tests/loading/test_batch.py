@@ -125,7 +125,7 @@ def test_a_batch_stands_alone_in_the_same_memory() -> None:
     memory = torch.arange(12.0).view(3, 4)
     batch = Batch(torch.arange(2), {"view": memory[1:, ::2], "own": torch.ones(2)})
 
-    alone = batch.standing_alone()
+    alone = batch.without_views()
 
     assert alone.tensors["view"]._base is None
     assert alone.tensors["view"].tolist() == [[4, 6], [8, 10]]

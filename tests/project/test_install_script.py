@@ -108,8 +108,10 @@ def test_another_build_is_refused_before_an_environment_is_cleared(tmp_path: Pat
 
 @pytest.mark.parametrize("given", ["argument", "variable"])
 def test_make_hands_torch_to_the_installation_alone(given: str) -> None:
-    arguments, variables = (["TORCH=cpu"], {}) if given == "argument" else ([], {"TORCH": "cpu"})
-    asking = 'probe: ; @echo "$(TORCH) for make, $${TORCH:-none} for others"'
+    arguments, variables = (
+        (["TORCH=cpu", "TORCH_WAIT_S=9"], {}) if given == "argument" else ([], {"TORCH": "cpu", "TORCH_WAIT_S": "9"})
+    )
+    asking = 'probe: ; @echo "$(TORCH) for make, $${TORCH:-none}$$TORCH_WAIT_S for others"'
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     command = ["make", "--silent", "--directory", str(ROOT), "--eval", asking, "probe", *arguments]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.imports import LAYERS, NO_TORCH, Module, below, circle, modules, upward
+from tests.support.rust_imports import crates, module_graph
 
 MODULES = list(modules())
 
@@ -27,6 +30,11 @@ def test_what_the_parent_is_made_of_imports_no_torch(module: Module) -> None:
     assert "torch" not in {name.partition(".")[0] for name in module.at_once}
 
 
+def test_only_the_command_line_reads_arguments() -> None:
+    readers = {module.package for module in MODULES if any("argparse" in name for name in module.sometimes)}
+    assert readers == {"cli"}
+
+
 def test_arrows_and_circles_are_found() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
     assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
@@ -36,3 +44,27 @@ def test_arrows_and_circles_are_found() -> None:
         "records.bad -> cli.run",
         "metering.bad -> builtin.loaders.inline (a strategy)",
     ]
+
+
+@pytest.mark.parametrize("crate", crates(), ids=lambda crate: str(crate.name))
+def test_modules_of_rust_use_one_another_in_no_circle(crate: Path) -> None:
+    graph = module_graph(crate / "src")
+    assert sum(map(len, graph.values())) > len(graph)
+    assert circle(graph) == []
+
+
+def test_circles_of_rust_are_found(tmp_path: Path) -> None:
+    (tmp_path / "formats").mkdir()
+    (tmp_path / "lib.rs").write_text("pub mod reading;\npub mod formats;\n")
+    (tmp_path / "reading.rs").write_text("use std::{fs, io::{self, Read}};\nuse crate::{formats::{Format}};\n")
+    (tmp_path / "formats/mod.rs").write_text("pub mod arrow;\npub struct All { arrow: arrow::Arrow }\n")
+    (tmp_path / "formats/arrow.rs").write_text(
+        "// use crate::reading::Unit;\npub struct Arrow;\nmod tests {\n    use super::Arrow;\n}\n"
+    )
+    assert module_graph(tmp_path) == {
+        "reading": {"formats"},
+        "formats": {"formats::arrow"},
+        "formats::arrow": set(),
+    }
+    (tmp_path / "formats/arrow.rs").write_text("pub struct Arrow { format: super::Format }\n")
+    assert circle(module_graph(tmp_path)) != []

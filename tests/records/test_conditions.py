@@ -14,7 +14,7 @@ from rich.console import Console
 from feedrate.records.conditions import Conditions, GpuClock, MemorySample, growth_bytes
 from feedrate.records.frame import frame
 from feedrate.records.measurement import Measurement
-from feedrate.records.validity import doubts, read_from_disk, refusals, remarks, twins
+from feedrate.records.validity import doubts, identical_results, read_from_disk, refusals, remarks
 from feedrate.report.table import show
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.nvml import clock, tenants
@@ -185,10 +185,10 @@ def test_two_cells_cannot_agree_to_the_last_bit() -> None:
     other = measurement("w/tiny/threads/fp32/cpu", full_ms=12.0)
     copied = measurement("w/tiny/workers/fp32/cpu", full_ms=10.0)
 
-    assert list(twins([fp32, bf16])) == [(fp32.cell, bf16.cell)]
-    assert list(twins([fp32, other])) == []
-    assert list(twins([fp32, copied])) == [(fp32.cell, copied.cell)]
-    assert list(twins([fp32, replace(fp32, replicate=1)])) == []
+    assert list(identical_results([fp32, bf16])) == [(fp32.cell, bf16.cell)]
+    assert list(identical_results([fp32, other])) == []
+    assert list(identical_results([fp32, copied])) == [(fp32.cell, copied.cell)]
+    assert list(identical_results([fp32, replace(fp32, replicate=1)])) == []
 
 
 def test_the_table_marks_what_is_doubtful_and_never_calls_it_the_fastest(tmp_path: Path) -> None:

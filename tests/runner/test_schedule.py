@@ -7,7 +7,7 @@ from sums import Sums
 
 from feedrate.plugin.cell import Cell
 from feedrate.records.measurement import Failure, Outcome
-from feedrate.runner.schedule import Session
+from feedrate.runner.schedule import Run
 from tests.support.outcomes import failure, measurement
 
 ONE, TWO = (Cell(Sums(), "tiny", Plain(depth=depth), Train(), "cpu") for depth in (2, 4))
@@ -20,7 +20,7 @@ def ran(cells: tuple[Cell, ...], replicates: int, failing: str = "") -> tuple[li
     def measure(cell: str, replicate: int) -> Outcome:
         return failure(cell, replicate=replicate) if cell == failing else measurement(cell, replicate=replicate)
 
-    outcomes = Session("run", "now", {}, measure).outcomes(cells, replicates, lambda cell, count: left.append(count))
+    outcomes = Run("run", "now", {}, measure).outcomes(cells, replicates, lambda cell, count: left.append(count))
     return [(outcome.cell, outcome.replicate) for outcome in outcomes], left
 
 
@@ -42,7 +42,7 @@ def test_a_cell_with_an_unmet_need_is_not_started() -> None:
     needy = Cell(Sums(), "tiny", Needy(), Train(), "cpu")
     started: list[str] = []
 
-    run = Session("run", "now", {}, lambda cell, replicate: measurement(cell, replicate=replicate))
+    run = Run("run", "now", {}, lambda cell, replicate: measurement(cell, replicate=replicate))
     outcomes = list(run.outcomes([needy, ONE], 2, lambda cell, left: started.append(cell)))
 
     assert started == [str(ONE)] * 2

@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("diagnosis",),
     ("calibration", "revisions"),
     ("report", "asv"),
+    ("api",),
     ("cli",),
     ("__main__",),
 )
@@ -37,6 +38,7 @@ NO_TORCH = frozenset({"errors", "formatting", "records", "system", "plugin", "ru
     "revisions",
     "report",
     "asv",
+    "api",
     "cli",
     "__main__",
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import feedrate
-from feedrate.cli.context import RUN
+from feedrate.api.settings import RUN
 from feedrate.runner.forkserver import NURSERY, ForkServer
 from tests.torture.attacks import Attack
 from tests.torture.faults import Fault, Shim

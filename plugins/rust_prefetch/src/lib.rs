@@ -2,7 +2,7 @@
 //!
 //! Under `cfg(loom)` only the hand-over and the ring are built, on loom's locks, to be model-checked.
 //!
-//! A row's way: `formats` (what lies in a file) -> `columns` (a decoded block) -> `gather` (a batch) -> `ring` (its
+//! A row's way: `files` (what is read together) -> `formats` (what lies in a file) -> `columns` (a decoded block) -> `gather` (a batch) -> `ring` (its
 //! memory) -> `handover` (its turn) -> `pipeline` (the threads) -> `python` (the consumer).
 
 #[cfg(not(loom))]
@@ -12,6 +12,8 @@ mod dlpack;
 #[cfg(not(loom))]
 pub mod dtype;
 pub mod fault;
+#[cfg(not(loom))]
+pub mod files;
 #[cfg(not(loom))]
 pub mod floor;
 #[cfg(not(loom))]

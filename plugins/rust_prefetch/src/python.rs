@@ -14,6 +14,7 @@ use crate::columns::{Column, slab_bytes};
 use crate::dlpack;
 use crate::dtype::Dtype;
 use crate::fault::Fault;
+use crate::files::File;
 use crate::floor;
 use crate::formats::hdf5::{Extents, Filters};
 use crate::formats::{self, Format};
@@ -22,7 +23,7 @@ use crate::handover::{Lead, Next};
 use crate::layout::{Layout, Tensor};
 use crate::memory::{Memory, Pool};
 use crate::pipeline::{self, Batch, Make};
-use crate::reading::{Block, File, Part, Reading};
+use crate::reading::{Block, Part, Reading};
 use crate::sync::Arc;
 
 create_exception!(

@@ -1,1 +1,1 @@
-"""What ties feedrate to asv: an environment, a matrix, benchmarks, a machine file, a site. No torch here."""
+"""Give asv what it asks for: an environment, a matrix, benchmarks, a machine file, a site. No torch here."""

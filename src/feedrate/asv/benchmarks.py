@@ -1,4 +1,4 @@
-"""One asv benchmark class per workload, one `track_` method per metric, made from the matrix.
+"""Make asv's benchmarks from the matrix: a class per workload, a `track_` method per metric.
 
 asv runs these in a fresh interpreter for each cell and metric, hundreds of times: nothing heavy is imported here. They
 are the classes of the feedrate that drives asv, whatever the commit under test holds; that one is only asked over its
@@ -17,7 +17,7 @@ from feedrate.asv.metrics import METRICS, Metric
 from feedrate.asv.sample_cache import SampleCache
 from feedrate.asv.settings import AsvSettings
 from feedrate.errors import DataError, FeedrateError
-from feedrate.revisions.invoke import Outcome, outcome
+from feedrate.revisions.invoke import CellDocument, run_cell
 
 __all__ = ["Feed", "classes"]
 
@@ -25,14 +25,14 @@ Samples = dict[str, object]
 
 
 class Feed:
-    """What the classes of all workloads share. asv makes one per benchmark and asks for one cell."""
+    """Share what the classes of all workloads do. asv makes one per benchmark and asks for one cell."""
 
     workload: str
     params: tuple[tuple[str, ...], ...]
     param_names = ("loader", "step")
 
     def setup_cache(self) -> None:
-        """Do nothing, once: it gives every benchmark of a commit the same working directory, where the memo lives."""
+        """Do nothing, once: it gives all benchmarks of a commit one working directory, where the sample cache lies."""
 
     def samples(self, metric: Metric, loader: str, step: str) -> Samples:
         """Give asv this metric's samples of a cell, measured at most once for all metrics.
@@ -49,11 +49,11 @@ class Feed:
 
     def _samples(self, metric: Metric, loader: str, step: str) -> Samples:
         settings = AsvSettings.read(os.environ)
-        cell, memo = settings.cell(self.workload, loader, step), _memo(settings)
-        first = memo.served(cell, metric.name)
+        cell, cache = settings.cell(self.workload, loader, step), _sample_cache(settings)
+        first = cache.served(cell, metric.name)
         until = first + settings.replicates
-        values = _values(cell, metric, memo.samples(cell, range(first, until)))
-        memo.serve(cell, metric.name, until)
+        values = _values(cell, metric, cache.samples(cell, range(first, until)))
+        cache.serve(cell, metric.name, until)
         # asv keeps no statistics of a plain number; of this shape it keeps median, interval and samples.
         return {"samples": values, "number": 1}
 
@@ -65,13 +65,13 @@ def classes(file: Path) -> dict[str, type[Feed]]:
         DataError: two workloads would share a class, and so a history.
     """
     matrix = Matrix.load(file)
-    made = {
+    by_name = {
         class_name(workload): _feed(workload, version, matrix)
         for workload, version in zip(matrix.names.workloads, matrix.versions, strict=True)
     }
-    if len(made) < len(matrix.names.workloads):
-        raise DataError(f"{str(file)!r} has two workloads of one class name among {list(made)}: rename one of them")
-    return made
+    if len(by_name) < len(matrix.names.workloads):
+        raise DataError(f"{str(file)!r} has two workloads of one class name among {list(by_name)}: rename one of them")
+    return by_name
 
 
 def _feed(workload: str, version: str, matrix: Matrix) -> type[Feed]:
@@ -90,31 +90,31 @@ def _track(metric: Metric, workload: str) -> Callable[[Feed, str, str], Samples]
     def track(self: Feed, loader: str, step: str) -> Samples:
         return self.samples(metric, loader, step)
 
-    track.unit = metric.unit  # type: ignore[attr-defined]
-    track.pretty_name = f"{workload}: {metric.name}"  # type: ignore[attr-defined]
+    # Where asv looks for them.
+    vars(track).update(unit=metric.unit, pretty_name=f"{workload}: {metric.name}")
     return track
 
 
-def _values(cell: str, metric: Metric, outcomes: tuple[Outcome, ...]) -> list[float]:
+def _values(cell: str, metric: Metric, samples: tuple[CellDocument, ...]) -> list[float]:
     # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
     from asv_runner.benchmarks.mark import SkipNotImplemented
 
-    last = outcomes[-1]
+    last = samples[-1]
     if last.kind == "unavailable":
         raise SkipNotImplemented(_line(f"{cell}: {last.reason}"))
     if last.kind:
         raise SystemExit(_line(f"{cell}: {last.kind}: {last.reason}"))
-    values = [metric.value(each.metrics) for each in outcomes]
+    values = [metric.value(each.metrics) for each in samples]
     if None in values:
         raise SkipNotImplemented(f"{cell} has no {metric.name}")
     return [value for value in values if value is not None]
 
 
 def _line(text: str) -> str:
-    """What asv prints as it is: one line, whatever a plugin's reason holds."""
+    """Escape what asv would print as it is: one line, whatever a plugin's reason holds."""
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _memo(settings: AsvSettings) -> SampleCache:
+def _sample_cache(settings: AsvSettings) -> SampleCache:
     folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
-    return SampleCache(folder, settings.run, partial(outcome, settings.call))
+    return SampleCache(folder, settings.run, partial(run_cell, settings.invocation))

@@ -1,4 +1,4 @@
-"""`asv.conf.json`, checked: asv takes a misspelt key without a word and goes on without the setting."""
+"""Check `asv.conf.json`: asv takes a misspelt key without a word and goes on without the setting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""asv's environment type `feedrate`: a thin venv over the interpreter that already holds torch.
+"""Define asv's environment type `feedrate`: a thin venv over the interpreter that already holds torch.
 
 asv's own kinds either download torch again for every environment or cannot go back in history. Here a commit costs one
 small wheel and one per plugin, each built once per git tree, offline. `asv.conf.json` names this module in `plugins`.
@@ -30,7 +30,7 @@ _VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class Overlay(Environment):  # type: ignore[misc]  # asv has no types
-    """Installs feedrate and its plugins of one commit; all else is the host's, plugins from elsewhere too."""
+    """Install feedrate and its plugins of one commit; all else is the host's, plugins from elsewhere too."""
 
     tool_name = "feedrate"
 
@@ -99,7 +99,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
 
 
 def _fork_server() -> Path:
-    """A folder for as long as this asv lives: the commits' own `feedrate run` share what they start in it."""
+    """Make a folder for as long as this asv lives: the commits' own `feedrate run` share fork servers in it."""
     scratch = ForkServer.made()
     atexit.register(scratch.remove)
     return scratch.folder

@@ -1,4 +1,4 @@
-"""asv's machine file. asv keys every result by the machine's name alone, so the name must hold the GPU."""
+"""Write asv's machine file. asv keys every result by the machine's name alone, so the name must hold the GPU."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def write(name: str | None = None, file: Path | None = None) -> str:
             f"{key!r} names no folder of results; use letters, digits and ._- and begin with a letter or digit"
         )
     target = file or Path(MachineCollection.get_machine_file_path())
-    found = dict(Machine.get_defaults()) | {"machine": key, "gpu": _gpu()}
+    description = dict(Machine.get_defaults()) | {"machine": key, "gpu": _gpu()}
     try:
         if target.is_file():
             # asv's own saving asks for no version, and writes over a file that a newer asv made.
             load_json(str(target), MachineCollection.api_version)
-        MachineCollection.save(key, found, _path=str(target))
+        MachineCollection.save(key, description, _path=str(target))
     except (UserError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{str(target)!r} is no machine file of asv: mend it, or move it away") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`benchmarks/matrix.json`: what asv measures. A committed file, and append-only.
+"""Read and extend `benchmarks/matrix.json`, which lists what asv measures: a committed file, and append-only.
 
 asv hands a benchmark the *index* of a parameter. Were the lists read from the registry, a commit with fewer plugins
 would store one loader's time under another's name. So they are written down, and names are only ever added at the end.
@@ -49,7 +49,7 @@ class Names:
     def offered(cls, registry: Offers) -> Names:
         """Name everything the registry offers that is not hidden."""
         families = (registry.workloads, registry.loaders, registry.steps)
-        return cls(*(tuple(name for name, one in family.items() if not _hidden(one)) for family in families))
+        return cls(*(tuple(name for name, strategy in family.items() if not _hidden(strategy)) for family in families))
 
     def __bool__(self) -> bool:
         return bool(self.workloads or self.loaders or self.steps)
@@ -57,7 +57,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Matrix:
-    """What the file says. An entry may carry knobs, such as `workers[count=2]`."""
+    """Names and versions in the file. An entry may carry knobs, such as `workers[count=2]`."""
 
     names: Names
     versions: tuple[str, ...]
@@ -71,18 +71,17 @@ class Matrix:
             DataError: it is missing, not JSON, or not of this shape.
         """
         try:
-            found = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once)
-            return cls._of(found)
+            return cls._of(json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once))
         except OSError as error:
             raise DataError(f"{str(file)!r} cannot be read ({error.strerror}): {_WAY}") from error
         except (ValueError, RecursionError) as error:
             raise DataError(f"{str(file)!r} is no benchmark matrix ({error}): {_WAY}") from error
 
     @classmethod
-    def _of(cls, found: object) -> Matrix:
-        if not isinstance(found, dict) or set(found) != {"workloads", "loaders", "steps"}:
+    def _of(cls, document: object) -> Matrix:
+        if not isinstance(document, dict) or set(document) != {"workloads", "loaders", "steps"}:
             raise ValueError("not an object of workloads, loaders and steps, and nothing else")
-        workloads = found["workloads"]
+        workloads = document["workloads"]
         if not isinstance(workloads, dict):
             raise ValueError("the workloads are not an object of versions by name")
         for name, version in workloads.items():
@@ -90,7 +89,7 @@ class Matrix:
                 raise ValueError(f"the version of workload {name!r} is {version!r}, not a text such as '1'")
         families = (
             _listed(list(workloads), "workloads"),
-            *(_listed(found[kind], kind) for kind in ("loaders", "steps")),
+            *(_listed(document[kind], kind) for kind in ("loaders", "steps")),
         )
         return cls(Names(*families), tuple(workloads.values()))
 
@@ -100,20 +99,20 @@ class Matrix:
         Raises:
             DataError: it cannot be written; it stays as it was.
         """
-        found = {
+        document = {
             "workloads": dict(zip(self.names.workloads, self.versions, strict=True)),
             "loaders": list(self.names.loaders),
             "steps": list(self.names.steps),
         }
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            replace_text(file, json.dumps(found, indent=2) + "\n")
+            replace_text(file, json.dumps(document, indent=2) + "\n")
         except OSError as error:
             raise DataError(f"{str(file)!r} cannot be written ({error.strerror}); name another with --file") from error
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object, each of whose names stands there once: of two, one would be lost without a word."""
+    """Make a JSON object, each of whose names must stand there once: of two, one would be lost without a word."""
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:

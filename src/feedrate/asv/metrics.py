@@ -1,4 +1,4 @@
-"""The seven numbers that asv keeps of every cell."""
+"""Define the seven numbers that asv keeps of every cell."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Metric:
         Raises:
             DataError: it is not a finite number. One infinity among the results stops `asv publish` for good.
         """
-        found = metrics.get(self.key)
-        if found is None:
+        number = metrics.get(self.key)
+        if number is None:
             return None
-        if isinstance(found, bool) or not isinstance(found, int | float) or not -_MOST < found < _MOST:
-            raise DataError(f"{self.key} is {found!r:.40}, not a finite number")
-        return max(float(found), self.floor)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not -_MOST < number < _MOST:
+            raise DataError(f"{self.key} is {number!r:.40}, not a finite number")
+        return max(float(number), self.floor)
 
 
 METRICS = (

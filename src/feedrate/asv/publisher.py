@@ -1,4 +1,4 @@
-"""What `asv publish` ends with: pages that read without a network, and show what people wrote as text.
+"""End `asv publish` with pages that read without a network, and that show what people wrote as text.
 
 `asv.conf.json` names this module in `plugins`; see docs/decisions/0003-asv-undocumented-behaviour.md.
 """
@@ -20,7 +20,7 @@ __all__ = ["StandAlone"]
 
 
 class StandAlone(OutputPublisher):  # type: ignore[misc]  # asv has no types
-    """Called by asv once its page is copied into `html_dir`, after all publishers of its own."""
+    """Mend the page; asv calls this once it is copied into `html_dir`, after all publishers of its own."""
 
     name = "feedrate"
     button_label = "No page of its own"
@@ -44,7 +44,7 @@ class StandAlone(OutputPublisher):  # type: ignore[misc]  # asv has no types
 
 
 def _places() -> tuple[Path, Path]:
-    """What was carried here, and what was fetched earlier."""
+    """Name the folders of packages that were carried here, and that were fetched earlier."""
     carried = Path(os.environ.get("WHEELS") or "wheels") / "site"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return carried, cache / "feedrate" / "site"

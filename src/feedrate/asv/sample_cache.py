@@ -1,4 +1,4 @@
-"""The samples of a run, on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
+"""Keep the samples of a run on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
 
 A folder of asv's own (the working directory that `setup_cache` shares) lasts for one commit of one run. A folder given
 in `FEEDRATE_MEMO` outlives the run: asv saves nothing before a commit is complete, so an interrupted run goes on here.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from feedrate.errors import DataError
 from feedrate.records.atomic_write import replace_text
-from feedrate.revisions.invoke import Outcome
+from feedrate.revisions.invoke import CellDocument
 
 __all__ = ["SampleCache"]
 
@@ -30,14 +30,14 @@ class SampleCache:
     measure: Measure
     """Called as `measure(cell, replicate, folder)` where no sample is kept yet."""
 
-    def samples(self, cell: str, replicates: range) -> tuple[Outcome, ...]:
+    def samples(self, cell: str, replicates: range) -> tuple[CellDocument, ...]:
         """Give these samples of a cell, up to and with the first failure, which is not tried four times more."""
-        found: list[Outcome] = []
+        samples: list[CellDocument] = []
         for replicate in replicates:
-            found.append(self._sample(cell, replicate))
-            if found[-1].kind:
+            samples.append(self._sample(cell, replicate))
+            if samples[-1].kind:
                 break
-        return tuple(found)
+        return tuple(samples)
 
     def served(self, cell: str, metric: str) -> int:
         """Count the samples this run of asv has had of a metric: rounds of one run each get samples of their own.
@@ -58,13 +58,13 @@ class SampleCache:
         """Note that samples below `until` have been given to this metric."""
         _write(self._count(cell, metric), str(until))
 
-    def _sample(self, cell: str, replicate: int) -> Outcome:
+    def _sample(self, cell: str, replicate: int) -> CellDocument:
         file = self.folder / "samples" / f"{_digest(cell)}-{replicate}.json"
         kept = _kept(file)
         if kept is None:
             work = self.folder / "work"
             work.mkdir(parents=True, exist_ok=True)
-            kept = Outcome.read(self.measure(cell, replicate, work))
+            kept = CellDocument.read(self.measure(cell, replicate, work))
             _write(file, json.dumps(kept.document))
         return kept
 
@@ -72,14 +72,14 @@ class SampleCache:
         return self.folder / "served" / self.run / f"{_digest(cell)}-{metric}"
 
 
-def _kept(file: Path) -> Outcome | None:
-    """The sample in a file; None where there is none that can be read, whoever tore it: it is measured again."""
+def _kept(file: Path) -> CellDocument | None:
+    """Read the sample in a file; None where it is missing or torn, and so measured again."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError, RecursionError):
         return None
     whole = isinstance(document, dict) and any(isinstance(document.get(key), dict) for key in ("metrics", "failure"))
-    return Outcome.read(document) if whole else None
+    return CellDocument.read(document) if whole else None
 
 
 def _digest(cell: str) -> str:

@@ -1,4 +1,4 @@
-"""What a user sets for an asv run. asv calls us without a command line, so these come from the environment."""
+"""Read what a user sets for an asv run: asv calls us without a command line, so it comes from the environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.errors import UsageError
-from feedrate.revisions.call import PATIENCE_S, Call
+from feedrate.revisions.call import PATIENCE_S, Invocation
 
 __all__ = ["AsvSettings", "identity"]
 
@@ -56,9 +56,9 @@ class AsvSettings:
         )
 
     @property
-    def call(self) -> Call:
-        """How a cell is measured."""
-        return Call(self.commit, self.checkout, self.run, self.raw, self.logs, self.deadline_s)
+    def invocation(self) -> Invocation:
+        """How the commit's `feedrate run` is called."""
+        return Invocation(self.commit, self.checkout, self.run, self.raw, self.logs, self.deadline_s)
 
     @property
     def silence_s(self) -> int:

@@ -1,4 +1,4 @@
-"""The published site, made to stand alone: asv's page asks the network for ten files and is an error without them."""
+"""Make the published site stand alone: asv's page asks the network for ten files and is an error without them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _copies(
 
 
 def _copy(name: str, integrity: str, places: Sequence[Path]) -> bytes | None:
-    """The right bytes of a file, from the first place that has them."""
+    """Find the right bytes of a file, in the first place that has them."""
     wanted = FILES.get(name)
     if wanted is None:
         raise DataError(

@@ -1,4 +1,4 @@
-"""The files of others that asv's page needs: which package each is in, and how to fetch it. None is ever committed."""
+"""Fetch the files of others that asv's page needs, and read them out of their packages. None is ever committed."""
 
 from __future__ import annotations
 

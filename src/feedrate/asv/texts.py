@@ -1,4 +1,4 @@
-"""What people wrote, shown as text: asv's scripts put names, tags and machines' descriptions into the page as HTML."""
+"""Show what people wrote as text: asv's scripts put names, tags and machines' descriptions into the page as HTML."""
 
 from __future__ import annotations
 

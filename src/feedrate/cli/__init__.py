@@ -119,12 +119,12 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
     parser = _Parser(prog="feedrate", description=about, allow_abbrev=False)
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     children = parser.add_subparsers(metavar="COMMAND", title="commands")
-    made: dict[str | None, argparse.ArgumentParser] = {None: parser}
+    parsers: dict[str | None, argparse.ArgumentParser] = {None: parser}
     for name, summary in COMMANDS.items():
-        made[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
+        parsers[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
     if command is not None:
-        import_module(f"feedrate.cli.{command}").arguments(made[command])
-    return parser, made[command]
+        import_module(f"feedrate.cli.{command}").arguments(parsers[command])
+    return parser, parsers[command]
 
 
 def _sentence(summary: str) -> str:

@@ -11,15 +11,17 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.api.cells import device_or_default, size_or_default
+from feedrate.api.datasets import ensure
+from feedrate.api.places import Place, demand_writable
+from feedrate.api.settings import RUN
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import needs_network
-from feedrate.cli.context import RUN, CommandContext
+from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
-from feedrate.cli.ensure_data import ensure
-from feedrate.cli.options import device_or_default, size_or_default
-from feedrate.cli.places import Place, demand_writable
+from feedrate.cli.options import add_device, add_explain
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -27,7 +29,7 @@ from feedrate.records.cell_key import split_spec
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Outcome, append, read
 from feedrate.report.progress import run_progress
-from feedrate.revisions.commit import resolved
+from feedrate.revisions.commit import commit_hash
 from feedrate.system.environment import snapshot
 from feedrate.system.guard import bound
 from feedrate.system.guard import run as bound_run
@@ -48,9 +50,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--size", metavar="SIZE", help="tiny, small or full; small on a cpu and full on a GPU unless given"
     )
-    parser.add_argument("--device", metavar="DEVICE", help="cpu or cuda; the GPU if there is one unless given")
+    add_device(parser.add_argument)
     parser.add_argument("--replicates", "-r", type=int, default=1, metavar="N", help="fresh processes a cell: 1")
-    parser.add_argument("--explain", action="store_true", help="say what each column of the table is")
+    add_explain(parser.add_argument)
 
 
 def run(options: Namespace, shell: CommandContext) -> int:
@@ -86,7 +88,7 @@ def _demand_checkout(options: Namespace) -> None:
     if not (_MATRIX.exists() and Path("asv.conf.json").exists() and Path(".git").exists()):
         raise UsageError("bench: run it at the root of a git checkout of feedrate; `feedrate run` measures anywhere")
     try:
-        resolved("HEAD", Path.cwd())
+        commit_hash("HEAD", Path.cwd())
     except UsageError as error:
         raise UsageError("bench: git finds no commit here, which it would measure; `git log` says why") from error
     if find_spec("asv") is None:
@@ -100,15 +102,15 @@ def _here(names: Names, registry: Registry, shell: CommandContext) -> Names:
     for line in registry.broken:
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
     families = ((names.workloads, registry.workloads), (names.loaders, registry.loaders), (names.steps, registry.steps))
-    found = []
+    kept = []
     for listed, offered in families:
         for name in listed:
             if split_spec(name)[0] not in offered:
                 shell.err.print(
                     f"feedrate: {name}: no plugin here offers it, so it is left out; {_WAY}", soft_wrap=True
                 )
-        found.append(tuple(name for name in listed if split_spec(name)[0] in offered))
-    return Names(*found)
+        kept.append(tuple(name for name in listed if split_spec(name)[0] in offered))
+    return Names(*kept)
 
 
 def _cells(names: Names, size: str, device: str, registry: Registry) -> list[Cell]:
@@ -165,7 +167,12 @@ def _measured(
     if process.returncode < 0:
         by = signal_name(-process.returncode)
         raise UnavailableError(f"bench: asv was ended by {by} after {came} of {total} measurements; {log} says more")
-    return int(any(isinstance(one, Failure) and one.why != "unavailable" for one in read(raw, _passed_over)))
+    return int(any(map(_has_failed, read(raw, _passed_over))))
+
+
+def _has_failed(outcome: Outcome) -> bool:
+    """Whether something went wrong; a cell that this machine cannot run has not failed."""
+    return isinstance(outcome, Failure) and outcome.why != "unavailable"
 
 
 def _selection(ready: Sequence[Cell]) -> str:
@@ -185,7 +192,7 @@ def _families(cells: Sequence[Cell]) -> Iterator[list[str]]:
 
 def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]:
     """Yield the outcomes that are added to a file while a process runs."""
-    size, seen = 0, sum(1 for _ in read(raw, _passed_over)) if raw.exists() else 0
+    size, shown = 0, sum(1 for _ in read(raw, _passed_over)) if raw.exists() else 0
     running = True
     while running:
         try:
@@ -197,8 +204,8 @@ def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]
         if raw.exists() and raw.stat().st_size != size:
             size = raw.stat().st_size
             outcomes = list(read(raw, _passed_over))
-            yield from outcomes[seen:]
-            seen = len(outcomes)
+            yield from outcomes[shown:]
+            shown = len(outcomes)
 
 
 def _passed_over(line: Unreadable) -> None:

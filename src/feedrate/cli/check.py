@@ -1,4 +1,4 @@
-"""`feedrate check`."""
+"""`feedrate check`: hold a loader, step or workload to its contract."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     """Hold each strategy to each promise: 0 when all are kept, 1 when one is broken."""
     files = [Path(name) for name in options.names if name.endswith(".py")]
     registry = Registry.load([*options.plugin, *files])
-    strategies = [found for name in options.names for found in _strategies(name, registry)]
+    strategies = [strategy for name in options.names for strategy in _strategies(name, registry)]
     for strategy in strategies:
         if strategy.unmet():
             raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet())}")
@@ -61,14 +61,14 @@ def _strategies(name: str, registry: Registry) -> list[Strategic]:
     """What a name means: strategies of each family that has it, or all that a file offers."""
     if name.endswith(".py"):
         mine = {key for key, origin in registry.origins.items() if origin == name}
-        found: list[Strategic] = [
-            *(one for one in registry.loaders.values() if f"loader/{one.name}" in mine),
-            *(one for one in registry.steps.values() if f"step/{one.name}" in mine),
-            *(one for one in registry.workloads.values() if f"workload/{one.name}" in mine),
+        offered: list[Strategic] = [
+            *(loader for loader in registry.loaders.values() if f"loader/{loader.name}" in mine),
+            *(step for step in registry.steps.values() if f"step/{step.name}" in mine),
+            *(workload for workload in registry.workloads.values() if f"workload/{workload.name}" in mine),
         ]
-        if not found:
+        if not offered:
             raise UsageError(f"{name}: offers no loader, step or workload")
-        return found
+        return offered
     plain = split_spec(name)[0]
     families = (
         (registry.loaders, registry.loader),
@@ -107,14 +107,14 @@ def _all_verdicts(
     from feedrate.contract import unwritten
 
     say = not options.json
-    for one in strategies:
-        if isinstance(one, Workload):
-            yield from _verdicts(one, unwritten(one), shell, say=say)
-    others = [one for one in strategies if not isinstance(one, Workload)]
+    for strategy in strategies:
+        if isinstance(strategy, Workload):
+            yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
+    others = [strategy for strategy in strategies if not isinstance(strategy, Workload)]
     if others:
         with _trial(_workload(options.workload, registry)) as trial:
-            for one in others:
-                yield from _verdicts(one, trial, shell, say=say)
+            for strategy in others:
+                yield from _verdicts(strategy, trial, shell, say=say)
 
 
 def _verdicts(strategy: Strategic, trial: Trial, shell: CommandContext, *, say: bool) -> Iterator[dict[str, str]]:

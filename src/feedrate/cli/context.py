@@ -1,4 +1,4 @@
-"""What a command is run with, besides its options."""
+"""Give a command what it is run with, besides its options: streams, variables, and a session."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from feedrate.report.console import console
 
-__all__ = ["RUN", "CommandContext"]
+if TYPE_CHECKING:
+    from feedrate.api.session import Session
+    from feedrate.api.settings import SessionOptions
 
-RUN = "FEEDRATE_RUN"
-"""Variable with which a program that starts feedrate many times names all of it one run."""
+__all__ = ["CommandContext"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,19 @@ class CommandContext:
         """FORCE_SINGLE_PROCESS asks for loaders without worker processes."""
         return self.environ.get("FORCE_SINGLE_PROCESS", "") not in ("", "0")
 
-    def print_json(self, found: object) -> None:
+    def session(self, options: SessionOptions) -> Session:
+        """A session with those settings, and with what the environment says where they say nothing.
+
+        Raises:
+            UsageError: the environment gives the run a name that is no plain one: files and folders are called by it.
+        """
+        from feedrate.api.session import Session
+        from feedrate.api.settings import RUN, Caller, demand_run_name, run_name
+
+        name = demand_run_name(self.environ.get(RUN) or run_name())
+        options = {**options, "data": options.get("data") or self.data, "safe": options.get("safe", False) or self.safe}
+        return Session(**options, caller=Caller(self.err, self.environ, name, prefix="--"))
+
+    def print_json(self, document: object) -> None:
         """Write one JSON value as the whole of standard output."""
-        self.out.file.write(json.dumps(found, indent=1, allow_nan=False, default=str) + "\n")
+        self.out.file.write(json.dumps(document, indent=1, allow_nan=False, default=str) + "\n")

@@ -1,4 +1,4 @@
-"""`feedrate data`."""
+"""`feedrate data`: make, list, verify or remove data sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from feedrate.api.cells import device_or_default, size_or_default
+from feedrate.api.datasets import make, state
+from feedrate.api.places import demand_folder
 from feedrate.cli.context import CommandContext
-from feedrate.cli.ensure_data import make, state
-from feedrate.cli.options import add_data, add_json, add_plugin, add_size, device_or_default, size_or_default
-from feedrate.cli.places import demand_folder
+from feedrate.cli.options import add_data, add_json, add_plugin, add_quiet, add_size
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
 from feedrate.data.ownership import demand_ours, remove
@@ -33,7 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("action", metavar="ACTION", help="make, list, verify or remove")
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="all unless named; remove needs a name")
     parser.add_argument("--force", action="store_true", help="make: write again what is there already")
-    parser.add_argument("--quiet", "-q", action="store_true", help="no progress")
+    add_quiet(parser.add_argument)
     add_size(parser.add_argument)
     add_data(parser.add_argument)
     add_plugin(parser.add_argument)
@@ -41,7 +42,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: CommandContext) -> int:
-    """Do it: 0 done, 1 when a file is damaged."""
+    """Do the action: 0 done, 1 when a file is damaged."""
     if options.action not in _ACTIONS:
         raise UsageError(f"no action {options.action!r}; {near(options.action, _ACTIONS)}")
     root = options.data or shell.data
@@ -52,7 +53,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
 def _make(options: Namespace, shell: CommandContext, root: Path) -> int:
     registry = Registry.load(options.plugin)
     size = size_or_default(options.size, device_or_default(None))
-    named = options.workloads or [name for name, found in registry.workloads.items() if not found.hidden]
+    named = options.workloads or [name for name, workload in registry.workloads.items() if not workload.hidden]
     recipes = [registry.workload(spec).at(size) for spec in named]
     for recipe in recipes:
         clear_leftovers(root / recipe.folder_name)
@@ -165,10 +166,10 @@ def _cells(look: Look) -> tuple[str, ...]:
 
 
 def _described(look: Look) -> dict[str, object]:
-    found: dict[str, object] = {"folder": str(look.folder), "state": look.state, "broken": look.broken}
+    described: dict[str, object] = {"folder": str(look.folder), "state": look.state, "broken": look.broken}
     if look.data is None:
-        return found
+        return described
     data = look.data
     shards = [{"file": shard.file, "bytes": shard.bytes, "digest": shard.digest} for shard in data.shards]
     about = {"format": data.format, "rows": data.rows, "bytes": data.bytes, "digest": look.digest}
-    return found | about | {"identity": dict(data.identity), "shards": shards}
+    return described | about | {"identity": dict(data.identity), "shards": shards}

@@ -1,4 +1,4 @@
-"""`feedrate doctor`."""
+"""`feedrate doctor`: say what this machine is, and what on it would bend a measurement."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: CommandContext) -> int:
-    """Say what was found; always 0, for none of it keeps feedrate from measuring."""
+    """Print the machine and all findings; always 0, for no finding keeps feedrate from measuring."""
     here = machine()
-    found = list(findings(SystemView(here, shell.environ, options.data or shell.data, used_bytes())))
+    remarks = list(findings(SystemView(here, shell.environ, options.data or shell.data, used_bytes())))
     registry = Registry.load(options.plugin)
-    found += [*(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
+    remarks += [*(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
     if options.json:
-        shell.print_json({"machine": asdict(here), "findings": [asdict(one) for one in found]})
+        shell.print_json({"machine": asdict(here), "findings": [asdict(remark) for remark in remarks]})
         return 0
     for line in _lines(here):
         shell.out.print(line, soft_wrap=True)
     shell.out.print()
-    for one in found:
-        shell.out.print(f"! {one.what}", style="yellow", soft_wrap=True)
-        if one.advice:
-            shell.out.print(f"    {one.advice}", soft_wrap=True)
-    if not found:
+    for remark in remarks:
+        shell.out.print(f"! {remark.what}", style="yellow", soft_wrap=True)
+        if remark.advice:
+            shell.out.print(f"    {remark.advice}", soft_wrap=True)
+    if not remarks:
         shell.out.print("nothing here should bend a measurement")
     return 0
 

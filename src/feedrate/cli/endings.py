@@ -1,4 +1,4 @@
-"""Ends that come too early: what was measured until then is still printed."""
+"""Turn what ends a measurement too early into a line and a status, so that what was measured is still printed."""
 
 from __future__ import annotations
 

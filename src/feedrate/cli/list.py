@@ -1,4 +1,4 @@
-"""`feedrate list`."""
+"""`feedrate list`: say what there is to measure, and what each needs."""
 
 from __future__ import annotations
 
@@ -33,14 +33,16 @@ def run(options: Namespace, shell: CommandContext) -> int:
         "step": registry.steps,
     }
     if options.json:
-        found = {
-            f"{kind}s": [_described(kind, one, registry) for one in known.values()] for kind, known in families.items()
+        described = {
+            f"{kind}s": [_described(kind, strategy, registry) for strategy in known.values()]
+            for kind, known in families.items()
         }
-        shell.print_json({**found, "broken": list(registry.broken)})
+        shell.print_json({**described, "broken": list(registry.broken)})
         return 0
     for kind, known in families.items():
-        _show(shell, kind, [one for one in known.values() if options.all or not one.hidden], registry)
-    hidden = [one.name for known in families.values() for one in known.values() if one.hidden]
+        shown = [strategy for strategy in known.values() if options.all or not strategy.hidden]
+        _show(shell, kind, shown, registry)
+    hidden = [strategy.name for known in families.values() for strategy in known.values() if strategy.hidden]
     if hidden and not options.all:
         shell.out.print(f"{len(hidden)} more run when they are named; `feedrate list --all` shows them", soft_wrap=True)
     for line in registry.broken:

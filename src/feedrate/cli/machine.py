@@ -1,4 +1,4 @@
-"""`feedrate machine`."""
+"""`feedrate machine`: tell asv about this machine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from argparse import ArgumentParser, Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.api.places import Place, demand_writable
 from feedrate.asv.machine import write
 from feedrate.cli.context import CommandContext
-from feedrate.cli.places import Place, demand_writable
 from feedrate.errors import UnavailableError
 
 __all__ = ["arguments", "run"]

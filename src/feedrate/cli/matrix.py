@@ -1,13 +1,13 @@
-"""`feedrate matrix`."""
+"""`feedrate matrix`: compare what asv measures with what there is to measure."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from feedrate.api.places import Place, demand_writable
 from feedrate.asv.matrix import Matrix, Names, missing, updated
 from feedrate.cli.context import CommandContext
-from feedrate.cli.places import Place, demand_writable
 from feedrate.errors import UsageError
 from feedrate.plugin.registry import Registry
 
@@ -22,7 +22,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, shell: CommandContext) -> int:
-    """Compare, and update if told to: 0 when the file lacks nothing, 1 when it does."""
+    """Compare, and update if `--update` says so: 0 when the file lacks nothing, 1 when it does."""
     registry = Registry.load()
     matrix = _matrix(options)
     lacking = missing(matrix, Names.offered(registry))

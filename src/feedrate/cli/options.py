@@ -1,32 +1,68 @@
-"""Options that several commands share."""
+"""Declare the options that several commands share, once each."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
-from feedrate.errors import UsageError
-from feedrate.plugin.cell import DEVICES
-from feedrate.plugin.strategy import near
 from feedrate.plugin.workload import SIZES
-from feedrate.system.machine import gpus
+
+if TYPE_CHECKING:
+    from feedrate.api.settings import SessionOptions
 
 __all__ = [
     "add_data",
     "add_details",
+    "add_device",
+    "add_explain",
     "add_json",
+    "add_logs",
     "add_plugin",
+    "add_quiet",
+    "add_results",
     "add_size",
-    "device_or_default",
     "duration",
+    "measuring",
+    "output",
     "positive",
-    "size_or_default",
+    "session_options",
 ]
 
 Add: TypeAlias = Callable[..., object]
 """`add_argument` of a parser, or of a group of one."""
+
+
+def measuring(parser: ArgumentParser) -> Add:
+    """Add how a process measures, as a group of options; gives what adds others to it."""
+    add = parser.add_argument_group("how").add_argument
+    add("--seconds", type=positive(float), default=0.4, metavar="S", help="aim of each time that is measured: 0.4")
+    add("--deadline-s", type=positive(float), default=600.0, metavar="S", help="longest a process may take: 600")
+    add("--threads", type=positive(int), metavar="N", help="cap of every thread pool of a measured process")
+    add("--safe", action="store_true", help="no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
+    return add
+
+
+def output(parser: ArgumentParser) -> Add:
+    """Add where everything lies and what comes back, as a group of options; gives what adds others to it."""
+    add = parser.add_argument_group("where and what comes back").add_argument
+    add_data(add)
+    add_results(add)
+    add_logs(add)
+    add_quiet(add)
+    add_json(add)
+    return add
+
+
+def session_options(values: Mapping[str, object]) -> SessionOptions:
+    """Of the values of a command's options those that are settings of a session."""
+    from feedrate.api.settings import SessionOptions
+
+    renamed = {**values, "plugins": values.get("plugin", ())}
+    return cast("SessionOptions", {name: renamed[name] for name in SessionOptions.__annotations__ if name in renamed})
 
 
 def add_plugin(add: Add) -> None:
@@ -42,6 +78,21 @@ def add_data(add: Add) -> None:
     add("--data", type=Path, metavar="DIR", help="where data sets lie: $FEEDRATE_DATA, else ./data")
 
 
+def add_results(add: Add) -> None:
+    """Add `--results DIR`."""
+    add("--results", type=Path, default=Path("results/raw"), metavar="DIR", help="raw results: results/raw")
+
+
+def add_logs(add: Add) -> None:
+    """Add `--logs DIR`."""
+    add("--logs", type=Path, default=Path("logs"), metavar="DIR", help="what measured processes say: logs")
+
+
+def add_quiet(add: Add) -> None:
+    """Add `--quiet`."""
+    add("--quiet", "-q", action="store_true", help="no progress")
+
+
 def add_details(add: Add) -> None:
     """Add `--details`."""
     add(
@@ -54,43 +105,31 @@ def add_json(add: Add) -> None:
     add("--json", action="store_true", help="print one JSON value and nothing else")
 
 
+def add_explain(add: Add) -> None:
+    """Add `--explain`."""
+    add("--explain", action="store_true", help="say what each column of the table is")
+
+
 def add_size(add: Add) -> None:
     """Add `--size`."""
     add("--size", metavar="SIZE", help=f"{', '.join(SIZES)}; small on a cpu and full on a GPU unless given")
 
 
-def device_or_default(asked: str | None) -> str:
-    """The device asked for, or the GPU if there is one.
-
-    Raises:
-        UsageError: there is no such device.
-    """
-    if asked is not None and asked not in DEVICES:
-        raise UsageError(f"no device {asked!r}; {near(asked, DEVICES)}")
-    return asked or ("cuda" if gpus() else "cpu")
-
-
-def size_or_default(asked: str | None, device: str) -> str:
-    """The size asked for, or one that suits the device.
-
-    Raises:
-        UsageError: there is no such size.
-    """
-    if asked is not None and asked not in SIZES:
-        raise UsageError(f"no size {asked!r}; {near(asked, SIZES)}")
-    return asked or ("full" if device == "cuda" else "small")
+def add_device(add: Add, says: str = "cpu or cuda; the GPU if there is one unless given") -> None:
+    """Add `--device`; `says` is what it means."""
+    add("--device", metavar="DEVICE", help=says)
 
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
     """What turns the text of an option into a number above 0."""
 
     def parsed(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < 1e9:
-            raise ValueError(text)
-        return value
+        with suppress(ValueError):
+            value = kind(text)
+            if 0 < value < 1e9:
+                return value
+        raise ArgumentTypeError(f"invalid positive number value: {text!r}")
 
-    parsed.__name__ = "positive number"
     return parsed
 
 
@@ -99,10 +138,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 def duration(text: str) -> float:
     """Seconds, from the text of an option such as 90s or 10m."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not found or not float(found[1]):
-        raise ValueError(text)
-    return float(found[1]) * _UNITS[found[2] or "s"]
-
-
-duration.__name__ = "duration, such as 90s or 10m"
+    written = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not written or not float(written[1]):
+        raise ArgumentTypeError(f"invalid duration, such as 90s or 10m value: {text!r}")
+    return float(written[1]) * _UNITS[written[2] or "s"]

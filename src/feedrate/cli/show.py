@@ -1,4 +1,4 @@
-"""`feedrate show`."""
+"""`feedrate show`: print the table of an earlier run again."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.api.places import demand_folder
+from feedrate.api.results import DiagnosisResult, Results, show_raw
 from feedrate.cli.context import CommandContext
-from feedrate.cli.options import add_details, add_json
-from feedrate.cli.places import demand_folder
+from feedrate.cli.options import add_details, add_explain, add_json, add_results
 from feedrate.errors import DataError, UsageError
-from feedrate.records.document import document
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Measurement
 
@@ -25,10 +25,8 @@ __all__ = ["arguments", "run"]
 def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="raw results; the newest run's unless given")
-    parser.add_argument(
-        "--results", type=Path, default=Path("results/raw"), metavar="DIR", help="raw results: results/raw"
-    )
-    parser.add_argument("--explain", action="store_true", help="say what each column of the table is")
+    add_results(parser.add_argument)
+    add_explain(parser.add_argument)
     add_details(parser.add_argument)
     add_json(parser.add_argument)
 
@@ -40,31 +38,27 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError(f"{file}: no such file")
     from feedrate.diagnosis.diagnosis import records
 
-    found = list(records(file))
-    left_out = [one for one in found if isinstance(one, Unreadable)]
-    for line in complaints(left_out):
-        shell.err.print(f"feedrate: {line}", soft_wrap=True)
-    if len(left_out) == len(found):
+    lines = list(records(file))
+    unreadable = [line for line in lines if isinstance(line, Unreadable)]
+    for complaint in complaints(unreadable):
+        shell.err.print(f"feedrate: {complaint}", soft_wrap=True)
+    if len(unreadable) == len(lines):
         raise DataError(f"{file}: holds no results; `feedrate run` writes them")
-    _print(found, file, options, shell)
-    return int(bool(left_out))
+    _print([line for line in lines if not isinstance(line, Unreadable)], file, options, shell)
+    return int(bool(unreadable))
 
 
-def _print(
-    found: Sequence[Outcome | Diagnosis | Unreadable], file: Path, options: Namespace, shell: CommandContext
-) -> None:
-    outcomes = [one for one in found if isinstance(one, (Measurement, Failure))]
-    why = [one for one in found if not isinstance(one, (Measurement, Failure, Unreadable))]
+def _print(records: Sequence[Outcome | Diagnosis], file: Path, options: Namespace, shell: CommandContext) -> None:
+    measured = Results(tuple(record for record in records if isinstance(record, Measurement | Failure)))
+    others = (record for record in records if not isinstance(record, Measurement | Failure))
+    diagnosed = DiagnosisResult(tuple(others))
     if options.json:
-        shell.print_json([*(document(outcome) for outcome in outcomes), *(one.as_json() for one in why)])
+        shell.print_json([*measured.as_json(), *diagnosed.as_json()])
         return
-    from feedrate.report import diagnosis as picture
-    from feedrate.report import table
-
-    picture.show(shell.out, why, explain=options.explain, details=options.details)
-    if outcomes or not why:
-        table.show(shell.out, outcomes, explain=options.explain)
-    shell.out.print(f"raw         {file}", style="dim", soft_wrap=True)
+    diagnosed.show(shell.out, explain=options.explain, details=options.details)
+    if measured.outcomes or not diagnosed.diagnoses:
+        measured.show(shell.out, explain=options.explain)
+    show_raw(shell.out, file)
 
 
 def _newest(folder: Path) -> Path:

@@ -80,7 +80,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     names_a_truncated_file,
     names_a_corrupt_file,
 )
-"""Each raises ContractError; a loader whose `null` is true keeps those about rows, order and files by being exempt."""
+"""Each raises ContractError; of a loader whose `synthetic` is true nothing is asked about rows, order and files."""
 
 STEP_PROMISES: tuple[StepPromise, ...] = (
     returns_a_loss,

@@ -1,4 +1,4 @@
-"""What a loader says of files that are not what they should be."""
+"""Hold a loader to naming files that are missing, truncated or corrupt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from feedrate.contract.fixture import Trial, within
 from feedrate.errors import ContractError, DataError
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 from feedrate.system.scratch import Scratch
@@ -27,12 +28,12 @@ def names_a_missing_file(loader: Loader, trial: Trial) -> None:
 
 
 def names_a_truncated_file(loader: Loader, trial: Trial) -> None:
-    """So is a file that lost its second half."""
+    """A file that lost its second half is an `OSError` or `DataError` that names it."""
     _demand_named(loader, trial, _halve, "cut in half")
 
 
 def names_a_corrupt_file(loader: Loader, trial: Trial) -> None:
-    """So is a file whose ends were overwritten, where every storage format keeps what it is opened by.
+    """A file whose ends, by which a format is opened, were overwritten is an `OSError` or `DataError` that names it.
 
     Flipped bits inside a column are not asked for: plain Arrow and HDF5 columns have no checksum to tell them by.
     """
@@ -53,16 +54,16 @@ def _overwrite_ends(path: Path) -> None:
 
 
 def _demand_named(loader: Loader, trial: Trial, harm: Harm, how: str) -> None:
-    if loader.null:
+    if loader.synthetic:
         return
     with _harmed(trial.plan_for(loader), harm) as (plan, file):
         error = within(trial.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))
     if error is None:
         raise ContractError(f"{loader}: goes on as if nothing had happened although {file} is {how}")
     if not isinstance(error, (DataError, OSError)):
-        found = type(error).__name__
+        raised = type(error).__name__
         raise ContractError(
-            f"{loader}: raises {found} instead of DataError or OSError although {file} is {how} ({error})"
+            f"{loader}: raises {raised} instead of DataError or OSError although {file} is {how} ({error})"
         )
     if file not in f"{error} {getattr(error, 'filename', '')}":
         raise ContractError(f"{loader}: does not name {file}, which is {how}, but says {str(error)!r}")
@@ -92,4 +93,4 @@ def _harmed(plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
                 copy.path(index).symlink_to((plan.data.folder / held.file).resolve())
         shutil.copyfile(plan.data.path(shard), copy.path(shard))
         harm(copy.path(shard))
-        yield replace(plan, data=copy, notes={}), copy.path(shard).name
+        yield replace(plan, data=copy, report=LoaderReport()), copy.path(shard).name

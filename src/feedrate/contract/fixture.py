@@ -1,4 +1,4 @@
-"""The occasion on which strategies show what they do: a small data set, and what was seen on it so far."""
+"""Stream a loader over a small data set once, for all promises that look at what came."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from feedrate.contract.reference import Reference
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError, UnavailableError
 from feedrate.loading.batch import Batch
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import Strategy
@@ -55,7 +56,7 @@ class Trial:
     def plan_for(self, loader: Loader) -> Plan:
         """The plan as that loader's knobs ask for it."""
         plan = self.plan.with_cast("host" if loader.cast == "host" else "device")
-        return replace(plan, notes={})
+        return replace(plan, report=LoaderReport())
 
     def reference(self, loader: Loader) -> Reference:
         """What that loader's batches must hold."""

@@ -146,8 +146,8 @@ def demand_equal(who: object, batch: Batch, expected: Batch) -> None:
         ContractError: naming the first tensor and row that differ.
     """
     if set(batch.tensors) != set(expected.tensors):
-        found, wanted = sorted(batch.tensors), sorted(expected.tensors)
-        raise ContractError(f"{who}: a batch has the tensors {found} instead of {wanted}")
+        names, wanted = sorted(batch.tensors), sorted(expected.tensors)
+        raise ContractError(f"{who}: a batch has the tensors {names} instead of {wanted}")
     for name, wanted_tensor in expected.tensors.items():
         found_tensor = batch.tensors[name]
         if found_tensor.dtype != wanted_tensor.dtype or found_tensor.shape != wanted_tensor.shape:
@@ -161,14 +161,14 @@ def demand_equal(who: object, batch: Batch, expected: Batch) -> None:
             raise ContractError(f"{who}: {name!r} of row {row} is wrong ({len(wrong)} such rows of {len(expected)})")
 
 
-def _differing(found: Tensor, wanted: Tensor) -> Tensor:
+def _differing(actual: Tensor, wanted: Tensor) -> Tensor:
     """int64: positions of the rows whose bits differ."""
-    if not wanted.numel() or torch.equal(_bytes(found), _bytes(wanted)):
+    if not wanted.numel() or torch.equal(_bytes(actual), _bytes(wanted)):
         return torch.empty(0, dtype=torch.int64)
-    differs = (_bytes(found) != _bytes(wanted)).view(*wanted.shape, -1).any(-1)
+    differs = (_bytes(actual) != _bytes(wanted)).view(*wanted.shape, -1).any(-1)
     if wanted.is_floating_point():
         # CUDA writes one NaN for all NaNs when it converts; which NaN it is means nothing to a model.
-        differs &= ~(found.isnan() & wanted.isnan())
+        differs &= ~(actual.isnan() & wanted.isnan())
     return differs.reshape(len(wanted), -1).any(1).nonzero().flatten()
 
 

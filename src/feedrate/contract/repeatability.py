@@ -41,13 +41,13 @@ def streams_in_a_spawned_process(loader: Loader, trial: Trial) -> None:
     _demand_same(loader, "a spawned process", trial.served(loader), _spawned(loader, trial))
 
 
-def _demand_same(loader: Loader, place: str, first: Served, found: list[str]) -> None:
+def _demand_same(loader: Loader, place: str, first: Served, served: list[str]) -> None:
     wanted = _digests(first)
     if not loader.keeps_order:
-        wanted, found = sorted(wanted), sorted(found)
-    if len(found) != len(wanted):
-        raise ContractError(f"{loader}: {place} yields {len(found)} batches instead of {len(wanted)}")
-    wrong = [number for number, pair in enumerate(zip(wanted, found, strict=True)) if pair[0] != pair[1]]
+        wanted, served = sorted(wanted), sorted(served)
+    if len(served) != len(wanted):
+        raise ContractError(f"{loader}: {place} yields {len(served)} batches instead of {len(wanted)}")
+    wrong = [number for number, pair in enumerate(zip(wanted, served, strict=True)) if pair[0] != pair[1]]
     if wrong:
         which = f"batch {wrong[0]}" if loader.keeps_order else "a batch"
         raise ContractError(f"{loader}: {place} yields another {which} ({len(wrong)} such batches of {len(wanted)})")

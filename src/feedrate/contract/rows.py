@@ -20,10 +20,10 @@ __all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_r
 
 def serves_each_row_once(loader: Loader, trial: Trial) -> None:
     """Every epoch holds every row of the plan, once."""
-    if loader.null:
+    if loader.synthetic:
         return
-    for epoch, (wanted, found) in enumerate(_epochs(trial.plan, trial.served(loader).copies)):
-        counts = Counter(found.tolist())
+    for epoch, (wanted, served_rows) in enumerate(_epochs(trial.plan, trial.served(loader).copies)):
+        counts = Counter(served_rows.tolist())
         planned = set(wanted.tolist())
         wrong = sorted(row for row in planned | set(counts) if counts[row] != (row in planned))
         if wrong:
@@ -37,11 +37,11 @@ def serves_each_row_once(loader: Loader, trial: Trial) -> None:
 
 def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
     """Rows come in the planned order; if `keeps_order` is false, those of each batch do."""
-    if loader.null:
+    if loader.synthetic:
         return
     batches = trial.served(loader).copies
-    for epoch, (wanted, found) in enumerate(_epochs(trial.plan, batches)):
-        planned, served = _comparable(wanted, found)
+    for epoch, (wanted, served_rows) in enumerate(_epochs(trial.plan, batches)):
+        planned, served = _comparable(wanted, served_rows)
         if not loader.keeps_order:
             served = _rearranged(served, list(trial.plan.epoch_ids(epoch)))
         differs = (planned != served).nonzero().flatten()
@@ -55,14 +55,14 @@ def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
 
 def cuts_the_planned_batches(loader: Loader, trial: Trial) -> None:
     """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
-    if loader.null:
+    if loader.synthetic:
         return
     batches = trial.served(loader).copies
     if len(batches) != len(trial.plan):
         raise ContractError(f"{loader}: serves {len(batches)} batches instead of {len(trial.plan)}")
     wanted = Counter(int(ids[0]) for ids in trial.plan)
-    found = Counter(int(batch.ids[0]) for batch in batches if len(batch))
-    wrong = sorted((found - wanted).elements())
+    starts = Counter(int(batch.ids[0]) for batch in batches if len(batch))
+    wrong = sorted((starts - wanted).elements())
     if wrong:
         raise ContractError(
             f"{loader}: a batch starts with row {wrong[0]}, where none is planned to"
@@ -77,24 +77,24 @@ def _epochs(plan: Plan, batches: Sequence[Batch]) -> Iterator[tuple[Tensor, Tens
     served = [batch.ids for batch in batches]
     # Epochs end where as many batches have come as planned; were they cut otherwise, where as many rows have.
     if len(served) == sum(map(len, planned)):
-        found = [torch.cat(served[low:high]) for low, high in _ranges(map(len, planned))]
+        served_rows = [torch.cat(served[low:high]) for low, high in _ranges(map(len, planned))]
     else:
         rows = torch.cat([*served, torch.empty(0, dtype=torch.int64)])
-        found = [rows[low:high] for low, high in _ranges(map(len, wanted))]
-        found[-1] = torch.cat([found[-1], rows[sum(map(len, wanted)) :]])
-    yield from zip(wanted, found, strict=True)
+        served_rows = [rows[low:high] for low, high in _ranges(map(len, wanted))]
+        served_rows[-1] = torch.cat([served_rows[-1], rows[sum(map(len, wanted)) :]])
+    yield from zip(wanted, served_rows, strict=True)
 
 
 def _ranges(counts: Iterable[int]) -> Iterator[tuple[int, int]]:
     return pairwise(accumulate(counts, initial=0))
 
 
-def _comparable(wanted: Tensor, found: Tensor) -> tuple[Tensor, Tensor]:
+def _comparable(wanted: Tensor, served_rows: Tensor) -> tuple[Tensor, Tensor]:
     """Both without the rows that are missing, doubled or strange: those break another promise, not the order."""
-    counts = Counter(found.tolist())
+    counts = Counter(served_rows.tolist())
     planned = set(wanted.tolist())
     once = {row for row in planned if counts[row] == 1}
-    return _only(wanted, once), _only(found, once)
+    return _only(wanted, once), _only(served_rows, once)
 
 
 def _only(rows: Tensor, kept: set[int]) -> Tensor:

@@ -46,9 +46,9 @@ def moves_the_parameters(step: Step, trial: Trial) -> None:
     """Every parameter that plain training moves has moved."""
     if not step.trains:
         return
-    found, wanted = _trained(step, trial), plainly_trained(trial)
+    trained, wanted = _trained(step, trial), plainly_trained(trial)
     moved = _moved(wanted)
-    still = sorted(moved - _moved(found))
+    still = sorted(moved - _moved(trained))
     if still:
         raise ContractError(
             f"{step}: {UPDATES} updates leave {still[0]!r} where it was ({len(still)} such parameters of {len(moved)})"
@@ -64,10 +64,10 @@ def learns_like_plain_training(step: Step, trial: Trial) -> None:
         raise ContractError(
             f"{trial.recipe.workload}: plain fp32 training lowers its loss by {wanted:.3g}: mend that first"
         )
-    found = _progress(_trained(step, trial), trial)
-    if not abs(found - wanted) <= TOLERANCE * wanted:
+    progress = _progress(_trained(step, trial), trial)
+    if not abs(progress - wanted) <= TOLERANCE * wanted:
         raise ContractError(
-            f"{step}: {UPDATES} updates lower the loss by {found:.3g} where plain fp32 lowers it by {wanted:.3g}"
+            f"{step}: {UPDATES} updates lower the loss by {progress:.3g} where plain fp32 lowers it by {wanted:.3g}"
         )
 
 

@@ -121,9 +121,11 @@ def predicts_different_things(workload: Workload, trial: Trial) -> None:
     trained = plainly_trained(trial)
     model = workload.model(trial.recipe.size).to(trial.plan.device)
     model.load_state_dict(dict(trained.after))
-    found = spread(model, trained.copy)
-    if not found > VARIES:
-        raise ContractError(f"{workload}: predictions have standard deviation {found:.2g}: at least {VARIES} is wanted")
+    actual = spread(model, trained.copy)
+    if not actual > VARIES:
+        raise ContractError(
+            f"{workload}: predictions have standard deviation {actual:.2g}: at least {VARIES} is wanted"
+        )
 
 
 def spread(model: torch.nn.Module, batch: Batch) -> float:
@@ -145,9 +147,9 @@ def _epochs(trial: Trial) -> Iterator[list[torch.Tensor]]:
 
 
 def _demand_form(workload: Workload, field: Field, values: NDArray[np.generic], rows: int) -> None:
-    found, wanted = f"{values.dtype} {values.shape}", f"{field.stored} {(rows, *field.shape)}"
-    if found != wanted:
-        raise ContractError(f"{workload}: column {field.name!r} is {found} instead of {wanted}")
+    actual, wanted = f"{values.dtype} {values.shape}", f"{field.stored} {(rows, *field.shape)}"
+    if actual != wanted:
+        raise ContractError(f"{workload}: column {field.name!r} is {actual} instead of {wanted}")
 
 
 def _demand_declared(workload: Workload, batch: Batch, trial: Trial) -> None:
@@ -155,5 +157,5 @@ def _demand_declared(workload: Workload, batch: Batch, trial: Trial) -> None:
         tensor = batch.tensors.get(field.name)
         wanted = (len(batch), *field.sample_shape)
         if tensor is None or tuple(tensor.shape) != wanted:
-            found = "missing" if tensor is None else tuple(tensor.shape)
-            raise ContractError(f"{workload}: {field.name!r} of a batch is {found} instead of {wanted}")
+            actual = "missing" if tensor is None else tuple(tensor.shape)
+            raise ContractError(f"{workload}: {field.name!r} of a batch is {actual} instead of {wanted}")

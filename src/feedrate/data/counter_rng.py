@@ -43,15 +43,15 @@ class CounterRng:
 
     def normal(self, start: int, stop: int) -> NDArray[np.float32]:
         """float32 (stop - start, words), mean 0 and variance 1: the sum of four uniforms (Irwin-Hall)."""
-        made = np.empty((stop - start, self.words), dtype=np.float32)
+        numbers = np.empty((stop - start, self.words), dtype=np.float32)
         # A piece that stays in the processor's cache is made three times faster than all rows at once.
         step = max(1, _PIECE_WORDS // self.words)
         for low in range(start, stop, step):
             high = min(low + step, stop)
-            made[low - start : high - start] = _sums_of_four(self.uint64(low, high)).view(np.int64)
-        made -= np.float32(2 * 65535)
-        made *= np.float32(1 / (65536 * (4 / 12) ** 0.5))
-        return made
+            numbers[low - start : high - start] = _sums_of_four(self.uint64(low, high)).view(np.int64)
+        numbers -= np.float32(2 * 65535)
+        numbers *= np.float32(1 / (65536 * (4 / 12) ** 0.5))
+        return numbers
 
 
 def _sums_of_four(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

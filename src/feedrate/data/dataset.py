@@ -99,8 +99,8 @@ class DataSet:
         Raises:
             DataError: it is missing, unfinished, damaged or, with a `recipe`, made from another one.
         """
-        found = Manifest.read(folder)
-        data = cls(folder, found.format, found.identity, found.storage, found.fields, found.shards)
+        manifest = Manifest.read(folder)
+        data = cls(folder, manifest.format, manifest.identity, manifest.storage, manifest.fields, manifest.shards)
         if recipe is not None:
             data._demand_made_from(recipe)
         for index, shard in enumerate(data.shards):

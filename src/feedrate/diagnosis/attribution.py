@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from feedrate.diagnosis.batch_size_correction import Replicate
 from feedrate.diagnosis.evidence import STAGES, Evidence, StagePart
+from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.ladder import RUNGS, Delayed, Ladder, Rung
 from feedrate.records.measurement import Measurement, Window
@@ -47,7 +48,8 @@ def attribute(replicates: Sequence[Replicate]) -> Evidence:
         first_batch_s=statistics.fmean(m.first_batch_s for m in measured),
         boundary_s=_known_mean(ladder.boundary_s for ladder in ladders),
         epoch_batches=ladders[0].epoch_batches,
-        device=first.cell.rpartition("/")[2],
+        traits=ladders[0].traits,
+        device=CellKey.parse(first.cell).device,
         facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
     )
 

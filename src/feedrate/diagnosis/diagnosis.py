@@ -1,4 +1,4 @@
-"""Why a cell is as fast as it is: replicates that take it apart, and the verdict they come to."""
+"""Take a cell apart in several processes, and come to a verdict about why it is as fast as it is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 from feedrate.diagnosis.attribution import attribute
 from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
@@ -18,7 +17,8 @@ from feedrate.records.format_number import FORMAT, format_of
 from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
-from feedrate.runner.isolation import ReplicateSettings, run_replicate
+from feedrate.records.request import AblationRequest
+from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
 
 __all__ = ["Diagnosis", "diagnose", "iter_replicates", "needs_another", "records"]
@@ -66,8 +66,8 @@ class Diagnosis:
             "cell": self.cell,
             "verdict": self.verdict.as_json(),
             "evidence": self.evidence.as_json(),
-            "measured": [one.as_json() for one in self.measured],
-            "ladders": [one.as_json() for one in self.ladders],
+            "measured": [measurement.as_json() for measurement in self.measured],
+            "ladders": [ladder.as_json() for ladder in self.ladders],
         }
 
     @classmethod
@@ -78,13 +78,15 @@ class Diagnosis:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
         format_of(raw)
-        found = decoded(_Replicates, raw)
-        if not found.measured or len(found.measured) != len(found.ladders):
-            raise DataError(f"it holds {len(found.measured)} measurements and {len(found.ladders)} ladders")
-        measured = tuple(Measurement.from_json(one) for one in found.measured)
-        if len({one.cell for one in measured}) > 1:
+        raw_replicates = decoded(_Replicates, raw)
+        if not raw_replicates.measured or len(raw_replicates.measured) != len(raw_replicates.ladders):
+            raise DataError(
+                f"it holds {len(raw_replicates.measured)} measurements and {len(raw_replicates.ladders)} ladders"
+            )
+        measured = tuple(Measurement.from_json(inner) for inner in raw_replicates.measured)
+        if len({measurement.cell for measurement in measured}) > 1:
             raise DataError("its measurements are of several cells")
-        return cls(measured, tuple(Ladder.from_json(one) for one in found.ladders))
+        return cls(measured, tuple(Ladder.from_json(inner) for inner in raw_replicates.ladders))
 
 
 @dataclass(frozen=True)
@@ -104,36 +106,35 @@ def diagnose(
     cache does not hold. The first replicate that fails is what comes back; nothing is left of the processes, whatever
     happens.
     """
-    found: list[Replicate] = []
-    for one in iter_replicates(cell, settings, replicates, most, cold=cold):
-        if isinstance(one, Failure):
-            return one
-        found.append(one)
-    return Diagnosis.of(found)
+    known: list[Replicate] = []
+    for outcome in iter_replicates(cell, settings, replicates, most, cold=cold):
+        if isinstance(outcome, Failure):
+            return outcome
+        known.append(outcome)
+    return Diagnosis.of(known)
 
 
 def iter_replicates(
     cell: str, settings: ReplicateSettings, replicates: int, most: int = 0, *, cold: bool = False
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
-    found: list[Replicate] = []
-    while needs_another(found, replicates, most):
+    replicates_so_far: list[Replicate] = []
+    while needs_another(replicates_so_far, replicates, most):
         with Scratch.made(SHARED_MEMORY) as memory:
             # Counting and profiling the step says the same in every process.
-            probe = {"memory": str(memory.folder), "cold": cold, "facts": not found}
-            outcome, answer = run_replicate(cell, replace(settings, replicate=len(found)), probe)
-        if isinstance(outcome, Failure):
-            yield outcome
+            request = AblationRequest(memory.folder, cold=cold, facts=not replicates_so_far)
+            replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
+        yield replicate
+        if isinstance(replicate, Failure):
             return
-        found.append((outcome, Ladder.from_json(cast("Mapping[str, object]", answer["ladder"]))))
-        yield found[-1]
+        replicates_so_far.append(replicate)
 
 
-def needs_another(found: Sequence[Replicate], replicates: int, most: int) -> bool:
+def needs_another(known: Sequence[Replicate], replicates: int, most: int) -> bool:
     """Whether another replicate is wanted after these: there are too few, or they leave something unsure."""
-    if len(found) < replicates:
+    if len(known) < replicates:
         return True
-    return len(found) < most and not Diagnosis.of(found).verdict.firm
+    return len(known) < most and not Diagnosis.of(known).verdict.firm
 
 
 def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
@@ -143,11 +144,11 @@ def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
 
 
 def _diagnosis(raw: Mapping[str, object]) -> Diagnosis:
-    found = Diagnosis.from_json(raw)
-    demand_cell(found.cell)
+    diagnosis = Diagnosis.from_json(raw)
+    demand_cell(diagnosis.cell)
     try:
-        _ = found.verdict
+        _ = diagnosis.verdict
     # Numbers that each may be and that contradict one another.
     except (ArithmeticError, ValueError, LookupError) as error:
         raise DataError(f"no verdict follows from it ({one_line(error)})") from None
-    return found
+    return diagnosis

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, TypeAlias, cast, get_args
+from typing import Literal, TypeAlias, get_args
 
-from feedrate.records.codec import decoded, encoded
+from feedrate.records.cell_traits import CellTraits
+from feedrate.records.codec import decoded, encoded, plain
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
@@ -16,6 +17,10 @@ __all__ = ["STAGES", "Evidence", "Stage", "StagePart"]
 Stage: TypeAlias = Literal["copy", "hand-over", "decode", "read warm", "read cold"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 """The stages of loading from the step outwards; each is the difference of two rungs of the ladder."""
+
+
+_JOINED = " + "
+"""Between the names of stages that could not be told apart."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class StagePart:
     @property
     def name(self) -> str:
         """The stages' names, as tables and JSON show them."""
-        return " + ".join(self.stages)
+        return _JOINED.join(self.stages)
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class Evidence:
     """Seconds that the first batch of an epoch takes longer than others; None: no epoch ended while it was timed."""
     epoch_batches: int = 1
     device: str = "cpu"
+    traits: CellTraits = field(default_factory=CellTraits)
     facts: StepProfile | None = None
 
     @cached_property
@@ -87,24 +93,23 @@ class Evidence:
         return {part.name: part.cost for part in self.stage_parts if len(part.stages) > 1}
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, as JSON can hold them, with `parts` and `lumped` by name."""
-        values = encoded(self)
-        del values["stage_parts"]
-        parts = {stage: encoded(cost) for stage, cost in self.parts.items()}
-        lumped = {name: encoded(cost) for name, cost in self.lumped.items()}
-        return {**values, "parts": parts, "lumped": lumped}
+        """Plain values, as JSON can hold them, parts by the names of their stages; traits stand in the ladders."""
+        raw = encoded(self) | {"parts": plain(self.parts), "lumped": plain(self.lumped)}
+        return {key: value for key, value in raw.items() if key not in ("stage_parts", "traits")}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:
         """The inverse of `as_json`; keys that this version does not know are left out."""
-        named = decoded(_NamedParts, raw)
-        costs = {tuple(name.split(" + ")): cost for name, cost in (*named.parts.items(), *named.lumped.items())}
-        ordered = sorted(costs.items(), key=lambda part: STAGES.index(cast("Stage", part[0][0])))
-        parts = [StagePart(cast("tuple[Stage, ...]", stages), cost) for stages, cost in ordered]
-        return decoded(cls, {**raw, "stage_parts": [encoded(part) for part in parts]})
+        costs = decoded(_CostsByName, raw)
+        named = {tuple(name.split(_JOINED)): cost for name, cost in {**costs.parts, **costs.lumped}.items()}
+        in_order = sorted(named, key=lambda stages: [*STAGES, *stages].index(stages[0]))
+        parts = [{"stages": stages, "cost": plain(named[stages])} for stages in in_order]
+        return decoded(cls, {**raw, "stage_parts": parts})
 
 
 @dataclass(frozen=True)
-class _NamedParts:
+class _CostsByName:
+    """The parts of evidence as JSON has them."""
+
     parts: Mapping[str, Estimate] = field(default_factory=dict)
     lumped: Mapping[str, Estimate] = field(default_factory=dict)

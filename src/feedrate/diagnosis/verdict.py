@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from feedrate.diagnosis.advice import next_try
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Facts, Family, Kind, family_of
 from feedrate.diagnosis.rules import find
-from feedrate.diagnosis.wording import next_try, promise, statement
+from feedrate.diagnosis.wording import promise, statement
 
 __all__ = ["Family", "Kind", "Verdict", "verdict"]
 
@@ -51,9 +52,10 @@ class Verdict:
 def verdict(evidence: Evidence) -> Verdict:
     """What holds the cell back that `evidence` was measured of."""
     finding = find(evidence)
-    said, way, gain = statement(finding), next_try(finding), max(1.0, finding.gain)
-    sentence = f"{said}: {way}{promise(gain)}"
-    return Verdict(finding.kind, sentence, way, gain, _numbers(evidence), finding.firm, said, finding.facts)
+    holds, way = statement(finding), next_try(finding, evidence)
+    gain = max(1.0, finding.gain) if way.startswith("try ") else 1.0
+    sentence = f"{holds}: {way}{promise(gain)}"
+    return Verdict(finding.kind, sentence, way, gain, _numbers(evidence), finding.firm, holds, finding.facts)
 
 
 def _numbers(evidence: Evidence) -> dict[str, float]:

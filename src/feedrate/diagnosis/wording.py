@@ -25,29 +25,8 @@ from feedrate.diagnosis.finding import (
 from feedrate.formatting import factor, ms, share
 from feedrate.records.step_profile import StepProfile
 
-__all__ = ["STAGE_WORDS", "next_try", "promise", "statement"]
+__all__ = ["STAGE_WORDS", "promise", "statement"]
 
-NEXT_TRY: Mapping[str, str] = {
-    "read cold": "try fewer and larger files, reads further ahead, or files that memory holds",
-    "read warm": "try larger reads, or fewer bytes: a compressed format, fewer columns",
-    "decode": "try more workers, a quicker codec or fewer columns",
-    "hand-over": "try buffers that both processes share, a gather where the step runs, or larger batches",
-    "copy": "try pinned memory and copies one batch ahead (pin, copy=overlap), or widen on the other side (cast)",
-    "loader-bound": "try another loader: no stage of this one could be singled out",
-    "compute": "try a lower precision or a smaller model",
-    "launch": "try compiled, or larger batches",
-    "sync": "try a step without .item(), .cpu() or prints inside",
-    "step-bound": "try another step",
-    "contention": "try fewer threads or workers, or a loader in other processes",
-    "coupling": "try a deeper queue (prefetch, depth, slots)",
-    "no overlap": "try a loader that works ahead while the step runs",
-    "start-up": "try workers that outlive the epoch, fewer of them, or a loader without any",
-}
-"""What to try next, by kind of verdict."""
-STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
-"""What to try when the numbers contradict each other."""
-MORE = "try more replicates (--replicates), or longer windows (--seconds)"
-"""What to try when a stage is not told apart for lack of precision."""
 STAGE_WORDS: Mapping[Stage, str] = {
     "read cold": "reading from the disk",
     "read warm": "reading from the page cache",
@@ -61,16 +40,6 @@ STAGE_WORDS: Mapping[Stage, str] = {
 def statement(finding: Finding) -> str:
     """The kind and the numbers that say so, in one line without a full stop."""
     return f"{_title(finding.kind)}: {_described(finding.facts)}"
-
-
-def next_try(finding: Finding) -> str:
-    """The next thing to try, as an order."""
-    facts = finding.facts
-    if isinstance(facts, WideStall) and facts.replicates is not None:
-        return f"try --replicates {facts.replicates}, or longer windows (--seconds)"
-    if isinstance(facts, StageCost) and not facts.clear:
-        return MORE
-    return NEXT_TRY.get(finding.kind, STEADY)
 
 
 def promise(gain: float) -> str:

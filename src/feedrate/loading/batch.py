@@ -38,7 +38,7 @@ class Batch:
         """Bytes of the tensors, the ids left out."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
-    def standing_alone(self) -> Batch:
+    def without_views(self) -> Batch:
         """The batch in the same memory, in tensors that are views of no other tensor.
 
         torch.compile tells the two apart and compiles for each.
@@ -64,10 +64,10 @@ def _alone(tensor: Tensor) -> Tensor:
 
 def dtype(name: str) -> torch.dtype:
     """The torch dtype of that name."""
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype):
+    kind = getattr(torch, name, None)
+    if not isinstance(kind, torch.dtype):
         raise ContractError(f"{name!r} is not the name of a torch dtype")
-    return found
+    return kind
 
 
 def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
@@ -118,13 +118,13 @@ class Columns:
         here = self._device
         places = rows if here.type == "cpu" else rows.to(here, non_blocking=True)
         history = {length: self._history(places, length) for length in self._windows}
-        made: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for field in self.fields:
             index = history[field.window] if field.window else rows if field.name == ROW_ID else places
-            made[field.name] = self._gather(field, index, into)
+            tensors[field.name] = self._gather(field, index, into)
         if self.derive is not None:
-            made |= _placed(self.derive(made), into)
-        return Batch(made.pop(ROW_ID), made)
+            tensors |= _placed(self.derive(tensors), into)
+        return Batch(tensors.pop(ROW_ID), tensors)
 
     @property
     def _device(self) -> torch.device:
@@ -158,7 +158,7 @@ class Columns:
         return target
 
 
-def _placed(made: dict[str, Tensor], into: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
+def _placed(tensors: dict[str, Tensor], into: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     if into is None:
-        return made
-    return {name: into[name][: tensor.shape[0]].copy_(tensor) for name, tensor in made.items()}
+        return tensors
+    return {name: into[name][: tensor.shape[0]].copy_(tensor) for name, tensor in tensors.items()}

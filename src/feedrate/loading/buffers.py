@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from feedrate.loading.plan import Plan
 
-__all__ = ["Buffers", "Layout", "lent"]
+__all__ = ["Buffers", "Layout", "borrowed"]
 
 _ALIGN = 64
 """Bytes: a cache line, and what vector loads like."""
@@ -55,7 +55,7 @@ class Layout:
         return Batch(views.pop(ROW_ID), views)
 
 
-def lent(memory: Tensor, returned: Callable[[], object]) -> Tensor:
+def borrowed(memory: Tensor, returned: Callable[[], object]) -> Tensor:
     """A tensor that shares `memory`; `returned` is called once when it and every view of it are gone.
 
     `returned` runs in whichever thread drops the last reference, and must neither block nor raise.
@@ -87,4 +87,4 @@ class Buffers:
         except Empty:
             memory = next(iter(self._made(1)))
         free = self._free
-        return self._layout.tensors(lent(memory, lambda: free.put(memory)))
+        return self._layout.tensors(borrowed(memory, lambda: free.put(memory)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.order import Homes, Order, epoch_numbers
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ class Plan:
     order: Order
     """Which rows make which batch, one after the other."""
     placement: Placement = Placement()
-    notes: dict[str, object] = field(default_factory=dict, compare=False)
-    """Settings as a loader saw them while it ran (workers alive, their thread pools), for the record."""
+    report: LoaderReport = field(default_factory=LoaderReport, compare=False)
+    """What the loader says about itself while it streams this plan, for the record."""
 
     # --- the order
 

@@ -65,9 +65,9 @@ def _copied(stream: Iterable[Batch], plan: Plan, loader: Sender) -> Stream:
     flying: deque[tuple[Batch, torch.cuda.Event]] = deque()
     ready: deque[tuple[Batch, torch.cuda.Event | None]] = deque()
     for host in stream:
-        if "batches arrive on" not in plan.notes:
+        if plan.report.batches_arrive_on is None:
             arrived = all(tensor.is_cuda for tensor in host.tensors.values())
-            plan.notes["batches arrive on"] = "device" if arrived else "host"
+            plan.report.batches_arrive_on = "device" if arrived else "host"
         ready.append(_sent(host, plan, side, flying, pin=loader.pin))
         if loader.copy != "overlap" or len(ready) > 1:
             yield _received(*ready.popleft(), wait_on_host=loader.copy == "synced")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from typing import Any
 
 import torch
 
+from feedrate.records.answer import DevicePeaks
 from feedrate.records.conditions import GpuClock, MemorySample
 from feedrate.system import memory, nvml
 from feedrate.system.procfs import process_tree
@@ -66,23 +66,31 @@ class Device:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
 
-    def peaks(self) -> dict[str, object]:
-        """The fields of a measurement that say what was used of the device; None without one."""
-        return {
-            "device_allocated_peak_bytes": torch.cuda.max_memory_allocated() if self._cuda else None,
-            "device_reserved_peak_bytes": torch.cuda.max_memory_reserved() if self._cuda else None,
-            "device_used_peak_bytes": self._idle_free - torch.cuda.mem_get_info()[0] if self._cuda else None,
-        }
+    def peaks(self) -> DevicePeaks:
+        """Say what was used of the device since `reset_peaks`; its own used bytes are less those before the run."""
+        if not self._cuda:
+            return DevicePeaks()
+        return DevicePeaks(
+            allocated_bytes=torch.cuda.max_memory_allocated(),
+            reserved_bytes=torch.cuda.max_memory_reserved(),
+            used_bytes=self._idle_free - torch.cuda.mem_get_info()[0],
+        )
 
     def note_clock(self) -> None:
         """Remember how fast the device runs; to be called when it has just been busy."""
-        found = nvml.clock(self._uuid) if self._cuda else None
-        if found is not None:
-            self._clocks.append(found)
+        clock = nvml.clock(self._uuid) if self._cuda else None
+        if clock is not None:
+            self._clocks.append(clock)
 
-    def state(self) -> dict[str, Any]:
-        """The fields of `Conditions` that are about the device."""
-        return {"clocks": tuple(self._clocks), "gpu_strangers": self._strangers}
+    @property
+    def clocks(self) -> tuple[GpuClock, ...]:
+        """What `note_clock` remembered."""
+        return tuple(self._clocks)
+
+    @property
+    def strangers(self) -> int:
+        """Processes that were on the GPU before this one."""
+        return self._strangers
 
     def look(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
         """What is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""

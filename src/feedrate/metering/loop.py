@@ -1,4 +1,4 @@
-"""The loop that is timed: batches through an update, in windows that nobody disturbs."""
+"""Take batches through an update, in timed windows that nobody disturbs."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ class Loop:
         self, work: Work, count: int, batches: int, after: Callable[[], None] = lambda: None
     ) -> tuple[Window, ...]:
         """So many windows of so many batches each; `after` is called, untimed, when each has ended."""
-        found = []
+        timed_windows = []
         self.marks.set_busy(True)
         try:
             for _ in range(count):
-                found.append(timed(work, batches, self.device.synchronize))
+                timed_windows.append(timed(work, batches, self.device.synchronize))
                 after()
         finally:
             self.marks.set_busy(False)
-        return tuple(found)
+        return tuple(timed_windows)
 
     def pace_s(self, work: Work, block: int = 8, before_s: float | None = None) -> float:
         """Seconds a batch, from as few as will do.
@@ -71,10 +71,10 @@ class Loop:
         ready: of two the quicker one counts, and quick ones are timed for a whole `block` of batches, or for half the
         time of a phase. `before_s`: seconds of the batch before, if it was timed.
         """
-        one = timed(work, 1, self.device.synchronize).s
-        one = min(one, before_s or timed(work, 1, self.device.synchronize).s)
-        if one > self.effort.seconds / 10:
-            return one
+        single_s = timed(work, 1, self.device.synchronize).s
+        single_s = min(single_s, before_s or timed(work, 1, self.device.synchronize).s)
+        if single_s > self.effort.seconds / 10:
+            return single_s
         took_s, count = 0.0, 0
         while count < block and took_s < self.effort.seconds / 2:
             window = timed(work, min(8, block - count), self.device.synchronize)

@@ -9,17 +9,21 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from feedrate.errors import ContractError, UnavailableError, one_line
+from feedrate.records.answer import Failed, Measured
+from feedrate.records.codec import decoded, encoded
+from feedrate.records.request import ReplicateRequest
 from feedrate.system.stopwatch import since_start_s
 
 if TYPE_CHECKING:
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.plugin.cell import Cell
+    from feedrate.records.answer import ReplicateAnswer
+    from feedrate.records.measurement import Kind
 
 __all__ = ["answer"]
 
@@ -32,18 +36,18 @@ def answer(request_path: Path, imported_s: float | None = None) -> None:
     """
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=True)
-    request = json.loads(request_path.read_text())
-    scratch = Path(request["scratch"])
-    _name_semaphores(scratch.name)
+    request = decoded(ReplicateRequest, json.loads(request_path.read_text()))
+    _name_semaphores(request.scratch.name)
+    measured_or_failed: ReplicateAnswer
     try:
-        found = _measured(request, scratch, imported_s)
+        measured_or_failed = _measured(request, imported_s)
     # Whatever a strategy raises is a result; the traceback goes to the log.
     except BaseException as error:
         traceback.print_exc()
-        found = {"why": _why(error), "reason": one_line(error)}
-    partial = scratch / "answer.part"
-    partial.write_text(json.dumps(found, default=_plain, allow_nan=False))
-    partial.rename(scratch / "answer.json")
+        measured_or_failed = Failed(_why(error), one_line(error))
+    partial = request.scratch / "answer.part"
+    partial.write_text(json.dumps(encoded(measured_or_failed), allow_nan=False))
+    partial.rename(request.scratch / "answer.json")
 
 
 def _name_semaphores(owner: str) -> None:
@@ -56,11 +60,11 @@ def _name_semaphores(owner: str) -> None:
         config["semprefix"] = f"/{owner}"
 
 
-def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | None) -> Mapping[str, object]:
+def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.registry import Registry
 
-    cell = Cell.parse(request["cell"], Registry.load(map(Path, request["plugin_files"])))
+    cell = Cell.parse(request.cell, Registry.load(request.plugin_files))
     unmet = cell.unmet
     if unmet:
         raise UnavailableError("; ".join(need.reason for need in unmet))
@@ -72,26 +76,26 @@ def _measured(request: Mapping[str, Any], scratch: Path, imported_s: float | Non
     from feedrate.metering.meter import Meter
     from feedrate.system.sampling_flags import SamplingFlags
 
-    requested = {"threads": request["threads"], "seconds": request["seconds"], "safe": request["safe"]}
-    asked = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
-    if request["safe"]:
-        cell = replace(cell, loader=cell.loader.safe())
-    data = cell.recipe.open(Path(request["data"]))
-    effort, marks = MeasurementBudget(seconds=request["seconds"]), SamplingFlags(scratch)
-    meter = Meter(cell, data, effort, marks, str(scratch), _probe(request, cell, scratch))
-    return {**meter.measure(), "import_s": import_s, "requested": requested | asked}
+    settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
+    knobs = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
+    if request.safe:
+        cell = replace(cell, loader=cell.loader.without_workers())
+    data = cell.recipe.open(request.data)
+    effort, marks = MeasurementBudget(seconds=request.seconds), SamplingFlags(request.scratch)
+    meter = Meter(cell, data, effort, marks, str(request.scratch), _ablation(request, cell))
+    return Measured(meter.measure(), import_s, {**settings, **knobs})
 
 
-def _probe(request: Mapping[str, Any], cell: Cell, scratch: Path) -> Ablation | None:
-    """What takes the cell apart, if the request asks for that."""
-    if request["probe"] is None:
+def _ablation(request: ReplicateRequest, cell: Cell) -> Ablation | None:
+    """Make what takes the cell apart, if the request asks for that."""
+    if request.ablation is None:
         return None
-    from feedrate.metering.ablation.ablation import Ablation, Request
+    from feedrate.metering.ablation.ablation import Ablation
 
-    return Ablation(cell, Request(**request["probe"]), scratch)
+    return Ablation(cell, request.ablation, request.scratch)
 
 
-def _why(error: BaseException) -> str:
+def _why(error: BaseException) -> Kind:
     if isinstance(error, UnavailableError):
         return "unavailable"
     if isinstance(error, ContractError):
@@ -100,14 +104,6 @@ def _why(error: BaseException) -> str:
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return "out of memory"
     return "exception"
-
-
-def _plain(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{value!r} has no place in an answer")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def demand_planned(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
     Raises:
         ContractError: a batch out of order, a row that was served twice in an epoch, or one that was not planned.
     """
-    if loader.null:
+    if loader.synthetic:
         return
     if loader.keeps_order:
         _demand_order(loader, plan, ids)

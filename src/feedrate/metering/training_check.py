@@ -9,6 +9,7 @@ import torch
 
 from feedrate.contract.workloads import VARIES, spread
 from feedrate.errors import ContractError
+from feedrate.records.answer import TrainingResult
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,8 +46,8 @@ class TrainingCheck:
 
         return watch
 
-    def verdict(self, cell: Cell, model: torch.nn.Module, batch: Batch) -> dict[str, object]:
-        """The fields of a measurement that say how training went.
+    def result(self, cell: Cell, model: torch.nn.Module, batch: Batch) -> TrainingResult:
+        """Say how training went; call it after the last window.
 
         Raises:
             ContractError: a loss is not finite or not above 0, the loss did not fall, no parameter moved, or
@@ -64,9 +65,13 @@ class TrainingCheck:
         _demand(
             last < first, cell, f"the loss went from {first:.4g} to {last:.4g} in {len(losses)} steps: it must fall"
         )
-        found = spread(model, batch)
-        _demand(found > VARIES, cell, f"predictions have standard deviation {found:.2g}: at least {VARIES} is wanted")
-        return {"loss_first": first, "loss_last": last, "skipped_updates": len(losses) - self._updates}
+        deviation = spread(model, batch)
+        _demand(
+            deviation > VARIES,
+            cell,
+            f"predictions have standard deviation {deviation:.2g}: at least {VARIES} is wanted",
+        )
+        return TrainingResult(loss_first=first, loss_last=last, skipped_updates=len(losses) - self._updates)
 
 
 def _demand(kept: bool, cell: Cell, reason: str) -> None:

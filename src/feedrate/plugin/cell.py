@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import Need
+from feedrate.records.cell_key import CellKey
+from feedrate.records.cell_traits import CellTraits
 
 if TYPE_CHECKING:
     from feedrate.plugin.loader import Loader
@@ -39,18 +41,33 @@ class Cell:
         Raises:
             UsageError: it is not of that form, or names something that does not exist.
         """
-        parts = text.split("/")
-        if len(parts) != 5:
-            raise UsageError(f"{text!r} is not a cell; a cell reads workload/size/loader/step/device")
-        if parts[4] not in DEVICES:
-            raise UsageError(f"no device {parts[4]!r}; there are: {', '.join(DEVICES)}")
-        workload = registry.workload(parts[0])
-        return cls(workload, workload.at(parts[1]).size, registry.loader(parts[2]), registry.step(parts[3]), parts[4])
+        key = CellKey.parse(text)
+        if key.device not in DEVICES:
+            raise UsageError(f"no device {key.device!r}; there are: {', '.join(DEVICES)}")
+        workload = registry.workload(key.workload)
+        return cls(
+            workload, workload.at(key.size).size, registry.loader(key.loader), registry.step(key.step), key.device
+        )
 
     @property
     def recipe(self) -> SizedWorkload:
         """What its data set is written from."""
         return self.workload.at(self.size)
+
+    @property
+    def traits(self) -> CellTraits:
+        """What its parts say of themselves."""
+        loader, compression = self.loader, self.workload.storage.get("compression")
+        return CellTraits(
+            loader.traits(),
+            self.step.traits(),
+            synthetic=loader.synthetic,
+            trains=self.step.trains,
+            cast=loader.cast,
+            copy=loader.copy,
+            pin=loader.pin,
+            compressed=None if compression is None else compression != "none",
+        )
 
     @property
     def unmet(self) -> tuple[Need, ...]:

@@ -1,4 +1,4 @@
-"""The three questions that feedrate asks a plugin."""
+"""Declare the three hooks by which a plugin offers loaders, steps and workloads."""
 
 from __future__ import annotations
 

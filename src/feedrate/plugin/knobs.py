@@ -1,11 +1,12 @@
-"""Knobs: fields of a strategy that users may turn, the values that each takes, and what is said of others."""
+"""Declare knobs, the fields of a strategy that users may set, and check their values."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterable
-from dataclasses import MISSING, dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeGuard, TypeVar, cast
 
@@ -34,12 +35,12 @@ def knob(default: T, *others: T, low: float | None = None, high: float | None = 
         ValueError: one of the values is outside, or none is a number and there is a range.
     """
     values = (default, *others)
-    made = Knob("", cast("tuple[Value, ...]", values), low, high)
-    if (low, high) != (None, None) and not made.is_number and default is not None:
+    declared = Knob("", cast("tuple[Value, ...]", values), low, high)
+    if (low, high) != (None, None) and not declared.is_number and default is not None:
         raise ValueError(f"knob({default!r}): a range is for numbers")
     for value in values:
-        if _is_number(value) and not made.least <= value <= made.most:
-            raise ValueError(f"knob({value!r}) is out of its own range: {made.range}")
+        if _is_number(value) and not declared.least <= value <= declared.most:
+            raise ValueError(f"knob({value!r}) is out of its own range: {declared.range}")
     field: T = dataclasses.field(default=default, metadata={"sweep": values, "low": low, "high": high})
     return field
 
@@ -96,24 +97,23 @@ class Knob:
             known = ", ".join(kind.__name__ for kind in _NAMES if isinstance(kind, type) and kind is not type(None))
             raise ValueError(f"{self.name} cannot be set: its type is none of {known}, alone or with None")
         for kind in self.kinds:
-            value = _value(written, kind)
-            if value is not MISSING:
-                return value  # type: ignore[return-value]
+            for value in _values(written, kind):
+                return value
         raise ValueError(f"{self.name}={written} is not {self._kinds}")
 
     def fault(self, value: Value) -> str:
         """What is wrong with a value; empty when it may be had."""
         if any(kind not in _NAMES for kind in self.kinds):
             return ""
-        said = f"{self.name}={text(value)}"
+        setting = f"{self.name}={text(value)}"
         if self.kinds and not any(_is(value, kind) for kind in self.kinds):
-            return f"{said} is not {self._kinds}"
+            return f"{setting} is not {self._kinds}"
         if isinstance(value, str) and value not in self.values:
             names = [str(choice) for choice in self.values]
-            return f"{said} is not one of {', '.join(names)}; {near(value, names)}"
+            return f"{setting} is not one of {', '.join(names)}; {near(value, names)}"
         # Written so that it holds of no NaN.
         if _is_number(value) and not self.least <= value <= self.most:
-            return f"{said} is out of range: {self.range}"
+            return f"{setting} is out of range: {self.range}"
         return ""
 
     @property
@@ -149,16 +149,17 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def _is(value: object, kind: object) -> bool:
     if kind is float:
         return _is_number(value)
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))  # type: ignore[arg-type]
+    return isinstance(kind, type) and isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _value(written: str, kind: object) -> object:
-    """`written` as that type, or MISSING."""
+def _values(written: str, kind: object) -> Iterator[Value]:
+    """Yield what a text stands for as a value of that type; nothing where it stands for none."""
     if kind is type(None):
-        return None if written == "auto" else MISSING
-    if kind is bool:
-        return {"true": True, "false": False}.get(written.lower(), MISSING)
-    try:
-        return kind(written)  # type: ignore[operator]
-    except ValueError:
-        return MISSING
+        yield from (None,) if written == "auto" else ()
+    elif kind is bool:
+        yield from (value for word, value in (("true", True), ("false", False)) if word == written.lower())
+    elif kind is str:
+        yield written
+    else:
+        with suppress(ValueError):
+            yield int(written) if kind is int else float(written)

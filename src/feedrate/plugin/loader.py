@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from feedrate.plugin.strategy import Strategy, knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
@@ -24,7 +25,7 @@ class Loader(Strategy):
 
     keeps_order: ClassVar[bool] = True
     """False: batches may come in another order than planned, each of them as planned."""
-    null: ClassVar[bool] = False
+    synthetic: ClassVar[bool] = False
     """True: serves the same few batches again and again; nothing is asked of it about rows, order or damaged files."""
 
     cast: str = knob("device", "host")
@@ -45,11 +46,15 @@ class Loader(Strategy):
             DataError: a file is missing, truncated or corrupt; raised at the batch where it belongs.
         """
 
-    def safe(self) -> Loader:
-        """This loader without processes of its own, for the safe mode; unless overridden, itself."""
+    def without_workers(self) -> Loader:
+        """This loader without processes of its own, as FORCE_SINGLE_PROCESS asks for; unless overridden, itself."""
         return self
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def traits(self) -> LoaderTraits:
+        """How this loader works, with its knobs as they are, so that advice fits it; unless overridden, not known."""
+        return LoaderTraits()
+
+    def prefetch_batches(self, plan: Plan) -> int:
         """How many batches may be ready before they are asked for: the meter discards as many before it measures."""
         del plan
         return 0

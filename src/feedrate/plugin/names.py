@@ -1,4 +1,4 @@
-"""Names that can stand in a cell's key, a file's name and a page, and what is said of others."""
+"""Check names that stand in a cell's key, a file's name and a page."""
 
 from __future__ import annotations
 

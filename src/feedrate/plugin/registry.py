@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import reprlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import pluggy
 
@@ -29,6 +30,8 @@ __all__ = ["Registry"]
 
 S = TypeVar("S", bound=Strategy)
 T = TypeVar("T")
+_Instances: TypeAlias = "Callable[[Iterable[Any]], list[Any]]"
+"""What a hook answers with -> strategies."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,15 @@ class Registry:
         """
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
-        broken = tuple(filter(None, (_register(manager, found.name, found.load) for found in _installed())))
+        broken = tuple(filter(None, (_register(manager, point.name, point.load) for point in _installed())))
         # By what they are: a file may be named twice.
         files = {Path(path).resolve(): str(path) for path in reversed(tuple(plugin_files))}
         for name in reversed(files.values()):
             _register_file(manager, Path(name))
-        return _collected(manager, broken, set(files.values()))
+        collector = _Collector(manager, files.values())
+        loaders, steps, workloads = collector.loaders(), collector.steps(), collector.workloads()
+        broken = (*broken, *collector.broken, *_misspelt(manager))
+        return cls(loaders, steps, workloads, collector.origins, broken)
 
     def loader(self, spec: str) -> Loader:
         """The loader that `workers[count=2]` names.
@@ -67,24 +73,24 @@ class Registry:
         Raises:
             UsageError: no such loader or knob; the text lists near matches.
         """
-        return _found("loader", self.loaders, spec)
+        return _named("loader", self.loaders, spec)
 
     def step(self, spec: str) -> Step:
         """The step that `compiled[mode=default]` names; raises like `loader`."""
-        return _found("step", self.steps, spec)
+        return _named("step", self.steps, spec)
 
     def workload(self, spec: str) -> Workload:
         """The workload that `boardmoves[model=resnet]` names; raises like `loader`."""
-        return _found("workload", self.workloads, spec)
+        return _named("workload", self.workloads, spec)
 
 
 def _installed() -> list[EntryPoint]:
     """Installed plugins by name, feedrate's own first; the metadata come in the order of some folder."""
-    found = entry_points(group=hookspecs.PROJECT)
-    return sorted(found, key=lambda one: (one.dist is None or one.dist.name != hookspecs.PROJECT, one.name))
+    points = entry_points(group=hookspecs.PROJECT)
+    return sorted(points, key=lambda point: (point.dist is None or point.dist.name != hookspecs.PROJECT, point.name))
 
 
-def _found(kind: str, known: Mapping[str, S], spec: str) -> S:
+def _named(kind: str, known: Mapping[str, S], spec: str) -> S:
     name, knobs = split_spec(spec)
     if name not in known:
         raise UsageError(f"no {kind} {name!r}; {near(name, known)}")
@@ -134,24 +140,74 @@ def _file_module(path: Path) -> ModuleType:
     return module
 
 
-def _collected(manager: pluggy.PluginManager, imported: tuple[str, ...], files: set[str]) -> Registry:
-    broken, origins = list(imported), dict[str, str]()
-    loaders, steps, workloads = dict[str, Loader](), dict[str, Step](), dict[str, Workload]()
-    families: tuple[tuple[str, type[Strategy], dict[str, Any], pluggy.HookCaller], ...] = (
-        ("loader", Loader, loaders, manager.hook.loaders),
-        ("step", Step, steps, manager.hook.steps),
-        ("workload", Workload, workloads, manager.hook.workloads),
-    )
-    for kind, base, known, hook in families:
-        for plugin, strategy in _answers(hook, list if kind == "workload" else _made, broken):
-            fault = _fault(kind, base, strategy, origins, plugin)
-            if fault and plugin in files:
+class _Collector:
+    """Gathers the strategies that plugins offer, and a line for each thing that cannot be had."""
+
+    def __init__(self, manager: pluggy.PluginManager, files: Collection[str]) -> None:
+        self._manager = manager
+        self._files = files
+        """Plugins that were named as files: what is wrong with one of them is an error."""
+        self.origins: dict[str, str] = {}
+        """Plugin that offers each strategy, by `kind/name`."""
+        self.broken: list[str] = []
+
+    def loaders(self) -> dict[str, Loader]:
+        """The loaders by name, at their defaults."""
+        return self._gathered("loader", Loader, self._manager.hook.loaders, _instances)
+
+    def steps(self) -> dict[str, Step]:
+        """The steps by name, at their defaults."""
+        return self._gathered("step", Step, self._manager.hook.steps, _instances)
+
+    def workloads(self) -> dict[str, Workload]:
+        """The workloads by name, as they are offered."""
+        return self._gathered("workload", Workload, self._manager.hook.workloads, list)
+
+    def _gathered(self, kind: str, base: type[Any], hook: pluggy.HookCaller, instances: _Instances) -> dict[str, Any]:
+        """Every strategy of a kind that plugins answer with and that can be had.
+
+        Raises:
+            PluginError: one that a file offers cannot.
+        """
+        known: dict[str, Strategy] = {}
+        for plugin, strategy in self._answers(hook, instances):
+            fault = self._fault(kind, base, strategy, plugin)
+            if not fault:
+                known[strategy.name], self.origins[f"{kind}/{strategy.name}"] = strategy, plugin
+            elif plugin in self._files:
                 raise PluginError(fault)
-            if fault:
-                broken.append(fault)
             else:
-                known[strategy.name], origins[f"{kind}/{strategy.name}"] = strategy, plugin
-    return Registry(loaders, steps, workloads, origins, (*broken, *_misspelt(manager)))
+                self.broken.append(fault)
+        return known
+
+    def _answers(self, hook: pluggy.HookCaller, instances: _Instances) -> Iterator[tuple[str, Any]]:
+        """Yield each plugin that answers with each of its strategies; a line is kept of one whose answer fails."""
+        for impl in hook.get_hookimpls():
+            try:
+                answer = _tried(partial(_answer, impl.function, instances))
+            except PluginError as error:
+                self.broken.append(f"plugin {impl.plugin_name!r}: its {hook.name}() fails ({error})")
+                continue
+            yield from ((impl.plugin_name, strategy) for strategy in answer)
+
+    def _fault(self, kind: str, base: type[Any], strategy: Any, plugin: str) -> str:
+        """Why something that a plugin offers cannot be had, in one line; empty when it can."""
+        offers = f"plugin {plugin!r}: its {kind}s() offers"
+        if not isinstance(strategy, base):
+            return f"{offers} {reprlib.repr(strategy)}, which is not a {base.__name__}"
+        fault = next(faults(strategy), "")
+        if fault:
+            return f"{offers} a {kind} that cannot be named: {fault}"
+        other = self.origins.get(f"{kind}/{strategy.name}")
+        return f"plugins {other!r} and {plugin!r} both offer a {kind} {strategy.name!r}; rename one" if other else ""
+
+
+def _answer(function: Callable[..., Any], instances: _Instances) -> list[Any]:
+    return instances(function())
+
+
+def _instances(classes: Iterable[Any]) -> list[Any]:
+    return [strategy() for strategy in classes]
 
 
 def _misspelt(manager: pluggy.PluginManager) -> Iterator[str]:
@@ -160,32 +216,3 @@ def _misspelt(manager: pluggy.PluginManager) -> Iterator[str]:
         for hook in manager.get_hookcallers(plugin) or ():
             if not hook.has_spec():
                 yield f"plugin {name!r}: there is no hook {hook.name!r}; there are: loaders, steps, workloads"
-
-
-def _made(classes: Iterable[Any]) -> list[Any]:
-    return [make() for make in classes]
-
-
-def _answers(
-    hook: pluggy.HookCaller, strategies: Callable[[Iterable[Any]], list[Any]], broken: list[str]
-) -> Iterator[tuple[str, Any]]:
-    """Yield each plugin that answers with each of its strategies; one whose answer fails is noted in `broken`."""
-    for impl in hook.get_hookimpls():
-        try:
-            answer = _tried(lambda impl=impl: strategies(impl.function()))  # type: ignore[misc]
-        except PluginError as error:
-            broken.append(f"plugin {impl.plugin_name!r}: its {hook.name}() fails ({error})")
-            continue
-        yield from ((impl.plugin_name, strategy) for strategy in answer)
-
-
-def _fault(kind: str, base: type[Strategy], strategy: Any, origins: Mapping[str, str], plugin: str) -> str:
-    """Why something that a plugin offers cannot be had, in one line; empty when it can."""
-    offers = f"plugin {plugin!r}: its {kind}s() offers"
-    if not isinstance(strategy, base):
-        return f"{offers} {reprlib.repr(strategy)}, which is not a {base.__name__}"
-    wrong = next(faults(strategy), "")
-    if wrong:
-        return f"{offers} a {kind} that cannot be named: {wrong}"
-    other = origins.get(f"{kind}/{strategy.name}")
-    return f"plugins {other!r} and {plugin!r} both offer a {kind} {strategy.name!r}; rename one" if other else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from feedrate.plugin.strategy import Strategy
+from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,10 @@ class Step(Strategy):
 
     trains: ClassVar[bool] = True
     """False: the step only touches the batch; there is no loss to check."""
+
+    def traits(self) -> StepTraits:
+        """How this step computes, with its knobs as they are, so that advice fits it; unless overridden, not known."""
+        return StepTraits()
 
     @abstractmethod
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:

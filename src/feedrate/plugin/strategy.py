@@ -74,9 +74,9 @@ class _Checked(ABCMeta):
     """Makes strategies whose knobs hold what they may, whoever asks: a command line, a sweep or a program."""
 
     def __call__(cls, *values: Any, **named: Any) -> Any:
-        made = super().__call__(*values, **named)
-        made.demand_values()
-        return made
+        strategy = super().__call__(*values, **named)
+        strategy.demand_values()
+        return strategy
 
 
 class Strategy(metaclass=_Checked):
@@ -86,6 +86,8 @@ class Strategy(metaclass=_Checked):
     needs: ClassVar[tuple[Need, ...]] = ()
     hidden: ClassVar[bool] = False
     """Kept out of the default matrix; runs when asked for by name."""
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+    """Every subclass is a dataclass, and has it from there."""
 
     def __str__(self) -> str:
         turned = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
@@ -119,7 +121,7 @@ class Strategy(metaclass=_Checked):
         """
         values = {key: self._parsed(key, written) for key, written in knobs.items()}
         try:
-            return dataclasses.replace(self, **values)  # type: ignore[type-var]
+            return dataclasses.replace(self, **values)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from None
 
@@ -138,8 +140,8 @@ class Strategy(metaclass=_Checked):
     @classmethod
     def ranges(cls) -> dict[str, tuple[float, float]]:
         """The least and the largest value of every knob that takes numbers."""
-        found = (cls._knob(field.name) for field in _fields(cls))
-        return {one.name: (one.least, one.most) for one in found if one.is_number}
+        knobs = (cls._knob(field.name) for field in _fields(cls))
+        return {known.name: (known.least, known.most) for known in knobs if known.is_number}
 
     @classmethod
     def _knob(cls, name: str) -> Knob:
@@ -149,16 +151,16 @@ class Strategy(metaclass=_Checked):
     def _parsed(self, key: str, written: str) -> Value:
         if key not in self.knobs:
             raise UsageError(f"{self.name}: no knob {key!r}; {near(key, self.knobs)}")
-        found = self._knob(key)
+        declared = self._knob(key)
         try:
-            value = found.parsed(written)
+            value = declared.parsed(written)
         except ValueError as error:
             raise UsageError(f"{self.name}: {error}") from None
-        self._demand(found, value)
+        self._demand(declared, value)
         return value
 
-    def _demand(self, found: Knob, value: Value) -> None:
-        fault = found.fault(value)
+    def _demand(self, declared: Knob, value: Value) -> None:
+        fault = declared.fault(value)
         if fault:
             raise UsageError(f"{self.name}: {fault}")
 
@@ -166,8 +168,8 @@ class Strategy(metaclass=_Checked):
         """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
         sweeps = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.sweeps().items()}
         for values in itertools.product(*sweeps.values()):
-            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))  # type: ignore[type-var]
+            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))
 
 
 def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:
-    return dataclasses.fields(cls)  # type: ignore[arg-type]
+    return dataclasses.fields(cls)

@@ -113,7 +113,11 @@ class Workload(Strategy):
         optimizer = self.optimizer(parameters)
         limit = self.clip
         if limit is not None:
-            optimizer.register_step_pre_hook(lambda *_: void(clip_grad_norm_(parameters, limit)))
+
+            def clip(*_: object) -> None:
+                clip_grad_norm_(parameters, limit)
+
+            optimizer.register_step_pre_hook(clip)
         return optimizer
 
     def at(self, size: str) -> SizedWorkload:
@@ -151,11 +155,6 @@ class Workload(Strategy):
         derived = self.derived(size)
         derive = self.derive if derived else None
         return BatchSpec(self.samples(size), cast, self.days(size), self.reader, derive, derived)
-
-
-def void(value: object) -> None:
-    """Nothing: an optimizer hook must return None."""
-    del value
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,45 @@
-"""The text that names a cell, such as `boardmoves/small/workers[count=2]/bf16/cuda`, taken apart."""
+"""Take apart the text that names a cell, such as `boardmoves/small/workers[count=2]/bf16/cuda`."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from feedrate.errors import UsageError
 
-__all__ = ["split_spec"]
+__all__ = ["CellKey", "split_spec"]
 
 _SPEC = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<knobs>[^\[\]]*)\])?")
+
+
+class CellKey(NamedTuple):
+    """The five parts of a cell's text; workload, loader and step with the knobs that are not at their default."""
+
+    workload: str
+    size: str
+    loader: str
+    step: str
+    device: str
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+    @classmethod
+    def parse(cls, text: str) -> CellKey:
+        """Read what `str` gives. Whether there is such a cell only a registry knows.
+
+        Raises:
+            UsageError: it has not five parts.
+        """
+        parts = text.split("/")
+        if len(parts) != 5 or not all(parts):
+            raise UsageError(f"{text!r} is not a cell; a cell reads workload/size/loader/step/device")
+        return cls(*parts)
+
+    @property
+    def specs(self) -> dict[str, str]:
+        """Workload, loader and step by family: the parts that have knobs, which `split_spec` takes apart."""
+        return {"workload": self.workload, "loader": self.loader, "step": self.step}
 
 
 def split_spec(text: str) -> tuple[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What a measurement was made under: how the machine was while windows were timed, and what its memory did."""
+"""Record what the machine and its memory did while windows were timed."""
 
 from __future__ import annotations
 

@@ -52,15 +52,15 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     return Estimate(mean, quantile * statistics.stdev(values) / math.sqrt(len(values)))
 
 
-def replicates_for(found: Estimate, count: int, half: float, most: int = 100) -> int:
+def replicates_for(known: Estimate, count: int, half: float, most: int = 100) -> int:
     """How many replicates would bring the interval down to `half`, if they scatter like those `count` did.
 
     Never fewer than one more, and no more than `most`: the answer is as rough as the scatter that it comes from.
     """
     from scipy.special import stdtrit
 
-    if found.half is None or count < 2:
+    if known.half is None or count < 2:
         return count + 1
-    deviation = found.half * math.sqrt(count) / float(stdtrit(count - 1, 0.975))
+    deviation = known.half * math.sqrt(count) / float(stdtrit(count - 1, 0.975))
     wanted = (n for n in range(count + 1, most) if float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n) <= half)
     return next(wanted, most)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from feedrate.errors import UnavailableError
-from feedrate.records.cell_key import split_spec
+from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["frame"]
+__all__ = ["frame", "tabulated"]
 
 _PLACE = ("cell", "workload", "size", "loader", "step", "device")
 _RECORD = ("run", "replicate", "started", "log", "machine", "commit")
@@ -42,29 +42,37 @@ def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     Raises:
         UnavailableError: pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ModuleNotFoundError:
-        raise UnavailableError(_NO_PANDAS) from None
-
     records = [_place(outcome) | _record(outcome) | _result(outcome) for outcome in outcomes]
     fixed = {*_PLACE, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE}
     knobs = sorted({name for record in records for name in record if name not in fixed})
     columns = [*_PLACE, *knobs, *_RECORD, *_TEXTS, *_NUMBERS, *_FAILURE]
-    made = pd.DataFrame([[record.get(name) for name in columns] for record in records], columns=columns)
-    return made.astype(dict.fromkeys(_NUMBERS, float))
+    table = tabulated(([record.get(name) for name in columns] for record in records), columns)
+    return table.astype(dict.fromkeys(_NUMBERS, float))
+
+
+def tabulated(rows: Iterable[Iterable[object]], columns: Sequence[str]) -> pd.DataFrame:
+    """The rows as a DataFrame.
+
+    Raises:
+        UnavailableError: pandas, which a base install lacks, is not installed; the text says how to install it.
+    """
+    try:
+        import pandas as pd
+    except ModuleNotFoundError:
+        raise UnavailableError(_NO_PANDAS) from None
+    return pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
 
 
 def _place(outcome: Outcome) -> dict[str, object]:
-    workload, size, loader, step, device = outcome.cell.split("/")
-    found: dict[str, object] = {"cell": outcome.cell, "size": size, "device": device}
-    for family, spec in (("workload", workload), ("loader", loader), ("step", step)):
+    key = CellKey.parse(outcome.cell)
+    columns: dict[str, object] = {"cell": outcome.cell, "size": key.size, "device": key.device}
+    for family, spec in key.specs.items():
         name, turned = split_spec(spec)
         recorded = _recorded(outcome, family)
-        found[family] = name
-        found |= {f"{family}_{knob}": recorded.get(knob, _value(text)) for knob, text in turned.items()}
-        found |= {f"{family}_{knob}": value for knob, value in recorded.items()}
-    return found
+        columns[family] = name
+        columns |= {f"{family}_{knob}": recorded.get(knob, _value(text)) for knob, text in turned.items()}
+        columns |= {f"{family}_{knob}": value for knob, value in recorded.items()}
+    return columns
 
 
 def _recorded(outcome: Outcome, family: str) -> Mapping[str, object]:

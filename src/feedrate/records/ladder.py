@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.measurement import Window, demand_work
 from feedrate.records.step_profile import StepProfile
@@ -62,6 +63,8 @@ class Ladder:
     """Seconds that the first batch of an epoch took longer than others."""
     epoch_batches: int = 1
     facts: StepProfile | None = None
+    traits: CellTraits = field(default_factory=CellTraits)
+    """What loader and step said of themselves; of a line that was written before they were asked, nothing."""
     spent_s: float = 0.0
     """What taking the cell apart took, beyond its three times."""
 
@@ -76,10 +79,18 @@ class Ladder:
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
-        found = decoded(cls, raw)
-        for where, windows in found.windows():
+        ladder = decoded(cls, raw)
+        ladder.demand_work()
+        return ladder
+
+    def demand_work(self) -> None:
+        """Look at every window.
+
+        Raises:
+            DataError: one holds no time, no batch or no sample, or more than can be.
+        """
+        for where, windows in self.windows():
             demand_work(windows, where)
-        return found
 
     def windows(self) -> Iterator[tuple[str, tuple[Window, ...]]]:
         """Yield all that was timed, and where it stands."""

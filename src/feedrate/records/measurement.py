@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
 from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
 from feedrate.records.batch_gaps import BatchGaps
-from feedrate.records.cell_key import split_spec
+from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.codec import Record, decoded, decoded_as, encoded
 from feedrate.records.conditions import Conditions, MemorySample, growth_bytes
 from feedrate.records.format_number import FORMAT, format_of
@@ -266,13 +266,22 @@ class Measurement(_Record):
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
-        found = decoded(cls, raw if format_of(raw) > 1 else _from_format_1(raw))
+        measurement = decoded(cls, raw if format_of(raw) > 1 else _from_format_1(raw))
+        measurement.demand_work()
+        return measurement
+
+    def demand_work(self) -> None:
+        """Look at what every number is made of.
+
+        Raises:
+            DataError: windows are missing, or hold no time, no batch or no sample, or more than can be.
+        """
         # Of the step there is a half before the rest and a half after it.
-        for name, least in (("step_windows", 2), ("loader_windows", 1), ("full_windows", 1)):
-            demand_work(getattr(found, name), name, least)
-        if found.batch_samples is not None and not 1 <= found.batch_samples <= _MOST:
-            raise DataError(f"batch_samples is {found.batch_samples:g}: there is no such batch")
-        return found
+        demand_work(self.step_windows, "step_windows", 2)
+        demand_work(self.loader_windows, "loader_windows", 1)
+        demand_work(self.full_windows, "full_windows", 1)
+        if self.batch_samples is not None and not 1 <= self.batch_samples <= _MOST:
+            raise DataError(f"batch_samples is {self.batch_samples:g}: there is no such batch")
 
 
 @dataclass(frozen=True)
@@ -381,11 +390,11 @@ def read(path: Path, unreadable: Callable[[Unreadable], object] = refuse) -> Ite
         DataError: the file cannot be read.
     """
     decoders: dict[str, Decoder[Outcome] | None] = {**OUTCOMES, **dict.fromkeys(OTHERS)}
-    for found in raw_lines(path, decoders):
-        if isinstance(found, Unreadable):
-            unreadable(found)
+    for outcome in raw_lines(path, decoders):
+        if isinstance(outcome, Unreadable):
+            unreadable(outcome)
         else:
-            yield found
+            yield outcome
 
 
 def _measurement(raw: Mapping[str, object]) -> Outcome:
@@ -407,11 +416,8 @@ def demand_cell(cell: str) -> None:
     Raises:
         DataError: it does not read workload/size/loader/step/device.
     """
-    parts = cell.split("/")
     try:
-        if len(parts) != 5 or not all(parts):
-            raise UsageError
-        for spec in (parts[0], parts[2], parts[3]):
+        for spec in CellKey.parse(cell).specs.values():
             split_spec(spec)
     except UsageError:
         raise DataError(f"cell is {reprlib.repr(cell)}, not workload/size/loader/step/device") from None

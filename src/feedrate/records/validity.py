@@ -1,4 +1,4 @@
-"""What takes a measurement its validity, makes it doubtful, or is worth a word: docs/decisions/0008-validity.md."""
+"""Reject a measurement, call it doubtful, or add a remark: docs/decisions/0008-validity.md."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from feedrate.records.cell_key import CellKey
+
 if TYPE_CHECKING:
     from feedrate.records.conditions import GpuClock
     from feedrate.records.measurement import Measurement
 
-__all__ = ["doubts", "had_foreign_load", "read_from_disk", "refusals", "remarks", "said", "twins"]
+__all__ = ["doubts", "had_foreign_load", "identical_results", "read_from_disk", "refusals", "remarks", "remarks_on"]
 
 _SLOW_CLOCK = 0.75
 """Share of the default clock below which a GPU does not show what it can do."""
@@ -50,16 +52,19 @@ def _slow(clock: GpuClock) -> Iterator[str]:
 def doubts(measurement: Measurement) -> Iterator[str]:
     """Yield what makes the numbers doubtful: they are shown, but nothing may rest on them."""
     yield from _settings(measurement.requested, measurement.observed)
-    found = measurement.conditions
-    if found is None:
+    conditions = measurement.conditions
+    if conditions is None:
         return
-    if found.foreign_cores > _FOREIGN_DOUBT * found.cores and found.idle_cores < _NO_ROOM * found.cores:
+    if (
+        conditions.foreign_cores > _FOREIGN_DOUBT * conditions.cores
+        and conditions.idle_cores < _NO_ROOM * conditions.cores
+    ):
         yield "others kept more than a quarter of the cores busy, and none was idle: end them, or measure again"
-    if found.swapped_pages > _SWAPPED_PAGES:
+    if conditions.swapped_pages > _SWAPPED_PAGES:
         yield "the machine swapped while it was measured: free memory"
-    if found.watched_s and found.stalled_s.get("memory", 0.0) > _STALLED * found.watched_s:
+    if conditions.watched_s and conditions.stalled_s.get("memory", 0.0) > _STALLED * conditions.watched_s:
         yield "processes waited for memory while it was measured: free memory"
-    if found.gpu_strangers:
+    if conditions.gpu_strangers:
         yield "other processes were on the GPU: `nvidia-smi` names them"
 
 
@@ -95,8 +100,8 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     left = measurement.observed.get("left running")
     if isinstance(left, list) and left:
         yield f"the loader left running, and it was ended: {', '.join(map(str, left))}"
-    found = measurement.conditions
-    if found is None:
+    conditions = measurement.conditions
+    if conditions is None:
         return
     if had_foreign_load(measurement) and not any(doubts(measurement)):
         yield "others kept more than a tenth of the cores busy while it was measured"
@@ -105,17 +110,17 @@ def remarks(measurement: Measurement) -> Iterator[str]:
         yield f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal"
 
 
-def said(measurements: Iterable[Measurement]) -> Iterator[str]:
+def remarks_on(measurements: Iterable[Measurement]) -> Iterator[str]:
     """Yield one line for each doubt and each remark about any of the measurements, the doubts first."""
-    found = tuple(measurements)
-    yield from dict.fromkeys(f"doubtful: {doubt}" for one in found for doubt in doubts(one))
-    yield from dict.fromkeys(remark for one in found for remark in remarks(one))
+    replicates = tuple(measurements)
+    yield from dict.fromkeys(f"doubtful: {doubt}" for replicate in replicates for doubt in doubts(replicate))
+    yield from dict.fromkeys(remark for replicate in replicates for remark in remarks(replicate))
 
 
 def had_foreign_load(measurement: Measurement) -> bool:
     """Whether others kept so much of the machine busy that a second measurement may well differ."""
-    found = measurement.conditions
-    return found is not None and found.foreign_cores > _FOREIGN_WORD * found.cores
+    conditions = measurement.conditions
+    return conditions is not None and conditions.foreign_cores > _FOREIGN_WORD * conditions.cores
 
 
 def read_from_disk(read_bytes: int | None, served_bytes: float) -> bool:
@@ -123,16 +128,16 @@ def read_from_disk(read_bytes: int | None, served_bytes: float) -> bool:
     return read_bytes is not None and read_bytes > max(_DISK_BYTES, _DISK_SHARE * served_bytes)
 
 
-def twins(measurements: Iterable[Measurement]) -> Iterator[tuple[str, ...]]:
+def identical_results(measurements: Iterable[Measurement]) -> Iterator[tuple[str, ...]]:
     """Yield cells that agree in the last bit where two runs cannot: one of them is another's number.
 
     The last loss of two steps, for they compute differently; the seconds of the windows, for a clock never repeats.
     """
-    found = list(measurements)
+    all_of_them = list(measurements)
     for key, part in ((_losses, _step), (_seconds, _cell)):
         alike: dict[object, dict[str, str]] = defaultdict(dict)
-        for one in found:
-            alike[key(one)].setdefault(part(one), one.cell)
+        for measurement in all_of_them:
+            alike[key(measurement)].setdefault(part(measurement), measurement.cell)
         yield from (tuple(cells.values()) for value, cells in alike.items() if value is not None and len(cells) > 1)
 
 
@@ -149,5 +154,5 @@ def _cell(measurement: Measurement) -> str:
 
 
 def _step(measurement: Measurement) -> str:
-    workload, size, _, step, device = measurement.cell.split("/")
-    return f"{workload}/{size}/{step}/{device}"
+    key = CellKey.parse(measurement.cell)
+    return f"{key.workload}/{key.size}/{key.step}/{key.device}"

@@ -81,18 +81,24 @@ class _Live:
 
 def show(console: Console, answers: Sequence[CaseResult]) -> None:
     """Print the table, what was said of each wrong one, and how many were right."""
-    print_grid(console, _COLUMNS, [_row(one) for one in answers])
-    wrong = [one for one in answers if one.right is False]
-    for one in wrong:
-        console.print(Text(f"{one.name}: {one.cell}: {one.told}"), soft_wrap=True)
-    asked = [one for one in answers if one.right is not None]
-    seconds = number(sum(one.seconds for one in asked))
+    print_grid(console, _COLUMNS, [_row(answer) for answer in answers])
+    wrong = [answer for answer in answers if answer.right is False]
+    for answer in wrong:
+        console.print(Text(f"{answer.name}: {answer.cell}: {answer.told}"), soft_wrap=True)
+    asked = [answer for answer in answers if answer.right is not None]
+    seconds = number(sum(answer.seconds for answer in asked))
     console.print(f"{len(asked) - len(wrong)} of {len(asked)} right, in {seconds} s", style="bold", soft_wrap=True)
 
 
-def _row(one: CaseResult) -> Row:
-    texts = (one.name, _verdict(one), one.expected, "the same" if one.right else one.found, str(one.tries or "-"))
-    return Row(texts, {True: "", False: "red", None: "dim"}[one.right])
+def _row(answer: CaseResult) -> Row:
+    texts = (
+        answer.name,
+        _verdict(answer),
+        answer.expected,
+        "the same" if answer.right else answer.found,
+        str(answer.tries or "-"),
+    )
+    return Row(texts, {True: "", False: "red", None: "dim"}[answer.right])
 
 
 def _verdict(answer: CaseResult) -> str:

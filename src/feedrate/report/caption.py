@@ -27,8 +27,8 @@ def caption(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def _inner(environment: Mapping[str, object], key: str) -> Mapping[str, object]:
-    found = environment.get(key)
-    return found if isinstance(found, Mapping) else {}
+    inner = environment.get(key)
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def _machine(machine: Mapping[str, object]) -> str:
@@ -52,7 +52,7 @@ def _commit(git: Mapping[str, object]) -> Iterator[str]:
 
 def _run(outcomes: Sequence[Outcome]) -> str:
     counts = sorted({len(row.measured) for row in rows(outcomes) if row.measured})
-    caches = sorted({one.page_cache for one in outcomes if isinstance(one, Measurement)})
+    caches = sorted({outcome.page_cache for outcome in outcomes if isinstance(outcome, Measurement)})
     several = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1]))) if counts else "no"
     plural = "" if several == "1" else "s"
     runs = list(dict.fromkeys(outcome.run for outcome in outcomes))

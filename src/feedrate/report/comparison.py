@@ -1,4 +1,4 @@
-"""What came of a comparison: the sentence first, then the numbers behind it."""
+"""Print what a comparison found: the sentence first, then the numbers behind it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from feedrate.comparison.comparison import METRICS, Comparison, Variant
 from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict
 from feedrate.formatting import ABSENT, number
+from feedrate.records.cell_key import CellKey
 from feedrate.records.measurement import Measurement
 from feedrate.report.caption import caption
 from feedrate.report.grid import Column, Row, print_grid
@@ -36,86 +37,96 @@ _FAMILY = (
 _ABOUT = {"full": "loader and step together", "loader": "the loader alone", "step": "the step alone"}
 
 
-def sentence(duel: Comparison, found: ComparisonVerdict) -> str:
-    """The verdict and the numbers that say so, in one line."""
-    a, b = _names(duel)
-    if found.word == "INVALID":
-        return f"INVALID: {a} against {b} gives no verdict: {found.reason}"
+def sentence(comparison: Comparison, judgement: ComparisonVerdict) -> str:
+    """Say the verdict and the numbers behind it, in one line."""
+    a, b = _names(comparison)
+    if judgement.word == "INVALID":
+        return f"INVALID: {a} against {b} gives no verdict: {judgement.reason}"
     claim = {
         "FASTER": f"{a} is FASTER than {b}",
         "SLOWER": f"{a} is SLOWER than {b}",
-        "SAME": f"{a} is the SAME as {b} within {_percent(duel.rule.margin)}",
+        "SAME": f"{a} is the SAME as {b} within {_percent(comparison.rule.margin)}",
         "UNSURE": f"UNSURE whether {a} is faster or slower than {b}",
-    }[found.word]
-    said = [f"{claim}: {interval(found)} from {len(found.pairs.ratios)} pairs"]
-    said += [found.reason] if found.reason else []
-    said += [f"smallest effect it could see {_effect(found)}"] if len(found.pairs.ratios) >= FIRST_LOOK else []
-    return "; ".join(said)
+    }[judgement.word]
+    parts = [f"{claim}: {interval(judgement)} from {len(judgement.pairs.ratios)} pairs"]
+    parts += [judgement.reason] if judgement.reason else []
+    parts += [f"smallest effect it could see {_effect(judgement)}"] if len(judgement.pairs.ratios) >= FIRST_LOOK else []
+    return "; ".join(parts)
 
 
-def interval(found: ComparisonVerdict) -> str:
-    """How many times A's speed is B's, such as `x1.31 (1.28-1.35)`."""
-    if len(found.pairs.ratios) < FIRST_LOOK:
+def interval(judgement: ComparisonVerdict) -> str:
+    """Format how many times A's speed is B's, such as `x1.31 (1.28-1.35)`."""
+    if len(judgement.pairs.ratios) < FIRST_LOOK:
         return "no interval yet"
-    digits = 2 if found.high - found.low > 0.02 else 3
-    return f"x{found.factor:.{digits}f} ({found.low:.{digits}f}-{found.high:.{digits}f})"
+    digits = 2 if judgement.high - judgement.low > 0.02 else 3
+    return f"x{judgement.factor:.{digits}f} ({judgement.low:.{digits}f}-{judgement.high:.{digits}f})"
 
 
-def show(console: Console, duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
+def show(console: Console, comparisons: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
     """Print the sentence of each; of one comparison also what was measured, of several a table."""
-    for duel, found in zip(duels, judgements, strict=True):
-        console.print(Text(sentence(duel, found), style=_STYLES[found.word]), soft_wrap=True)
+    for comparison, judgement in zip(comparisons, judgements, strict=True):
+        console.print(Text(sentence(comparison, judgement), style=_STYLES[judgement.word]), soft_wrap=True)
     console.print()
-    _show_sides(console, duels)
-    if len(duels) > 1:
-        _show_family(console, duels, judgements)
-    for line in dict.fromkeys(line for duel in duels for line in _remarks(duel)):
+    _show_sides(console, comparisons)
+    if len(comparisons) > 1:
+        _show_family(console, comparisons, judgements)
+    for line in dict.fromkeys(line for comparison in comparisons for line in _remarks(comparison)):
         console.print(Text(line), soft_wrap=True)
-    ran = [one.outcome for duel in duels for one in duel.runs]
-    for line in caption(ran) if ran else ():
+    outcomes = [run.outcome for comparison in comparisons for run in comparison.runs]
+    for line in caption(outcomes) if outcomes else ():
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _show_family(console: Console, duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
+def _show_family(console: Console, comparisons: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) -> None:
     rows = []
-    for duel, found in zip(duels, judgements, strict=True):
+    for comparison, judgement in zip(comparisons, judgements, strict=True):
         texts = (
-            *(found.word, _key(duel.a), _key(duel.b), interval(found), str(len(found.pairs.ratios))),
-            *(number(found.p, 2) if found.word != "INVALID" else ABSENT, _effect(found)),
+            *(
+                judgement.word,
+                _key(comparison.a),
+                _key(comparison.b),
+                interval(judgement),
+                str(len(judgement.pairs.ratios)),
+            ),
+            *(number(judgement.p, 2) if judgement.word != "INVALID" else ABSENT, _effect(judgement)),
         )
-        rows.append(Row(texts, _STYLES[found.word]))
+        rows.append(Row(texts, _STYLES[judgement.word]))
     print_grid(console, _FAMILY, rows)
     console.print("p is adjusted for all of them: of those that are FASTER or SLOWER one in twenty may be false")
 
 
-def _show_sides(console: Console, duels: Sequence[Comparison]) -> None:
-    limits = duels[0].rule
-    console.print(f"time a sample of {_ABOUT[limits.metric]}; means of processes, each fresh, in the order CABBA")
+def _show_sides(console: Console, comparisons: Sequence[Comparison]) -> None:
+    metric = comparisons[0].rule.metric
+    console.print(f"time a sample of {_ABOUT[metric]}; means of processes, each fresh, in the order CABBA")
     rows = [
-        Row((label, _key(side), *_figures(duel.measured(role))))
-        for duel in duels
-        for label, role, side in (("A", "a", duel.a), ("B", "b", duel.b), ("control", "control", duel.control))
+        Row((label, _key(side), *_figures(comparison.measured(role))))
+        for comparison in comparisons
+        for label, role, side in (
+            ("A", "a", comparison.a),
+            ("B", "b", comparison.b),
+            ("control", "control", comparison.control),
+        )
     ]
     print_grid(console, _SIDES, rows)
 
 
 def _figures(measured: Sequence[Measurement]) -> Iterator[str]:
     yield str(len(measured))
-    yield number(_mean(one.samples_per_s for one in measured), 4)
-    yield number(_mean(1e3 * one.full_batch_mean_s for one in measured))
-    yield number(_mean(1e3 * one.loader_batch_s for one in measured))
-    yield number(_mean(1e3 * one.step_batch_s for one in measured))
+    yield number(_mean(run.samples_per_s for run in measured), 4)
+    yield number(_mean(1e3 * run.full_batch_mean_s for run in measured))
+    yield number(_mean(1e3 * run.loader_batch_s for run in measured))
+    yield number(_mean(1e3 * run.step_batch_s for run in measured))
 
 
 def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return statistics.fmean(found) if found else None
+    numbers = list(values)
+    return statistics.fmean(numbers) if numbers else None
 
 
-def _remarks(duel: Comparison) -> Iterator[str]:
-    """What a reader must know before believing a side's numbers."""
-    for label, role, side in (("A", "a", duel.a), ("B", "b", duel.b)):
-        measured = tuple(duel.measured(role))
+def _remarks(comparison: Comparison) -> Iterator[str]:
+    """Yield what a reader must know before believing a side's numbers."""
+    for label, role, side in (("A", "a", comparison.a), ("B", "b", comparison.b)):
+        measured = tuple(comparison.measured(role))
         yield from (f"{label}: {line}" for line in notes(Cell(side.cell, measured, ())) if measured)
 
 
@@ -125,17 +136,17 @@ def _key(side: Variant) -> str:
 
 def _names(duel: Comparison) -> tuple[str, str]:
     """What tells the two apart, in as few words as will do."""
-    a, b = duel.a.cell.split("/"), duel.b.cell.split("/")
+    a, b = CellKey.parse(duel.a.cell), CellKey.parse(duel.b.cell)
     if a == b:
         return (f"@{duel.a.code}", f"@{duel.b.code}") if duel.a.code and duel.b.code else (_key(duel.a), _key(duel.b))
     if duel.a.code != duel.b.code:
         return _key(duel.a), _key(duel.b)
-    apart = [place for place in range(len(a)) if a[place] != b[place]]
-    return "/".join(a[place] for place in apart), "/".join(b[place] for place in apart)
+    apart = [(of_a, of_b) for of_a, of_b in zip(a, b, strict=True) if of_a != of_b]
+    return "/".join(of_a for of_a, _ in apart), "/".join(of_b for _, of_b in apart)
 
 
-def _effect(found: ComparisonVerdict) -> str:
-    smallest = found.pairs.smallest_effect
+def _effect(judgement: ComparisonVerdict) -> str:
+    smallest = judgement.pairs.smallest_effect
     return ABSENT if smallest is None else _percent(math.expm1(smallest))
 
 
@@ -143,32 +154,32 @@ def _percent(share: float) -> str:
     return f"{number(100 * share, 2)} %"
 
 
-def document(duel: Comparison, found: ComparisonVerdict) -> dict[str, object]:
-    """A comparison for machines: the verdict, its numbers, and the pairs behind them. None where not measured."""
-    pairs, speedup = found.pairs, found.pairs.speedup
+def document(comparison: Comparison, judgement: ComparisonVerdict) -> dict[str, object]:
+    """Give a comparison as JSON can hold it: the verdict, its numbers, and its pairs; None where not measured."""
+    pairs, speedup = judgement.pairs, judgement.pairs.speedup
     return {
         "kind": "comparison",
-        "a": {"cell": duel.a.cell, "code": duel.a.code},
-        "b": {"cell": duel.b.cell, "code": duel.b.code},
-        "control": duel.control.cell,
-        "metric": METRICS[duel.rule.metric],
-        "verdict": found.word,
-        "reason": found.reason,
-        "sentence": sentence(duel, found),
-        "speedup": found.factor if pairs.ratios else None,
-        "speedup_low": found.low if speedup.half is not None else None,
-        "speedup_high": found.high if speedup.half is not None else None,
+        "a": {"cell": comparison.a.cell, "code": comparison.a.code},
+        "b": {"cell": comparison.b.cell, "code": comparison.b.code},
+        "control": comparison.control.cell,
+        "metric": METRICS[comparison.rule.metric],
+        "verdict": judgement.word,
+        "reason": judgement.reason,
+        "sentence": sentence(comparison, judgement),
+        "speedup": judgement.factor if pairs.ratios else None,
+        "speedup_low": judgement.low if speedup.half is not None else None,
+        "speedup_high": judgement.high if speedup.half is not None else None,
         "confidence": pairs.confidence,
-        "p": found.p,
+        "p": judgement.p,
         "pairs": len(pairs.ratios),
-        "more_pairs": pairs.more() if found.word == "UNSURE" else None,
+        "more_pairs": pairs.more() if judgement.word == "UNSURE" else None,
         "margin": pairs.margin,
         "smallest_effect": pairs.smallest_effect,
         "log_ratio_spread": pairs.spread,
         "log_ratios": pairs.ratios,
         "control_log_s": pairs.controls,
         "processes": [
-            {"role": ran.role, "replicate": ran.outcome.replicate, "kind": ran.outcome.as_json()["kind"]}
-            for ran in duel.runs
+            {"role": run.role, "replicate": run.outcome.replicate, "kind": run.outcome.as_json()["kind"]}
+            for run in comparison.runs
         ],
     }

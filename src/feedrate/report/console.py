@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["console", "harmless"]
+__all__ = ["Screen", "console", "harmless"]
 
 _UNBOUNDED = 10_000
 _HEAD, _TAIL = 400, 200
@@ -20,14 +20,18 @@ def console(file: TextIO) -> Console:
     if isinstance(file, io.TextIOWrapper):
         # What the encoding of a terminal or a pipe lacks is shown as a number, and is no reason to end.
         file.reconfigure(errors="backslashreplace")
-    made = _Screen(file=file, markup=False, emoji=False, highlight=False)
-    if not made.is_terminal:
-        made.width = _UNBOUNDED
-    return made
+    screen = Screen(file)
+    if not screen.is_terminal:
+        screen.width = _UNBOUNDED
+    return screen
 
 
-class _Screen(Console):
+class Screen(Console):
     """Prints lines. Names, reasons and errors of strangers are among them, so each is made harmless on its way."""
+
+    def __init__(self, file: TextIO, **how: Any) -> None:
+        # In a notebook too it writes to its file: rich would show it beside the cell instead.
+        super().__init__(file=file, markup=False, emoji=False, highlight=False, force_jupyter=False, **how)
 
     def print(self, *objects: Any, **how: Any) -> None:
         """As rich does it, but each text is one line."""

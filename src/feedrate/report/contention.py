@@ -1,4 +1,4 @@
-"""What loader and step cost each other, a line a cell."""
+"""Print what loader and step cost each other, a line a cell."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.formatting import ABSENT, factor, number
+from feedrate.report.glossary import explained
 from feedrate.report.grid import Column, Row, leaving, print_grid
 
 if TYPE_CHECKING:
@@ -25,31 +26,30 @@ _COLUMNS = (
     *(Column("+-", right=True, leaves=1), Column("slower by", right=True)),
     *(Column("T_F", right=True, leaves=2), Column("verdict")),
 )
-_EXPLAINED = (
-    "T_S', T_L': the step and the loader, ms a batch, while the other runs beside it and neither waits for the other",
-    "-: the loader works only when it is asked, so nothing is beside the step",
-    f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}",
-)
 
 
-def show_besides(console: Console, found: Sequence[Diagnosis], *, explain: bool = False) -> None:
+def show_besides(console: Console, diagnoses: Sequence[Diagnosis], *, explain: bool = False) -> None:
     """Print the contention of several cells, ms a batch."""
-    print_grid(console, _COLUMNS, [Row(_row(one)) for one in found])
-    for line in _EXPLAINED if explain else ():
-        console.print(Text(line, style="dim"), soft_wrap=True)
+    print_grid(console, _COLUMNS, [Row(_row(diagnosis)) for diagnosis in diagnoses])
+    if explain:
+        headings = [column.heading for column in _COLUMNS if column.heading != "verdict"]
+        for heading, meaning in explained([*headings, *(diagnosis.verdict.kind for diagnosis in diagnoses)]):
+            console.print(Text(f"{heading:>12}  {meaning}", style="dim"), soft_wrap=True)
+        order = f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}"
+        console.print(Text(order, style="dim"), soft_wrap=True)
 
 
-def _row(one: Diagnosis) -> tuple[str, ...]:
-    seen = one.evidence
-    c_s, drained = seen.contention_s, seen.loader_beside_s
-    step_beside_s = None if c_s is None else seen.step_s.mean + c_s.mean
-    loader_beside_s = None if drained is None else drained.mean
+def _row(diagnosis: Diagnosis) -> tuple[str, ...]:
+    evidence = diagnosis.evidence
+    step_loss_s, loader_s = evidence.contention_s, evidence.loader_beside_s
+    step_beside_s = None if step_loss_s is None else evidence.step_s.mean + step_loss_s.mean
+    loader_beside_s = None if loader_s is None else loader_s.mean
     return (
-        one.cell,
-        *_side(seen.step_s.mean, step_beside_s, c_s),
-        *_side(seen.loader_s.mean, loader_beside_s, drained),
-        number(1e3 * seen.full_s.mean),
-        one.verdict.kind,
+        diagnosis.cell,
+        *_side(evidence.step_s.mean, step_beside_s, step_loss_s),
+        *_side(evidence.loader_s.mean, loader_beside_s, loader_s),
+        number(1e3 * evidence.full_s.mean),
+        diagnosis.verdict.kind,
     )
 
 

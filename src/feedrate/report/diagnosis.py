@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.records.validity import said
+from feedrate.diagnosis.evidence import STAGES
+from feedrate.records.validity import remarks_on
 from feedrate.report.caption import caption
 from feedrate.report.contention import show_besides
-from feedrate.report.diagnosis_details import EXPLAINED, MARGIN, print_details
+from feedrate.report.diagnosis_details import LEAVING, MARGIN, TERMS, print_details
+from feedrate.report.glossary import explained
 from feedrate.report.grid import print_entry
 from feedrate.report.waterfall import print_waterfall
 
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.diagnosis.finding import Kind
 
 __all__ = ["show"]
 
@@ -50,11 +53,19 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
     if details:
         console.print()
         print_details(console, diagnosis)
-    for line in (*said(diagnosis.measured), *_uneven(diagnosis)):
+    for line in (*remarks_on(diagnosis.measured), *_uneven(diagnosis)):
         print_entry(console, "", 0, Text(f"! {line}", style="yellow"))
     footer = caption(diagnosis.measured) if details else ("details     --details: rungs, delays, step and machine",)
-    for line in (*(EXPLAINED if explain else ()), *footer):
+    for line in (*(_explained(verdict.kind, details=details) if explain else ()), *footer):
         console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _explained(kind: Kind, *, details: bool) -> Iterator[str]:
+    """Yield the meaning of each term that is printed."""
+    stages = ("waterfall", "T_S", *STAGES, "unexplained", "T_F", "T_L", "+-")
+    for term, meaning in explained((kind, *stages, *(TERMS if details else ()))):
+        yield f"{term:>12}  {meaning}"
+    yield LEAVING
 
 
 def _uneven(diagnosis: Diagnosis) -> Iterator[str]:

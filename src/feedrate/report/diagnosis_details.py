@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from feedrate.records.estimate import Estimate
     from feedrate.records.step_profile import StepProfile
 
-__all__ = ["EXPLAINED", "MARGIN", "print_details"]
+__all__ = ["LEAVING", "MARGIN", "TERMS", "print_details"]
 
 MARGIN = 12
 """Characters of the names of lines."""
@@ -43,12 +43,17 @@ _COLUMNS = (
 )
 _DELAYED = {"step": "the step", "read": "reading", "decode": "decoding", "hand-over": "handing over"}
 """What a delay was put into, in words."""
-EXPLAINED = (
-    "every rung adds one stage to the one above; what it takes longer is what that stage costs the step",
-    "a delay put into a stage comes back whole where that stage binds, and not at all where it is hidden",
-    "with n readers a delay in reading or decoding is shared by them: 1/n of it comes back where it binds",
-    f"on a narrow terminal the waterfall loses its bars, then +-; the rungs {leaving(_COLUMNS)}",
+LEAVING = f"on a narrow terminal the waterfall loses its bars, then +-; the rungs {leaving(_COLUMNS)}"
+TERMS = (
+    *(column.heading for column in _COLUMNS),
+    "loader ceiling",
+    "step ceiling",
+    "overlap",
+    "beside",
+    "delay",
+    "readers",
 )
+"""What the details are about, as the glossary knows it."""
 
 
 def print_details(console: Console, diagnosis: Diagnosis) -> None:

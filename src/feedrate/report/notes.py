@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from feedrate.formatting import number
 from feedrate.records.measurement import Failure
-from feedrate.records.validity import said
+from feedrate.records.validity import remarks_on
 from feedrate.report.summary_row import SummaryRow
 
 __all__ = ["notes"]
@@ -24,7 +24,7 @@ def notes(row: SummaryRow) -> Iterator[str]:
     if row.whole:
         yield from (f"doubtful: the same to the last bit as {cell}: one is the other's number" for cell in row.twins)
         yield from _settings(row)
-        yield from said(row.measured)
+        yield from remarks_on(row.measured)
         yield from _bent(row)
 
 
@@ -38,26 +38,26 @@ def _failure(row: SummaryRow, failure: Failure) -> str:
 
 
 def _settings(row: SummaryRow) -> Iterator[str]:
-    if any(one.requested.get("safe") for one in row.measured):
+    if any(m.requested.get("safe") for m in row.measured):
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
 
 
 def _bent(row: SummaryRow) -> Iterator[str]:
-    bias = _level(one.prefetch_bias for one in row.measured)
+    bias = _level(m.prefetch_bias for m in row.measured)
     if bias:
         yield f"batches made before the windows may flatter it by more than {bias}: a longer --seconds lowers that"
     # A step that trains nothing takes microseconds: its pace says nothing of the machine.
-    drift = _level(abs(one.step_drift) for one in row.measured if one.loss_first is not None)
+    drift = _level(abs(m.step_drift) for m in row.measured if m.loss_first is not None)
     if drift:
         yield f"the step alone changed its pace by more than {drift} during the run: the machine was not steady"
-    recompiled = max(one.recompiles for one in row.measured)
+    recompiled = max(m.recompiles for m in row.measured)
     if recompiled:
         yield f"torch.compile built {recompiled} graphs again inside the run"
-    skipped = max(one.skipped_updates for one in row.measured)
+    skipped = max(m.skipped_updates for m in row.measured)
     if skipped:
         yield f"the optimizer skipped {number(skipped)} updates"
     # Together much slower than either alone: neither is to blame by itself.
-    loader, step = row.mean(lambda one: one.loader_ceiling), row.mean(lambda one: one.step_ceiling)
+    loader, step = row.mean(lambda m: m.loader_ceiling), row.mean(lambda m: m.step_ceiling)
     if loader is not None and step is not None and min(loader, step) > _TURNS:
         yield "together slower than either alone: they take turns, or compete for cores or memory"
 

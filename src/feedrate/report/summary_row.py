@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.measurement import Failure, Measurement, Outcome
-from feedrate.records.validity import doubts, twins
+from feedrate.records.validity import doubts, identical_results
 
 __all__ = ["SummaryRow", "rows"]
 
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """The replicates of one cell. One that failed takes the numbers of all from the table: half a result is none."""
+    """Hold the replicates of one cell; if any of them failed, no number is shown."""
 
     cell: str
     measured: tuple[Measurement, ...]
@@ -27,18 +28,17 @@ class SummaryRow:
     @property
     def group(self) -> tuple[str, str, str]:
         """Workload, size and device: what a table is about."""
-        workload, size, _, _, device = self._parts
-        return workload, size, device
+        return self._key.workload, self._key.size, self._key.device
 
     @property
     def loader(self) -> str:
         """The loader, with the knobs that are not at their default."""
-        return self._parts[2]
+        return self._key.loader
 
     @property
     def step(self) -> str:
         """The step, with the knobs that are not at their default."""
-        return self._parts[3]
+        return self._key.step
 
     @property
     def available(self) -> bool:
@@ -53,21 +53,21 @@ class SummaryRow:
     @cached_property
     def samples_per_s(self) -> Estimate | None:
         """Mean over the replicates with its interval; None unless all were measured."""
-        return estimate([one.samples_per_s for one in self.measured]) if self.whole else None
+        return estimate([m.samples_per_s for m in self.measured]) if self.whole else None
 
     @cached_property
     def is_doubtful(self) -> bool:
         """Whether nothing may rest on its numbers; see `feedrate.records.validity`."""
-        return bool(self.twins) or any(True for one in self.measured for _ in doubts(one))
+        return bool(self.twins) or any(True for m in self.measured for _ in doubts(m))
 
     def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
         """Mean of a quantity over the replicates; None unless every one of them has it."""
-        values = [value for one in self.measured if (value := quantity(one)) is not None]
+        values = [value for m in self.measured if (value := quantity(m)) is not None]
         return statistics.fmean(values) if self.whole and len(values) == len(self.measured) else None
 
-    @property
-    def _parts(self) -> list[str]:
-        return self.cell.split("/")
+    @cached_property
+    def _key(self) -> CellKey:
+        return CellKey.parse(self.cell)
 
 
 def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
@@ -75,13 +75,13 @@ def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
     by_cell: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_cell.setdefault(outcome.cell, []).append(outcome)
-    alike = list(twins(one for found in by_cell.values() for one in found if isinstance(one, Measurement)))
+    alike = list(identical_results(m for in_cell in by_cell.values() for m in in_cell if isinstance(m, Measurement)))
     return tuple(
         SummaryRow(
             cell,
-            tuple(one for one in found if isinstance(one, Measurement)),
-            tuple(one for one in found if isinstance(one, Failure)),
+            tuple(m for m in in_cell if isinstance(m, Measurement)),
+            tuple(m for m in in_cell if isinstance(m, Failure)),
             tuple(other for group in alike if cell in group for other in group if other != cell),
         )
-        for cell, found in by_cell.items()
+        for cell, in_cell in by_cell.items()
     )

@@ -11,6 +11,7 @@ from rich.text import Text
 from feedrate.formatting import ABSENT, factor, megabytes, number, share
 from feedrate.records.measurement import Outcome
 from feedrate.report.caption import caption
+from feedrate.report.glossary import explained, meaning_of
 from feedrate.report.grid import Column, leaving, print_grid
 from feedrate.report.grid import Row as Line
 from feedrate.report.notes import notes
@@ -18,22 +19,11 @@ from feedrate.report.summary_row import SummaryRow, rows
 
 __all__ = ["COLUMNS", "show"]
 
-COLUMNS = {
-    "step": "the way of training",
-    "loader": "the way of getting rows off the disk; knobs that are not at their default in brackets",
-    "": "* the fastest loader of its step; ~ not told apart from it: their intervals overlap; ? doubtful: see notes",
-    "samples/s": "loader and step together: samples over seconds, mean of the replicates",
-    "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
-    "T_F ms": "milliseconds a batch (of mean size, where sizes differ), loader and step together",
-    "T_L ms": "milliseconds a batch, the loader alone, drained to where the step would take over",
-    "T_S ms": "milliseconds a batch, the step alone on batches that are ready",
-    "loader up to": "T_F/T_S: what a perfect loader would gain here, and the most that any can",
-    "step up to": "T_F/T_L: what a perfect step would gain here, and the most that any can",
-    "first s": "seconds from opening the loader to its first batch on the device",
-    "host MB": "peak of host memory, all processes, shared pages counted once (10**6 bytes)",
-    "GPU MB": "peak of what torch reserved on the device (10**6 bytes)",
-    "notes": "numbers of the remarks below the table",
-}
+_HEADINGS = (
+    *("step", "loader", "", "samples/s", "+-", "T_F ms", "T_L ms", "T_S ms", "loader up to", "step up to"),
+    *("first s", "host MB", "GPU MB", "notes"),
+)
+COLUMNS = {heading: meaning_of(heading) for heading in _HEADINGS}
 """What each column says, by its heading."""
 _LEFT = ("step", "loader", "", "notes")
 _LEAVING = ("first s", "host MB", "GPU MB", "T_L ms", "T_S ms", "T_F ms", "step up to", "loader up to", "+-")
@@ -55,12 +45,12 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
     if not everything:
         console.print("nothing was measured")
         return
-    found = sorted(rows(everything), key=lambda row: row.group)
-    for (workload, size, device), members in groupby(found, key=lambda row: row.group):
+    summaries = sorted(rows(everything), key=lambda row: row.group)
+    for (workload, size, device), members in groupby(summaries, key=lambda row: row.group):
         _show_group(console, f"{workload}, {size}, {device}", list(members))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    legend = [f"{heading or '* ~':>12}  {text}" for heading, text in COLUMNS.items()]
+    legend = [f"{heading:>12}  {text}" for heading, text in explained(COLUMNS)]
     legend.append(f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}")
     for line in legend if explain else ("`feedrate show --explain` says what each column is",):
         console.print(Text(line, style="dim"), soft_wrap=True)
@@ -70,7 +60,7 @@ def _show_group(console: Console, title: str, members: list[SummaryRow]) -> None
     ordered = list(_ranked(members))
     remarks = list(dict.fromkeys(remark for row in ordered for remark in notes(row)))
     console.print(Text(title, style="bold"))
-    on_device = any(row.mean(lambda one: one.device_peak_bytes) for row in ordered)
+    on_device = any(row.mean(lambda m: m.device_peak_bytes) for row in ordered)
     columns = [column for column in _COLUMNS if column.heading != "GPU MB" or on_device]
     print_grid(console, columns, [_line(row, loader, columns, ordered, remarks) for row, loader in _listed(ordered)])
     for index, remark in enumerate(remarks, 1):
@@ -83,7 +73,7 @@ def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:
     by_step: dict[str, list[SummaryRow]] = {}
     for row in members:
         by_step.setdefault(row.step, []).append(row)
-    for mine in sorted(by_step.values(), key=lambda found: not any(row.whole for row in found)):
+    for mine in sorted(by_step.values(), key=lambda members: not any(row.whole for row in members)):
         yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
 
 
@@ -119,8 +109,8 @@ def _mark(row: SummaryRow, rivals: list[SummaryRow]) -> str:
         return ""
     if row is best:
         return "*"
-    told = row.samples_per_s.half is not None and best.samples_per_s.half is not None
-    return "~" if told and row.samples_per_s.high >= best.samples_per_s.low else ""
+    both_spread = row.samples_per_s.half is not None and best.samples_per_s.half is not None
+    return "~" if both_spread and row.samples_per_s.high >= best.samples_per_s.low else ""
 
 
 def _style(row: SummaryRow, mark: str) -> str:
@@ -138,14 +128,14 @@ def _texts(row: SummaryRow, mark: str, remarks: list[str]) -> dict[str, str]:
         "": mark,
         "samples/s": number(rate.mean, 4) if rate else lacking,
         "+-": share(rate.half / rate.mean) if rate and rate.half is not None else ABSENT,
-        "T_F ms": _ms(row.mean(lambda one: one.full_batch_mean_s)),
-        "T_L ms": _ms(row.mean(lambda one: one.loader_batch_s)),
-        "T_S ms": _ms(row.mean(lambda one: one.step_batch_s)),
-        "loader up to": factor(row.mean(lambda one: one.loader_ceiling)),
-        "step up to": factor(row.mean(lambda one: one.step_ceiling)),
-        "first s": number(row.mean(lambda one: one.first_batch_s)),
-        "host MB": megabytes(row.mean(lambda one: one.host_peak_bytes)),
-        "GPU MB": megabytes(row.mean(lambda one: one.device_peak_bytes)),
+        "T_F ms": _ms(row.mean(lambda m: m.full_batch_mean_s)),
+        "T_L ms": _ms(row.mean(lambda m: m.loader_batch_s)),
+        "T_S ms": _ms(row.mean(lambda m: m.step_batch_s)),
+        "loader up to": factor(row.mean(lambda m: m.loader_ceiling)),
+        "step up to": factor(row.mean(lambda m: m.step_ceiling)),
+        "first s": number(row.mean(lambda m: m.first_batch_s)),
+        "host MB": megabytes(row.mean(lambda m: m.host_peak_bytes)),
+        "GPU MB": megabytes(row.mean(lambda m: m.device_peak_bytes)),
         "notes": ",".join(str(remarks.index(remark) + 1) for remark in notes(row)),
     }
 

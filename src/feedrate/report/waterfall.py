@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feedrate.diagnosis.evidence import Evidence
     from feedrate.records.estimate import Estimate
 
-__all__ = ["print_waterfall"]
+__all__ = ["print_waterfall", "waterfall"]
 
 _WIDTH, _NARROW = 40, 10
 """Characters of the longest bar, and where there is little room."""
@@ -36,6 +36,11 @@ def print_waterfall(console: Console, evidence: Evidence) -> None:
         for bar, text in zip(bars, texts, strict=True)
     ]
     print_grid(console, _COLUMNS, rows)
+
+
+def waterfall(evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
+    """Yield the parts of T_F by name, seconds a batch, in the order in which they are drawn."""
+    yield from ((bar.name.removeprefix("  + "), bar.cost) for bar in _bars(evidence))
 
 
 @dataclass(frozen=True)

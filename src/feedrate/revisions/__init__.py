@@ -1,1 +1,1 @@
-"""Another commit's code, built into an environment of its own and measured there."""
+"""Build another commit's code into an environment of its own, and measure it there."""

@@ -1,4 +1,4 @@
-"""How the `feedrate run` of one commit is called."""
+"""Describe how the `feedrate run` of one commit is called."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PATIENCE_S", "Call"]
+__all__ = ["PATIENCE_S", "Invocation"]
 
 PATIENCE_S = 300
 """Seconds `feedrate run` has past the deadline of a sample: to make its data set, and to reap what hangs."""
 
 
 @dataclass(frozen=True)
-class Call:
-    """How the `feedrate run` of one commit is called."""
+class Invocation:
+    """Interpreter, folders, options and variables that the `feedrate run` of one commit is called with."""
 
     commit: str
     checkout: Path
@@ -28,6 +28,6 @@ class Call:
     python: str = sys.executable
     """The interpreter of the commit; in asv's environment it is the one that runs this."""
     options: tuple[str, ...] = ()
-    """What it is asked for besides."""
+    """Further words of the command line."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What is set for it besides."""
+    """Variables that are set for it, over ours."""

@@ -1,4 +1,4 @@
-"""A commit of the project in an environment of its own, kept under `.asv`, and the cells that are measured there."""
+"""Build a commit of the project into an environment of its own under `.asv`, and measure cells there."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import rmtree, which
+from typing import Self
 
 from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.errors import DataError, UnavailableError, UsageError
 from feedrate.records.measurement import Failure, Measurement, Outcome
-from feedrate.revisions.call import Call
-from feedrate.revisions.invoke import environment, outcome
+from feedrate.revisions.call import Invocation
+from feedrate.revisions.invoke import environment, run_cell
 from feedrate.revisions.venv import Venv, checked
 from feedrate.system.guard import run
 from feedrate.system.scratch import Scratch
 
-__all__ = ["Commit", "built", "measured", "resolved", "taken_apart"]
+__all__ = ["Commit", "commit_hash", "diagnose_at_commit", "measure_at_commit"]
 
 _READY = "ready"
 """File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
@@ -36,9 +37,33 @@ class Commit:
     lacking: tuple[str, ...]
     """A line for each of its plugins that does not build here, and each of the host's that is left out."""
 
+    @classmethod
+    def build(cls, revision: str, root: Path, tell: Callable[[str], None]) -> Self:
+        """Build a commit into its environment, if it is not there yet: one small wheel, and one for each plugin.
 
-def resolved(revision: str, root: Path) -> str:
-    """The hash of a commit of the project at `root`.
+        Wheels are shared with asv's environments: what asv has built is not built again. `tell` is called with a line
+        before a build begins: it takes seconds, and with compiled plugins minutes.
+
+        Raises:
+            UsageError: see `commit_hash`.
+            UnavailableError: virtualenv or git is not installed.
+            BuildError: feedrate does not build at that commit.
+        """
+        commit = commit_hash(revision, root)
+        if find_spec("virtualenv") is None:
+            raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
+        asv = (root / ".asv").resolve()
+        folder = asv / "commits" / commit[:16]
+        venv = Venv(folder / "env", asv / "env", root)
+        if not (folder / _READY).exists():
+            tell(f"{revision}: building commit {commit[:8]} into an environment of its own")
+            _make(commit, root, folder, venv)
+        lacking = (*(folder / _READY).read_text().splitlines(), *venv.look())
+        return cls(commit, folder / "project", venv.python, lacking)
+
+
+def commit_hash(revision: str, root: Path) -> str:
+    """Look up the hash of a commit of the project at `root`.
 
     Raises:
         UsageError: there is no such commit, or `root` is not the root of a git checkout of feedrate.
@@ -50,37 +75,13 @@ def resolved(revision: str, root: Path) -> str:
         )
     if which("git") is None:
         raise UnavailableError(f"git is not installed, so {revision!r} cannot be checked out; install git")
-    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
-    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    command = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise UsageError(
             f"no commit {revision!r} in {str(root)!r}, nor a plugin file of that name; `git log` lists commits"
         )
     return done.stdout.strip()
-
-
-def built(revision: str, root: Path, tell: Callable[[str], None]) -> Commit:
-    """The commit in its environment, made if it is not there yet: one small wheel, and one for each plugin.
-
-    Wheels are shared with asv's environments: what asv has built is not built again. `tell` hears of a build before it
-    begins: it takes seconds, and with compiled plugins minutes.
-
-    Raises:
-        UsageError: see `resolved`.
-        UnavailableError: virtualenv or git is not installed.
-        BuildError: feedrate does not build at that commit.
-    """
-    found = resolved(revision, root)
-    if find_spec("virtualenv") is None:
-        raise UnavailableError("virtualenv is not installed; `pip install feedrate[asv]` provides it")
-    asv = (root / ".asv").resolve()
-    folder = asv / "commits" / found[:16]
-    venv = Venv(folder / "env", asv / "env", root)
-    if not (folder / _READY).exists():
-        tell(f"{revision}: building commit {found[:8]} into an environment of its own")
-        _make(found, root, folder, venv)
-    lacking = (*(folder / _READY).read_text().splitlines(), *venv.look())
-    return Commit(found, folder / "project", venv.python, lacking)
 
 
 def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
@@ -96,27 +97,41 @@ def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
     (folder / _READY).write_text("".join(f"{line}\n" for line in lacking))
 
 
-def measured(cell: str, replicate: int, call: Call) -> Outcome:
-    """One replicate of a cell with the code of a commit; the raw line is added by that code itself."""
+def measure_at_commit(cell: str, replicate: int, invocation: Invocation) -> Outcome:
+    """Measure one replicate of a cell with the code of a commit, which itself adds the raw line."""
     with Scratch.made() as scratch:
-        document = outcome(call, cell, replicate, scratch.folder)
+        document = run_cell(invocation, cell, replicate, scratch.folder)
     try:
         return (Failure if "failure" in document else Measurement).from_json(document)
     except DataError:
-        reason = f"its record at commit {call.commit[:8]} is not one that this version can read"
-        return Failure(cell, call.run, replicate, "", {"git": {"commit": call.commit}}, "", "invalid", reason)
+        reason = f"its record at commit {invocation.commit[:8]} is not one that this version can read"
+        return Failure(
+            cell, invocation.run, replicate, "", {"git": {"commit": invocation.commit}}, "", "invalid", reason
+        )
 
 
-def taken_apart(cell: str, call: Call) -> Diagnosis | None:
-    """What one process of `feedrate why` finds at a commit; None: its code has no such command, or it fails there."""
-    command = [call.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
-    command += ["--deadline-s", str(call.deadline_s), "--results", str(call.raw), "--logs", str(call.logs)]
+def diagnose_at_commit(cell: str, invocation: Invocation) -> Diagnosis | None:
+    """Diagnose a cell with one process of a commit's `feedrate why`; None: it has no such command, or fails."""
+    command = [invocation.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
+    command += [
+        "--deadline-s",
+        str(invocation.deadline_s),
+        "--results",
+        str(invocation.raw),
+        "--logs",
+        str(invocation.logs),
+    ]
     try:
-        done = run([*command, *call.options], cwd=call.checkout, env=environment(call), timeout=call.deadline_s)
+        done = run(
+            [*command, *invocation.options],
+            cwd=invocation.checkout,
+            env=environment(invocation),
+            timeout=invocation.deadline_s,
+        )
         if done.returncode:
             return None
-        (found,) = json.loads(done.stdout)
-        return Diagnosis.from_json(found)
+        (document,) = json.loads(done.stdout)
+        return Diagnosis.from_json(document)
     except (subprocess.TimeoutExpired, ValueError, TypeError, DataError):
         # Another version's pace, or words.
         return None

@@ -1,4 +1,4 @@
-"""A view of the host's packages without feedrate and the plugins beside it: torch is shared, code under test is not."""
+"""Link the host's packages without feedrate and its plugins: torch is shared, code under test is not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def lay(hosts: tuple[Path, ...], target: Path, root: Path) -> tuple[str, ...]:
 
 
 def _hidden(installed: tuple[Distribution, ...], root: Path) -> tuple[list[Distribution], list[Distribution]]:
-    """Of what is installed: feedrate and the plugins that `root` builds, and plugins from elsewhere that may change."""
+    """Select what is hidden: feedrate and the plugins that `root` builds, and plugins that may change."""
     built = {"feedrate", *distribution_names(root)}
     ours, moving = [], []
     for dist in installed:

@@ -1,4 +1,4 @@
-"""A thin virtual environment: feedrate and its plugins as they are in one checkout, everything else the host's."""
+"""Make thin virtual environments: feedrate and plugins as they are in one checkout, everything else the host's."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Venv:
             BuildError: feedrate itself does not build.
         """
         own, *plugins = packages(checkout)
-        shelf, lacking = WheelCache(self.kept / "wheels" / f"py{_VERSION}", self._build), []
-        wheels = [shelf.wheel(own)]
+        wheel_cache, lacking = WheelCache(self.kept / "wheels" / f"py{_VERSION}", self._build), []
+        wheels = [wheel_cache.wheel(own)]
         for plugin in plugins:
             try:
-                wheels.append(shelf.wheel(plugin))
+                wheels.append(wheel_cache.wheel(plugin))
             except BuildError as error:
                 # A machine without a Rust compiler still measures the rest: what the plugin offers is n/a.
                 lacking.append(_lacks(plugin, error))
@@ -110,5 +110,5 @@ def checked(command: Sequence[str], folder: Path, settings: Mapping[str, str] | 
     except subprocess.TimeoutExpired:
         raise BuildError(f"{' '.join(command[:4])} was still at it after {_LONGEST_S / 60:.0f} minutes") from None
     if done.returncode:
-        said = done.stdout.strip().splitlines()
-        raise BuildError(f"{' '.join(command[:4])} ended with status {done.returncode}: {said[-1] if said else ''}")
+        lines = done.stdout.strip().splitlines()
+        raise BuildError(f"{' '.join(command[:4])} ended with status {done.returncode}: {lines[-1] if lines else ''}")

@@ -1,4 +1,4 @@
-"""feedrate and its plugins as they are at one commit, built once per git tree and kept."""
+"""Build wheels of feedrate and its plugins once per git tree, and keep them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Package:
 
     @property
     def name(self) -> str:
-        """What to call it in a file name and in a warning."""
+        """Name for files and warnings."""
         return "feedrate" if self.folder == "." else Path(self.folder).name
 
     @property
@@ -76,8 +76,8 @@ class WheelCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             # Renamed when complete: a build that is killed leaves nothing that looks like a wheel.
             with TemporaryDirectory(dir=self.folder, ignore_cleanup_errors=True) as draft:
-                made = Path(draft) / "wheel"
-                made.mkdir()
-                self.build(package.checkout / package.folder, made)
-                made.rename(kept)
+                target = Path(draft) / "wheel"
+                target.mkdir()
+                self.build(package.checkout / package.folder, target)
+                target.rename(kept)
         return next(kept.glob("*.whl"))

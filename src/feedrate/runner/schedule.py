@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from feedrate.plugin.cell import Cell
 from feedrate.records.measurement import Failure, Outcome
 
-__all__ = ["Begin", "Measure", "Session"]
+__all__ = ["Begin", "Measure", "Run"]
 
 Measure = Callable[[str, int], Outcome]
 """(cell, replicate) -> what came of it, in a fresh process."""
@@ -17,7 +17,7 @@ Begin = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
-class Session:
+class Run:
     """One invocation: what its records have in common, and how it measures."""
 
     name: str

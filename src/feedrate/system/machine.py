@@ -16,7 +16,7 @@ __all__ = ["CgroupLimits", "Gpu", "Machine", "gpus", "machine", "machine_name"]
 
 @dataclass(frozen=True)
 class CgroupLimits:
-    """What the control groups of this process allow; None: no limit, or none that can be seen."""
+    """Limits that the control groups of this process set; None: no limit, or none that can be seen."""
 
     cores: float | None
     memory_bytes: int | None
@@ -24,7 +24,7 @@ class CgroupLimits:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a measurement ran on."""
+    """The machine that a measurement ran on."""
 
     name: str
     cpu: str

@@ -108,7 +108,7 @@ def tenants(uuid: str, ask: Ask | None = None) -> int:
 
 @contextmanager
 def _handle(ask: Ask, uuid: str) -> Iterator[c_void_p | None]:
-    """The handle of one GPU, valid inside; None where there is none of that UUID."""
+    """Open the handle of one GPU, valid inside the block; None where there is none of that UUID."""
     if ask("nvmlInit_v2") != 0:
         yield None
         return
@@ -129,7 +129,7 @@ def _library() -> Ask | None:
 
 @contextmanager
 def _started(ask: Ask) -> Iterator[tuple[c_void_p, ...]]:
-    """A handle for each GPU, valid inside."""
+    """Open a handle for each GPU, valid inside the block."""
     if ask("nvmlInit_v2") != 0:
         yield ()
         return
@@ -155,7 +155,7 @@ def _text(ask: Ask, function: str, *arguments: object) -> str:
 
 
 def _client() -> tuple[Gpu, ...]:
-    """What `nvidia-smi` says, where there is a client and no library."""
+    """Ask `nvidia-smi` for the GPUs, where there is a client and no library."""
     client = shutil.which("nvidia-smi")
     if client is None:
         return ()

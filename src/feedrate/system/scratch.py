@@ -131,7 +131,7 @@ def _maker_has_ended(name: str) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """The mark goes last: what could not be removed, or was not before a kill, is known for ours still."""
+    """Remove a folder, its mark last: what could not be removed, or was not before a kill, is known for ours still."""
     with suppress(OSError):
         _remove_shared(folder)
     with suppress(OSError):
@@ -145,7 +145,7 @@ def _remove(folder: Path) -> None:
 
 
 def _remove_shared(folder: Path) -> None:
-    """What lies in shared memory by the folder's name, and by the pids of processes that worked for it, all ended."""
+    """Remove shared memory named after the folder, and after the pids of processes that worked for it and ended."""
     for path in SHARED_MEMORY.glob(f"sem.{folder.name}-*"):
         path.unlink(missing_ok=True)
     noted = folder / _PIDS

@@ -52,7 +52,7 @@ def seed_32(seed: int) -> int:
     return seed % (1 << 32)
 
 
-def settle(worker: int, seed: int, logs: str) -> Mapping[str, object]:
+def settle(worker: int, seed: int, logs: str) -> Mapping[str, int]:
     """Prepare this worker process, and say what it looks like from inside.
 
     Crashes, and SIGUSR1, dump their stacks to `logs/worker-<n>.txt` (nowhere if `logs` is empty), SIGTERM ends the
@@ -78,7 +78,7 @@ def settle(worker: int, seed: int, logs: str) -> Mapping[str, object]:
     return {"worker": worker, "pid": os.getpid(), "seed": seed} | pools()
 
 
-def pools() -> dict[str, object]:
+def pools() -> dict[str, int]:
     """Read the sizes of the thread pools of this process, as the libraries themselves report them."""
     import pyarrow as pa
     import torch

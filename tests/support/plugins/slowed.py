@@ -41,7 +41,7 @@ class Decoding(Loader):
                 for rows in block.batches():
                     yield columns.result().batch(rows)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         return plan.stored_blocks[0].batch_count
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate import DataError, Loader, UnavailableError, ahead, knob, package
+from feedrate import DataError, Loader, LoaderTraits, UnavailableError, ahead, knob, package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +73,12 @@ class RustPrefetch(Loader):
             pipeline.close()
             atexit.unregister(pipeline.close)
 
-    def ahead_batches(self, plan: Plan) -> int:
-        """See `Loader.ahead_batches`."""
+    def traits(self) -> LoaderTraits:
+        """See `Loader.traits`."""
+        return LoaderTraits("native threads", self.readers or None, "readers", "depth")
+
+    def prefetch_batches(self, plan: Plan) -> int:
+        """See `Loader.prefetch_batches`."""
         del plan
         return self.depth
 

@@ -18,7 +18,7 @@ use super::{Format, Scratch, room};
 use crate::columns::{Column, Decoded};
 use crate::dtype::Dtype;
 use crate::fault::Fault;
-use crate::reading::{File, Unit};
+use crate::files::{File, Unit};
 
 const MAGIC: &[u8; 6] = b"ARROW1";
 const CONTINUES: [u8; 4] = [0xff; 4];

@@ -7,7 +7,7 @@ use super::pread::{self, Mapped};
 use super::{Format, Scratch, room};
 use crate::columns::{Column, Decoded};
 use crate::fault::Fault;
-use crate::reading::{File, Unit};
+use crate::files::{File, Unit};
 
 /// Bytes that a unit decodes to: enough to be worth a hand-over, little enough to stay in a core's cache.
 const UNIT_BYTES: usize = 512 << 10;

@@ -5,11 +5,12 @@ pub mod codec;
 pub mod hdf5;
 pub mod parquet;
 pub mod pread;
+pub mod values;
 
 use crate::columns::Decoded;
 use crate::fault::Fault;
+use crate::files::Unit;
 use crate::gather::Spans;
-use crate::reading::Unit;
 
 /// Decodes units of files; shared by all threads.
 pub trait Format: Send + Sync {
@@ -34,7 +35,7 @@ pub struct Scratch {
     /// Bytes that were unpacked and are not yet in their place.
     pub unpacked: Vec<u8>,
     pub codecs: codec::Codecs,
-    pub values: parquet::Values,
+    pub values: values::Values,
 }
 
 /// The first `bytes` bytes of memory that only grows; what they hold is old.

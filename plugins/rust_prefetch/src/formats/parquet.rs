@@ -17,11 +17,12 @@ use parquet::file::metadata::{
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::values::Values;
 use super::{Format, Scratch, pread};
 use crate::columns::{Column, Decoded};
 use crate::dtype::Dtype;
 use crate::fault::{Fault, unpanicked};
-use crate::reading::{File, Unit};
+use crate::files::{File, Unit};
 
 /// Bytes that a unit decodes to: enough to be worth a hand-over, little enough to stay in a core's cache.
 const UNIT_BYTES: usize = 512 << 10;
@@ -43,18 +44,6 @@ struct Footer {
     about: ParquetMetaData,
     /// Columns of the file that make up each column.
     leaves: Vec<Vec<usize>>,
-}
-
-/// Values of a few columns, one after the other, and memory for a row group's bytes.
-#[derive(Default)]
-pub struct Values {
-    bool: Vec<bool>,
-    i32: Vec<i32>,
-    i64: Vec<i64>,
-    f32: Vec<f32>,
-    f64: Vec<f64>,
-    levels: Vec<i16>,
-    packed: Arc<Vec<u8>>,
 }
 
 impl Parquet {

@@ -1,4 +1,4 @@
-"""The other side of the shared-memory ring: what a spawned worker does."""
+"""Fill slots of the shared-memory ring in a spawned worker."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from feedrate.builtin.loaders._ring_message import SlotFilled
 from feedrate.builtin.loaders._sharding import share
-from feedrate.builtin.loaders.ring_workers import Written
 from feedrate.errors import FeedrateError
 from feedrate.system.threadpools import seed_32, settle
 
@@ -38,8 +38,8 @@ def work(
     free = deque(range(len(memory)))
     slots = [layout.tensors(slot) for slot in memory]
     try:
-        for written in _written(pipe, slots, free, plan, place, by_batch=by_batch):
-            pipe.send_bytes(pickle.dumps(written))
+        for filled in _filled(pipe, slots, free, plan, place, by_batch=by_batch):
+            pipe.send_bytes(pickle.dumps(filled))
         # Slots come back as long as batches live; leaving now would make that look like a crash.
         while pipe.recv_bytes():
             continue
@@ -50,7 +50,7 @@ def work(
         return
 
 
-def _written(
+def _filled(
     pipe: Connection,
     slots: list[dict[str, Tensor]],
     free: deque[int],
@@ -58,7 +58,7 @@ def _written(
     place: tuple[int, int],
     *,
     by_batch: bool,
-) -> Iterator[Written]:
+) -> Iterator[SlotFilled]:
     with plan.open() as source:
         for epoch in plan.epoch_numbers():
             for block, batches in share(plan.epoch_blocks(epoch), *place, by_batch=by_batch):
@@ -66,8 +66,8 @@ def _written(
                 for rows in batches:
                     slot = _free_slot(pipe, free)
                     columns.batch(rows, into=slots[slot])
-                    yield Written(epoch, slot, len(rows))
-            yield Written(epoch, -1, 0)
+                    yield SlotFilled(epoch, slot, len(rows))
+            yield SlotFilled(epoch, -1, 0)
 
 
 def _free_slot(pipe: Connection, free: deque[int]) -> int:

@@ -59,7 +59,7 @@ class Dealt(IterableDataset[Batch]):
                         yield columns.batch(rows)
         except FeedrateError as error:
             # Sent as an item, for DataLoader would wrap the one line that names the file into a traceback.
-            yield error  # type: ignore[misc]
+            yield error  # type: ignore[misc]  # no batch
 
 
 @dataclass(frozen=True)

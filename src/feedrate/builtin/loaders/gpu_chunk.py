@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits, WorkPlace
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Columns
@@ -48,7 +49,11 @@ class GpuChunk(Loader):
         budget = plan.placement.device_budget_bytes
         return quarter if budget is None else min(quarter, int(budget * _SHARE) // self.buffers)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def traits(self) -> LoaderTraits:
+        place: WorkPlace = "threads" if self.buffers == 2 else "caller"
+        return LoaderTraits(place, count=1, gathers_on_device=True)
+
+    def prefetch_batches(self, plan: Plan) -> int:
         chunks = max(1, plan.epoch_bytes // max(1, self.chunk_bytes(plan)))
         return -(-plan.epoch_batches // chunks)
 

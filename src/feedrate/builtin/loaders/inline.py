@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.plugin.loader import Loader
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
@@ -19,6 +20,9 @@ class Inline(Loader):
     """Do everything in this process, one batch at a time: the baseline of every study."""
 
     name = "inline"
+
+    def traits(self) -> LoaderTraits:
+        return LoaderTraits("caller")
 
     def stream(self, plan: Plan) -> Stream:
         with plan.open() as source:

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
+from feedrate.builtin.loaders._ring_message import SlotFilled
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.loaders.workers import automatic_count
 from feedrate.errors import ContractError
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.plugin.loader import Stream
 
-__all__ = ["RingWorkers", "Written"]
+__all__ = ["RingWorkers"]
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,20 @@ class RingWorkers(Loader):
     timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
-    def keeps_order(self) -> bool:  # type: ignore[override]
+    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 
-    def safe(self) -> RingWorkers:
+    def without_workers(self) -> RingWorkers:
         return replace(self, count=0)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def traits(self) -> LoaderTraits:
+        count = automatic_count() if self.count is None else self.count
+        if count == 0:
+            return LoaderTraits("caller")
+        return LoaderTraits("processes", count, "count", "slots", shares_memory=True)
+
+    def prefetch_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.slots
 
     def _resolved(self, plan: Plan) -> int:
@@ -61,22 +70,13 @@ class RingWorkers(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         count = self._resolved(plan)
-        plan.notes.update({"workers requested": self.count, "workers resolved": count})
+        plan.report.workers_requested, plan.report.workers_resolved = self.count, count
         if count == 0:
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)
             return
         with _ring(self, plan, count) as ring:
             for epoch in plan.epoch_numbers():
                 yield from ring.epoch(epoch)
-
-
-@dataclass(frozen=True)
-class Written:
-    """A worker's word that a batch of `rows` samples of `epoch` stands in its slot; slot -1: that epoch is done."""
-
-    epoch: int
-    slot: int
-    rows: int
 
 
 @dataclass
@@ -89,7 +89,7 @@ class _Worker:
     """uint8 (slots, bytes), shared."""
     slots_out: int = 0
     """Slots that the consumer's batches still refer to."""
-    waiting: deque[Written] = field(default_factory=deque)
+    waiting: deque[SlotFilled] = field(default_factory=deque)
 
     def take(self) -> None:
         """Receive one message.
@@ -104,7 +104,7 @@ class _Worker:
             self.process.join(1)
             end = f"worker {self.process.pid} ended with status {self.process.exitcode}"
             raise ContractError(f"ring_workers: {end} before its work was done") from None
-        if isinstance(message, Written):
+        if isinstance(message, SlotFilled):
             self.waiting.append(message)
         elif isinstance(message, BaseException):
             raise message
@@ -162,8 +162,8 @@ class _Ring:
         dump_stacks(worker.process.pid or 0 for worker in self.workers)
         return "; the log holds the stacks of its workers"
 
-    def _batch(self, worker: _Worker, written: Written) -> Batch:
-        from feedrate.loading.buffers import lent
+    def _batch(self, worker: _Worker, written: SlotFilled) -> Batch:
+        from feedrate.loading.buffers import borrowed
 
         slot = written.slot
         worker.slots_out += 1
@@ -172,7 +172,7 @@ class _Ring:
             copy = worker.memory[slot].clone()
             worker.give_back(slot)
             return self.layout.batch(copy, written.rows)
-        return self.layout.batch(lent(worker.memory[slot], lambda: worker.give_back(slot)), written.rows)
+        return self.layout.batch(borrowed(worker.memory[slot], lambda: worker.give_back(slot)), written.rows)
 
 
 @contextmanager
@@ -189,7 +189,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
                 workers.append(_spawned(loader, plan, (number, count), memory[number], layout))
             yield _Ring(tuple(workers), layout, loader, plan.logs)
     finally:
-        plan.notes.update({"workers alive": alive(worker.process.pid or 0 for worker in workers)})
+        plan.report.workers_alive = alive(worker.process.pid or 0 for worker in workers)
         for worker in workers:
             worker.process.terminate()
         for worker in workers:
@@ -226,7 +226,7 @@ def _spawned(loader: RingWorkers, plan: Plan, share: tuple[int, int], memory: Te
 
     context: Any = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    arguments = (there, memory, layout, replace(plan, notes={}), share, loader.deal == "batches")
+    arguments = (there, memory, layout, replace(plan, report=LoaderReport()), share, loader.deal == "batches")
     process = context.Process(target=work, args=arguments, daemon=True, name=f"ring_workers-{share[0]}")
     with one_thread_each():
         process.start()

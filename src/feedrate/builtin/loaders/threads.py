@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +51,10 @@ class Threads(Loader):
             for batch in ahead(lambda job: pool.submit(cut, job), jobs, self.depth):
                 yield batch.result()
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def traits(self) -> LoaderTraits:
+        return LoaderTraits("threads", self.count, "count", "depth")
+
+    def prefetch_batches(self, plan: Plan) -> int:
         del plan
         return self.depth
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from feedrate.errors import ContractError, FeedrateError
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
+from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -46,14 +48,18 @@ class Workers(Loader):
     timeout_s: int = knob(120, low=1, high=86_400)
 
     @property
-    def keeps_order(self) -> bool:  # type: ignore[override]
+    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
         """In the planned order when one process cuts everything or the batches themselves are dealt."""
         return self.deal == "batches" or self.count in (0, 1)
 
-    def safe(self) -> Workers:
+    def without_workers(self) -> Workers:
         return replace(self, count=0)
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def traits(self) -> LoaderTraits:
+        count = automatic_count() if self.count is None else self.count
+        return LoaderTraits("processes", count, "count", "prefetch") if count else LoaderTraits("caller")
+
+    def prefetch_batches(self, plan: Plan) -> int:
         return self._resolved(plan) * self.prefetch
 
     def _resolved(self, plan: Plan) -> int:
@@ -64,8 +70,8 @@ class Workers(Loader):
         from feedrate.builtin.loaders._sharding import Dealt
 
         count = self._resolved(plan)
-        plan.notes.update({"workers requested": self.count, "workers resolved": count})
-        dataset = Dealt(replace(plan, notes={}), by_batch=self.deal == "batches")
+        plan.report.workers_requested, plan.report.workers_resolved = self.count, count
+        dataset = Dealt(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
             for _ in plan.epoch_numbers():
@@ -126,14 +132,15 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
         worker_init_fn=Prepare(plan.logs, reports),
     )
     with one_thread_each():
-        running = iter(torch_loader)
+        running: Any = iter(torch_loader)
     try:
         _demand_alive(running)
         yield _Epochs(torch_loader, running)
     finally:
-        seen = [reports.get() for _ in iter(lambda: not reports.empty(), False)]
-        plan.notes.update({"workers": seen, "workers alive": alive(report["pid"] for report in seen)})
+        settings = tuple(reports.get() for _ in iter(lambda: not reports.empty(), False))
+        plan.report.worker_settings = settings
+        plan.report.workers_alive = alive(worker["pid"] for worker in settings)
         # DataLoader offers no other way to end persistent workers now: dropping it leaves that to whoever still holds a
         # traceback that passed through it.
-        running._shutdown_workers()  # type: ignore[attr-defined]
+        running._shutdown_workers()
         reports.close()

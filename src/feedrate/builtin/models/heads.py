@@ -21,4 +21,4 @@ class MoveHeads(nn.Module):
     def forward(self, pooled: Tensor) -> dict[str, Tensor]:
         """float32 (B, width) to logits by label."""
         logits = {label: layer(pooled) for label, layer in self.linear.items()}
-        return {label: found.squeeze(1) if label == "value" else found for label, found in logits.items()}
+        return {label: values.squeeze(1) if label == "value" else values for label, values in logits.items()}

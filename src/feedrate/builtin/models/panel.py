@@ -32,8 +32,8 @@ class LastStepAttention(nn.Module):
         last = steps[:, -1]
         query = self.query(last).view(rows, 1, _HEADS, -1).transpose(1, 2)
         keys, values = self.keys_values(steps).unflatten(2, (2, _HEADS, -1)).permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(query, keys, values)
-        answer: Tensor = self.norm(last + self.mixed(seen.reshape(rows, width)))
+        attended = F.scaled_dot_product_attention(query, keys, values)
+        answer: Tensor = self.norm(last + self.mixed(attended.reshape(rows, width)))
         return answer
 
 

@@ -59,7 +59,7 @@ class EncoderLayer(nn.Module):
         rows, squares, width = tokens.shape
         packed = self.queries_keys_values(self.attention_norm(tokens)).view(rows, squares, 3, self.heads, -1)
         queries, keys, values = packed.permute(2, 0, 3, 1, 4)
-        seen = F.scaled_dot_product_attention(queries, keys, values)
-        tokens = tokens + self.mixed(seen.transpose(1, 2).reshape(rows, squares, width))
+        attended = F.scaled_dot_product_attention(queries, keys, values)
+        tokens = tokens + self.mixed(attended.transpose(1, 2).reshape(rows, squares, width))
         refined: Tensor = tokens + self.perceptron(tokens)
         return refined

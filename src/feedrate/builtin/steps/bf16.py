@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
 from feedrate.plugin.updates import forward_and_loss, plain_update
+from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,9 @@ class Bf16(Step):
     """
 
     name = "bf16"
+
+    def traits(self) -> StepTraits:
+        return StepTraits("bf16", compiled=False)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from feedrate.errors import UnavailableError
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
 from feedrate.plugin.updates import forward_and_loss, plain_update
+from feedrate.records.cell_traits import Precision, StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Compiled"]
 
 _CUDA_ONLY = ("tf32",)
+_PRECISIONS: Mapping[str, Precision] = {"fp32": "fp32", "tf32": "tf32", "bf16": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class Compiled(Step):
     mode: str = knob("default", "reduce-overhead", "max-autotune")
     precision: str = knob("fp32", "tf32", "bf16")
     dynamic: bool | None = knob(None, False, True)
+
+    def traits(self) -> StepTraits:
+        return StepTraits(_PRECISIONS[self.precision], compiled=True)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
 from feedrate.plugin.updates import forward_and_loss
+from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,9 @@ class Fp16(Step):
     needs = (cuda,)
     log2_scale: int = knob(16, 10, low=0, high=32)
     """The loss is multiplied by 2**log2_scale at first; the scaler adapts it."""
+
+    def traits(self) -> StepTraits:
+        return StepTraits("fp16", compiled=False)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch

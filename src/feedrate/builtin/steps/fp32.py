@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
+from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +21,9 @@ class Fp32(Step):
     """Train in fp32, TF32 off: the reference that every other step is checked against."""
 
     name = "fp32"
+
+    def traits(self) -> StepTraits:
+        return StepTraits("fp32", compiled=False)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         from feedrate.builtin.steps.precision import single_precision_update

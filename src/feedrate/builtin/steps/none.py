@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
+from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +24,9 @@ class NoTraining(Step):
 
     name = "none"
     trains = False
+
+    def traits(self) -> StepTraits:
+        return StepTraits("fp32", compiled=False)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         del model, loss, optimizer

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda
+from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,9 @@ class Tf32(Step):
 
     name = "tf32"
     needs = (cuda,)
+
+    def traits(self) -> StepTraits:
+        return StepTraits("tf32", compiled=False)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         from feedrate.builtin.steps.precision import single_precision_update

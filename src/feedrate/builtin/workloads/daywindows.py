@@ -151,13 +151,13 @@ class DayWindows(Workload):
         first, last = np.searchsorted(starts, [start, stop - 1], side="right") - 1
         oldest = int(starts[max(0, first - window + 1)])
         returns = _returns(seed, starts, oldest, int(starts[last + 1]))
-        made = []
+        blocks = []
         for day in range(first, last + 1):
             since = day - window + 1
             codes = np.arange(listed[since] if since >= 0 else 0)
             history = returns[starts[max(0, since) : day + 1, None] + codes - oldest]
-            made.append(day_neighbours(history, int(listed[day])))
-        return np.concatenate(made)[start - starts[first] : stop - starts[first]]
+            blocks.append(day_neighbours(history, int(listed[day])))
+        return np.concatenate(blocks)[start - starts[first] : stop - starts[first]]
 
     def derived(self, size: str) -> tuple[Field, ...]:
         del size

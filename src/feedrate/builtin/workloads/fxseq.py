@@ -125,8 +125,10 @@ class FxSeq(Workload):
         return tuple(Block(low - history, high, ((low, high),), batch) for low, high in pairwise(ends))
 
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        made = self._single(size, seed, start, stop) if self.form == "single" else self._multi(size, seed, start, stop)
-        return {"row_id": np.arange(start, stop, dtype=np.uint64), **made}
+        columns = (
+            self._single(size, seed, start, stop) if self.form == "single" else self._multi(size, seed, start, stop)
+        )
+        return {"row_id": np.arange(start, stop, dtype=np.uint64), **columns}
 
     def _single(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         """Each feature keeps to a level of its sample; each target is the sum of two levels, and noise."""

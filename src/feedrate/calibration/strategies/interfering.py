@@ -31,8 +31,8 @@ class Disturbing(Loader):
         with _busy(self.count):
             yield from self._plain.stream(plan)
 
-    def ahead_batches(self, plan: Plan) -> int:
-        return self._plain.ahead_batches(plan)
+    def prefetch_batches(self, plan: Plan) -> int:
+        return self._plain.prefetch_batches(plan)
 
     @property
     def _plain(self) -> Paced:

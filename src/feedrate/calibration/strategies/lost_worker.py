@@ -31,5 +31,6 @@ class Understaffed(Loader):
             workers = [stack.enter_context(Popen(command)) for command in (["sleep", "1000"], ["true"])]
             stack.callback(workers[0].kill)
             workers[1].wait()
-            plan.notes.update({"workers resolved": 2, "workers alive": alive(worker.pid for worker in workers)})
+            plan.report.workers_resolved = len(workers)
+            plan.report.workers_alive = alive(worker.pid for worker in workers)
             yield from Inline(cast=self.cast).stream(plan)

@@ -53,7 +53,7 @@ class Paced(Loader):
             for batch in ahead(lambda _: pool.submit(next, batches), numbers, self.depth):
                 yield batch.result()
 
-    def ahead_batches(self, plan: Plan) -> int:
+    def prefetch_batches(self, plan: Plan) -> int:
         del plan
         return self.depth if self.overlap else 0
 

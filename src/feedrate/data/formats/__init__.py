@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
 from feedrate.errors import DataError, FeedrateError
 
@@ -58,21 +58,29 @@ class FormatReader(Protocol):
         """The rows by column, in stored dtypes. `options`: the storage's, and `reader`, a library."""
 
 
-def _module(name: str) -> object:
+class _FormatModule(Protocol):
+    """What each module of this package offers."""
+
+    write: Writer
+    names: Callable[[Path], list[str]]
+    """Columns of a file."""
+    read: FormatReader
+
+
+def _module(name: str) -> _FormatModule:
     if name not in FORMATS:
         raise DataError(f"no storage format {name!r}; there are {', '.join(map(repr, FORMATS))}")
-    return import_module(f"feedrate.data.formats.{name}")
+    return cast("_FormatModule", import_module(f"feedrate.data.formats.{name}"))
 
 
 def writer(name: str) -> Writer:
     """The function that writes one shard in that format."""
-    found: Writer = _module(name).write  # type: ignore[attr-defined]
-    return found
+    return _module(name).write
 
 
 def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]:
     """Columns of a file in that format that no field names."""
-    names: Callable[[Path], list[str]] = _module(name).names  # type: ignore[attr-defined]
+    names = _module(name).names
     known: Callable[[Field], list[str]] = getattr(_module(name), "column_names", lambda field: [field.name])
     return sorted(
         set(_read(path, "its columns", lambda: names(path))) - {own for field in fields for own in known(field)}
@@ -85,7 +93,7 @@ def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[s
     Raises:
         DataError: the file is missing, damaged, or holds something else.
     """
-    read: FormatReader = _module(name).read  # type: ignore[attr-defined]
+    read = _module(name).read
     tensors = _read(part.path, f"rows {part.start} to {part.stop}", lambda: read(part, fields, options))
     _demand_shapes(part.path, fields, tensors, part.stop - part.start)
     return tensors
@@ -108,8 +116,8 @@ def _line(error: Exception) -> str:
 
 def _demand_shapes(path: Path, fields: Sequence[Field], tensors: Mapping[str, torch.Tensor], rows: int) -> None:
     for field in fields:
-        found = tuple(tensors[field.name].shape)
-        if found != (rows, *field.shape):
-            raise DataError(f"{path}: column {field.name!r} has shape {found} instead of {(rows, *field.shape)}")
+        actual = tuple(tensors[field.name].shape)
+        if actual != (rows, *field.shape):
+            raise DataError(f"{path}: column {field.name!r} has shape {actual} instead of {(rows, *field.shape)}")
         if str(tensors[field.name].dtype).removeprefix("torch.") != field.dtype("device"):
             raise DataError(f"{path}: column {field.name!r} is {tensors[field.name].dtype} instead of {field.stored}")

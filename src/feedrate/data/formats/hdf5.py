@@ -60,8 +60,8 @@ def _taken(file: h5py.File, path: Path) -> Iterator[None]:
         rest = os.memfd_create("rest")
         os.dup2(rest, file.id.get_vfd_handle())
         os.close(rest)
-        told = re.search(r"errno = (\d+)", str(error))
-        number = int(told[1]) if told else errno.EIO
+        matched = re.search(r"errno = (\d+)", str(error))
+        number = int(matched[1]) if matched else errno.EIO
         raise OSError(number, os.strerror(number), str(path)) from error
 
 

@@ -68,9 +68,9 @@ def _with_pyarrow(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic
     first, end, base = part.group_range()
     with pq.ParquetFile(part.path, memory_map=True) as file:
         _demand_columns(part.path, wanted, file.schema_arrow.names)
-        found = tuple(file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups))
-        if found != tuple(part.groups):
-            raise DataError(f"{part.path}: row groups of {found} rows instead of {tuple(part.groups)}")
+        group_rows = tuple(file.metadata.row_group(index).num_rows for index in range(file.metadata.num_row_groups))
+        if group_rows != tuple(part.groups):
+            raise DataError(f"{part.path}: row groups of {group_rows} rows instead of {tuple(part.groups)}")
         # Threads of Arrow's own would be counted as the loader's.
         table = file.read_row_groups(list(range(first, end)), columns=wanted, use_threads=False)
     table = table.slice(part.start - base, part.stop - part.start)
@@ -91,8 +91,8 @@ def _with_polars(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic]
     return {name: frame[name].to_numpy() for name in wanted}
 
 
-def _demand_columns(path: Path, wanted: list[str], found: list[str]) -> None:
-    missing = sorted(set(wanted) - set(found))
+def _demand_columns(path: Path, wanted: list[str], held: list[str]) -> None:
+    missing = sorted(set(wanted) - set(held))
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}")
 

@@ -1,11 +1,11 @@
-"""Takes a cell apart while its stream is open: the source is swapped and slowed down, and the same loop timed again."""
+"""Take a cell apart while its stream is open: swap its source, slow it down, and time the same loop again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from feedrate.loading.ready_batches import ready_on_host
@@ -18,13 +18,16 @@ from feedrate.records.ladder import Ladder
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.loop import Loop
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.plugin.cell import Cell
+    from feedrate.records.request import AblationRequest
 
-__all__ = ["Ablation", "Request"]
+__all__ = ["Ablation"]
 
 Resident: TypeAlias = "Callable[[], AbstractContextManager[Iterator[Batch]]]"
 """Opens endless batches that are on the device already."""
@@ -33,52 +36,43 @@ _READY = 32
 """Batches that are prepared on the host, again and again."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked of a probe."""
-
-    memory: str
-    """An empty folder in a memory file system, which the asker removes."""
-    cold: bool = False
-    """Measure one epoch with files that the page cache does not hold."""
-    facts: bool = False
-    """Count and profile the step."""
-
-
 @dataclass
 class Ablation:
     """Takes the stream of one cell apart, stage by stage."""
 
     cell: Cell
-    request: Request
+    request: AblationRequest
     scratch: Path
-    _ladder: Ladder = field(default_factory=Ladder)
-    _spent_s: float = 0.0
-    _lacking: str = ""
+    _ladder: Ladder = field(default_factory=Ladder, init=False)
+    """What `time_rungs` measured."""
+    _spent_s: float = field(default=0.0, init=False)
+    _lacking: str = field(default="", init=False)
     """Why no source but the files can be read; empty: all can."""
+    _switch: SourceSwitch = field(init=False)
+    """Of the plan that `instrument` returned."""
 
-    def staged(self, plan: Plan) -> Plan:
-        """The plan, with a source that can be swapped while the stream is open.
+    def instrument(self, plan: Plan) -> Plan:
+        """Give the plan a source that can be swapped while the stream is open.
 
         Raises:
             DataError: a file of the data set is not what was written.
         """
-        folder = Path(self.request.memory)
+        folder = self.request.memory
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
-        self._switch = SourceSwitch.made(self.scratch / "switch", len(plan.stored_blocks))
+        self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
         return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
 
-    def look(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
-        """Time the rungs of a plan that `staged` returned, while its stream is open."""
+    def time_rungs(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
+        """Time the rungs of a plan that `instrument` returned, while its stream is open."""
         start = now_s()
         with resident() as batches, ready_on_host(self.cell.loader, plan, _READY) as host:
-            visits = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.ahead_batches(plan), self._lacking)
-            self._ladder = visits.ladder({"R0": batches} if self.cell.loader.null else {"R0": batches, "R1": host})
+            timer = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.prefetch_batches(plan), self._lacking)
+            self._ladder = timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
         self._spent_s = now_s() - start
 
-    def found(self, loop: Loop, plan: Plan, resident: Resident) -> Mapping[str, object]:
-        """The fields of a `Ladder`, with what is measured when the stream is closed."""
+    def ladder(self, loop: Loop, plan: Plan, resident: Resident) -> Ladder:
+        """Complete the ladder with what is measured when the stream is closed."""
         start, ladder = now_s(), self._ladder
         if self.request.cold:
             pace_s = ladder.rungs["R4"].full[-1].batch_s
@@ -88,4 +82,6 @@ class Ablation:
             with resident() as batches:
                 mean_size = plan.samples / plan.epoch_batches
                 ladder = replace(ladder, facts=facts(self.cell, loop, batches, mean_size, self.scratch))
-        return replace(ladder, spent_s=self._spent_s + now_s() - start).as_json()
+        spent_s = self._spent_s + now_s() - start
+        traits = replace(self.cell.traits, cores=len(os.sched_getaffinity(0)))
+        return replace(ladder, traits=traits, spent_s=spent_s)

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.transfer import delivered
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.records.ladder import Rung
@@ -31,7 +32,7 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
     Only one epoch is cold, so there is one window: what follows the batches that were made before the first was taken.
     """
     files = [plan.data.path(index) for index in range(len(plan.data.shards))]
-    ahead = loader.ahead_batches(plan)
+    ahead = loader.prefetch_batches(plan)
     count = min(plan.epoch_batches - 1 - ahead, int(_MOST_S / pace_s))
     if count < _LEAST:
         return Rung(absent=f"an epoch has {plan.epoch_batches} batches, too few to time one that is read once")
@@ -41,7 +42,9 @@ def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
         return Rung(absent=f"the kernel keeps {kept:.0%} of the files' pages")
     try:
         files_alone = replace(plan.placement, source_factory=None)
-        with closing(delivered(loader, replace(plan.for_epochs(1), placement=files_alone, notes={}))) as stream:
+        with closing(
+            delivered(loader, replace(plan.for_epochs(1), placement=files_alone, report=LoaderReport()))
+        ) as stream:
             feed = RecordedStream(stream)
             loop.both(feed, 1 + ahead, [])
             return Rung(full=loop.windows(lambda n: loop.both(feed, n, []), 1, count))

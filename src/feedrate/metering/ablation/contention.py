@@ -1,4 +1,4 @@
-"""Loader and step at work at the same time without waiting for each other: what they cost each other."""
+"""Time loader and step at work side by side without waiting for each other: what each costs the other."""
 
 from __future__ import annotations
 

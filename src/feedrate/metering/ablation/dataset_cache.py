@@ -119,14 +119,14 @@ class _Place:
         return self.start + sum(_aligned(field.row_bytes * self.rows) for field in self.fields)
 
     def tensors(self, view: mmap.mmap) -> dict[str, torch.Tensor]:
-        found, at = {}, self.start
+        tensors, at = {}, self.start
         for field in self.fields:
             shape = (self.rows, *field.shape)
             values = np.ndarray(shape, np.dtype(field.stored), view, at)
             tensor = torch.from_numpy(values.view(np.int64) if field.stored == "uint64" else values)
-            found[field.name] = tensor
+            tensors[field.name] = tensor
             at += _aligned(field.row_bytes * self.rows)
-        return found
+        return tensors
 
 
 def _aligned(count: int) -> int:

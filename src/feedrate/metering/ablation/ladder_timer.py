@@ -1,4 +1,4 @@
-"""One open stream, timed stage by stage, there and back."""
+"""Time every rung of the ladder twice on one open stream, in mirrored order, so that steady drift cancels."""
 
 from __future__ import annotations
 
@@ -68,8 +68,14 @@ class LadderTimer:
     _stays: bool = False
     """The loader follows no switch."""
 
+    _ready: Mapping[str, Iterator[Batch]] = field(default_factory=dict, init=False)
+    """Batches that need no loader, by rung."""
+    _tracker: StreamTracker = field(init=False)
+    _block: int = field(init=False)
+    """Batches of the block that has most."""
+
     def __post_init__(self) -> None:
-        self._following = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
+        self._tracker = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
         self._block = self.plan.max_block_batches
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
@@ -91,8 +97,8 @@ class LadderTimer:
             delays={stage: tuple(pairs) for stage, pairs in self._delays.items()},
             step_beside=step,
             loader_beside=loader,
-            readers=self._following.readers,
-            boundary_s=self._following.boundary_s,
+            readers=self._tracker.readers,
+            boundary_s=self._tracker.boundary_s,
             epoch_batches=self.plan.epoch_batches,
         )
 
@@ -100,10 +106,10 @@ class LadderTimer:
         return Rung(tuple(self._full.get(name, ())), tuple(self._alone.get(name, ())), self._absent.get(name, ""))
 
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
-        seen = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
-        for name, window in seen.items():
+        timed_rungs = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
+        for name, window in timed_rungs.items():
             if name in ("step", *_AT_READER):
-                self._delays.setdefault(name, []).append(Delayed(delay_s, seen["R4"], window))
+                self._delays.setdefault(name, []).append(Delayed(delay_s, timed_rungs["R4"], window))
             else:
                 self._full.setdefault(name, []).append(window)
 
@@ -129,7 +135,7 @@ class LadderTimer:
         batches = self._ready[name]
         self._rest()
         if name == "R1":
-            if self.plan.notes.get("batches arrive on") == "device":
+            if self.plan.report.batches_arrive_on == "device":
                 self._absent[name] = _ON_DEVICE
                 return None
             self._alone.setdefault(name, []).append(
@@ -151,7 +157,7 @@ class LadderTimer:
             return False
         self.switch.turn(*wanted)
         self._set = wanted
-        if not self._following.settle(_SETTLE_S):
+        if not self._tracker.settle(_SETTLE_S):
             self._stays = True
             self.switch.turn(*_AS_IT_IS)
             self._set = _AS_IT_IS

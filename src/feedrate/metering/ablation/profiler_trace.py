@@ -1,4 +1,4 @@
-"""What a profiler saw of a few updates: operators, kernels, waits. Reads the trace as it is written for viewers."""
+"""Read a profiler's trace of a few updates, as it is written for viewers: operators, kernels, waits."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ProfilerTrace:
     @classmethod
     def read(cls, path: Path, steps: int) -> ProfilerTrace:
         """The trace in a file."""
-        found = json.loads(path.read_text())["traceEvents"]
-        return cls(tuple(event for event in found if event.get("ph") == "X"), steps)
+        events = json.loads(path.read_text())["traceEvents"]
+        return cls(tuple(event for event in events if event.get("ph") == "X"), steps)
 
     @property
     def operators_per_step(self) -> float:
@@ -64,11 +64,11 @@ class ProfilerTrace:
         """What most matrix products are computed in; None: no operator says so."""
         if any("tf32" in str(event["name"]).lower() for event in self._of("kernel")):
             return "tf32"
-        found: Counter[str] = Counter()
+        dtypes: Counter[str] = Counter()
         for event in self._of("cpu_op"):
             if any(part in str(event["name"]).lower() for part in _PRODUCTS):
-                found.update(dict.fromkeys(_dtypes(event)[:1], 1))
-        return found.most_common(1)[0][0] if found else None
+                dtypes.update(dict.fromkeys(_dtypes(event)[:1], 1))
+        return dtypes.most_common(1)[0][0] if dtypes else None
 
     def _of(self, kind: str) -> Iterator[Event]:
         return (event for event in self.events if event.get("cat") == kind)

@@ -46,8 +46,8 @@ class SourceSwitch:
     blocks: int
 
     @classmethod
-    def made(cls, path: Path, blocks: int) -> SourceSwitch:
-        """A new one, which reads files without delay."""
+    def create(cls, path: Path, blocks: int) -> SourceSwitch:
+        """Make a new one, which reads files without delay."""
         path.write_bytes(bytes(_STATE.itemsize + blocks * _READ.itemsize))
         return cls(path, blocks)
 
@@ -76,8 +76,8 @@ class SourceSwitch:
     @property
     def readers(self) -> int:
         """Threads, of whatever process, that did the latest reading of the blocks."""
-        seen = self.reads[self.reads["times"] > 0]
-        return len(set(seen["reader"].tolist()))
+        read_blocks = self.reads[self.reads["times"] > 0]
+        return len(set(read_blocks["reader"].tolist()))
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,6 @@ class _Slowly:
     seconds: float
     derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None
 
-    def __call__(self, made: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         burn_cpu(self.seconds)
-        return {} if self.derive is None else self.derive(made)
+        return {} if self.derive is None else self.derive(tensors)

@@ -1,4 +1,4 @@
-"""Which block a batch was cut from, and so which turn of the switch it was made after."""
+"""Drain a stream until every queued batch was read after the last change of its source."""
 
 from __future__ import annotations
 

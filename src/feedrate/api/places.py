@@ -1,9 +1,8 @@
-"""Where a command is going to write: tried before anything is measured."""
+"""Try the folders that are going to be written in, before anything is measured."""
 
 from __future__ import annotations
 
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from feedrate.errors import UsageError
 
-__all__ = ["Place", "demand_folder", "demand_places", "demand_writable"]
+__all__ = ["Place", "demand_folder", "demand_writable"]
 
 _ROOM_BYTES = 64 << 10
 """Less than that is no room for the records of a run."""
@@ -22,20 +21,10 @@ class Place:
     """A folder that files will be written in."""
 
     says: str
-    """Option or command that asks for it."""
+    """Setting, option or command that asks for it."""
     folder: Path
-    made: bool = True
-    """It may be made where it is missing."""
-
-
-def demand_places(options: Namespace, data: Path, *others: Place, out: Path | None = None) -> None:
-    """Try all places of a command that measures: data sets, raw results, logs, and what else it needs.
-
-    Raises:
-        UsageError: see `demand_folder` and `demand_writable`.
-    """
-    demand_folder("--data", data)
-    demand_writable([Place("--results", options.results), Place("--logs", options.logs), *others], out)
+    may_create: bool = True
+    """Whether it may be created where it is missing."""
 
 
 def demand_writable(places: Sequence[Place], file: Path | None = None) -> None:
@@ -45,11 +34,11 @@ def demand_writable(places: Sequence[Place], file: Path | None = None) -> None:
         UsageError: one cannot be written to.
     """
     for place in (*places, *_around(file)):
-        made: list[Path] = []
+        created: list[Path] = []
         try:
-            _try(place, made)
+            _try(place, created)
         finally:
-            for folder in reversed(made):
+            for folder in reversed(created):
                 # Unless somebody has put something there meanwhile.
                 with suppress(OSError):
                     folder.rmdir()
@@ -75,15 +64,15 @@ def _around(file: Path | None) -> Iterator[Place]:
                 raise UsageError(f"--out {file}: is a folder; name a file")
             # A pipe or a device is written to as it is.
             if file.is_file() or not file.exists():
-                yield Place("--out", file.resolve().parent, made=False)
+                yield Place("--out", file.resolve().parent, may_create=False)
         except OSError as error:
             raise UsageError(f"--out {file}: cannot be written ({error.strerror})") from None
 
 
-def _try(place: Place, made: list[Path]) -> None:
+def _try(place: Place, created: list[Path]) -> None:
     try:
-        if place.made:
-            _make(place.folder, made)
+        if place.may_create:
+            _make(place.folder, created)
         with tempfile.TemporaryFile(dir=place.folder) as file:
             file.write(bytes(_ROOM_BYTES))
             file.flush()
@@ -92,10 +81,10 @@ def _try(place: Place, made: list[Path]) -> None:
         raise UsageError(f"{place.says} {place.folder}: cannot write there ({why}); choose another folder") from None
 
 
-def _make(folder: Path, made: list[Path]) -> None:
+def _make(folder: Path, created: list[Path]) -> None:
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     for parent in reversed(missing):
         with suppress(FileExistsError):
             parent.mkdir()
-            made.append(parent)
+            created.append(parent)
     folder.mkdir(exist_ok=True)

@@ -1,14 +1,13 @@
-"""What `feedrate compare A B` compares: cells, commits, plugin files, or many of them."""
+"""Read the two sides of a comparison: cells, commits, plugin files, or many of them."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from feedrate.cli.options import device_or_default, size_or_default
+from feedrate.api.cells import full_key
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -18,7 +17,6 @@ from feedrate.plugin.workload import SizedWorkload
 __all__ = ["ComparisonSpec", "VariantSpec", "control", "pairings"]
 
 _ANY = "*"
-_FORM = "workload/loader/step, such as boardmoves/threads/fp32, or workload/size/loader/step/device"
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class VariantSpec:
     """Commit or plugin file; empty: the code that runs."""
 
     @classmethod
-    def parse(cls, text: str, options: Namespace, other: VariantSpec | None = None) -> VariantSpec:
+    def parse(cls, text: str, size: str | None, device: str | None, other: VariantSpec | None = None) -> VariantSpec:
         """Read one side; without a cell of its own it is the other's.
 
         Raises:
@@ -44,16 +42,8 @@ class VariantSpec:
         if at and not code:
             raise UsageError(f"{text!r} names neither a commit nor a plugin file after its '@'")
         if not cell and other:
-            return cls(other.workload, other.size, other.loader, other.step, other.device, code)
-        parts = cell.split("/")
-        if len(parts) not in (3, 5) or not all(parts):
-            raise UsageError(f"{text!r} is not a cell; a cell reads {_FORM}")
-        if len(parts) == 5:
-            size_or_default(parts[1], device_or_default(parts[4]))
-            workload, size, loader, step, device = parts
-            return cls(workload, size, loader, step, device, code)
-        device = device_or_default(options.device)
-        return cls(parts[0], size_or_default(options.size, device), parts[1], parts[2], device, code)
+            return replace(other, code=code)
+        return cls(*full_key(cell, size, device), code)
 
     @property
     def file(self) -> Path | None:
@@ -124,38 +114,46 @@ class ComparisonSpec:
         return (self.a_cell, self.a.code) == (self.b_cell, self.b.code)
 
 
-def pairings(options: Namespace) -> tuple[ComparisonSpec, ...]:
-    """What the two arguments name, one pairing for each combination of what `*` stands for.
+def pairings(
+    a_text: str, b_text: str, plugins: Sequence[Path], size: str | None, device: str | None
+) -> tuple[ComparisonSpec, ...]:
+    """What the two texts name, one pairing for each combination of what `*` stands for.
 
     Raises:
         UsageError: they name nothing, or something that is not there.
         UnavailableError: this machine lacks what a cell needs that was named without `*`.
     """
-    a = VariantSpec.parse(options.a, options)
-    b = VariantSpec.parse(options.b, options, a)
-    here, there = (side.registry(options.plugin) for side in (a, b))
-    found = []
+    a = VariantSpec.parse(a_text, size, device)
+    b = VariantSpec.parse(b_text, size, device, a)
+    here, there = (side.registry(plugins) for side in (a, b))
+    pairs = []
     for names in _combinations(a, b, here):
         try:
-            one, other = a.filled(names), b.filled(names)
-            # A commit writes its own; that of A is also the control's.
-            recipes = one.recipes(here) | ({} if other.commit else other.recipes(there))
-            found.append(ComparisonSpec(one, other, one.cell(here), other.cell(there), control(one, here), recipes))
+            pairs.append(_pairing(a.filled(names), b.filled(names), here, there))
         except UnavailableError:
             if not names:
                 raise
-    if not found:
-        raise UsageError(f"{options.a!r} and {options.b!r} name nothing that this machine can run")
+    if not pairs:
+        raise UsageError(f"{a_text!r} and {b_text!r} name nothing that this machine can run")
     # Of all loaders against one of them, that one against itself is not what was asked.
-    return tuple(pairing for pairing in found if not pairing.of_one) or tuple(found)
+    return tuple(pair for pair in pairs if not pair.of_one) or tuple(pairs)
+
+
+def _pairing(a: VariantSpec, b: VariantSpec, here: Registry, there: Registry) -> ComparisonSpec:
+    # A commit writes its own data set; that of A is also the control's.
+    recipes = a.recipes(here) | ({} if b.commit else b.recipes(there))
+    return ComparisonSpec(a, b, a.cell(here), b.cell(there), control(a, here), recipes)
 
 
 def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterator[dict[str, str]]:
-    known: dict[str, Mapping[str, Strategy]] = {
+    offered: dict[str, Mapping[str, Strategy]] = {
         "workload": registry.workloads, "loader": registry.loaders, "step": registry.steps
     }  # fmt: skip
     wild = [family for family in _FAMILIES if _ANY in (getattr(a, family), getattr(b, family))]
-    names = [[name for name, one in known[family].items() if not one.hidden and not one.unmet()] for family in wild]
+    names = [
+        [name for name, strategy in offered[family].items() if not strategy.hidden and not strategy.unmet()]
+        for family in wild
+    ]
     return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
 
 
@@ -165,7 +163,7 @@ def control(side: VariantSpec, registry: Registry) -> Cell:
     A step that trains nothing takes microseconds: its pace says nothing of the machine.
     """
     step = registry.step(side.step)
-    trained = (one for one in registry.steps.values() if one.trains and not one.hidden and not one.unmet())
-    loader = next(one for one in registry.loaders.values() if one.null)
+    training = (known for known in registry.steps.values() if known.trains and not known.hidden and not known.unmet())
+    loader = next(known for known in registry.loaders.values() if known.synthetic)
     workload = registry.workload(side.workload)
-    return Cell(workload, side.size, loader, step if step.trains else next(trained, step), side.device)
+    return Cell(workload, side.size, loader, step if step.trains else next(training, step), side.device)

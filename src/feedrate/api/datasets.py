@@ -1,4 +1,4 @@
-"""Data sets as commands see them: made when missing, renewed when stale."""
+"""Make data sets where they are missing, and renew those that are stale."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from feedrate.cli.places import Place, demand_writable
+from feedrate.api.places import Place, demand_writable
 from feedrate.data.dataset import DataSet
 from feedrate.data.ownership import demand_replaceable
 from feedrate.data.writer import clear_leftovers
@@ -18,8 +18,13 @@ from feedrate.report.progress import rows_written
 __all__ = ["ensure", "make", "state"]
 
 
-def ensure(recipes: Iterable[SizedWorkload], root: Path, console: Console, *, quiet: bool) -> None:
-    """Write each data set that is missing, damaged or made from something else: it can be made again at any time."""
+def ensure(
+    recipes: Iterable[SizedWorkload], root: Path, console: Console, *, quiet: bool, says: str = "--data"
+) -> None:
+    """Write each data set that is missing, damaged or made from something else: it can be made again at any time.
+
+    `says` names the folder in a complaint.
+    """
     for recipe in recipes:
         clear_leftovers(root / recipe.folder_name)
         problem = state(recipe, root)
@@ -27,7 +32,7 @@ def ensure(recipes: Iterable[SizedWorkload], root: Path, console: Console, *, qu
             demand_replaceable(root / recipe.folder_name)
             if (root / recipe.folder_name).exists() and not quiet:
                 console.print(f"making it again: {problem}", soft_wrap=True)
-            make(recipe, root, console, quiet=quiet)
+            make(recipe, root, console, quiet=quiet, says=says)
 
 
 def state(recipe: SizedWorkload, root: Path) -> str:
@@ -39,7 +44,7 @@ def state(recipe: SizedWorkload, root: Path) -> str:
     return ""
 
 
-def make(recipe: SizedWorkload, root: Path, console: Console, *, quiet: bool) -> DataSet:
+def make(recipe: SizedWorkload, root: Path, console: Console, *, quiet: bool, says: str = "--data") -> DataSet:
     """Write a data set, over an older one if need be.
 
     Raises:
@@ -47,7 +52,7 @@ def make(recipe: SizedWorkload, root: Path, console: Console, *, quiet: bool) ->
     """
     folder = root / recipe.folder_name
     demand_replaceable(folder)
-    demand_writable([Place("--data", root)])
+    demand_writable([Place(says, root)])
     rows = sum(map(sum, recipe.groups))
     with rows_written(console, recipe.folder_name, rows, quiet=quiet) as progress:
         return DataSet.write(folder, recipe, progress)

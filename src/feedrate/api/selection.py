@@ -1,4 +1,4 @@
-"""Which cells a command line means."""
+"""Select cells: every combination of the workloads, loaders and steps that were named."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from feedrate.api.cells import offered
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.registry import Registry
+from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
 
 __all__ = ["Selection"]
 
@@ -25,9 +28,9 @@ class Selection:
 
     size: str
     device: str
-    workloads: Sequence[str] = ()
-    loaders: Sequence[str] = ()
-    steps: Sequence[str] = ()
+    workloads: Sequence[Workload | str] = ()
+    loaders: Sequence[Loader | str] = ()
+    steps: Sequence[Step | str] = ()
     sweep: bool = False
     """Every combination of the values that loaders' and steps' knobs list, instead of one cell for each."""
 
@@ -37,19 +40,19 @@ class Selection:
         Raises:
             UsageError: a name is unknown, or there is nothing to run.
         """
-        workloads = _named(self.workloads, registry.workload, registry.workloads)
-        loaders = self._turned(_named(self.loaders, registry.loader, registry.loaders))
-        steps = self._turned(_named(self.steps, registry.step, registry.steps))
-        found = [
+        workloads = _named("workload", self.workloads, registry.workload, registry.workloads)
+        loaders = self._turned(_named("loader", self.loaders, registry.loader, registry.loaders))
+        steps = self._turned(_named("step", self.steps, registry.step, registry.steps))
+        cells = [
             Cell(w, self.size, loader, step, self.device) for w in workloads for step in steps for loader in loaders
         ]
-        if not found:
+        if not cells:
             lacking = [
                 kind for kind, some in (("workloads", workloads), ("loaders", loaders), ("steps", steps)) if not some
             ]
             broken = "".join(f"; {line}" for line in registry.broken)
             raise UsageError(f"no plugin offers any {' or '.join(lacking)}{broken}")
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(cells))
 
     def _turned(self, strategies: Sequence[S]) -> list[S]:
         if not self.sweep:
@@ -62,8 +65,8 @@ class Selection:
         return all(turned.knobs[knob] == named.knobs[knob] for knob in idle)
 
 
-def _named(specs: Sequence[str], parse: Callable[[str], S], known: Mapping[str, S]) -> list[S]:
-    return [parse(spec) for spec in specs] if specs else list(_shown(known))
+def _named(family: str, asked: Sequence[S | str], parse: Callable[[str], S], known: Mapping[str, S]) -> list[S]:
+    return [offered(family, strategy, parse) for strategy in asked] if asked else list(_shown(known))
 
 
 def _shown(known: Mapping[str, S]) -> Iterator[S]:

@@ -1,0 +1,81 @@
+"""Take a cell apart, and keep what its replicates say, also when they are interrupted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from feedrate.api.measuring import unmet
+from feedrate.api.places import Place
+from feedrate.api.resources import Resources
+from feedrate.api.results import CellError
+from feedrate.diagnosis.diagnosis import Diagnosis, iter_replicates, needs_another
+from feedrate.errors import UnavailableError
+from feedrate.plugin.cell import Cell
+from feedrate.records.measurement import Failure
+from feedrate.report.progress import run_progress
+
+if TYPE_CHECKING:
+    from feedrate.diagnosis.batch_size_correction import Replicate
+
+__all__ = ["LEAST", "MOST", "demand_diagnosable", "demand_places", "diagnosed"]
+
+LEAST, MOST = 3, 6
+"""Replicates when nobody says how many: so many, and up to so many while the verdict is not firm."""
+
+
+def demand_diagnosable(cell: Cell) -> None:
+    """Refuse a cell that cannot run here.
+
+    Raises:
+        UnavailableError: this machine lacks what it needs.
+    """
+    if cell.unmet:
+        raise UnavailableError(f"{cell}: {unmet(cell)}")
+
+
+def demand_places(resources: Resources) -> None:
+    """Try all folders that taking a cell apart needs; raises `UsageError`."""
+    from feedrate.system.scratch import SHARED_MEMORY
+
+    resources.demand_places(Place("why:", SHARED_MEMORY, may_create=False))
+
+
+def diagnosed(resources: Resources, cell: Cell, replicates: int | None, *, cold: bool) -> Diagnosis:
+    """The diagnosis of a cell, kept.
+
+    Raises:
+        UnavailableError: this machine lacks what it needs.
+        CellError: a process failed; its failure is kept.
+    """
+    demand_diagnosable(cell)
+    resources.complain()
+    demand_places(resources)
+    resources.make_data([cell.recipe])
+    least, most = (LEAST, MOST) if replicates is None else (replicates, 0)
+    known: list[Replicate] = []
+    try:
+        _take_apart(resources, cell, known, least, most, cold=cold)
+    except CellError as error:
+        resources.keep(error.failure)
+        raise
+    except BaseException:
+        if known:
+            resources.keep(Diagnosis.of(known))
+        raise
+    diagnosis = Diagnosis.of(known)
+    resources.keep(diagnosis)
+    return diagnosis
+
+
+def _take_apart(resources: Resources, cell: Cell, known: list[Replicate], least: int, most: int, *, cold: bool) -> None:
+    """Add the replicates as they come; raises `CellError` with the first that fails."""
+    with run_progress(resources.caller.console, quiet=resources.settings.quiet) as progress:
+        progress.begin(str(cell), least)
+        for replicate in iter_replicates(str(cell), resources.replicate_settings, least, most, cold=cold):
+            if isinstance(replicate, Failure):
+                progress.end(replicate)
+                raise CellError(replicate)
+            known.append(replicate)
+            progress.end(replicate[0])
+            if needs_another(known, least, most):
+                progress.begin(str(cell), max(1, least - len(known)))

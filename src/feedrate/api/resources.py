@@ -1,0 +1,137 @@
+"""Share what the measurements of a session have in common: registry, fork server, folders, and the raw results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.api.datasets import ensure
+from feedrate.api.places import Place, demand_folder, demand_writable
+from feedrate.api.settings import Caller, Settings
+from feedrate.plugin.registry import Registry
+from feedrate.records.measurement import append
+from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.schedule import Run
+from feedrate.system.environment import snapshot
+
+if TYPE_CHECKING:
+    from feedrate.calibration.calibrate import CaseResult
+    from feedrate.comparison.comparison import Comparison
+    from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.plugin.workload import SizedWorkload
+    from feedrate.records.measurement import Line, Outcome
+    from feedrate.runner.isolation import ReplicateSettings
+
+__all__ = ["Resources"]
+
+
+class Resources:
+    """What a session opens once, and what has come of it so far."""
+
+    def __init__(self, settings: Settings, caller: Caller) -> None:
+        """Nothing is opened yet."""
+        self.settings, self.caller = settings, caller
+        self.outcomes: list[Outcome | Diagnosis] = []
+        """What was measured so far, in that order."""
+        self.comparisons: tuple[Comparison, ...] = ()
+        """Those that were begun last, with what was measured so far."""
+        self.stage: str | None = None
+        """Which stage of loading moved since a commit, in words, as far as it was asked."""
+        self.answers: list[CaseResult] = []
+        """Those of the calibration that was begun last, so far."""
+        self._opened = ExitStack()
+        self._fork_server: ForkServer | None = None
+        self._complained = False
+
+    def close(self) -> None:
+        """End the fork server; whoever asks for it again gets another one."""
+        self._fork_server = None
+        self._opened.close()
+
+    @property
+    def fork_server(self) -> ForkServer:
+        """Where processes for the CPU are forked: the one that the caller's environment names, or our own."""
+        if self._fork_server is None:
+            self._fork_server = self._opened.enter_context(ForkServer.opened(self.caller.environ))
+        return self._fork_server
+
+    @cached_property
+    def registry(self) -> Registry:
+        """What there is to measure; raises `PluginError` when a plugin file cannot be imported."""
+        return Registry.load(self.settings.plugins)
+
+    @cached_property
+    def environment(self) -> dict[str, object]:
+        """The snapshot of this machine that stands in every record."""
+        return snapshot(self.caller.environ)
+
+    @property
+    def raw(self) -> Path | None:
+        """The file of raw results; None: there is none."""
+        folder = self.settings.results
+        return None if folder is None else folder / f"{self.caller.run}.jsonl"
+
+    @cached_property
+    def run(self) -> Run:
+        """The order of measurements, each in a fresh process."""
+        from feedrate.runner.isolation import measure
+
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        return Run(
+            *(self.caller.run, started, self.environment),
+            lambda cell, number: measure(cell, replace(self.replicate_settings, replicate=number)),
+        )
+
+    @property
+    def replicate_settings(self) -> ReplicateSettings:
+        """How a fresh process measures, as the settings say."""
+        from feedrate.runner.isolation import ReplicateSettings
+
+        settings = self.settings
+        return ReplicateSettings(
+            data=settings.data.resolve(),
+            logs=settings.logs.resolve(),
+            run=self.caller.run,
+            seconds=settings.seconds,
+            timeout_s=settings.deadline_s,
+            plugin_files=tuple(file.resolve() for file in settings.plugins),
+            safe=settings.safe,
+            threads=settings.threads,
+            environment=self.environment,
+            fork_server=self.fork_server,
+        )
+
+    def complain(self) -> None:
+        """Say once which plugins could not be imported."""
+        broken, self._complained = (() if self._complained else self.registry.broken), True
+        for line in broken:
+            self.caller.console.print(f"feedrate: {line}", soft_wrap=True)
+
+    def demand_places(self, *others: Place, out: Path | None = None) -> None:
+        """Try all folders that are read and written; see `demand_writable` for what is raised."""
+        settings, prefix = self.settings, self.caller.prefix
+        demand_folder(f"{prefix}data", settings.data)
+        results = [] if settings.results is None else [Place(f"{prefix}results", settings.results)]
+        demand_writable([*results, Place(f"{prefix}logs", settings.logs), *others], out)
+
+    def make_data(self, recipes: Iterable[SizedWorkload]) -> None:
+        """Make the data sets that are missing or stale."""
+        names = {recipe.folder_name: recipe for recipe in recipes}
+        settings, says = self.settings, f"{self.caller.prefix}data"
+        ensure(names.values(), settings.data, self.caller.console, quiet=settings.quiet, says=says)
+
+    def keep(self, record: Outcome | Diagnosis) -> None:
+        """Add a record to `outcomes`, and to the raw results."""
+        # First: what cannot be written down is shown all the same.
+        self.outcomes.append(record)
+        self.write(record)
+
+    def write(self, record: Line) -> None:
+        """Add a record to the raw results alone."""
+        if self.raw is not None:
+            append(self.raw, record)

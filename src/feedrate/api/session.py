@@ -1,0 +1,289 @@
+"""Measure, diagnose, compare and calibrate in one session: one run name, one fork server, one file of raw results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+
+from feedrate.api.cells import cell_of, device_or_default, size_or_default
+from feedrate.api.measuring import measured
+from feedrate.api.resources import Resources
+from feedrate.api.results import CalibrationResult, ComparisonResult, DiagnosisResult, Results
+from feedrate.api.selection import Selection
+from feedrate.api.settings import Caller, CellParts, Settings, demand_count
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.strategy import Strategy
+from feedrate.plugin.workload import Workload
+from feedrate.records.measurement import Failure, Measurement
+
+if TYPE_CHECKING:
+    from feedrate.api.changing import ChangeResult
+    from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.records.measurement import Outcome
+
+__all__ = ["Session"]
+
+S = TypeVar("S", bound=Strategy)
+
+
+class Session:
+    """Measures cells in fresh processes, all of them under one run name and from one fork server.
+
+    A context manager; a notebook may as well keep one open over its cells and `close()` it at the end: whatever is
+    open ends with this process. An interrupt (Ctrl-C) ends all child processes and is raised again; what there is by
+    then stands in the raw results and in `outcomes`, `results`, `diagnosis`, `comparison` and `calibration`.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Path | str = "data",
+        results: Path | str | None = "results/raw",
+        logs: Path | str = "logs",
+        plugins: Iterable[Path | str] | Path | str = (),
+        seconds: float = 0.4,
+        threads: int | None = None,
+        deadline_s: float = 600.0,
+        safe: bool = False,
+        quiet: bool = False,
+        caller: Caller | None = None,
+    ) -> None:
+        """Nothing is measured, read or written yet.
+
+        Args:
+            data: Folder of the data sets; one that is missing or stale is made.
+            results: Folder for a file of raw results, a line of JSON an outcome; None: nothing is written down.
+            logs: Folder for what the processes write to standard error.
+            plugins: Python files that offer strategies, besides the installed ones.
+            seconds: Aim of each time that is measured.
+            threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
+            deadline_s: Longest that a process may take, seconds.
+            safe: Loaders start no worker processes.
+            quiet: Show no progress; it goes to standard error.
+            caller: For programs that are a front themselves, as the command line is.
+
+        Raises:
+            UsageError: a number is not positive.
+        """
+        settings = Settings(
+            data=Path(data),
+            results=None if results is None else Path(results),
+            logs=Path(logs),
+            plugins=tuple(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins)),
+            seconds=seconds,
+            threads=threads,
+            deadline_s=deadline_s,
+            safe=safe,
+            quiet=quiet,
+        )
+        self.resources = Resources(settings, caller or Caller.python())
+
+    def __enter__(self) -> Self:
+        # At once: it removes what killed runs left, whatever comes of this one.
+        _ = self.resources.fork_server
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the fork server; a later call starts another one."""
+        self.resources.close()
+
+    @property
+    def outcomes(self) -> Sequence[Outcome | Diagnosis]:
+        """What was measured so far, in that order: measurements, failures, and what was diagnosed."""
+        return tuple(self.resources.outcomes)
+
+    @property
+    def results(self) -> Results:
+        """What was measured so far, as one table."""
+        measured = tuple(outcome for outcome in self.outcomes if isinstance(outcome, Measurement | Failure))
+        return Results(measured, self.raw)
+
+    @property
+    def diagnosis(self) -> DiagnosisResult:
+        """What was diagnosed so far; of a cell that was interrupted, by the replicates that there are."""
+        others = (outcome for outcome in self.outcomes if not isinstance(outcome, Measurement | Failure))
+        return DiagnosisResult(tuple(others), self.raw)
+
+    @property
+    def comparison(self) -> ComparisonResult:
+        """What was begun to be compared last, judged by what was measured so far."""
+        return ComparisonResult.of(self.resources.comparisons, self.raw)
+
+    @property
+    def change(self) -> ChangeResult | None:
+        """What is known so far of the cell whose change was asked for last; None: it was not begun."""
+        from feedrate.api.changing import ChangeResult
+
+        comparisons = self.resources.comparisons
+        return ChangeResult.of(comparisons[0], self.resources.stage, self.raw) if comparisons else None
+
+    @property
+    def calibration(self) -> CalibrationResult:
+        """The answers of the last calibration so far."""
+        return CalibrationResult(tuple(self.resources.answers))
+
+    @property
+    def raw(self) -> Path | None:
+        """The file of raw results; None: there is none."""
+        return self.resources.raw
+
+    def measure(self, cell: Cell | str | None = None, *, replicates: int = 3, **parts: Unpack[CellParts]) -> Results:
+        """Measure one cell in so many fresh processes.
+
+        `cell` is a text, such as `boardmoves/small/threads[count=2]/fp32` (with /device at the end, or without size),
+        or a `Cell`; or the cell comes in parts: `workload`, `loader`, `step`, `size`, `device`, see `CellParts`.
+
+        Raises:
+            UsageError: there is no such cell, or an object's class is offered by no plugin.
+        """
+        cells = [self.cell(cell, **parts)]
+        return Results(tuple(measured(self.resources, cells, demand_count("replicates", replicates))), self.raw)
+
+    def measure_all(
+        self,
+        *,
+        workloads: Iterable[Workload | str] = (),
+        loaders: Iterable[Loader | str] = (),
+        steps: Iterable[Step | str] = (),
+        size: str | None = None,
+        device: str | None = None,
+        sweep: bool = False,
+        replicates: int = 1,
+    ) -> Iterator[Outcome]:
+        """Measure every combination, and yield outcomes as they come: all cells once, then all again.
+
+        Nothing named of a family means all that are not hidden. `sweep`: all combinations of the values of loaders' and
+        steps' knobs. A cell that this machine cannot run is one failure, `unavailable`.
+
+        Raises:
+            UsageError: a name is unknown.
+        """
+        where = device_or_default(device)
+        asked = (_several(workloads), _several(loaders), _several(steps))
+        cells = Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
+        return measured(self.resources, cells, demand_count("replicates", replicates))
+
+    def diagnose(
+        self,
+        cell: Cell | str | None = None,
+        *,
+        replicates: int | None = None,
+        cold: bool = False,
+        **parts: Unpack[CellParts],
+    ) -> DiagnosisResult:
+        """Take one cell, given as for `measure`, apart, and say what holds it back.
+
+        `replicates`: fresh processes; None: 3, and up to 6 while it is unsure. `cold`: also measure an epoch of files
+        that the page cache does not hold.
+
+        Raises:
+            UsageError: there is no such cell.
+            UnavailableError: this machine lacks what it needs.
+            CellError: a process failed; it holds the failure.
+        """
+        from feedrate.api.diagnosing import diagnosed
+
+        count = None if replicates is None else demand_count("replicates", replicates)
+        return DiagnosisResult((diagnosed(self.resources, self.cell(cell, **parts), count, cold=cold),), self.raw)
+
+    def compare(
+        self,
+        a: Cell | str,
+        b: Cell | str,
+        *,
+        metric: str = "full",
+        margin: float = 0.02,
+        pairs: int = 32,
+        budget_s: float = 600.0,
+        size: str | None = None,
+        device: str | None = None,
+    ) -> ComparisonResult:
+        """Run A and B in blocks of fresh processes (control, A, B, B, A) until the interval decides.
+
+        Each is a cell as for `measure`, or a text `CELL@COMMIT` or `CELL@FILE.py`; `@HEAD` is A's cell, and `*` stands
+        for all of a family. It ends after `pairs` pairs or `budget_s` seconds at the latest.
+
+        Args:
+            a: What the verdict is about.
+            b: What it is compared with.
+            metric: What is compared: time a sample of `full`, loader and step together, or of `loader` or `step` alone.
+            margin: Differences below this share are none.
+            pairs: At most so many of A and B.
+            budget_s: At most so many seconds.
+            size: Of cells that do not say.
+            device: Of cells that do not say.
+
+        Raises:
+            UsageError: they name nothing that there is, or `pairs` is too few.
+            UnavailableError: this machine lacks what a cell needs.
+        """
+        from feedrate.api.comparing import compared, stopping_rule
+        from feedrate.api.variant_spec import pairings
+
+        rule = stopping_rule(metric, margin, pairs, budget_s, self.resources.caller.prefix)
+        texts = [side if isinstance(side, str) else str(self.cell(side)) for side in (a, b)]
+        specs = pairings(texts[0], texts[1], self.resources.settings.plugins, size, device)
+        return compared(self.resources, specs, rule)
+
+    def changed_since(
+        self,
+        cell: Cell | str,
+        commit: str,
+        *,
+        pairs: int = 8,
+        budget_s: float = 600.0,
+        replicates: int | None = None,
+    ) -> ChangeResult:
+        """Measure a cell here and at a commit of the checkout in this folder, and say which side and stage moved.
+
+        It ends after `pairs` pairs or `budget_s` seconds; if the loader moved, `replicates` (4) processes of each take
+        the cell apart.
+
+        Raises:
+            UsageError: there is no such cell or commit.
+            UnavailableError: this machine lacks what the cell needs.
+        """
+        from feedrate.api.changing import changed_since
+
+        return changed_since(self.resources, self.cell(cell), commit, pairs, budget_s, replicates or 0)
+
+    def calibrate(self, *, only: Iterable[str] = (), device: str | None = None) -> CalibrationResult:
+        """Measure cells whose answer is known, and hold what is found against it; nothing is written down.
+
+        `only`: names of cases; none: all. `device`: the cases of that device alone.
+
+        Raises:
+            UsageError: there is no such case or device.
+        """
+        from feedrate.api.calibrating import calibrated, cases_of
+
+        return calibrated(self.resources, cases_of(_several(only), device))
+
+    def prepare(self, cells: Iterable[Cell]) -> None:
+        """Try all folders and make all data sets now, so that none is made between two measurements.
+
+        Raises:
+            UsageError: a folder cannot be written to.
+        """
+        from feedrate.api.diagnosing import demand_places
+
+        demand_places(self.resources)
+        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet)
+
+    def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
+        """The cell that `measure` means by these; raises like it."""
+        return cell_of(cell, parts, self.resources.registry)
+
+
+def _several(asked: Iterable[S | str]) -> Sequence[S | str]:
+    """Those that are asked for; one alone is taken for one."""
+    return (asked,) if isinstance(asked, str | Strategy) else tuple(asked)

@@ -1,0 +1,119 @@
+"""Settings of a session, and who asks for it."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict
+
+from rich.console import Console
+
+from feedrate.errors import UsageError
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.step import Step
+from feedrate.plugin.workload import Workload
+from feedrate.report.console import console
+
+__all__ = ["RUN", "Caller", "CellParts", "SessionOptions", "Settings", "demand_count", "demand_run_name", "run_name"]
+
+RUN = "FEEDRATE_RUN"
+"""Variable with which a program that starts feedrate many times names all of it one run."""
+
+
+class CellParts(TypedDict, total=False):
+    """A cell in parts, each an object or its text, such as `Threads(count=2)` or `"threads[count=2]"`."""
+
+    workload: Workload | str
+    loader: Loader | str
+    step: Step | str
+    size: str | None
+    """tiny, small, full or seed; None: small on a CPU and full on a GPU."""
+    device: str | None
+    """cpu or cuda; None: the GPU if there is one."""
+
+
+class SessionOptions(TypedDict, total=False):
+    """Keywords of `Session`, where they are documented."""
+
+    data: Path | str
+    results: Path | str | None
+    logs: Path | str
+    plugins: Iterable[Path | str] | Path | str
+    seconds: float
+    threads: int | None
+    deadline_s: float
+    safe: bool
+    quiet: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a session reads and writes, and how its processes measure; see `Session` for each."""
+
+    data: Path = Path("data")
+    results: Path | None = Path("results/raw")
+    logs: Path = Path("logs")
+    plugins: tuple[Path, ...] = ()
+    seconds: float = 0.4
+    threads: int | None = None
+    deadline_s: float = 600.0
+    safe: bool = False
+    quiet: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("seconds", "deadline_s", "threads"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1e9:
+                raise UsageError(f"{name}={value!r} is no positive number")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: a notebook, or the command line."""
+
+    console: Console
+    """Where progress and complaints go."""
+    environ: Mapping[str, str]
+    """Variables that stand in every record, and that may name a fork server to share."""
+    run: str
+    """Name of the run in every record, and of its files."""
+    prefix: str = ""
+    """What stands before the names of settings in complaints; `--` of options."""
+
+    @classmethod
+    def python(cls) -> Caller:
+        """The program that imported feedrate: its standard error and its environment."""
+        return cls(console(sys.stderr), os.environ, run_name())
+
+
+def run_name() -> str:
+    """Name a run after its start (UTC), and apart from others of the same second."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+
+def demand_run_name(name: str) -> str:
+    """The same name, if it is a plain one.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}", name):
+        raise UsageError(f"{RUN}={name!r} is no name for a run; 1 to 64 of A-Z, a-z, 0-9, _, - and . are, no . first")
+    return name
+
+
+def demand_count(name: str, value: int) -> int:
+    """The same number, of replicates or the like.
+
+    Raises:
+        UsageError: it is not above 0.
+    """
+    if value < 1:
+        raise UsageError(f"{name}={value!r} is no positive number")
+    return value

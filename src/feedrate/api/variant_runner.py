@@ -1,0 +1,126 @@
+"""Measure the sides of a comparison: with the code that runs here, with a plugin file besides, or at a commit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.api.resources import Resources
+from feedrate.api.settings import RUN, Settings
+from feedrate.api.variant_spec import VariantSpec
+from feedrate.comparison.comparison import Variant
+from feedrate.errors import UsageError
+from feedrate.records.measurement import Outcome
+from feedrate.runner.forkserver import NURSERY, ForkServer
+
+if TYPE_CHECKING:
+    from feedrate.diagnosis.diagnosis import Diagnosis
+    from feedrate.revisions.call import Invocation
+    from feedrate.revisions.commit import Commit
+
+__all__ = ["VariantRunner"]
+
+
+@dataclass(frozen=True)
+class VariantRunner:
+    """What all processes of a comparison have in common. Each outcome is a line of the same file of raw results."""
+
+    resources: Resources
+    _numbers: Iterator[int] = field(default_factory=count)
+    """Replicates are numbered through, whatever they measure: in the order of measuring."""
+    _built: dict[str, Commit] = field(default_factory=dict)
+
+    def side(self, named: VariantSpec, cell: str) -> Variant:
+        """A cell with the code that it is named with; a commit is built when it is first asked for.
+
+        Raises:
+            UsageError: there is no such commit.
+            BuildError: it does not build.
+        """
+        if not named.commit:
+            return Variant(cell, named.code, self._here(cell, (named.file,) if named.file else ()))
+        return Variant(cell, named.code, self._at(self._commit(named.commit), cell))
+
+    def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
+        """What one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
+        from feedrate.revisions.commit import diagnose_at_commit
+
+        return diagnose_at_commit(cell, self._call(self._commit(named.commit)))
+
+    def _commit(self, revision: str) -> Commit:
+        if revision not in self._built:
+            self._built[revision] = self._build(revision)
+        return self._built[revision]
+
+    def _build(self, revision: str) -> Commit:
+        from feedrate.revisions.commit import Commit
+
+        def tell(text: str) -> None:
+            if not self.resources.settings.quiet:
+                self.resources.caller.console.print(text, soft_wrap=True)
+
+        commit = Commit.build(revision, Path.cwd(), tell)
+        for line in commit.lacking:
+            self.resources.caller.console.print(f"feedrate: {revision}: {line}", soft_wrap=True)
+        return commit
+
+    def _here(self, cell: str, files: tuple[Path, ...] = ()) -> Callable[[ForkServer], Outcome]:
+        """Measure with the code that runs, and plugin files besides those that are for all."""
+        from feedrate.runner.isolation import measure
+
+        def measured(fork_server: ForkServer) -> Outcome:
+            common = self.resources.replicate_settings
+            settings = replace(
+                common,
+                replicate=next(self._numbers),
+                plugin_files=(*common.plugin_files, *files),
+                fork_server=fork_server,
+            )
+            outcome = measure(cell, settings)
+            self.resources.write(outcome)
+            return outcome
+
+        return measured
+
+    def _at(self, commit: Commit, cell: str) -> Callable[[ForkServer], Outcome]:
+        """Measure with the code of a commit, which adds to the raw results itself."""
+        from feedrate.revisions.commit import measure_at_commit
+
+        call = self._call(commit)
+
+        def at_commit(fork_server: ForkServer) -> Outcome:
+            variables = {RUN: self.resources.caller.run, NURSERY: str(fork_server.folder)}
+            return measure_at_commit(cell, next(self._numbers), replace(call, variables=variables))
+
+        return at_commit
+
+    def _call(self, commit: Commit) -> Invocation:
+        from feedrate.revisions.call import Invocation
+
+        settings = self.resources.settings
+        if settings.results is None:
+            raise UsageError(
+                "a commit writes its outcomes itself: it needs a folder for raw results, and there is none"
+            )
+        return Invocation(
+            commit=commit.hash,
+            checkout=commit.checkout,
+            run=self.resources.caller.run,
+            raw=settings.results.resolve(),
+            logs=settings.logs.resolve(),
+            deadline_s=math.ceil(settings.deadline_s),
+            python=str(commit.python),
+            options=_words(settings),
+        )
+
+
+def _words(settings: Settings) -> tuple[str, ...]:
+    """The settings as options of `feedrate run`."""
+    words = ["--data", str(settings.data.resolve()), "--seconds", str(settings.seconds)]
+    words += ["--threads", str(settings.threads)] if settings.threads else []
+    words += ["--safe"] if settings.safe else []
+    return (*words, *(word for file in settings.plugins for word in ("--plugin", str(file.resolve()))))

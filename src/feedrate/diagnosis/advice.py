@@ -1,0 +1,228 @@
+"""Advise what to try next: every advice once, with the kinds of verdict it is for and the cells in which it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.finding import Finding, Kind, StageCost, WideStall, family_of
+from feedrate.records.cell_traits import LoaderTraits
+
+__all__ = ["ADVICE", "Advice", "Condition", "next_try"]
+
+Condition: TypeAlias = Callable[[Evidence], bool]
+
+_MOST = 3
+"""Advices of a sentence."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Something to try."""
+
+    text: str
+    """What to try; `{more}` and `{fewer}` threads or processes and `{queue}`, a knob, are the loader's."""
+    kinds: tuple[Kind, ...]
+    holds: Condition
+    """Whether it makes sense in the cell that was measured; of what is not known of a cell, nothing is assumed."""
+
+
+# --- conditions
+
+
+def _always(evidence: Evidence) -> bool:
+    del evidence
+    return True
+
+
+def _on_gpu(evidence: Evidence) -> bool:
+    return evidence.device == "cuda"
+
+
+def _works_ahead(evidence: Evidence) -> bool:
+    """As the loader says, or as was measured of one that says nothing."""
+    place = evidence.traits.loader.works_in
+    return evidence.loader_beside_s is not None if place == "unknown" else place != "caller"
+
+
+def _works_when_asked(evidence: Evidence) -> bool:
+    return not _works_ahead(evidence)
+
+
+def _in_processes(evidence: Evidence) -> bool:
+    return evidence.traits.loader.works_in == "processes"
+
+
+def _on_python_threads(evidence: Evidence) -> bool:
+    return evidence.traits.loader.works_in == "threads"
+
+
+def _in_this_process(evidence: Evidence) -> bool:
+    return evidence.traits.loader.works_in in ("caller", "threads", "native threads")
+
+
+def _loader_unknown(evidence: Evidence) -> bool:
+    return evidence.traits.loader.works_in == "unknown"
+
+
+def _has_cores_left(evidence: Evidence) -> bool:
+    """The loader can be given more threads or processes, and there are cores for them."""
+    loader, cores = evidence.traits.loader, evidence.traits.cores
+    return bool(loader.count_knob and loader.count and cores and loader.count < cores)
+
+
+def _has_several(evidence: Evidence) -> bool:
+    return bool(evidence.traits.loader.count_knob) and (evidence.traits.loader.count or 0) > 1
+
+
+def _starts_several_processes(evidence: Evidence) -> bool:
+    return _in_processes(evidence) and _has_several(evidence)
+
+
+def _has_queue(evidence: Evidence) -> bool:
+    return bool(evidence.traits.loader.queue_knob) and _works_ahead(evidence)
+
+
+def _copies_batches_between_processes(evidence: Evidence) -> bool:
+    return _in_processes(evidence) and not evidence.traits.loader.shares_memory
+
+
+def _gathers_on_host(evidence: Evidence) -> bool:
+    return _on_gpu(evidence) and not evidence.traits.loader.gathers_on_device and not _loader_unknown(evidence)
+
+
+def _copies_pageable(evidence: Evidence) -> bool:
+    return _on_gpu(evidence) and evidence.traits.pin is False
+
+
+def _copies_when_asked(evidence: Evidence) -> bool:
+    return _gathers_on_host(evidence) and evidence.traits.copy not in ("", "overlap")
+
+
+def _widens_beside_the_step(evidence: Evidence) -> bool:
+    """Dtypes are widened where the step runs, although the loader has threads or processes for it."""
+    loader = evidence.traits.loader
+    return evidence.traits.cast == "device" and loader.works_in not in ("caller", "unknown")
+
+
+def _widens_before_the_copy(evidence: Evidence) -> bool:
+    return _gathers_on_host(evidence) and evidence.traits.cast == "host"
+
+
+def _is_compressed(evidence: Evidence) -> bool:
+    return evidence.traits.compressed is True
+
+
+def _is_uncompressed(evidence: Evidence) -> bool:
+    return evidence.traits.compressed is False
+
+
+def _precision(evidence: Evidence) -> str:
+    """What the step says of itself, or what its matrix products were seen to be in."""
+    declared = evidence.traits.step.precision
+    if declared != "unknown" or evidence.facts is None:
+        return declared
+    return evidence.facts.dtype
+
+
+def _can_go_lower(evidence: Evidence) -> bool:
+    return _precision(evidence) in ("fp32", "tf32")
+
+
+def _is_not_compiled(evidence: Evidence) -> bool:
+    return evidence.traits.step.compiled is False
+
+
+def _scales_the_loss(evidence: Evidence) -> bool:
+    """Its loss scaler looks once a step whether a gradient overflowed."""
+    return _precision(evidence) == "fp16"
+
+
+def _waits_of_its_own(evidence: Evidence) -> bool:
+    waits = evidence.facts.syncs_per_step if evidence.facts else None
+    return not _scales_the_loss(evidence) or (waits or 0) >= 2
+
+
+# --- the advices, of each kind the best first
+
+ADVICE: tuple[Advice, ...] = (
+    Advice("{more}", ("decode", "hand-over"), _has_cores_left),
+    Advice("a loader that works ahead while the step runs", ("no overlap", "decode", "hand-over"), _works_when_asked),
+    Advice("fewer and larger files", ("read cold",), _always),
+    Advice("reads further ahead ({queue})", ("read cold",), _has_queue),
+    Advice("a loader that reads ahead", ("read cold",), _works_when_asked),
+    Advice("files that memory holds", ("read cold",), _always),
+    Advice("larger reads", ("read warm",), _always),
+    Advice("a compressed format", ("read warm",), _is_uncompressed),
+    Advice("a quicker codec", ("decode",), _is_compressed),
+    Advice("fewer columns", ("read warm", "decode"), _always),
+    Advice("batches in memory that both processes share", ("hand-over",), _copies_batches_between_processes),
+    Advice("a gather on the device", ("hand-over",), _gathers_on_host),
+    Advice("page-locked memory (pin=true)", ("copy",), _copies_pageable),
+    Advice("copies one batch ahead (copy=overlap)", ("copy",), _copies_when_asked),
+    Advice("wider dtypes where batches are gathered (cast=host)", ("copy",), _widens_beside_the_step),
+    Advice("wider dtypes only after the copy (cast=device)", ("copy",), _widens_before_the_copy),
+    Advice("columns stored in the dtypes that the model takes", ("copy",), _always),
+    Advice("another loader: no stage of this one could be singled out", ("loader-bound",), _always),
+    Advice("a lower precision", ("compute",), _can_go_lower),
+    Advice("a smaller model", ("compute",), _always),
+    Advice("compiled", ("launch",), _is_not_compiled),
+    Advice("a step without .item(), .cpu() or prints inside", ("sync",), _waits_of_its_own),
+    Advice("bf16, whose loss needs no scaling", ("sync",), _scales_the_loss),
+    Advice("another step", ("step-bound",), _always),
+    Advice("{fewer}", ("contention",), _has_several),
+    Advice("fewer threads or workers", ("contention",), _loader_unknown),
+    Advice("a loader in other processes", ("contention", "no overlap"), _on_python_threads),
+    Advice("more cores", ("contention",), _always),
+    Advice("a deeper queue ({queue})", ("coupling", "no overlap"), _has_queue),
+    Advice("a deeper queue", ("coupling",), _loader_unknown),
+    Advice("workers that outlive the epoch, or a loader without any", ("start-up",), _loader_unknown),
+    Advice("starting {fewer}", ("start-up",), _starts_several_processes),
+    Advice("a loader without processes of its own", ("start-up",), _in_processes),
+    Advice("smaller blocks", ("start-up",), _in_this_process),
+    Advice("larger batches", ("hand-over", "launch", "coupling"), _always),
+)
+_STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
+_MORE = "try more replicates (--replicates), or longer windows (--seconds)"
+
+
+def next_try(finding: Finding, evidence: Evidence) -> str:
+    """What to try next, as an order; a text that begins with `nothing` where there is nothing that fits the cell."""
+    again = _measure_again(finding)
+    if again:
+        return again
+    if evidence.traits.synthetic and family_of(finding.kind) != "step":
+        return "nothing is left to try: the loader's batches are ready before they are asked for"
+    if not evidence.traits.trains and family_of(finding.kind) == "step":
+        return "nothing is left to try: this step trains nothing, and only the loop around it is left"
+    fitting = [advice for advice in ADVICE if finding.kind in advice.kinds and advice.holds(evidence)]
+    if not fitting:
+        return "nothing is left to try that fits this loader and this step"
+    *others, last = [_filled(advice.text, evidence) for advice in fitting[:_MOST]]
+    return f"try {', '.join(others)}, or {last}" if others else f"try {last}"
+
+
+def _measure_again(finding: Finding) -> str:
+    """What would make the numbers decide; empty where they do."""
+    facts = finding.facts
+    if isinstance(facts, WideStall) and facts.replicates is not None:
+        return f"try --replicates {facts.replicates}, or longer windows (--seconds)"
+    if isinstance(facts, StageCost) and not facts.clear:
+        return _MORE
+    return _STEADY if finding.kind == "unsure" else ""
+
+
+def _filled(text: str, evidence: Evidence) -> str:
+    loader, cores = evidence.traits.loader, evidence.traits.cores or 0
+    count = loader.count or 0
+    return text.format(
+        more=f"more {_workers(loader)} ({loader.count_knob}={min(2 * count, cores)})",
+        fewer=f"fewer {_workers(loader)} ({loader.count_knob}={count // 2})",
+        queue=loader.queue_knob,
+    )
+
+
+def _workers(loader: LoaderTraits) -> str:
+    return "processes" if loader.works_in == "processes" else "threads"

@@ -1,0 +1,130 @@
+"""A cell with its model built and its update bound, ready to be timed on its device."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from feedrate.loading.plan import Placement
+from feedrate.loading.ready_batches import ready_on_device
+from feedrate.metering.loop import Loop, Work
+from feedrate.metering.training_check import TrainingCheck
+from feedrate.records.answer import TrainingResult
+from feedrate.system.load_monitor import LoadMonitor
+
+if TYPE_CHECKING:
+    from feedrate.data.dataset import DataSet
+    from feedrate.data.field import Cast
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.metering.budget import MeasurementBudget
+    from feedrate.metering.device import Device
+    from feedrate.plugin.cell import Cell
+    from feedrate.records.measurement import Window
+    from feedrate.system.sampling_flags import SamplingFlags
+
+__all__ = ["PreparedCell", "plan_of"]
+
+_RESIDENT_BYTES = 64 << 20
+"""Of the batches behind T_S: more than the last-level caches hold."""
+
+
+class Idle(torch.optim.Optimizer):
+    """An optimizer of nothing, for steps that train nothing: a real one takes seconds to import."""
+
+    def __init__(self) -> None:
+        self._optimizer_step_post_hooks = OrderedDict()
+
+
+def plan_of(cell: Cell, data: DataSet, device: Device, logs: str) -> Plan:
+    """Plan endless epochs of the cell's data set, with what is free on the device now."""
+    cast: Cast = "host" if cell.loader.cast == "host" else "device"
+    plan = cell.workload.plan(data, cell.size, epochs=None, cast=cast)
+    return replace(plan, placement=Placement(cell.device, device.room_bytes(), logs))
+
+
+@dataclass(frozen=True)
+class PreparedCell:
+    """One cell in this process: its model on the device, its update in a loop, the machine watched meanwhile."""
+
+    cell: Cell
+    data: DataSet
+    loop: Loop
+    monitor: LoadMonitor
+    model: torch.nn.Module
+    check: TrainingCheck | None
+    """Watches the updates; None: the step trains nothing."""
+    logs: str = ""
+    """Folder where processes of a loader may leave their dumps; empty: nowhere."""
+
+    @classmethod
+    def build(
+        cls,
+        cell: Cell,
+        data: DataSet,
+        device: Device,
+        monitor: LoadMonitor,
+        effort: MeasurementBudget,
+        marks: SamplingFlags,
+        logs: str,
+    ) -> PreparedCell:
+        """Build the model from a fixed seed and bind the step to it."""
+        torch.manual_seed(0)
+        if not cell.step.trains:
+            model: torch.nn.Module = torch.nn.Identity()
+            update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
+            return cls(cell, data, Loop(update, device, marks, effort), monitor, model, None, logs)
+        model = cell.workload.model(cell.size).to(cell.device).train()
+        optimizer = cell.workload.trainer(model)
+        check = TrainingCheck(model, optimizer)
+        watched = check.watched(cell.step.bind(model, cell.workload.loss, optimizer))
+
+        # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
+        def train(batch: Batch) -> None:
+            watched(batch.without_views())
+
+        return cls(cell, data, Loop(train, device, marks, effort), monitor, model, check, logs)
+
+    @property
+    def effort(self) -> MeasurementBudget:
+        """How long to measure."""
+        return self.loop.effort
+
+    @property
+    def device(self) -> Device:
+        """Where the model is."""
+        return self.loop.device
+
+    def plan(self) -> Plan:
+        """Plan endless epochs, with what is free on the device now."""
+        return plan_of(self.cell, self.data, self.device, self.logs)
+
+    @contextmanager
+    def resident(self) -> Iterator[Iterator[Batch]]:
+        """Open batches that are there already, in all sizes of an epoch if there is room, again and again."""
+        plan = self.plan()
+        most = plan.max_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
+        count = max(8, min(plan.epoch_batches, _RESIDENT_BYTES // most))
+        with closing(ready_on_device(plan, count)) as stream:
+            yield stream
+
+    def windows(self, work: Work, count: int, batches: int, after: Callable[[], None]) -> tuple[Window, ...]:
+        """Time windows while the machine is watched; see `Loop.windows`."""
+        with self.monitor.watched():
+            return self.loop.windows(work, count, batches, after)
+
+    def training(self) -> TrainingResult:
+        """Say how training went, after the last window.
+
+        Raises:
+            ContractError: the step does not train.
+        """
+        if self.check is None:
+            return TrainingResult()
+        with self.resident() as batches:
+            return self.check.result(self.cell, self.model, next(batches))

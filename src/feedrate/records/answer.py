@@ -1,0 +1,108 @@
+"""What the fresh process of one replicate answers: all that it measured, or why it could not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from feedrate.records.batch_gaps import BatchGaps
+from feedrate.records.conditions import Conditions, MemorySample
+from feedrate.records.ladder import Ladder
+from feedrate.records.measurement import Kind, Window
+
+__all__ = [
+    "DevicePeaks",
+    "Failed",
+    "Measured",
+    "MeasuredCell",
+    "ReplicateAnswer",
+    "StepTimes",
+    "StreamTimes",
+    "TrainingResult",
+]
+
+
+@dataclass(frozen=True)
+class StepTimes:
+    """The step alone on batches that are ready, before and after the stream."""
+
+    windows: tuple[Window, ...]
+    first_step_s: float
+    compiles: int
+    recompiles: int
+
+
+@dataclass(frozen=True)
+class StreamTimes:
+    """The loader alone, then both together, in one open stream."""
+
+    loader_windows: tuple[Window, ...]
+    full_windows: tuple[Window, ...]
+    batch_gaps: BatchGaps
+    looks: tuple[MemorySample, ...]
+    first_batch_s: float
+    batch_samples: float
+    batch_bytes: int
+    ahead_batches: int
+    discarded_batches: int
+    checked_batches: int
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """How training went while it was timed; nothing for a step that trains nothing."""
+
+    loss_first: float | None = None
+    loss_last: float | None = None
+    skipped_updates: int = 0
+
+
+@dataclass(frozen=True)
+class DevicePeaks:
+    """What was used of a CUDA device at most, in bytes; None without one."""
+
+    allocated_bytes: int | None = None
+    reserved_bytes: int | None = None
+    used_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class MeasuredCell:
+    """All that was measured of one cell; each value is explained where `Measurement` has it."""
+
+    build_s: float
+    step: StepTimes
+    stream: StreamTimes
+    training: TrainingResult
+    device: DevicePeaks
+    page_cache: str
+    conditions: Conditions
+    observed: Mapping[str, object]
+    ladder: Ladder | None = None
+    """None: it was not asked for."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The answer of a process that came to its end."""
+
+    kind: ClassVar[str] = "measured"
+
+    cell: MeasuredCell
+    import_s: float
+    requested: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The answer of a process in which something raised."""
+
+    kind: ClassVar[str] = "failed"
+
+    why: Kind
+    reason: str
+    """One line."""
+
+
+ReplicateAnswer: TypeAlias = Measured | Failed

@@ -1,0 +1,61 @@
+"""Hold what a cell's loader, step and files are made of, as far as advice about the cell depends on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["CellTraits", "LoaderTraits", "Precision", "StepTraits", "WorkPlace"]
+
+WorkPlace: TypeAlias = Literal["caller", "threads", "native threads", "processes", "unknown"]
+"""Where a loader decodes and gathers: in the thread that asks for a batch; on threads of Python; on threads that never
+hold the interpreter's lock; in processes of its own."""
+Precision: TypeAlias = Literal["fp32", "tf32", "bf16", "fp16", "unknown"]
+
+
+@dataclass(frozen=True)
+class LoaderTraits:
+    """What a loader says of itself; the defaults are those of one that says nothing."""
+
+    works_in: WorkPlace = "unknown"
+    count: int | None = None
+    """Threads or processes that work; None: not known."""
+    count_knob: str = ""
+    """Knob that sets how many; empty: there is none."""
+    queue_knob: str = ""
+    """Knob that sets how many batches may be ready before they are asked for; empty: there is none."""
+    shares_memory: bool = False
+    """Batches cross from its processes in memory that both sides share, without a copy."""
+    gathers_on_device: bool = False
+    """Batches are cut on the device, from data that is there already."""
+
+
+@dataclass(frozen=True)
+class StepTraits:
+    """What a step says of itself; the defaults are those of one that says nothing."""
+
+    precision: Precision = "unknown"
+    compiled: bool | None = None
+    """Whether the model goes through a compiler; None: not known."""
+
+
+@dataclass(frozen=True)
+class CellTraits:
+    """What is known of a cell beyond its measurements; the defaults: nothing."""
+
+    loader: LoaderTraits = LoaderTraits()
+    step: StepTraits = StepTraits()
+    synthetic: bool = False
+    """The loader serves batches that are ready."""
+    trains: bool = True
+    """False: the step only touches the batch."""
+    cast: str = ""
+    """The loader's knob: where stored dtypes become the model's, `device` or `host`."""
+    copy: str = ""
+    """The loader's knob: `overlap`, `serial` or `synced`."""
+    pin: bool | None = None
+    """The loader's knob: copies start from page-locked memory."""
+    compressed: bool | None = None
+    """Whether the files are; None: their format does not say."""
+    cores: int | None = None
+    """Cores that the measured process could use; None: not known."""

@@ -1,0 +1,41 @@
+"""What the parent asks of the fresh process of one replicate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["AblationRequest", "ReplicateRequest"]
+
+
+@dataclass(frozen=True)
+class AblationRequest:
+    """How a cell is taken apart after its three times."""
+
+    memory: Path
+    """An empty folder in a memory file system, which the asker removes."""
+    cold: bool = False
+    """Measure one epoch with files that the page cache does not hold."""
+    facts: bool = False
+    """Count and profile the step."""
+
+
+@dataclass(frozen=True)
+class ReplicateRequest:
+    """One replicate of one cell; every path is absolute."""
+
+    cell: str
+    """As `str(Cell)` writes it."""
+    data: Path
+    """Folder of the data sets."""
+    scratch: Path
+    """Folder for the answer and for whatever the process leaves; the asker removes it."""
+    seconds: float
+    """Aim of each of the three times."""
+    threads: int
+    """Cap of every thread pool."""
+    safe: bool = False
+    """Loaders start no process of their own."""
+    plugin_files: tuple[Path, ...] = ()
+    ablation: AblationRequest | None = None
+    """None: the three times alone."""

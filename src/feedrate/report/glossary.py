@@ -1,0 +1,151 @@
+"""Define every term of the output and the API in one sentence: for `--explain` and for docs/glossary.md alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ["GLOSSARY", "HEADINGS", "explained", "meaning_of", "page"]
+
+GLOSSARY: Mapping[str, str] = {
+    # what is measured
+    "workload": "a task with its data, model, loss and optimizer",
+    "size": "how much data a workload has: tiny, small, full or seed",
+    "loader": "the way of getting rows off the disk; knobs that are not at their default in brackets",
+    "step": "the way of training on a batch; knobs that are not at their default in brackets",
+    "device": "where the model is and batches end: cpu or cuda",
+    "cell": "what is measured: one workload, size, loader, step and device",
+    "knob": "a setting of a loader, step or workload, with a default and the values that a sweep tries",
+    "data set": "the files of a workload in one size, written once and read by every loader",
+    "plan": "which batches of which rows a loader is asked for, epoch by epoch",
+    "block": "rows that are read and decoded at once, from which batches are cut",
+    "batch": "the samples that one update trains on",
+    "sample": "what one prediction is made of: a row, or several where the workload has a history",
+    "epoch": "every row once, in the plan's order",
+    "replicate": "one measurement of a cell in a fresh process of its own",
+    "run": "one invocation of feedrate and the name that all its records carry",
+    "window": "one timed stretch of batches, the device synchronised before and after it and nowhere inside",
+    "fork server": "a process that has imported torch, from which those that measure on a CPU are forked",
+    "safe mode": "a second try of a cell without worker processes, after the first one failed",
+    # times and what follows from them
+    "T_S": "the time of a batch, the step alone on batches that are ready",
+    "T_L": "the time of a batch, the loader alone, drained to where the step would take over",
+    "T_F": "the time of a batch (of mean size, where sizes differ), loader and step together",
+    "T_S'": "the step's time of a batch while the loader works beside it and neither waits for the other",
+    "T_L'": "the loader's time of a batch while the step trains beside it and neither waits for the other",
+    "slower by": "a side's time beside the other over its time alone; - where the loader works only when it is asked",
+    "samples/s": "loader and step together: samples over seconds, mean of the replicates",
+    "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
+    "loader ceiling": "T_F/T_S: what a perfect loader would gain here, and the most that any can",
+    "step ceiling": "T_F/T_L: what a perfect step would gain here, and the most that any can",
+    "stall share": "1 - T_S/T_F: the share of the time in which the step waits for loading",
+    "overlap": "how well loader and step run side by side: 1 perfectly, 0 one after the other",
+    "contention": "loader and step slow each other down while both work",
+    "coupling": "a rest of T_F that neither side explains, not even beside the other: a short queue and jitter",
+    "host MB": "peak of host memory, all processes, shared pages counted once (10**6 bytes)",
+    "GPU MB": "peak of what torch reserved on the device (10**6 bytes)",
+    "PSS": "memory of a process in which each shared page counts by its share, so that processes can be summed",
+    "first s": "seconds from opening the loader to its first batch on the device",
+    "notes": "numbers of the remarks below the table",
+    "mark": "* the fastest loader of its step; ~ not told apart from it, as intervals overlap; ? doubtful, see notes",
+    # a cell taken apart
+    "ladder": "the rungs of a cell, from a step on ready batches to the cell itself",
+    "rung": "the cell with everything beyond one stage of loading replaced by what is ready",
+    "with step ms": "milliseconds a batch of a rung while the step trains",
+    "without ms": "milliseconds a batch of a rung when its batches are dropped instead",
+    "what is real": "the work that a rung still does: it adds one stage to the rung above",
+    "stage": "a part of loading: copy, hand-over, decode, read warm or read cold",
+    "waterfall": "T_F drawn as T_S and what each stage adds to it",
+    "unexplained": "the rest of T_F - T_S that no stage explains: the machine's drift between two measurements",
+    "delay": "time put into one stage: it comes back whole where that stage binds, and not at all where it is hidden",
+    "readers": "threads or processes that share reading and decoding, and so share a delay put there",
+    "beside": "loader and step at work at the same time, neither of them waiting for the other",
+    # kinds of verdict, some of them stages
+    "verdict": "what holds a cell back, or whether A is faster than B",
+    "copy": "bringing batches to the step, in the dtypes of its model; as a verdict: most of what loading costs",
+    "hand-over": "gathering a batch and handing it to the step; as a verdict: most of what loading costs",
+    "decode": "turning the files' bytes into columns; as a verdict: most of what loading costs",
+    "read warm": "reading files that the page cache holds; as a verdict: most of what loading costs",
+    "read cold": "reading files from the disk; as a verdict: most of what loading costs",
+    "loader-bound": "T_F is what the loader takes alone, and no stage of it stands out",
+    "step-bound": "T_F is what the step takes alone, and nothing is known of its inside",
+    "compute": "the step is busy with arithmetic on its device",
+    "launch": "the step is busy starting many small operators or kernels",
+    "sync": "the step is held back by waits of the host for the device",
+    "no overlap": "loader and step work one after the other",
+    "start-up": "waiting for the first batch, of all or of each epoch, takes most of what loading costs",
+    "unsure": "the numbers scatter too much, or contradict each other, to say what holds the cell back",
+    # comparisons
+    "A": "the first of the two sides of a comparison",
+    "B": "the second of the two sides of a comparison",
+    "control": "a cell that nobody changed, measured in each round so that a drifting machine shows",
+    "round": "fresh processes of control, A, B, B and A, in that order",
+    "pair": "one process of A and the process of B beside it in a round",
+    "A's speed": "how many times as fast as B A is, with its interval",
+    "pairs": "pairs that a verdict rests on",
+    "p": "chance of such a difference between equals, adjusted for all comparisons that were asked for",
+    "could see": "the smallest difference that so many pairs would have found, also called MDE",
+    "processes": "fresh processes that were measured of a side",
+    "FASTER": "A takes less time than B, beyond what chance gives",
+    "SLOWER": "A takes more time than B, beyond what chance gives",
+    "SAME": "A and B differ by less than the margin that was asked for",
+    "UNSURE": "the interval is too wide to decide; more pairs may tell",
+    "INVALID": "something makes the comparison worthless, and the reason says what",
+    "margin": "the difference up to which two sides count as the same",
+    "latent": "a side is slower than before, and the other side hides it",
+    # remarks
+    "page cache": "whether memory held the files while windows were timed: warm, cold or unknown",
+    "doubtful": "the number is shown, but nothing may rest on it",
+    "refused": "there is no number, as the machine was not fit to give one",
+    "failed": "a replicate of the cell ended without a number, so the row has none",
+    "n/a": "this machine lacks what the cell needs, so nothing ran",
+    "fallback": "the number was measured in safe mode",
+    "leak": "memory grows with every epoch",
+    "left running": "processes that a loader did not end, and that were ended for it",
+    "recompiles": "graphs that torch.compile built again inside the run",
+    "skipped updates": "updates that the optimizer left out, as gradients overflowed",
+    "prefetch bias": "the most by which batches made before the windows can flatter a number",
+    "drift": "how far the step alone changed its pace from the begin to the end of a run",
+    # calibration and lists
+    "case": "a cell whose answer is known",
+    "expected": "the answer that is known",
+    "found": "the answer that was measured",
+    "tries": "processes that were asked before the answer stood",
+    "format": "how the files of a data set are stored: arrow, parquet or hdf5",
+    "rows": "rows of a data set, all files together",
+    "files": "files of a data set",
+    "digest": "a short name for the exact bytes of a data set",
+    "state": "whether it can be used here, and if not, why",
+}
+"""Term -> one sentence without its full stop, in the order of the page."""
+
+HEADINGS: Mapping[str, str] = {
+    "": "mark",
+    "T_F ms": "T_F",
+    "T_L ms": "T_L",
+    "T_S ms": "T_S",
+    "loader up to": "loader ceiling",
+    "step up to": "step ceiling",
+    "ms a batch": "cell",
+}
+"""Headings of tables that are no terms themselves, and the term that they stand for."""
+
+
+def meaning_of(heading: str) -> str:
+    """What a term or a heading of a table means."""
+    return GLOSSARY[HEADINGS.get(heading, heading)]
+
+
+def explained(headings: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield each heading, or `* ~` for the one that has no name, and what it means, once."""
+    for heading in dict.fromkeys(headings):
+        yield heading or "* ~", meaning_of(heading)
+
+
+def page() -> str:
+    """The text of docs/glossary.md."""
+    entries = "".join(f"- **{term}**: {meaning}.\n" for term, meaning in sorted(GLOSSARY.items(), key=_by_letters))
+    return f"# Glossary\n\nEvery term of the output and of the API, as `--explain` says it.\n\n{entries}"
+
+
+def _by_letters(entry: tuple[str, str]) -> tuple[str, str]:
+    return entry[0].casefold(), entry[0]

@@ -1,0 +1,150 @@
+"""Make an outcome of what a fresh process answered and of how it ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feedrate.errors import DataError, one_line
+from feedrate.records.answer import Failed, Measured, ReplicateAnswer
+from feedrate.records.codec import decoded_as
+from feedrate.records.measurement import Failure, Kind, Measurement
+from feedrate.records.validity import refusals
+from feedrate.system.signals import signal_name
+
+if TYPE_CHECKING:
+    from feedrate.records.ladder import Ladder
+    from feedrate.runner.watch import Ending
+
+__all__ = ["Heading", "Replicate", "outcome"]
+
+
+@dataclass(frozen=True)
+class Replicate:
+    """What one fresh process measured."""
+
+    measurement: Measurement
+    ladder: Ladder | None = None
+    """The cell taken apart; None: that was not asked for."""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What the record of a replicate has in common whatever comes of it."""
+
+    cell: str
+    run: str
+    replicate: int
+    started: str
+    environment: Mapping[str, object]
+    log: str = ""
+
+    def failure(self, why: Kind, reason: str) -> Failure:
+        """Make the record of a replicate that gave no number."""
+        return Failure(self.cell, self.run, self.replicate, self.started, self.environment, self.log, why, reason)
+
+
+def outcome(heading: Heading, answer: Path, ending: Ending, log: Path) -> Replicate | Failure:
+    """Judge how the process ended, and read what it answered.
+
+    `answer`: the file where it wrote that, if it did; `log`: what it wrote to standard error.
+    """
+    if ending.stopped_for == "memory":
+        return heading.failure("out of memory", "ended because the machine had next to no memory left")
+    if ending.stopped_for == "hang":
+        return heading.failure("hang", f"still running at its deadline; the log holds the stacks of its threads: {log}")
+    left = f"; it left running: {', '.join(ending.left)}" if ending.left else ""
+    if ending.status < 0:
+        return heading.failure("signal", f"ended by {signal_name(-ending.status)}{left}; see {log}")
+    raw = _written(answer)
+    if ending.status or raw is None:
+        lacking = "no answer" if raw is None else "not as one that has answered ends"
+        return heading.failure("exception", f"ended with status {ending.status} and {lacking}{left}; see {log}")
+    try:
+        return _answered(heading, decoded_as(ReplicateAnswer, raw), ending)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, DataError) as error:
+        return heading.failure("exception", f"its answer cannot be read, something wrote over it: {one_line(error)}")
+
+
+def _written(path: Path) -> Any:
+    """Read what a child wrote when it was done; None for nothing, and for what no child of ours writes."""
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_bytes(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _answered(heading: Heading, answer: ReplicateAnswer, ending: Ending) -> Replicate | Failure:
+    """Make the outcome of a child that ended as it should.
+
+    Raises what reading raises, if something else than the child wrote the answer.
+    """
+    if isinstance(answer, Failed):
+        return heading.failure(answer.why, answer.reason)
+    measurement, ladder = _measurement(heading, answer, ending), answer.cell.ladder
+    measurement.demand_work()
+    if ladder is not None:
+        ladder.demand_work()
+    if ending.left:
+        left = {"left running": list(ending.left)}
+        measurement = replace(measurement, observed={**measurement.observed, **left})
+    # Whoever shows them asks for all of these, and it may be late for a surprise then.
+    json.dumps(
+        [measurement.as_json(), measurement.samples_per_s, measurement.step_drift, measurement.prefetch_bias],
+        allow_nan=False,
+        default=str,
+    )
+    refusal = next(refusals(measurement), "")
+    return heading.failure("invalid", refusal) if refusal else Replicate(measurement, ladder)
+
+
+def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurement:
+    """Lay the parts of an answer side by side, as they stand in a line of raw results."""
+    cell = answer.cell
+    step, stream, training, device = cell.step, cell.stream, cell.training, cell.device
+    return Measurement(
+        cell=heading.cell,
+        run=heading.run,
+        replicate=heading.replicate,
+        started=heading.started,
+        environment=heading.environment,
+        log=heading.log,
+        step_windows=step.windows,
+        loader_windows=stream.loader_windows,
+        full_windows=stream.full_windows,
+        batch_gaps=stream.batch_gaps,
+        import_s=answer.import_s,
+        build_s=cell.build_s,
+        first_batch_s=stream.first_batch_s,
+        first_step_s=step.first_step_s,
+        ahead_batches=stream.ahead_batches,
+        discarded_batches=stream.discarded_batches,
+        checked_batches=stream.checked_batches,
+        loss_first=training.loss_first,
+        loss_last=training.loss_last,
+        skipped_updates=training.skipped_updates,
+        compiles=step.compiles,
+        recompiles=step.recompiles,
+        batch_bytes=stream.batch_bytes,
+        host_peak_bytes=ending.pss_peak,
+        shm_peak_bytes=ending.shm_peak,
+        device_allocated_peak_bytes=device.allocated_bytes,
+        device_reserved_peak_bytes=device.reserved_bytes,
+        device_used_peak_bytes=device.used_bytes,
+        page_cache=cell.page_cache,
+        requested=answer.requested,
+        observed=cell.observed,
+        batch_samples=stream.batch_samples,
+        conditions=cell.conditions,
+        looks=stream.looks,
+    )
