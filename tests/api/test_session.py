@@ -28,6 +28,8 @@ from tests.support import PLUGINS
 from tests.support.outcomes import failure, measurement
 
 PLUGIN = PLUGINS / "offered.py"
+
+pytestmark = pytest.mark.process
 PLAIN = "sums/tiny/plain/train/cpu"
 PARTS = ("T_S step alone", "T_F together", "T_L loader alone")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from feedrate.errors import DataError
 from feedrate.records.jsonl import Unreadable
 from feedrate.records.ladder import Ladder, Rung
 from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append
+from feedrate.records.request import AblationRequest
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support.outcomes import failure, measurement
 
@@ -26,16 +27,17 @@ class Processes:
     def __init__(self, answer: Callable[[int], Outcome]) -> None:
         self.answer = answer
         self.cells: list[str] = []
-        self.probes: list[Mapping[str, object]] = []
+        self.requests: list[AblationRequest] = []
 
-    def run(
-        self, cell: str, settings: ReplicateSettings, probe: Mapping[str, object]
-    ) -> tuple[Outcome, Mapping[str, object]]:
-        assert settings.replicate == len(self.probes)
-        assert Path(str(probe["memory"])).is_dir()
+    def take_apart(
+        self, cell: str, settings: ReplicateSettings, ablation: AblationRequest
+    ) -> tuple[Measurement, Ladder] | Failure:
+        assert settings.replicate == len(self.requests)
+        assert ablation.memory.is_dir()
         self.cells.append(cell)
-        self.probes.append(probe)
-        return self.answer(settings.replicate), {"ladder": ladder().as_json()}
+        self.requests.append(ablation)
+        outcome = self.answer(settings.replicate)
+        return outcome if isinstance(outcome, Failure) else (outcome, ladder())
 
 
 def ladder() -> Ladder:
@@ -61,7 +63,7 @@ def scattered(replicate: int) -> Measurement:
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     def start(answer: Callable[[int], Outcome]) -> Processes:
         processes = Processes(answer)
-        monkeypatch.setattr("feedrate.diagnosis.diagnosis.run_replicate", processes.run)
+        monkeypatch.setattr("feedrate.diagnosis.diagnosis.take_apart", processes.take_apart)
         return processes
 
     return start
@@ -83,9 +85,9 @@ def test_each_replicate_is_a_process_and_the_first_alone_counts_the_step(
     assert [measured.replicate for measured in diagnosis.measured] == [0, 1, 2]
     assert diagnosis.ladders == (ladder(),) * 3
     assert processes.cells == [CELL] * 3
-    assert [probe["facts"] for probe in processes.probes] == [True, False, False]
-    assert all(probe["cold"] for probe in processes.probes)
-    assert len({probe["memory"] for probe in processes.probes}) == 3
+    assert [request.facts for request in processes.requests] == [True, False, False]
+    assert all(request.cold for request in processes.requests)
+    assert len({request.memory for request in processes.requests}) == 3
 
 
 def test_the_first_failure_ends_it_and_no_shared_memory_is_left(asked: Asked, settings: ReplicateSettings) -> None:
@@ -95,8 +97,8 @@ def test_the_first_failure_ends_it_and_no_shared_memory_is_left(asked: Asked, se
 
     assert isinstance(diagnosis, Failure)
     assert diagnosis.replicate == 1
-    assert len(processes.probes) == 2
-    assert not any(Path(str(probe["memory"])).exists() for probe in processes.probes)
+    assert len(processes.requests) == 2
+    assert not any(request.memory.exists() for request in processes.requests)
 
 
 @pytest.mark.parametrize(("answer", "counts"), [(alike, {2}), (scattered, {3, 4, 5})])
@@ -107,9 +109,9 @@ def test_more_are_asked_only_while_the_verdict_is_unsure(
 
     diagnosis = diagnose(CELL, settings, replicates=2, most=5)
 
-    assert len(processes.probes) in counts
+    assert len(processes.requests) in counts
     assert isinstance(diagnosis, Diagnosis)
-    assert len(diagnosis.measured) == len(processes.probes)
+    assert len(diagnosis.measured) == len(processes.requests)
 
 
 def test_a_line_of_several_cells_or_of_unlike_halves_is_no_diagnosis() -> None:
@@ -129,7 +131,8 @@ def test_diagnoses_outcomes_and_lines_that_cannot_be_read_come_in_the_order_of_t
     whole = Diagnosis.of([(alike(0), ladder())])
     append(raw, whole)
     append(raw, failure())
-    append(raw, Diagnosis.of([(measurement("fxseq/tiny"), ladder())]))
+    lines = raw.read_text().splitlines()
+    raw.write_text("\n".join((*lines, lines[0].replace(CELL, "fxseq/tiny"), "")))
 
     first, second, third = records(raw)
 

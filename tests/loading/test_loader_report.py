@@ -81,6 +81,7 @@ def test_a_worker_that_is_lost_is_not_among_those_alive(plan: Plan) -> None:
     assert (plan.report.workers_resolved, plan.report.workers_alive) == (2, 1)
 
 
+@pytest.mark.process
 def test_ring_workers_are_counted_while_they_run(plan: Plan) -> None:
     with closing(RingWorkers(count=2).stream(plan)) as stream:
         next(stream)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support import ROOT
 
 NOTEBOOK = ROOT / "examples/notebook.ipynb"
@@ -31,6 +33,7 @@ def code() -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+@pytest.mark.process
 def test_the_notebook_measures_diagnoses_and_compares(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUNNER],
