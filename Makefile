@@ -8,7 +8,7 @@ PLUGIN_SOURCES := $(wildcard plugins/*/Cargo.* plugins/*/pyproject.toml plugins/
 INTEGRATIONS := .venv-integrations
 PURE := records comparison diagnosis
 COVERED := 95
-JOBS ?= 0
+JOBS ?= 2
 SIZE ?=
 REPLICATES ?= 1
 TORCH ?=
@@ -54,7 +54,7 @@ lint: $(STAMP)
 types: $(PLUGINS)
 	@$(BIN)/mypy
 
-pytest: coverage # and then all the rest; JOBS=2: two at a time what nothing disturbs
+pytest: coverage # and then all the rest, JOBS at a time what nothing disturbs (0: in one process)
 	@$(BIN)/python -m pytest -m "not alone and not integration and (process or not pure)" -n $(JOBS) --dist loadfile
 	@$(BIN)/python -m pytest -m alone
 

@@ -23,13 +23,15 @@ from feedrate.runner.forkserver import NURSERY, ForkServer
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support.commands import interrupted
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = pytest.mark.process
 
 KNOWN = {case.name: case for case in CASES}
 
 
 def marked(case: Case) -> ParameterSet:
     marks = [pytest.mark.gpu] if case.device == "cuda" else []
+    # A verdict compares times; a refusal and a remark do not.
+    marks += [pytest.mark.alone] if case.verdict else []
     return pytest.param(case, id=case.name, marks=marks)
 
 

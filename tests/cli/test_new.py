@@ -20,6 +20,10 @@ RULES = "E,F,I,B,UP,SIM,RET,PT,N,RUF"
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    # Another test of this process may have imported the examples.
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if Path(folder).resolve() != EXAMPLES])
+    for name in WRITTEN.values():
+        monkeypatch.delitem(sys.modules, name, raising=False)
     return tmp_path
 
 

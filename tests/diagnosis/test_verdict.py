@@ -79,6 +79,9 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         (evidence(10, 9, 14, contention_s=seconds(0.2), loader_beside_s=seconds(9)), "coupling"),
         # Beside each other neither is slower than alone: whatever it is, it is not that they slow each other down.
         (evidence(20, 9, 22.5, contention_s=seconds(0), loader_beside_s=seconds(9)), "coupling"),
+        # Slower together than one after the other: by what they do to each other, or by what nobody knows.
+        (evidence(35, 80, 263, contention_s=seconds(190), loader_beside_s=seconds(79)), "contention"),
+        (evidence(35, 80, 263, contention_s=seconds(90), loader_beside_s=seconds(79)), "unsure"),
         (evidence(10, 9, 14), "step-bound"),
         (evidence(9, 10, 14), "loader-bound"),
         (evidence(10, 2, 10.1, first_batch_s=60.0), "start-up"),

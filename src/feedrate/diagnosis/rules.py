@@ -98,7 +98,11 @@ def _both_sides(evidence: Evidence) -> Finding | None:
 
 def _contention(evidence: Evidence) -> Finding | None:
     full_s, slower_s, beside_s = evidence.full_s.mean, _slower_s(evidence), _beside_s(evidence)
-    if beside_s is None or full_s > Thresholds.max_ratio_to_side_beside * beside_s:
+    if beside_s is None:
+        return None
+    # Slower than one after the other, only what they do to each other is left, though beside they do less of it: no
+    # side waits for a batch there.
+    if full_s > Thresholds.max_ratio_to_side_beside * beside_s and not _is_slower_than_turns(evidence):
         return None
     if beside_s - slower_s < Thresholds.min_share_lost_beside * (full_s - slower_s):
         return None
@@ -107,10 +111,14 @@ def _contention(evidence: Evidence) -> Finding | None:
 
 
 def _slower_than_turns(evidence: Evidence) -> Finding | None:
-    step_s, loader_s, full_s = evidence.step_s.mean, evidence.loader_s.mean, evidence.full_s.mean
-    if full_s <= Thresholds.max_ratio_to_sum * (step_s + loader_s):
+    if not _is_slower_than_turns(evidence):
         return None
-    return Finding("unsure", SlowerThanTurns(loader_s, step_s, full_s))
+    facts = SlowerThanTurns(evidence.loader_s.mean, evidence.step_s.mean, evidence.full_s.mean)
+    return Finding("unsure", facts)
+
+
+def _is_slower_than_turns(evidence: Evidence) -> bool:
+    return evidence.full_s.mean > Thresholds.max_ratio_to_sum * (evidence.step_s.mean + evidence.loader_s.mean)
 
 
 def _turns(evidence: Evidence) -> Finding | None:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.records.cell_key import CellKey
 from feedrate.records.codec import encoded
 from feedrate.records.measurement import Failure, Measurement
 from feedrate.records.request import AblationRequest, ReplicateRequest
@@ -120,7 +119,7 @@ def _begun(cell: str, request: Path, log: Path, threads: int, settings: Replicat
     """Start a process in a session of its own that answers the request."""
     # What multiprocessing names is swept with the folder, see `feedrate.system.scratch`.
     environment, scratch = _environment(threads, settings), {"TMPDIR": str(request.parent)}
-    if CellKey.parse(cell).device == "cpu":
+    if _is_on_cpu(cell):
         # The compiler's pool of processes is for GPU kernels; started in vain it imports torch beside the measurement.
         environment["TORCH_WARM_POOL"] = "0"
     if settings.fork_server and _is_forked(cell, settings):
@@ -131,7 +130,12 @@ def _begun(cell: str, request: Path, log: Path, threads: int, settings: Replicat
 
 def _is_forked(cell: str, settings: ReplicateSettings) -> bool:
     # A CUDA driver that was touched survives no fork, and nothing keeps a library from touching it when imported.
-    return settings.fork_server is not None and CellKey.parse(cell).device == "cpu"
+    return settings.fork_server is not None and _is_on_cpu(cell)
+
+
+def _is_on_cpu(cell: str) -> bool:
+    # Not parsed: a text that is no cell is a failure of that replicate, which its process tells.
+    return cell.rpartition("/")[2] == "cpu"
 
 
 def _request(

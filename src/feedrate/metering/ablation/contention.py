@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
@@ -23,9 +23,11 @@ def step_beside(
     loop: Loop, feed: RecordedStream, batches: Iterator[Batch], pace_s: float, count: int
 ) -> tuple[Window, ...]:
     """Windows of the step on ready batches while the loader serves one batch every `pace_s`, which is dropped."""
-    with _paced(lambda: feed.drain(1), pace_s):
-        # The first steps meet a loader that only begins.
-        loop.steps(batches, 2)
+    begin = feed.taken
+    with _paced(lambda: feed.drain(1), pace_s) as loader:
+        # The first steps meet a loader that only begins: beside a thread that holds the interpreter, for a while.
+        while feed.taken < begin + _BATCHES_UNTIL_BUSY and not loader.done():
+            loop.steps(batches, 1)
         return loop.windows(lambda n: loop.steps(batches, n), 2, count)
 
 
@@ -57,8 +59,12 @@ def _wait(done: Callable[[], bool], until: float) -> None:
 _LOOK_S = 0.005
 
 
+_BATCHES_UNTIL_BUSY = 2
+"""Batches after which a loader is at work as it will go on."""
+
+
 @contextmanager
-def _paced(work: Callable[[], object], pace_s: float) -> Iterator[None]:
+def _paced(work: Callable[[], object], pace_s: float) -> Iterator[Future[None]]:
     """Do `work` every `pace_s` on a thread of its own, until the block is left; what it raises is raised there."""
     stop = Event()
 
@@ -72,7 +78,7 @@ def _paced(work: Callable[[], object], pace_s: float) -> Iterator[None]:
     with ThreadPoolExecutor(1, "feedrate-paced") as pool:
         running = pool.submit(go)
         try:
-            yield
+            yield running
         finally:
             stop.set()
             running.result()
