@@ -72,5 +72,5 @@ def _apart(options: CellAndSessionOptions) -> tuple[CellParts, SessionOptions]:
     parts = CellParts()
     rest = SessionOptions()
     for name, value in options.items():
-        (parts if name in CellParts.__annotations__ else rest)[name] = value  # type: ignore[literal-required]
+        (parts if name in CellParts.__annotations__ else rest)[name] = value  # type: ignore[literal-required]  # a key of one of the two
     return parts, rest
