@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -183,3 +184,39 @@ def test_a_run_that_shares_a_fork_server_sweeps_as_well(
         monkeypatch.setattr("feedrate.system.scratch.short_folder", lambda: tmp_path)
         with ForkServer.opened({NURSERY: str(shared.folder)}):
             assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("call", ["flock", "write", "rename"])
+def test_ctrl_c_while_a_folder_is_made_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    owner = {"flock": fcntl, "write": os, "rename": Path}[call]
+    monkeypatch.setattr(owner, call, interrupted)
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(KeyboardInterrupt):
+        Scratch.made(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
+def test_ctrl_c_while_a_folder_is_removed_removes_it_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = Scratch.made(tmp_path)
+    for name in ("first", "second"):
+        (scratch.folder / name).touch()
+    unlink, calls = Path.unlink, []
+
+    def once_interrupted(path: Path, missing_ok: bool = False) -> None:
+        calls.append(path)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", once_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        scratch.remove()
+
+    assert list(tmp_path.iterdir()) == []

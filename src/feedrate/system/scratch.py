@@ -52,15 +52,12 @@ class Scratch:
         # The pid comes last, since older versions look there for the process before they take a folder for abandoned.
         parent = parent or short_folder()
         folder = Path(tempfile.mkdtemp(prefix=prefix, suffix=f"-{os.getpid()}", dir=parent))
-        # Locked before it has the name that a sweeper looks for.
-        draft = folder / _DRAFT
-        lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        with suppress(OSError):
-            # Where a file system knows no locks, the folder gets no mark, and nobody will ever sweep it.
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.write(lock, f"{os.getpid()}\n".encode())
-            draft.rename(folder / _MARK)
-        return cls(folder, lock)
+        try:
+            return cls(folder, _marked(folder))
+        except BaseException:
+            # Ctrl-C may come while it is made, and nobody else knows of it yet.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     @property
     def name(self) -> str:
@@ -73,10 +70,15 @@ class Scratch:
             file.write("".join(f"{pid}\n" for pid in pids))
 
     def remove(self) -> None:
-        """Remove it, and what goes by its name; twice is no mistake."""
-        _remove(self.folder)
-        with suppress(OSError):
-            os.close(self._lock)
+        """Remove it, and what goes by its name, to the end also where Ctrl-C comes; twice is no mistake."""
+        try:
+            _remove(self.folder)
+        except KeyboardInterrupt:
+            _remove(self.folder)
+            raise
+        finally:
+            with suppress(OSError):
+                os.close(self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +87,23 @@ class Scratch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         self.remove()
+
+
+def _marked(folder: Path) -> int:
+    """Mark a new folder as this process's; returns the descriptor that holds the lock."""
+    # Locked before it has the name that a sweeper looks for.
+    draft = folder / _DRAFT
+    lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with suppress(OSError):
+            # Where a file system knows no locks, the folder gets no mark, and nobody will ever sweep it.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(lock, f"{os.getpid()}\n".encode())
+            draft.rename(folder / _MARK)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
 
 
 def sweep(*parents: Path, prefix: str = PREFIX) -> None:
