@@ -82,7 +82,7 @@ rust: $(PLUGINS) # in the release profile, whose crates are built already
 		cargo fmt --check --manifest-path $$manifest \
 			&& cargo clippy --release --all-targets --manifest-path $$manifest -- -D warnings \
 			&& cargo test --release --manifest-path $$manifest \
-			&& $(BIN)/mypy $${manifest%/*}/python $${manifest%/*}/tests_py $${manifest%/*}/bench \
+			&& $(BIN)/mypy --no-explicit-package-bases $${manifest%/*}/python $${manifest%/*}/tests_py $${manifest%/*}/bench \
 			&& $(BIN)/python -m pytest $${manifest%/*}/tests_py || exit 1; done
 
 format: $(STAMP) ## Format the code and mend what lint can mend
