@@ -24,7 +24,7 @@ export PYTHON
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  variables: PYTHON=python3 (one that holds torch is built upon), SIZE=tiny|small|full, REPLICATES=1,"
-	@echo "             TORCH=cpu (a new .venv gets torch's CPU build, 200 MB instead of 6 GB)"
+	@echo "             TORCH=cpu (a new .venv gets torch's CPU build, without CUDA's libraries)"
 
 $(STAMP): pyproject.toml scripts/install.sh
 	@TORCH="$(TORCH)" TORCH_WAIT_S="$(TORCH_WAIT_S)" bash scripts/install.sh $(VENV)

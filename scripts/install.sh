@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make a virtual environment with feedrate and its tools: scripts/install.sh FOLDER [EXTRAS]
 # PYTHON  the interpreter (default: python3). If it holds torch already, the environment is laid over it and downloads none.
-# TORCH   cpu: torch's build for the CPU, some 200 MB instead of 6 GB, where the index of those builds can be reached
+# TORCH   cpu: torch's build for the CPU, without CUDA's libraries, where the index of those builds can be reached
 # TORCH_WAIT_S  seconds that this index has to answer (default: 30); then the ordinary build is installed
 set -euo pipefail
 venv=${1:?usage: scripts/install.sh FOLDER [EXTRAS]}
@@ -31,7 +31,7 @@ uv_install() { "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" "$
 everything=(--compile-bytecode --editable ".[$extras]")
 
 # cpu_install: everything with torch's CPU build, or status 1 and one line that says why not. Asking first costs no
-# download: an index that does not answer is not waited for, and one that does has all the time that 200 MB take.
+# download: an index that does not answer is not waited for, and one that does has all the time that its files take.
 cpu_install() {
     local answer wait_s=${TORCH_WAIT_S:-30}
     if ! answer=$(timeout --kill-after=5 "$wait_s" "$venv/bin/uv" pip install --quiet --dry-run --no-deps \
@@ -41,7 +41,7 @@ cpu_install() {
         echo "install: torch's CPU builds cannot be reached (${answer:-no answer within $wait_s s}); going on with the ordinary build"
         return 1
     fi
-    echo "install: into $venv, with torch's CPU build (some 200 MB of torch)"
+    echo "install: into $venv, with torch's CPU build (without CUDA's libraries)"
     if ! uv_install --torch-backend cpu "${everything[@]}"; then
         echo "install: torch's CPU build cannot be installed, see above; going on with the ordinary build"
         return 1
