@@ -103,11 +103,11 @@ class Results(Result):
             raise CellError(failure)
         return estimate([measurement.samples_per_s for measurement in self.measurements])
 
-    def show(self, console: Console, *, explain: bool = False) -> None:
-        """Print the table, as `feedrate run` does."""
+    def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
+        """Print the table, as `feedrate run` does; `details` adds how the gaps between batches spread."""
         from feedrate.report.table import show
 
-        show(console, self.outcomes, explain=explain)
+        show(console, self.outcomes, explain=explain, details=details)
         if self.outcomes:
             show_raw(console, self.raw)
 

@@ -21,7 +21,7 @@ from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import needs_network
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
-from feedrate.cli.options import add_device, add_explain
+from feedrate.cli.options import add_details, add_device, add_explain
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -52,6 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     add_device(parser.add_argument)
     parser.add_argument("--replicates", "-r", type=int, default=1, metavar="N", help="fresh processes a cell: 1")
+    add_details(parser.add_argument)
     add_explain(parser.add_argument)
 
 
@@ -235,7 +236,7 @@ def _show(raw: Path, shell: CommandContext, options: Namespace) -> None:
         outcomes = list(read(raw, left_out.append))
         for line in complaints(left_out):
             shell.err.print(f"feedrate: {line}", soft_wrap=True)
-        show(shell.out, outcomes, explain=options.explain)
+        show(shell.out, outcomes, explain=options.explain, details=options.details)
         shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
 
 

@@ -96,7 +96,9 @@ def add_quiet(add: Add) -> None:
 def add_details(add: Add) -> None:
     """Add `--details`."""
     add(
-        "--details", action="store_true", help="of a diagnosis also rungs, delays, what is in the step, and the machine"
+        "--details",
+        action="store_true",
+        help="of a table also T_S and the gaps between batches; of a diagnosis rungs, delays, the step and the machine",
     )
 
 

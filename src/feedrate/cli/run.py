@@ -10,6 +10,7 @@ from feedrate.api.session import Session
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
+    add_details,
     add_device,
     add_explain,
     add_plugin,
@@ -40,6 +41,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_size(cells.add_argument)
     add_device(cells.add_argument)
     add_plugin(cells.add_argument)
+    add_details(cells.add_argument)
     measuring(parser)(
         *("--replicates", "-r"), type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
     )
@@ -71,7 +73,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     if options.json:
         shell.print_json(results.as_json())
     else:
-        results.show(shell.out, explain=options.explain)
+        results.show(shell.out, explain=options.explain, details=options.details)
     return end.status or _status(results.outcomes, shell)
 
 
