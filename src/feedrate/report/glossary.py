@@ -80,6 +80,7 @@ GLOSSARY: Mapping[str, str] = {
     "no overlap": "loader and step work one after the other",
     "start-up": "waiting for the first batch, of all or of each epoch, takes most of what loading costs",
     "unsure": "the numbers scatter too much, or contradict each other, to say what holds the cell back",
+    "invalid": "all processes of a diagnosis are doubtful, so there is no verdict, and the reason says why",
     # comparisons
     "A": "the first of the two sides of a comparison",
     "B": "the second of the two sides of a comparison",
