@@ -14,6 +14,7 @@ from feedrate.errors import FeedrateError, UsageError
 from feedrate.records.document import document
 from feedrate.records.estimate import estimate
 from feedrate.records.measurement import Failure, Measurement
+from feedrate.records.validity import without_superseded
 from feedrate.report.rendered import as_html, as_text
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Results(Result):
             raise UsageError(f"these are results of {len(cells)} cells; to_frame() has the numbers of each")
         for failure in self.failures:
             raise CellError(failure)
-        return estimate([measurement.samples_per_s for measurement in self.measurements])
+        counting = without_superseded(self.measurements)
+        return estimate([one.samples_per_s for one in counting if isinstance(one, Measurement)])
 
     def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
         """Print the table, as `feedrate run` does; `details` adds how the gaps between batches spread."""

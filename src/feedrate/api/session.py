@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from feedrate.api.cells import cell_of, device_or_default, size_or_default
-from feedrate.api.measuring import measured
+from feedrate.api.measuring import AGAIN_S, measured, measured_again
 from feedrate.api.resources import Resources
 from feedrate.api.results import CalibrationResult, ComparisonResult, DiagnosisResult, Results
 from feedrate.api.selection import Selection
@@ -171,6 +171,13 @@ class Session:
         asked = (_several(workloads), _several(loaders), _several(steps))
         cells = Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
         return measured(self.resources, cells, demand_count("replicates", replicates))
+
+    def measure_doubtful_again(self, limit_s: float = AGAIN_S) -> Iterator[Outcome]:
+        """Measure each doubtful replicate so far once more, and yield outcomes as they come.
+
+        Tables then have the one that is not doubtful, or the first where both are. It ends after `limit_s` seconds.
+        """
+        return measured_again(self.resources, limit_s)
 
     def diagnose(
         self,

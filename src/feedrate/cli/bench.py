@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -13,12 +14,14 @@ from pathlib import Path
 
 from feedrate.api.cells import device_or_default, size_or_default
 from feedrate.api.datasets import ensure
+from feedrate.api.measuring import AGAIN_S, again_line
 from feedrate.api.places import Place, demand_writable
 from feedrate.api.settings import RUN
 from feedrate.asv.machine import write
 from feedrate.asv.matrix import Matrix, Names, selection
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.site import needs_network
+from feedrate.cli.bench_again import affordable, doubtful_cells
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import add_details, add_device, add_explain
@@ -35,12 +38,15 @@ from feedrate.system.guard import bound
 from feedrate.system.guard import run as bound_run
 from feedrate.system.scratch import Scratch, sweep
 from feedrate.system.signals import signal_name
+from feedrate.system.stopwatch import now_s
 
 __all__ = ["arguments", "run"]
 
 _MATRIX = Path("benchmarks/matrix.json")
 _RAW, _LOGS, _ASV = Path("results/raw"), Path("logs"), Path(".asv")
 _WAY = "`make install` builds those under plugins/, where cargo is"
+_START_S = 20.0
+"""Of the time for doubtful cells: what asv takes before it measures the first one."""
 _LOOK_S = 0.5
 """Between two looks at what asv has measured so far."""
 
@@ -136,18 +142,45 @@ def _note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: CommandCont
 def _measured(
     ready: Sequence[Cell], options: Namespace, shell: CommandContext, chosen: Mapping[str, str], raw: Path
 ) -> int:
-    """Run asv, and show what comes of it as it comes: 0, or 1 when a cell failed.
+    """Measure all cells, and once more those that are doubtful: 0, or 1 when a cell failed.
 
     Raises:
         UnavailableError: asv measured nothing, or was ended.
     """
+    _run_asv([_selection(ready)], len(ready) * options.replicates, options, shell, chosen, raw)
+    outcomes = list(read(raw, _passed_over))
+    doubtful = doubtful_cells(outcomes)
+    again = set(affordable(doubtful, outcomes, AGAIN_S - _START_S))
+    if again:
+        left = f" ({len(again)} of them fit into that)" if len(again) < len(doubtful) else ""
+        shell.err.print(f"feedrate: {again_line(len(doubtful), 'cell', AGAIN_S)}{left}", soft_wrap=True)
+        cells = [_selection([cell]) for cell in ready if str(cell) in again]
+        _run_asv(cells, len(cells) * options.replicates, options, shell, chosen, raw, limit_s=AGAIN_S)
+    return int(any(map(_has_failed, read(raw, _passed_over))))
+
+
+def _run_asv(
+    selections: Sequence[str],
+    total: int,
+    options: Namespace,
+    shell: CommandContext,
+    chosen: Mapping[str, str],
+    raw: Path,
+    *,
+    limit_s: float = math.inf,
+) -> None:
+    """Run asv on what is selected, and show outcomes as they come; after `limit_s` seconds it is ended.
+
+    Raises:
+        UnavailableError: asv measured nothing, or something else ended it.
+    """
     command = [sys.executable, "-m", "asv", "run", "HEAD^!", "--machine", write(), "--record-samples"]
-    command += ["--bench", _selection(ready)]
+    command += [word for selected in selections for word in ("--bench", selected)]
     log = _LOGS / raw.stem / "asv.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    total, came = len(ready) * options.replicates, 0
+    came, start_s = 0, now_s()
     sweep()
-    with Scratch.made() as scratch, log.open("wb") as sink, run_progress(shell.err, quiet=False) as progress:
+    with Scratch.made() as scratch, log.open("ab") as sink, run_progress(shell.err, quiet=False) as progress:
         environment = dict(shell.environ) | dict(chosen) | {
             "FEEDRATE_REPLICATES": str(options.replicates), "FEEDRATE_DATA": str(shell.data.resolve()),
             # A killed asv leaves temporary files that nobody but us knows for its own.
@@ -156,19 +189,21 @@ def _measured(
         process = subprocess.Popen(bound(command), env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
         try:
             progress.begin("asv builds its environment", total)
-            for outcome in _following(raw, process):
+            for outcome in _following(raw, process, limit_s):
                 came += 1
                 progress.end(outcome)
                 progress.begin("", total - came)
         finally:
             process.terminate()
             process.wait()
+    if now_s() - start_s > limit_s:
+        # What there is stands in the raw results; asv keeps its numbers of before.
+        return
     if not came:
         raise UnavailableError(f"bench: asv measured nothing (status {process.returncode}); {log} says why")
     if process.returncode < 0:
         by = signal_name(-process.returncode)
         raise UnavailableError(f"bench: asv was ended by {by} after {came} of {total} measurements; {log} says more")
-    return int(any(map(_has_failed, read(raw, _passed_over))))
 
 
 def _has_failed(outcome: Outcome) -> bool:
@@ -191,8 +226,9 @@ def _families(cells: Sequence[Cell]) -> Iterator[list[str]]:
     yield [str(cell.step) for cell in cells]
 
 
-def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]:
-    """Yield the outcomes that are added to a file while a process runs."""
+def _following(raw: Path, process: subprocess.Popen[bytes], limit_s: float) -> Iterator[Outcome]:
+    """Yield the outcomes that are added to a file while a process runs; after `limit_s` seconds it is ended."""
+    start_s = now_s()
     size, shown = 0, sum(1 for _ in read(raw, _passed_over)) if raw.exists() else 0
     running = True
     while running:
@@ -201,6 +237,8 @@ def _following(raw: Path, process: subprocess.Popen[bytes]) -> Iterator[Outcome]
             running = False
         except subprocess.TimeoutExpired:
             running = True
+        if now_s() - start_s > limit_s:
+            process.terminate()
         # Reading it costs what the cells that run meanwhile lack.
         if raw.exists() and raw.stat().st_size != size:
             size = raw.stat().st_size

@@ -78,7 +78,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 
 def _measure(session: Session, options: Namespace) -> None:
-    """Measure all of it; the session holds what comes of it."""
+    """Measure all of it, and once more what is doubtful; the session holds what comes of it."""
     outcomes = session.measure_all(
         workloads=[*options.workloads, *options.workload],
         loaders=options.loader,
@@ -89,6 +89,8 @@ def _measure(session: Session, options: Namespace) -> None:
         replicates=options.replicates,
     )
     for _ in outcomes:
+        pass
+    for _ in session.measure_doubtful_again():
         pass
 
 
