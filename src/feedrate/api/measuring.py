@@ -38,7 +38,7 @@ def measured_again(resources: Resources, limit_s: float) -> Iterator[Outcome]:
 
     None is begun that would end after `limit_s` seconds if it took as long as the longest so far.
     """
-    doubtful = [one for one in resources.outcomes if isinstance(one, Measurement) and is_doubtful(one)]
+    doubtful = [kept for kept in resources.outcomes if isinstance(kept, Measurement) and is_doubtful(kept)]
     if not doubtful:
         return
     quiet, start_s, longest_s = resources.settings.quiet, now_s(), 0.0

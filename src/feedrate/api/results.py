@@ -103,7 +103,7 @@ class Results(Result):
         for failure in self.failures:
             raise CellError(failure)
         counting = without_superseded(self.measurements)
-        return estimate([one.samples_per_s for one in counting if isinstance(one, Measurement)])
+        return estimate([counted.samples_per_s for counted in counting if isinstance(counted, Measurement)])
 
     def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
         """Print the table, as `feedrate run` does; `details` adds how the gaps between batches spread."""

@@ -15,7 +15,7 @@ _MOST = 1e300
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a cell, as asv names and shows it."""
+    """Describe one number of a cell, as asv names and shows it."""
 
     name: str
     """asv's benchmark is `track_<name>`; a new name starts a new history."""

@@ -15,7 +15,7 @@ __all__ = ["affordable", "doubtful_cells"]
 
 def doubtful_cells(outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     """List the cells with a doubtful replicate, in the order in which they were measured."""
-    doubtful = (one.cell for one in outcomes if isinstance(one, Measurement) and is_doubtful(one))
+    doubtful = (outcome.cell for outcome in outcomes if isinstance(outcome, Measurement) and is_doubtful(outcome))
     return tuple(dict.fromkeys(doubtful))
 
 
@@ -31,7 +31,7 @@ def affordable(cells: Iterable[str], outcomes: Sequence[Outcome], limit_s: float
 
 
 def _durations(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
-    """Seconds from the start of each cell's replicates to the start of what was measured next; typical of the last."""
+    """Add up seconds from the start of each replicate to that of the next one, by cell; of the last the median."""
     ran = [outcome for outcome in outcomes if isinstance(outcome, Measurement) or outcome.why != "unavailable"]
     starts = [datetime.fromisoformat(outcome.started) for outcome in ran]
     seconds = [(after - before).total_seconds() for before, after in pairwise(starts)]

@@ -16,7 +16,7 @@ __all__ = ["Noise", "Ranking", "noise_of", "rank"]
 
 @dataclass(frozen=True)
 class Noise:
-    """How much the mean of one and the same thing scatters from cell to cell, as a logarithm."""
+    """Hold how much the mean of one and the same thing scatters from cell to cell, as a logarithm."""
 
     deviation: float
     """Standard deviation."""
@@ -26,7 +26,7 @@ class Noise:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What may be said of rivals."""
+    """Hold what may be said of rivals."""
 
     order: tuple[str, ...]
     """All of them, the fastest first."""
@@ -38,7 +38,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two rivals: the first is ahead by `lead` +- `error`."""
+    """Hold that of two rivals the first is ahead by `lead` +- `error`."""
 
     lead: float
     error: float
@@ -46,7 +46,7 @@ class _Pair:
 
     @property
     def p(self) -> float:
-        """Chance of such a lead, either way, between equals."""
+        """Give the chance of such a lead, either way, between equals."""
         from scipy.special import stdtr
 
         if self.error == 0:
@@ -54,7 +54,7 @@ class _Pair:
         return 2 * float(stdtr(self.freedom, -abs(self.lead) / self.error))
 
     def interval(self, alpha: float) -> Estimate:
-        """The lead with its interval of confidence 1 - alpha."""
+        """Give the lead with its interval of confidence 1 - alpha."""
         from scipy.special import stdtrit
 
         return Estimate(self.lead, float(stdtrit(self.freedom, 1 - alpha / 2)) * self.error)
@@ -100,7 +100,7 @@ def rank(rates: Mapping[str, Sequence[float]], noise: Noise | None = None) -> Ra
 
 
 def _pair(rates: Mapping[str, Sequence[float]], a: str, b: str, noise: Noise | None) -> _Pair | None:
-    """The difference of two rivals with the largest error that is known; None: nothing is known of it."""
+    """Compare two rivals with the largest error that is known; None: nothing is known of it."""
     lead = statistics.fmean(rates[a]) - statistics.fmean(rates[b])
     errors = [] if noise is None else [(math.sqrt(2) * noise.deviation, noise.freedom)]
     count = len(rates[a])
@@ -116,7 +116,7 @@ def _pair(rates: Mapping[str, Sequence[float]], a: str, b: str, noise: Noise | N
 
 
 def _residual(blocks: Sequence[Sequence[float]]) -> Noise:
-    """Scatter of (rivals, replicates) that neither a rival's mean nor a replicate's explains."""
+    """Find the scatter of (rivals, replicates) that neither a rival's mean nor a replicate's explains."""
     count, rounds = len(blocks), len(blocks[0])
     whole = statistics.fmean(value for values in blocks for value in values)
     rows = [statistics.fmean(values) for values in blocks]

@@ -138,7 +138,7 @@ HEADINGS: Mapping[str, str] = {
 
 
 def meaning_of(heading: str) -> str:
-    """What a term or a heading of a table means."""
+    """Look up what a term or a heading of a table means."""
     return GLOSSARY[HEADINGS.get(heading, heading)]
 
 
@@ -149,7 +149,7 @@ def explained(headings: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def page() -> str:
-    """The text of docs/glossary.md."""
+    """Compose the text of docs/glossary.md."""
     entries = "".join(f"- **{term}**: {meaning}.\n" for term, meaning in sorted(GLOSSARY.items(), key=_by_letters))
     return f"# Glossary\n\nEvery term of the output and of the API, as `--explain` says it.\n\n{entries}"
 

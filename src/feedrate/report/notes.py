@@ -25,7 +25,7 @@ _DRIFT = "drift"
 
 @dataclass(frozen=True)
 class Note:
-    """One thing worth knowing of a row."""
+    """Hold one thing worth knowing of a row."""
 
     text: str
     about: str = ""

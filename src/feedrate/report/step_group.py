@@ -18,7 +18,7 @@ __all__ = ["Spread", "StepGroup", "step_groups"]
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over the loaders of a step, and from where to where it differs between them."""
+    """Hold a mean over the loaders of a step, and from where to where it differs between them."""
 
     mean: float
     low: float
@@ -99,7 +99,7 @@ def _noise(members: Sequence[SummaryRow], of_loaders: Noise | None) -> Noise | N
 
 
 def _by_loader(rows: Iterable[SummaryRow]) -> list[list[float]]:
-    """T_L, as a logarithm, of each loader by step."""
+    """Collect T_L, as a logarithm, of each loader over the steps."""
     by_loader: dict[str, list[float]] = {}
     for row in rows:
         if row.stands:
