@@ -24,7 +24,7 @@ from feedrate.asv.site import needs_network
 from feedrate.cli.bench_again import affordable, doubtful_cells
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
-from feedrate.cli.options import add_details, add_device, add_explain
+from feedrate.cli.options import add_details, add_device, add_explain, add_once
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -58,6 +58,7 @@ def arguments(parser: ArgumentParser) -> None:
     )
     add_device(parser.add_argument)
     parser.add_argument("--replicates", "-r", type=int, default=1, metavar="N", help="fresh processes a cell: 1")
+    add_once(parser.add_argument)
     add_details(parser.add_argument)
     add_explain(parser.add_argument)
 
@@ -150,7 +151,7 @@ def _measured(
     _run_asv([_selection(ready)], len(ready) * options.replicates, options, shell, chosen, raw)
     outcomes = list(read(raw, _passed_over))
     doubtful = doubtful_cells(outcomes)
-    again = set(affordable(doubtful, outcomes, AGAIN_S - _START_S))
+    again = set() if options.once else set(affordable(doubtful, outcomes, AGAIN_S - _START_S))
     if again:
         left = f" ({len(again)} of them fit into that)" if len(again) < len(doubtful) else ""
         shell.err.print(f"feedrate: {again_line(len(doubtful), 'cell', AGAIN_S)}{left}", soft_wrap=True)

@@ -13,6 +13,7 @@ from feedrate.cli.options import (
     add_details,
     add_device,
     add_explain,
+    add_once,
     add_plugin,
     add_size,
     measuring,
@@ -42,9 +43,9 @@ def arguments(parser: ArgumentParser) -> None:
     add_device(cells.add_argument)
     add_plugin(cells.add_argument)
     add_details(cells.add_argument)
-    measuring(parser)(
-        *("--replicates", "-r"), type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
-    )
+    how = measuring(parser)
+    how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
+    add_once(how)
     add_explain(output(parser))
     _add_plumbing(parser)
 
@@ -90,7 +91,7 @@ def _measure(session: Session, options: Namespace) -> None:
     )
     for _ in outcomes:
         pass
-    for _ in session.measure_doubtful_again():
+    for _ in () if options.once else session.measure_doubtful_again():
         pass
 
 
