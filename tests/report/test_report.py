@@ -49,7 +49,7 @@ def test_a_cell_is_a_row_with_its_three_times_and_both_ceilings() -> None:
     text = told([measurement(full_ms=20, loader_ms=16, step_ms=10)])
 
     assert row(text, "inline") == [*("fp32", "inline", "12,800", "-", "20.0", "16.0", "x2.00", "x1.25", "0.140", "812")]
-    assert "\nfp32: T_S 10.0 ms; " in text
+    assert "\n  fp32: T_S 10.0 ms; " in text
     assert "boardmoves, small, cpu" in text
 
 
@@ -117,7 +117,7 @@ def test_the_step_alone_is_one_number_of_its_loaders_with_its_spread() -> None:
     text = told(measurement(f"boardmoves/small/{name}/fp32/cpu", step_ms=ms) for name, ms in times.items())
 
     assert "T_S ms" not in text
-    assert "\nfp32: T_S 10.0 ms (9.00 to 11.0); " in text
+    assert "\n  fp32: T_S 10.0 ms (9.00 to 11.0); " in text
 
 
 def test_a_replicate_that_failed_takes_the_number_away() -> None:

@@ -93,7 +93,8 @@ def _show_table(
     for group in groups:
         sentence = step_sentence(group)
         if sentence:
-            print_entry(console, "", 0, Text(f"{group.step}: {sentence}", style="bold"))
+            # Indented, so that no line but a row begins with the name of a step.
+            print_entry(console, "", 2, Text(f"{group.step}: {sentence}", style="bold"))
     for index, remark in enumerate(remarks, 1):
         print_entry(console, f"{index:>3}", 5, Text(remark))
     if details:
