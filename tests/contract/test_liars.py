@@ -11,7 +11,7 @@ from sums import Sums
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.calibration.strategies.broken_training import Faulty
 from feedrate.calibration.strategies.wrong_rows import Unfaithful
-from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Trial, check, title, unwritten
+from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Fixture, check, title, unwritten
 from feedrate.contract.corrupt_files import names_a_missing_file, names_a_truncated_file
 from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.errors import ContractError
@@ -113,26 +113,26 @@ def named(value: object) -> str:
 
 
 @pytest.fixture
-def trial(sums_trial: Trial) -> Iterator[Trial]:
+def fixture(sums_fixture: Fixture) -> Iterator[Fixture]:
     """Two epochs of `Sums`, short patience, and nothing left of the liars afterwards."""
-    yield replace(sums_trial, deadline_s=60.0, grace_s=0.4)
+    yield replace(sums_fixture, deadline_s=60.0, grace_s=0.4)
     left.clear()
 
 
-def broken(strategy: Loader | Step | Workload, trial: Trial) -> dict[str, str]:
-    return {name: str(error) for name, error in check(strategy, trial) if error is not None}
+def broken(strategy: Loader | Step | Workload, fixture: Fixture) -> dict[str, str]:
+    return {name: str(error) for name, error in check(strategy, fixture) if error is not None}
 
 
 @pytest.mark.process
 @pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=named)
 def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
-    liar: Loader, promises: set[str], text: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
+    liar: Loader, promises: set[str], text: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if SPAWN not in promises:
         # A fresh interpreter takes seconds; these liars say there what they say here.
         kept = tuple(promise for promise in LOADER_PROMISES if promise is not streams_in_a_spawned_process)
         monkeypatch.setattr("feedrate.contract.LOADER_PROMISES", kept)
-    caught = broken(liar, trial)
+    caught = broken(liar, fixture)
     assert set(caught) == promises
     first = next(iter(caught.values()))
     assert first.startswith(f"{liar}: ")
@@ -141,8 +141,8 @@ def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
 
 
 @pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=named)
-def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, trial: Trial) -> None:
-    caught = broken(liar, trial)
+def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, fixture: Fixture) -> None:
+    caught = broken(liar, fixture)
     assert set(caught) == {promise}
     assert text in caught[promise]
 
@@ -158,23 +158,23 @@ def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, pro
 
 
 @pytest.mark.process
-def test_the_truthful_pass(trial: Trial) -> None:
+def test_the_truthful_pass(fixture: Fixture) -> None:
     assert broken(Sums(), unwritten(Sums())) == {}
-    assert broken(Inline(), trial) == {}
-    assert broken(lying_steps.PlainStep(), trial) == {}
+    assert broken(Inline(), fixture) == {}
+    assert broken(lying_steps.PlainStep(), fixture) == {}
 
 
-def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(trial: Trial) -> None:
+def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(fixture: Fixture) -> None:
     with pytest.raises(
         ContractError, match=r"^hangs_on_truncated: 0000\d.arrow is cut in half: still not done after 2 s$"
     ):
-        names_a_truncated_file(lying_about_files.HangsOnTruncated(), replace(trial, deadline_s=2.0))
-    names_a_missing_file(lying_about_files.HangsOnTruncated(), trial)
+        names_a_truncated_file(lying_about_files.HangsOnTruncated(), replace(fixture, deadline_s=2.0))
+    names_a_missing_file(lying_about_files.HangsOnTruncated(), fixture)
 
 
-def test_a_loader_that_never_ends_is_stopped(trial: Trial) -> None:
+def test_a_loader_that_never_ends_is_stopped(fixture: Fixture) -> None:
     with pytest.raises(ContractError, match="serves more than 62 batches instead of 30"):
-        trial.served(lying_rows.NeverEnds())
+        fixture.served(lying_rows.NeverEnds())
 
 
 def test_every_promise_has_its_liar() -> None:

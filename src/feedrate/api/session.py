@@ -277,7 +277,7 @@ class Session:
         from feedrate.api.diagnosing import demand_places
 
         demand_places(self.resources)
-        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet)
+        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
 
     def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
         """The cell that `measure` means by these; raises like it."""

@@ -83,8 +83,8 @@ class VariantSpec:
         if self.commit:
             return key
         cell = Cell.parse(key, registry)
-        if cell.unmet:
-            raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
+        if cell.unmet_needs:
+            raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet_needs)}")
         return str(cell)
 
     def recipes(self, registry: Registry) -> dict[str, SizedWorkload]:
@@ -151,7 +151,7 @@ def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterato
     }  # fmt: skip
     wild = [family for family in _FAMILIES if _ANY in (getattr(a, family), getattr(b, family))]
     names = [
-        [name for name, strategy in offered[family].items() if not strategy.hidden and not strategy.unmet()]
+        [name for name, strategy in offered[family].items() if not strategy.hidden and not strategy.unmet_needs()]
         for family in wild
     ]
     return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
@@ -163,7 +163,8 @@ def control(side: VariantSpec, registry: Registry) -> Cell:
     A step that trains nothing takes microseconds: its pace says nothing of the machine.
     """
     step = registry.step(side.step)
-    training = (known for known in registry.steps.values() if known.trains and not known.hidden and not known.unmet())
+    shown = (other for other in registry.steps.values() if not other.hidden and not other.unmet_needs())
+    training = (other for other in shown if other.trains)
     loader = next(known for known in registry.loaders.values() if known.synthetic)
     workload = registry.workload(side.workload)
     return Cell(workload, side.size, loader, step if step.trains else next(training, step), side.device)

@@ -63,7 +63,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     size = size_or_default(options.size or None, device)
     registry = Registry.load()
     cells = _cells(_here(Matrix.load(_MATRIX).names, registry, shell), size, device, registry)
-    ready = [cell for cell in cells if not cell.unmet]
+    ready = [cell for cell in cells if not cell.unmet_needs]
     if not ready:
         raise UnavailableError(f"bench: of the {len(cells)} cells of {_MATRIX} none can run here; see `feedrate list`")
     each = "one fresh process" if options.replicates == 1 else f"{options.replicates} fresh processes"
@@ -126,8 +126,8 @@ def _note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: CommandCont
     """Write down the cells that this machine cannot run, and why: asv is not asked for them."""
     now, environment = datetime.now(UTC).isoformat(timespec="seconds"), snapshot(shell.environ)
     for cell in cells:
-        if cell.unmet:
-            reason = "; ".join(need.reason for need in cell.unmet)
+        if cell.unmet_needs:
+            reason = "; ".join(need.reason for need in cell.unmet_needs)
             absent = Failure(str(cell), name, 0, now, environment, "", "unavailable", reason)
             append(raw, absent)
 

@@ -19,13 +19,13 @@ from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
 
-__all__ = ["Served", "Trial", "served", "within", "written"]
+__all__ = ["Fixture", "ServedBatches", "served", "with_deadline", "written"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedBatches:
     """Everything that one stream of a loader yielded."""
 
     held: tuple[Batch, ...]
@@ -35,7 +35,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Fixture:
     """A plan over a small data set, and the recipe it was written from; all batches of a stream are held at once."""
 
     plan: Plan
@@ -62,7 +62,7 @@ class Trial:
         """What that loader's batches must hold."""
         return Reference(self.recipe, self.plan_for(loader))
 
-    def served(self, loader: Loader) -> Served:
+    def served(self, loader: Loader) -> ServedBatches:
         """What a first stream of `loader` yields; streamed once, however many promises ask.
 
         Raises:
@@ -70,24 +70,24 @@ class Trial:
         """
         return self.once(loader, lambda: self.served_again(loader))
 
-    def served_again(self, loader: Loader) -> Served:
+    def served_again(self, loader: Loader) -> ServedBatches:
         """What another stream of `loader` yields; raises like `served`."""
         plan = self.plan_for(loader)
-        return within(self.deadline_s, loader, lambda: served(loader, plan))
+        return with_deadline(self.deadline_s, loader, lambda: served(loader, plan))
 
 
-def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Trial:
-    """Write a workload's data set below `root`, and make a trial of its plan: what loaders and steps are checked on.
+def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Fixture:
+    """Write a workload's data set below `root`, and make a fixture of its plan: what loaders and steps are checked on.
 
     Raises:
         OSError, DataError: it cannot be written there.
     """
     recipe = workload.at(size)
     data = DataSet.write(root / recipe.folder_name, recipe)
-    return Trial(workload.plan(data, size, epochs=epochs), recipe)
+    return Fixture(workload.plan(data, size, epochs=epochs), recipe)
 
 
-def served(loader: Loader, plan: Plan) -> Served:
+def served(loader: Loader, plan: Plan) -> ServedBatches:
     """Stream all of `plan` and keep everything.
 
     Raises:
@@ -104,10 +104,10 @@ def served(loader: Loader, plan: Plan) -> Served:
                 raise ContractError(f"{loader}: serves more than {len(held) - 1} batches instead of {len(plan)}")
     finally:
         stream.close()
-    return Served(tuple(held), tuple(copies))
+    return ServedBatches(tuple(held), tuple(copies))
 
 
-def within(deadline_s: float, who: object, job: Callable[[], T]) -> T:
+def with_deadline(deadline_s: float, who: object, job: Callable[[], T]) -> T:
     """What `job` returns, run on a thread that can be left behind.
 
     Raises:

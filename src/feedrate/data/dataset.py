@@ -142,7 +142,7 @@ class DataSet:
         strange = strange_columns(self.format, path, self.fields)
         if strange:
             raise DataError(f"{path}: column {strange[0]!r} is not in the manifest")
-        options, start = {**self.storage, "reader": ""}, 0
+        options, start = {**self.storage, "decoder": ""}, 0
         for rows in filter(None, shard.groups):
             columns = rows_read(self.format, Part(path, shard.groups, start, start + rows), self.fields, options)
             ids = columns[self.fields[0].name]

@@ -40,8 +40,8 @@ class Field:
     """Rows of history in one sample, the sample's own row last; 0: no history axis."""
 
     @property
-    def source(self) -> str:
-        """Name of the stored column."""
+    def column_name(self) -> str:
+        """Name of the stored column that it is cut from."""
         return self.column or self.name
 
     @property

@@ -92,7 +92,7 @@ class Columns:
     cast: Cast
     first: int
     """Row number of the first of the R rows."""
-    days: Tensor | None = None
+    day_starts: Tensor | None = None
     """int64 (D + 1,): the row where each day starts, and the end. None: every row is a day of its own."""
     derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
 
@@ -107,7 +107,7 @@ class Columns:
             name: tensor if name == ROW_ID else tensor.to(device, non_blocking=True)
             for name, tensor in self.tensors.items()
         }
-        return replace(self, tensors=moved, days=None if self.days is None else self.days.to(device))
+        return replace(self, tensors=moved, day_starts=None if self.day_starts is None else self.day_starts.to(device))
 
     def batch(self, rows: Tensor, into: Mapping[str, Tensor] | None = None) -> Batch:
         """Gather the samples at positions `rows`, int64 (B,) on the host; windows are cut here.
@@ -137,15 +137,15 @@ class Columns:
     def _history(self, rows: Tensor, length: int) -> Tensor:
         """int64 (B, length): positions of the rows of each window, oldest first."""
         back = torch.arange(length - 1, -1, -1, device=rows.device)
-        if self.days is None:
+        if self.day_starts is None:
             return rows[:, None] - back
         row = rows + self.first
-        day = torch.searchsorted(self.days, row, right=True) - 1
-        code = row - self.days[day]
-        return self.days[day[:, None] - back] + (code[:, None] - self.first)
+        day = torch.searchsorted(self.day_starts, row, right=True) - 1
+        code = row - self.day_starts[day]
+        return self.day_starts[day[:, None] - back] + (code[:, None] - self.first)
 
     def _gather(self, field: Field, index: Tensor, into: Mapping[str, Tensor] | None) -> Tensor:
-        column = self.tensors[field.source]
+        column = self.tensors[field.column_name]
         wanted = dtype(field.model if self.cast == "host" or column.is_cuda else field.dtype("device"))
         flat = index.reshape(-1)
         if into is None:

@@ -148,9 +148,9 @@ class Plan:
         return self.spec.cast
 
     @property
-    def days(self) -> tuple[int, ...] | None:
+    def day_starts(self) -> tuple[int, ...] | None:
         """Row where each day of a panel starts, and the end; None: a row is a day."""
-        return self.spec.days
+        return self.spec.day_starts
 
     @property
     def derive(self) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None:

@@ -94,7 +94,7 @@ def _named(kind: str, known: Mapping[str, S], spec: str) -> S:
     name, knobs = split_spec(spec)
     if name not in known:
         raise UsageError(f"no {kind} {name!r}; {near(name, known)}")
-    return known[name].turned(knobs)
+    return known[name].with_knobs(knobs)
 
 
 def _tried(theirs: Callable[[], T]) -> T:

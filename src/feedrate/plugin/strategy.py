@@ -90,8 +90,8 @@ class Strategy(metaclass=_Checked):
     """Every subclass is a dataclass, and has it from there."""
 
     def __str__(self) -> str:
-        turned = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
-        return f"{self.name}[{','.join(turned)}]" if turned else self.name
+        changed = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
+        return f"{self.name}[{','.join(changed)}]" if changed else self.name
 
     @property
     def knobs(self) -> dict[str, Value]:
@@ -104,16 +104,16 @@ class Strategy(metaclass=_Checked):
         return {field.name: cast("Value", field.default) for field in _fields(cls)}
 
     @classmethod
-    def sweeps(cls) -> dict[str, tuple[Value, ...]]:
+    def knob_values(cls) -> dict[str, tuple[Value, ...]]:
         """The values that a sweep tries, by knob, the default first."""
         return {field.name: field.metadata.get("sweep", (field.default,)) for field in _fields(cls)}
 
     @classmethod
-    def unmet(cls) -> tuple[Need, ...]:
+    def unmet_needs(cls) -> tuple[Need, ...]:
         """Needs that this machine does not meet."""
         return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))
 
-    def turned(self: S, knobs: Mapping[str, str]) -> S:
+    def with_knobs(self: S, knobs: Mapping[str, str]) -> S:
         """A copy with knobs set from text, as in `workers[count=2]`.
 
         Raises:
@@ -164,11 +164,11 @@ class Strategy(metaclass=_Checked):
         if fault:
             raise UsageError(f"{self.name}: {fault}")
 
-    def swept(self: S) -> Iterator[S]:
+    def sweep(self: S) -> Iterator[S]:
         """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
-        sweeps = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.sweeps().items()}
-        for values in itertools.product(*sweeps.values()):
-            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))
+        tried = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.knob_values().items()}
+        for values in itertools.product(*tried.values()):
+            yield dataclasses.replace(self, **dict(zip(tried, values, strict=True)))
 
 
 def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:

@@ -33,22 +33,22 @@ SIZES = ("tiny", "small", "full", "seed")
 
 @dataclass(frozen=True)
 class Workload(Strategy):
-    """A strategy that says what is loaded and trained. Knobs named in `stored` change the files, the others do not."""
+    """A strategy that says what is loaded and trained. Only knobs named in `storage_knobs` change the files."""
 
     format: ClassVar[str]
     """Storage format: `arrow`, `parquet` or `hdf5`."""
     version: ClassVar[int]
     """Counts up whenever the generated content changes."""
-    stored: ClassVar[tuple[str, ...]] = ()
+    storage_knobs: ClassVar[tuple[str, ...]] = ()
     clip: ClassVar[float | None] = 1.0
     """Gradients are clipped to this norm; None: not at all."""
 
     @abstractmethod
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         """The columns on disk; the first is the row id."""
 
     @abstractmethod
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         """Rows of each record batch, row group or range of each file."""
 
     @abstractmethod
@@ -60,9 +60,9 @@ class Workload(Strategy):
         """Options of the storage format."""
         return {}
 
-    def samples(self, size: str) -> tuple[Field, ...]:
+    def sample_fields(self, size: str) -> tuple[Field, ...]:
         """Tensors of a batch, the row id among them; unless overridden, the columns."""
-        return self.fields(size)
+        return self.stored_fields(size)
 
     @abstractmethod
     def blocks(self, size: str) -> tuple[Block, ...]:
@@ -74,11 +74,11 @@ class Workload(Strategy):
         return False
 
     @property
-    def reader(self) -> str:
+    def decoder(self) -> str:
         """Library that decodes, where the format offers several."""
         return ""
 
-    def days(self, size: str) -> tuple[int, ...] | None:
+    def day_starts(self, size: str) -> tuple[int, ...] | None:
         """Row where each day of a panel starts, and the end; None where every row is a day of its own."""
         del size
         return None
@@ -154,7 +154,7 @@ class Workload(Strategy):
 
         derived = self.derived(size)
         derive = self.derive if derived else None
-        return BatchSpec(self.samples(size), cast, self.days(size), self.reader, derive, derived)
+        return BatchSpec(self.sample_fields(size), cast, self.day_starts(size), self.decoder, derive, derived)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class SizedWorkload:
     @property
     def identity(self) -> dict[str, str]:
         """Everything that the content of the files depends on."""
-        knobs = {name: str(self.workload.knobs[name]) for name in self.workload.stored}
+        knobs = {name: str(self.workload.knobs[name]) for name in self.workload.storage_knobs}
         base = {"workload": self.workload.name, "size": self.size, "seed": str(self.seed)}
         schema = repr((self.fields, self.groups)).encode()
         digest = hashlib.blake2b(schema, digest_size=8).hexdigest()
@@ -177,11 +177,9 @@ class SizedWorkload:
     @property
     def folder_name(self) -> str:
         """Name of the data set's folder: the workload, the size, and the stored knobs that are not at their default."""
-        defaults = self.workload.defaults()
-        turned = [
-            f"{name}={value}" for name in self.workload.stored if (value := self.workload.knobs[name]) != defaults[name]
-        ]
-        return "-".join([self.workload.name, self.size, *turned])
+        defaults, knobs = self.workload.defaults(), self.workload.knobs
+        changed = [f"{name}={knobs[name]}" for name in self.workload.storage_knobs if knobs[name] != defaults[name]]
+        return "-".join([self.workload.name, self.size, *changed])
 
     @property
     def format(self) -> str:
@@ -196,12 +194,12 @@ class SizedWorkload:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The columns on disk."""
-        return self.workload.fields(self.size)
+        return self.workload.stored_fields(self.size)
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Rows of each group of each file."""
-        return self.workload.groups(self.size)
+        return self.workload.row_groups(self.size)
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         """Content of rows `start` to `stop`."""

@@ -90,8 +90,8 @@ class GpuChunk(Loader):
         moving = {name: tensor for name, tensor in columns.tensors.items() if name != ROW_ID}
         stage = self.stage if self.pin else "pageable"
         moved = copied_to_device(moving, plan.device, stage) | {ROW_ID: columns.tensors[ROW_ID]}
-        days = None if columns.days is None else columns.days.to(plan.device)
-        return replace(columns, tensors=moved, days=days)
+        day_starts = None if columns.day_starts is None else columns.day_starts.to(plan.device)
+        return replace(columns, tensors=moved, day_starts=day_starts)
 
 
 def _grouped(plan: Plan, chunk_bytes: int) -> Iterator[list[Block]]:

@@ -57,9 +57,9 @@ def names(path: Path) -> list[str]:
 
 
 def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    """See `FormatReader`; `options["reader"]` is `pyarrow` or `polars`."""
+    """See `FormatReader`; `options["decoder"]` is `pyarrow` or `polars`."""
     wanted = [name for field in fields for name in column_names(field)]
-    decode = _with_polars if options["reader"] == "polars" else _with_pyarrow
+    decode = _with_polars if options["decoder"] == "polars" else _with_pyarrow
     columns = decode(part, wanted)
     return {field.name: _tensor(part.path, field, columns) for field in fields}
 
