@@ -6,7 +6,8 @@ from torch import Tensor
 
 from feedrate.data.field import Cast, Field
 from feedrate.errors import ContractError
-from feedrate.loading.batch import ROW_ID, Batch, Columns, cast_to_model
+from feedrate.loading.batch import Batch, Columns, cast_to_model
+from feedrate.loading.column import ROW_ID
 
 ROWS, FIRST = 40, 100
 COLUMNS = {

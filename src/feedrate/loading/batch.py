@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from feedrate.errors import ContractError
+from feedrate.loading.column import ROW_ID, Column, Positions, column_of, torch_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from feedrate.data.field import Cast, Field
 
-__all__ = ["ROW_ID", "Batch", "Columns", "cast_to_model", "model_dtypes"]
-
-ROW_ID = "row_id"
-"""The column that every data set has: the number of the row."""
+__all__ = ["Batch", "Columns", "cast_to_model", "model_dtypes"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,6 @@ def _alone(tensor: Tensor) -> Tensor:
     return own.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
 
 
-def dtype(name: str) -> torch.dtype:
-    """The torch dtype of that name."""
-    kind = getattr(torch, name, None)
-    if not isinstance(kind, torch.dtype):
-        raise ContractError(f"{name!r} is not the name of a torch dtype")
-    return kind
-
-
 def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
     """The tensors in the model's dtypes, on the device they are on."""
     wanted = model_dtypes(fields)
@@ -78,7 +68,7 @@ def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dic
 
 def model_dtypes(fields: Iterable[Field]) -> dict[str, torch.dtype]:
     """The dtype that the model wants of each tensor, by name."""
-    return {field.name: dtype(field.model) for field in fields}
+    return {field.name: torch_dtype(field.model) for field in fields}
 
 
 @dataclass(frozen=True)
@@ -115,47 +105,26 @@ class Columns:
         With `into`, tensors of at least B rows by the name of each field, the batch is written into their first B rows
         and refers to them; they must not be touched while the batch lives.
         """
-        here = self._device
-        places = rows if here.type == "cpu" else rows.to(here, non_blocking=True)
-        history = {length: self._history(places, length) for length in self._windows}
-        tensors: dict[str, Tensor] = {}
-        for field in self.fields:
-            index = history[field.window] if field.window else rows if field.name == ROW_ID else places
-            tensors[field.name] = self._gather(field, index, into)
+        at = Positions(rows, self._beside(rows), self.first, self.day_starts)
+        tensors = {
+            name: column.gather(at, None if into is None else into[name][: len(rows)])
+            for name, column in self._columns.items()
+        }
         if self.derive is not None:
             tensors |= _placed(self.derive(tensors), into)
         return Batch(tensors.pop(ROW_ID), tensors)
 
-    @property
+    @cached_property
+    def _columns(self) -> Mapping[str, Column]:
+        return {field.name: column_of(field, self.tensors[field.column_name], self.cast) for field in self.fields}
+
+    @cached_property
     def _device(self) -> torch.device:
         return next((t.device for name, t in self.tensors.items() if name != ROW_ID), torch.device("cpu"))
 
-    @property
-    def _windows(self) -> set[int]:
-        return {field.window for field in self.fields if field.window}
-
-    def _history(self, rows: Tensor, length: int) -> Tensor:
-        """int64 (B, length): positions of the rows of each window, oldest first."""
-        back = torch.arange(length - 1, -1, -1, device=rows.device)
-        if self.day_starts is None:
-            return rows[:, None] - back
-        row = rows + self.first
-        day = torch.searchsorted(self.day_starts, row, right=True) - 1
-        code = row - self.day_starts[day]
-        return self.day_starts[day[:, None] - back] + (code[:, None] - self.first)
-
-    def _gather(self, field: Field, index: Tensor, into: Mapping[str, Tensor] | None) -> Tensor:
-        column = self.tensors[field.column_name]
-        wanted = dtype(field.model if self.cast == "host" or column.is_cuda else field.dtype("device"))
-        flat = index.reshape(-1)
-        if into is None:
-            return column.index_select(0, flat).view(*index.shape, *column.shape[1:]).to(wanted)
-        target = into[field.name][: index.shape[0]]
-        if wanted == column.dtype:
-            torch.index_select(column, 0, flat, out=target.view(flat.shape[0], *column.shape[1:]))
-        else:
-            target.copy_(column.index_select(0, flat).view_as(target))
-        return target
+    def _beside(self, rows: Tensor) -> Tensor:
+        """The same positions, where the columns are."""
+        return rows if self._device.type == "cpu" else rows.to(self._device, non_blocking=True)
 
 
 def _placed(tensors: dict[str, Tensor], into: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

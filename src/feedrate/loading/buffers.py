@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feedrate.loading.batch import ROW_ID, Batch, dtype
+from feedrate.loading.batch import Batch
+from feedrate.loading.column import ROW_ID, torch_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +38,7 @@ class Layout:
         """The layout that every batch of `plan` fits in."""
         places, at = {}, 0
         for field in plan.batch_fields:
-            kind, shape = dtype(field.dtype(plan.cast)), (plan.max_batch_rows, *field.sample_shape)
+            kind, shape = torch_dtype(field.dtype(plan.cast)), (plan.max_batch_rows, *field.sample_shape)
             places[field.name] = (at, kind, shape)
             at += -(-math.prod(shape) * kind.itemsize // _ALIGN) * _ALIGN
         return cls(places, at)

@@ -84,7 +84,7 @@ class GpuChunk(Loader):
         """The columns on the plan's device; on the CPU, where they were decoded."""
         if plan.device == "cpu":
             return columns
-        from feedrate.loading.batch import ROW_ID
+        from feedrate.loading.column import ROW_ID
         from feedrate.loading.transfer import copied_to_device
 
         moving = {name: tensor for name, tensor in columns.tensors.items() if name != ROW_ID}
