@@ -12,13 +12,15 @@ the same fixture share one stream of the loader, or one training run, so keep th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias, TypeVar
 
 from feedrate.contract.cleanup import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
 from feedrate.contract.fixture import Fixture, written
+from feedrate.contract.knob_ranges import declares_the_range_of_each_number
+from feedrate.contract.promise import Promise, title
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
@@ -49,6 +51,7 @@ __all__ = [
     "Fixture",
     "GeneratorSource",
     "LoaderPromise",
+    "Promise",
     "Reference",
     "StepPromise",
     "WorkloadPromise",
@@ -61,9 +64,9 @@ __all__ = [
 ]
 
 S = TypeVar("S", Loader, Step, Workload)
-LoaderPromise: TypeAlias = Callable[[Loader, Fixture], None]
-StepPromise: TypeAlias = Callable[[Step, Fixture], None]
-WorkloadPromise: TypeAlias = Callable[[Workload, Fixture], None]
+LoaderPromise: TypeAlias = Promise[Loader]
+StepPromise: TypeAlias = Promise[Step]
+WorkloadPromise: TypeAlias = Promise[Workload]
 
 LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     serves_each_row_once,
@@ -79,16 +82,18 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     names_a_missing_file,
     names_a_truncated_file,
     names_a_corrupt_file,
+    declares_the_range_of_each_number,
 )
-"""Each raises ContractError; of a loader whose `synthetic` is true nothing is asked about rows, order and files."""
+"""Each raises ContractError where its `applies_to` holds: a synthetic loader is not asked about rows and files."""
 
 STEP_PROMISES: tuple[StepPromise, ...] = (
     returns_a_loss,
     moves_the_parameters,
     learns_like_plain_training,
     leaves_the_batch_alone,
+    declares_the_range_of_each_number,
 )
-"""Each raises ContractError; a step whose `trains` is false keeps all but the last by being exempt."""
+"""Each raises ContractError where its `applies_to` holds: a step that does not train is not asked how it learns."""
 
 WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     makes_the_declared_columns,
@@ -97,17 +102,13 @@ WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     cuts_every_sample,
     learns_what_it_asks,
     predicts_different_things,
+    declares_the_range_of_each_number,
 )
 """Each raises ContractError; the fixture is one of the workload itself."""
 
 
-def title(promise: Callable[..., None]) -> str:
-    """The promise in words, such as `serves each row once`."""
-    return promise.__name__.replace("_", " ")
-
-
 def check(strategy: Loader | Step | Workload, fixture: Fixture) -> Iterator[tuple[str, ContractError | None]]:
-    """Yield each promise of a strategy, in words, with how it was broken, or None.
+    """Yield each promise that applies to a strategy, in words, with how it was broken, or None.
 
     Raises:
         UnavailableError: the strategy cannot run here.
@@ -121,15 +122,16 @@ def check(strategy: Loader | Step | Workload, fixture: Fixture) -> Iterator[tupl
 
 
 def _checked(
-    promises: tuple[Callable[[S, Fixture], None], ...], strategy: S, fixture: Fixture
+    promises: tuple[Promise[S], ...], strategy: S, fixture: Fixture
 ) -> Iterator[tuple[str, ContractError | None]]:
     for promise in promises:
-        yield title(promise), _broken(promise, strategy, fixture)
+        if promise.applies_to(strategy):
+            yield title(promise), _broken(promise, strategy, fixture)
 
 
-def _broken(promise: Callable[[S, Fixture], None], strategy: S, fixture: Fixture) -> ContractError | None:
+def _broken(promise: Promise[S], strategy: S, fixture: Fixture) -> ContractError | None:
     try:
-        promise(strategy, fixture)
+        promise.ask(strategy, fixture)
     except ContractError as error:
         return error
     return None

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from feedrate.contract.fixture import Fixture, with_deadline
 from feedrate.contract.process_resources import Left, ProcessResources
+from feedrate.contract.promise import Promise
 from feedrate.errors import ContractError
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
@@ -22,16 +23,19 @@ _STREAMS = 4
 Use = Callable[[Loader, Plan], None]
 
 
+@Promise
 def leaves_nothing_behind(loader: Loader, fixture: Fixture) -> None:
     """After the last batch no process, thread, open file, shared or page-locked memory is left."""
     _demand_clean(loader, fixture, _drain, "after the last batch")
 
 
+@Promise
 def ends_when_closed(loader: Loader, fixture: Fixture) -> None:
     """Closed after one batch, it leaves nothing, either."""
     _demand_clean(loader, fixture, _close_early, "when closed after one batch")
 
 
+@Promise
 def ends_when_the_consumer_fails(loader: Loader, fixture: Fixture) -> None:
     """Dropped by a consumer that raised, it leaves nothing, either."""
     _demand_clean(loader, fixture, _fail_early, "when the consumer raises")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from feedrate.contract.fixture import Fixture
+from feedrate.contract.promise import Promise
 from feedrate.contract.reference import check_batch, demand_unchanged
 from feedrate.plugin.loader import Loader
 
 __all__ = ["leaves_batches_to_their_owner", "serves_the_generated_values"]
 
 
+@Promise
 def serves_the_generated_values(loader: Loader, fixture: Fixture) -> None:
     """Every tensor of every batch, when it comes, holds the generator's bits in the planned dtype and shape."""
     reference = fixture.reference(loader)
@@ -16,6 +18,7 @@ def serves_the_generated_values(loader: Loader, fixture: Fixture) -> None:
         check_batch(loader, batch, reference)
 
 
+@Promise
 def leaves_batches_to_their_owner(loader: Loader, fixture: Fixture) -> None:
     """No batch changes after it came, while all of them are held."""
     batches = fixture.served(loader)

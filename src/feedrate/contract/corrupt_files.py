@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.promise import promise_if
+from feedrate.contract.rows import serves_rows
 from feedrate.errors import ContractError, DataError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
@@ -22,16 +24,19 @@ _JUNK_BYTES = 512
 Harm = Callable[[Path], None]
 
 
+@promise_if(serves_rows)
 def names_a_missing_file(loader: Loader, fixture: Fixture) -> None:
     """A file that is gone is an `OSError` or `DataError` that names it; no hang, no short epoch."""
     _demand_named(loader, fixture, Path.unlink, "missing")
 
 
+@promise_if(serves_rows)
 def names_a_truncated_file(loader: Loader, fixture: Fixture) -> None:
     """A file that lost its second half is an `OSError` or `DataError` that names it."""
     _demand_named(loader, fixture, _halve, "cut in half")
 
 
+@promise_if(serves_rows)
 def names_a_corrupt_file(loader: Loader, fixture: Fixture) -> None:
     """A file whose ends, by which a format is opened, were overwritten is an `OSError` or `DataError` that names it.
 
@@ -54,8 +59,6 @@ def _overwrite_ends(path: Path) -> None:
 
 
 def _demand_named(loader: Loader, fixture: Fixture, harm: Harm, how: str) -> None:
-    if loader.synthetic:
-        return
     with _harmed(fixture.plan_for(loader), harm) as (plan, file):
         error = with_deadline(fixture.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))
     if error is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedrate.contract.fixture import Fixture, ServedBatches, served
+from feedrate.contract.promise import Promise
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["streams_again", "streams_in_a_spawned_process"]
 
 
+@Promise
 def streams_again(loader: Loader, fixture: Fixture) -> None:
     """A second stream yields what the first one did."""
     _demand_same(loader, "a second stream", fixture.served(loader), _digests(fixture.served_again(loader)))
 
 
+@Promise
 def streams_in_a_spawned_process(loader: Loader, fixture: Fixture) -> None:
     """A pickled copy yields the same in a fresh interpreter, under the spawn start method."""
     try:

@@ -10,18 +10,23 @@ import torch
 from torch import Tensor
 
 from feedrate.contract.fixture import Fixture
+from feedrate.contract.promise import promise_if
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 
-__all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once"]
+__all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once", "serves_rows"]
 
 
+def serves_rows(loader: Loader) -> bool:
+    """Whether a loader reads its rows from files; a synthetic one serves the same few batches again and again."""
+    return not loader.synthetic
+
+
+@promise_if(serves_rows)
 def serves_each_row_once(loader: Loader, fixture: Fixture) -> None:
     """Every epoch holds every row of the plan, once."""
-    if loader.synthetic:
-        return
     for epoch, (wanted, served_rows) in enumerate(_epochs(fixture.plan, fixture.served(loader).copies)):
         counts = Counter(served_rows.tolist())
         planned = set(wanted.tolist())
@@ -35,10 +40,9 @@ def serves_each_row_once(loader: Loader, fixture: Fixture) -> None:
             )
 
 
+@promise_if(serves_rows)
 def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
     """Rows come in the planned order; if `keeps_order` is false, those of each batch do."""
-    if loader.synthetic:
-        return
     batches = fixture.served(loader).copies
     for epoch, (wanted, served_rows) in enumerate(_epochs(fixture.plan, batches)):
         planned, served = _comparable(wanted, served_rows)
@@ -53,10 +57,9 @@ def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
             )
 
 
+@promise_if(serves_rows)
 def cuts_the_planned_batches(loader: Loader, fixture: Fixture) -> None:
     """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
-    if loader.synthetic:
-        return
     batches = fixture.served(loader).copies
     if len(batches) != len(fixture.plan):
         raise ContractError(f"{loader}: serves {len(batches)} batches instead of {len(fixture.plan)}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.promise import Promise, promise_if
 from feedrate.contract.reference import Reference, demand_equal
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch, cast_to_model
@@ -31,10 +32,14 @@ TOLERANCE = 0.5
 """Share of plain training's progress by which a step may differ: a skipped update or a rounding, not a wrong sign."""
 
 
+def trains(step: Step) -> bool:
+    """Whether a step trains at all."""
+    return step.trains
+
+
+@promise_if(trains)
 def returns_a_loss(step: Step, fixture: Fixture) -> None:
     """Each update returns one detached number, finite and above 0."""
-    if not step.trains:
-        return
     for number, loss in enumerate(_trained(step, fixture).losses):
         if loss.numel() != 1 or loss.requires_grad:
             form = f"{tuple(loss.shape)}{', attached to its graph' if loss.requires_grad else ''}"
@@ -43,10 +48,9 @@ def returns_a_loss(step: Step, fixture: Fixture) -> None:
             raise ContractError(f"{step}: update {number} returns the loss {loss.item():g}, not a finite one above 0")
 
 
+@promise_if(trains)
 def moves_the_parameters(step: Step, fixture: Fixture) -> None:
     """Every parameter that plain training moves has moved."""
-    if not step.trains:
-        return
     trained, wanted = _trained(step, fixture), plainly_trained(fixture)
     moved = _moved(wanted)
     still = sorted(moved - _moved(trained))
@@ -56,10 +60,9 @@ def moves_the_parameters(step: Step, fixture: Fixture) -> None:
         )
 
 
+@promise_if(trains)
 def learns_like_plain_training(step: Step, fixture: Fixture) -> None:
     """The loss, computed anew in fp32, falls about as far as in plain fp32 training."""
-    if not step.trains:
-        return
     wanted = plain_progress(fixture)
     if not wanted > 0:
         raise ContractError(
@@ -72,6 +75,7 @@ def learns_like_plain_training(step: Step, fixture: Fixture) -> None:
         )
 
 
+@Promise
 def leaves_the_batch_alone(step: Step, fixture: Fixture) -> None:
     """The batch is what it was: a loader or another step may hold the same memory."""
     trained = _trained(step, fixture)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from feedrate.contract.fixture import Fixture
+from feedrate.contract.promise import Promise
 from feedrate.contract.reference import Reference
 from feedrate.contract.steps import plain_progress, plainly_trained
 from feedrate.data.dataset import DataSet
@@ -50,6 +51,7 @@ def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Fixtur
     return Fixture(workload.plan(data, size, epochs=epochs), recipe)
 
 
+@Promise
 def makes_the_declared_columns(workload: Workload, fixture: Fixture) -> None:
     """Rows come in the declared columns, dtypes and shapes, and the first column is the row's number."""
     rows = _made(fixture.recipe, 0, fixture.plan.data.rows)
@@ -64,6 +66,7 @@ def makes_the_declared_columns(workload: Workload, fixture: Fixture) -> None:
         raise ContractError(f"{workload}: row {int(wrong[0])} has the id {ids[wrong[0]]} ({len(wrong)} such rows)")
 
 
+@Promise
 def makes_the_same_rows_in_pieces(workload: Workload, fixture: Fixture) -> None:
     """A row does not depend on which others are made with it, nor on when: it is a function of seed and number."""
     total = fixture.plan.data.rows
@@ -79,6 +82,7 @@ def makes_the_same_rows_in_pieces(workload: Workload, fixture: Fixture) -> None:
                     )
 
 
+@Promise
 def plans_each_sample_once(workload: Workload, fixture: Fixture) -> None:
     """Each epoch holds the same samples, each of them once, and all of them are rows; no batch is empty."""
     epochs = [torch.cat(batches) for batches in _epochs(fixture)]
@@ -93,6 +97,7 @@ def plans_each_sample_once(workload: Workload, fixture: Fixture) -> None:
             raise ContractError(f"{workload}: epoch {number} plans other samples than epoch 0")
 
 
+@Promise
 def cuts_every_sample(workload: Workload, fixture: Fixture) -> None:
     """Every batch of an epoch can be cut from its block, histories and all, in the declared dtypes and shapes."""
     reference = Reference(fixture.recipe, fixture.plan)
@@ -106,6 +111,7 @@ def cuts_every_sample(workload: Workload, fixture: Fixture) -> None:
         _demand_declared(workload, batch, fixture)
 
 
+@Promise
 def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
     """Plain fp32 training on one batch gives finite losses above 0 and lowers them."""
     for number, loss in enumerate(plainly_trained(fixture).losses):
@@ -116,6 +122,7 @@ def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
         raise ContractError(f"{workload}: plain fp32 training lowers its loss by {progress:.3g}: there is no signal")
 
 
+@Promise
 def predicts_different_things(workload: Workload, fixture: Fixture) -> None:
     """The model tells samples apart."""
     trained = plainly_trained(fixture)

@@ -139,9 +139,13 @@ class Strategy(metaclass=_Checked):
 
     @classmethod
     def ranges(cls) -> dict[str, tuple[float, float]]:
-        """The least and the largest value of every knob that takes numbers."""
-        knobs = (cls._knob(field.name) for field in _fields(cls))
-        return {known.name: (known.least, known.most) for known in knobs if known.is_number}
+        """Give the least and the largest value of every knob that takes numbers."""
+        return {known.name: (known.least, known.most) for known in cls.declared() if known.is_number}
+
+    @classmethod
+    def declared(cls) -> tuple[Knob, ...]:
+        """Give every knob as it was declared: its values, its range, its types."""
+        return tuple(cls._knob(field.name) for field in _fields(cls))
 
     @classmethod
     def _knob(cls, name: str) -> Knob:
