@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from feedrate.api.calibration_result import CalibrationResult
 from feedrate.api.cells import device_or_default
 from feedrate.api.measuring import unmet_reasons
 from feedrate.api.resources import Resources
-from feedrate.api.results import CalibrationResult
 from feedrate.calibration.calibrate import CaseResult, run_case
 from feedrate.calibration.cases import CASES, Case
 from feedrate.errors import UsageError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from feedrate.api.comparing import run_comparisons
 from feedrate.api.diagnosing import demand_diagnosable, demand_places
 from feedrate.api.resources import Resources
-from feedrate.api.results import Result, show_raw
+from feedrate.api.result import Result, show_raw
 from feedrate.api.variant_runner import VariantRunner
 from feedrate.api.variant_spec import VariantSpec, control
 from feedrate.comparison.comparison import Comparison, StoppingRule

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.resources import Resources
-from feedrate.api.results import ComparisonResult
 from feedrate.api.variant_runner import VariantRunner
 from feedrate.api.variant_spec import ComparisonSpec
 from feedrate.comparison.comparison import METRICS, ComparedRun, Comparison, StoppingRule, run_rounds
