@@ -19,7 +19,7 @@ __all__ = ["calibrated", "cases_of"]
 
 
 def cases_of(names: Sequence[str], device: str | None) -> Sequence[Case]:
-    """The cases of those names, or all, that are for the device, or for any.
+    """Give the cases of those names, or all, that are for the device, or for any.
 
     Raises:
         UsageError: there is no such case or device.

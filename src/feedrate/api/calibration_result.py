@@ -35,12 +35,12 @@ class CalibrationResult(Result):
         show(console, self.answers)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a case: its cell, what was expected, what was found, and whether that is right."""
+        """Give one row a case: its cell, what was expected, what was found, and whether that is right."""
         from feedrate.records.frame import tabulated
 
         columns = [field.name for field in fields(CaseResult)]
         return tabulated(([getattr(answer, name) for name in columns] for answer in self.answers), columns)
 
     def as_json(self) -> list[Mapping[str, object]]:
-        """What `feedrate calibrate --json` prints."""
+        """Give what `feedrate calibrate --json` prints."""
         return [asdict(answer) for answer in self.answers]

@@ -22,7 +22,7 @@ __all__ = ["compared", "run_comparisons", "stopping_rule"]
 
 
 def stopping_rule(metric: str, margin: float, pairs: int, budget_s: float, prefix: str) -> StoppingRule:
-    """How a comparison is judged, and when it ends; a whole number of blocks.
+    """Say how a comparison is judged, and when it ends; a whole number of blocks.
 
     Raises:
         UsageError: there is no such metric, or the numbers leave nothing to decide.

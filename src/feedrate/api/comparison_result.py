@@ -72,7 +72,7 @@ class ComparisonResult(Result):
         show_raw(console, self.raw, self.kept)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a comparison: what was compared, verdict, speed-up, interval, pairs and p."""
+        """Give one row a comparison: what was compared, verdict, speed-up, interval, pairs and p."""
         from feedrate.records.frame import tabulated
 
         columns = ["a", "b", "metric", "verdict", "reason", "speedup", "speedup_low", "speedup_high", "pairs", "p"]
@@ -83,7 +83,7 @@ class ComparisonResult(Result):
         return tabulated(([document[name] for name in columns] for document in documents), columns)
 
     def as_json(self) -> list[dict[str, object]]:
-        """What `feedrate compare --json` prints."""
+        """Give what `feedrate compare --json` prints."""
         from feedrate.report.comparison import document
 
         return [

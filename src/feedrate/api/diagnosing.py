@@ -41,7 +41,7 @@ def demand_places(resources: Resources) -> None:
 
 
 def diagnosed(resources: Resources, cell: Cell, replicates: int | None, *, cold: bool) -> Diagnosis:
-    """The diagnosis of a cell, kept.
+    """Diagnose a cell, and keep what comes of it.
 
     Raises:
         UnavailableError: this machine lacks what it needs.

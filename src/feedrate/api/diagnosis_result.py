@@ -47,7 +47,7 @@ class DiagnosisResult(Result):
         show_raw(console, self.raw)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a part of T_F in the order of the waterfall, mean seconds a batch and half the interval around it."""
+        """Give one row a part of T_F, in the waterfall's order: mean seconds a batch, half the interval around it."""
         from feedrate.records.frame import tabulated
         from feedrate.report.waterfall import waterfall
 
@@ -59,5 +59,5 @@ class DiagnosisResult(Result):
         return tabulated(rows, ["cell", "part", "batch_s", "batch_half_s"])
 
     def as_json(self) -> list[dict[str, object]]:
-        """What `feedrate why --json` prints."""
+        """Give what `feedrate why --json` prints."""
         return [diagnosis.as_json() for diagnosis in self.diagnoses]

@@ -36,5 +36,5 @@ def measured_once(resources: Resources, cell: Cell, number: int) -> Outcome:
 
 
 def unmet_reasons(cell: Cell) -> str:
-    """What this machine lacks for a cell, and how to get it; empty: nothing."""
+    """Give what this machine lacks for a cell, and how to get it; empty: nothing."""
     return "; ".join(need.reason for need in cell.unmet_needs)

@@ -28,7 +28,7 @@ class Result(ABC):
 
     @abstractmethod
     def to_frame(self) -> pd.DataFrame:
-        """Its numbers as a table; raises `UnavailableError` where pandas is not installed."""
+        """Give its numbers as a table; raises `UnavailableError` where pandas is not installed."""
 
     def __str__(self) -> str:
         return as_text(self.show)

@@ -73,11 +73,11 @@ class Results(Result):
             show_raw(console, self.raw)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a replicate, one column a quantity; docs/results.md says which."""
+        """Give one row a replicate, one column a quantity; docs/results.md says which."""
         from feedrate.records.frame import frame
 
         return frame(self.outcomes)
 
     def as_json(self) -> list[dict[str, object]]:
-        """What `feedrate run --json` prints."""
+        """Give what `feedrate run --json` prints."""
         return [document(outcome) for outcome in self.outcomes]

@@ -35,7 +35,7 @@ class Selection:
     """Every combination of the values that loaders' and steps' knobs list, instead of one cell for each."""
 
     def cells(self, registry: Registry) -> tuple[Cell, ...]:
-        """The cells, workload by workload.
+        """Give the cells, workload by workload.
 
         Raises:
             UsageError: a name is unknown, or there is nothing to run.

@@ -242,7 +242,7 @@ class Session(SessionResults):
         self.resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
 
     def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
-        """The cell that `measure` means by these; raises like it."""
+        """Give the cell that `measure` means by these; raises like it."""
         return cell_of(cell, parts, self.resources.registry)
 
 

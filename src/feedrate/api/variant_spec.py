@@ -61,11 +61,11 @@ class VariantSpec:
         return replace(self, code=self.code if self.file else "")
 
     def filled(self, names: Mapping[str, str]) -> VariantSpec:
-        """With a name for each `*`."""
+        """Put a name in the place of each `*`."""
         return replace(self, **{family: name for family, name in names.items() if getattr(self, family) == _ANY})
 
     def registry(self, files: Sequence[Path]) -> Registry:
-        """What there is to name, here and in its plugin file.
+        """Give what there is to name, here and in its plugin file.
 
         Raises:
             PluginError: a file cannot be imported.
@@ -73,7 +73,7 @@ class VariantSpec:
         return Registry.load([*files, *([self.file] if self.file else [])])
 
     def cell(self, registry: Registry) -> str:
-        """Its cell's key. At a commit only that commit knows whether it exists.
+        """Give its cell's key. At a commit only that commit knows whether it exists.
 
         Raises:
             UsageError: its name is unknown.
@@ -88,7 +88,7 @@ class VariantSpec:
         return str(cell)
 
     def recipes(self, registry: Registry) -> dict[str, SizedWorkload]:
-        """What its data set is written from, by folder; raises like `cell`."""
+        """Give what its data set is written from, by folder; raises like `cell`."""
         recipe = registry.workload(self.workload).at(self.size)
         return {recipe.folder_name: recipe}
 
@@ -117,7 +117,7 @@ class ComparisonSpec:
 def pairings(
     a_text: str, b_text: str, plugins: Sequence[Path], size: str | None, device: str | None
 ) -> tuple[ComparisonSpec, ...]:
-    """What the two texts name, one pairing for each combination of what `*` stands for.
+    """Give what the two texts name, one pairing for each combination of what `*` stands for.
 
     Raises:
         UsageError: they name nothing, or something that is not there.
@@ -158,7 +158,7 @@ def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterato
 
 
 def control(side: VariantSpec, registry: Registry) -> Cell:
-    """The cell beside them: the step of that side on batches that are ready; a step that trains for one that does not.
+    """Give the cell beside them: the step of that side, or one that trains if it does not, on batches that are ready.
 
     A step that trains nothing takes microseconds: its pace says nothing of the machine.
     """

@@ -1,4 +1,4 @@
-"""What strategies promise, as functions that raise `ContractError`; shipped, so that plugins' tests use them.
+"""Hold strategies to what they promise, by functions that raise `ContractError`; plugins' tests use them, too.
 
 A plugin's whole test file::
 

@@ -1,4 +1,4 @@
-"""What a stream leaves behind, counted by the kernel: threads of Rust and C++ are invisible to Python."""
+"""Find what a stream leaves behind, counted by the kernel: threads of Rust and C++ are invisible to Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the batches hold, when they come and until the stream ends."""
+"""Check what the batches hold, when they come and until the stream ends."""
 
 from __future__ import annotations
 

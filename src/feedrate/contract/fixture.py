@@ -48,22 +48,22 @@ class Fixture:
     _seen: dict[Strategy | None, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, strategy: Strategy | None, look: Callable[[], T]) -> T:
-        """What `look` returned when it was first called for `strategy`."""
+        """Give what `look` returned when it was first called for `strategy`."""
         if strategy not in self._seen:
             self._seen[strategy] = look()
         return cast("T", self._seen[strategy])
 
     def plan_for(self, loader: Loader) -> Plan:
-        """The plan as that loader's knobs ask for it."""
+        """Give the plan as that loader's knobs ask for it."""
         plan = self.plan.with_cast("host" if loader.cast == "host" else "device")
         return replace(plan, report=LoaderReport())
 
     def reference(self, loader: Loader) -> Reference:
-        """What that loader's batches must hold."""
+        """Give what that loader's batches must hold."""
         return Reference(self.recipe, self.plan_for(loader))
 
     def served(self, loader: Loader) -> ServedBatches:
-        """What a first stream of `loader` yields; streamed once, however many promises ask.
+        """Give what a first stream of `loader` yields; streamed once, however many promises ask.
 
         Raises:
             ContractError: the stream fails, hangs or does not end.
@@ -71,7 +71,7 @@ class Fixture:
         return self.once(loader, lambda: self.served_again(loader))
 
     def served_again(self, loader: Loader) -> ServedBatches:
-        """What another stream of `loader` yields; raises like `served`."""
+        """Give what another stream of `loader` yields; raises like `served`."""
         plan = self.plan_for(loader)
         return with_deadline(self.deadline_s, loader, lambda: served(loader, plan))
 
@@ -108,7 +108,7 @@ def served(loader: Loader, plan: Plan) -> ServedBatches:
 
 
 def with_deadline(deadline_s: float, who: object, job: Callable[[], T]) -> T:
-    """What `job` returns, run on a thread that can be left behind.
+    """Run `job` on a thread that can be left behind.
 
     Raises:
         ContractError: it takes longer, or fails with an error that is not feedrate's.

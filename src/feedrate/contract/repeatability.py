@@ -1,4 +1,4 @@
-"""A second stream, here and in another process."""
+"""Hold a loader to yielding the same in a second stream, here and in another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows come, in which order, cut into which batches."""
+"""Check which rows come, in which order, cut into which batches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_r
 
 
 def serves_rows(loader: Loader) -> bool:
-    """Whether a loader reads its rows from files; a synthetic one serves the same few batches again and again."""
+    """Tell whether a loader reads its rows from files; a synthetic one serves the same few batches again and again."""
     return not loader.synthetic
 
 

@@ -1,4 +1,4 @@
-"""What a step does to the model, and what it leaves alone."""
+"""Check what a step does to the model, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOLERANCE = 0.5
 
 
 def trains(step: Step) -> bool:
-    """Whether a step trains at all."""
+    """Tell whether a step trains at all."""
     return step.trains
 
 
@@ -158,7 +158,7 @@ def _moved(trained: _Trained) -> set[str]:
 
 
 def plain_progress(fixture: Fixture) -> float:
-    """By how much plain fp32 training lowers the loss of its batch."""
+    """Tell by how much plain fp32 training lowers the loss of its batch."""
     return _progress(plainly_trained(fixture), fixture)
 
 

@@ -1,4 +1,4 @@
-"""What a workload makes, plans and trains. Nothing is read from a disk: rows come from the generator."""
+"""Check what a workload makes, plans and trains. Nothing is read from a disk: rows come from the generator."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PIECE = 37
 
 
 def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Fixture:
-    """A fixture of a workload itself: its plan over files that nobody has written."""
+    """Make a fixture of a workload itself: its plan over files that nobody has written."""
     recipe = workload.at(size)
     shards = tuple(Shard(f"{number}", groups, 0, "") for number, groups in enumerate(recipe.groups))
     data = DataSet(Path(), recipe.format, recipe.identity, recipe.storage, recipe.fields, shards)
@@ -136,7 +136,7 @@ def predicts_different_things(workload: Workload, fixture: Fixture) -> None:
 
 
 def spread(model: torch.nn.Module, batch: Batch) -> float:
-    """The largest standard deviation over the samples of any output; infinite for a single sample."""
+    """Give the largest standard deviation over the samples of any output; infinite for a single sample."""
     with torch.no_grad():
         outputs = model(batch.tensors)
     tensors = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs.values())

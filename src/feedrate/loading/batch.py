@@ -1,4 +1,4 @@
-"""What a loader yields, and the decoded rows it is cut from."""
+"""Cut batches, which a loader yields, from the decoded rows of a block."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ class Batch:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def without_views(self) -> Batch:
-        """The batch in the same memory, in tensors that are views of no other tensor.
+        """Give the batch in the same memory, in tensors that are views of no other tensor.
 
         torch.compile tells the two apart and compiles for each.
         """
         return Batch(self.ids, {name: _alone(tensor) for name, tensor in self.tensors.items()})
 
     def copied(self) -> Batch:
-        """The same in memory of its own."""
+        """Copy the batch into memory of its own."""
         return Batch(self.ids.clone(), {name: tensor.clone() for name, tensor in self.tensors.items()})
 
     def pin_memory(self) -> Batch:
-        """The batch in page-locked memory; tensors that are there already are shared."""
+        """Copy the batch into page-locked memory; tensors that are there already are shared."""
         pinned = {name: tensor if tensor.is_pinned() else tensor.pin_memory() for name, tensor in self.tensors.items()}
         return Batch(self.ids, pinned)
 
@@ -61,13 +61,13 @@ def _alone(tensor: Tensor) -> Tensor:
 
 
 def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
-    """The tensors in the model's dtypes, on the device they are on."""
+    """Cast tensors to the model's dtypes, on the device they are on."""
     wanted = model_dtypes(fields)
     return {name: tensor.to(wanted[name]) for name, tensor in tensors.items()}
 
 
 def model_dtypes(fields: Iterable[Field]) -> dict[str, torch.dtype]:
-    """The dtype that the model wants of each tensor, by name."""
+    """Give the dtype that the model wants of each tensor, by name."""
     return {field.name: torch_dtype(field.model) for field in fields}
 
 
@@ -92,7 +92,7 @@ class Columns:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def to(self, device: torch.device) -> Columns:
-        """A copy on `device`, row ids left on the host; columns already there are shared, not copied."""
+        """Copy the columns to `device`, row ids left on the host; columns already there are shared, not copied."""
         moved = {
             name: tensor if name == ROW_ID else tensor.to(device, non_blocking=True)
             for name, tensor in self.tensors.items()

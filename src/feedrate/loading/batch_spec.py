@@ -41,7 +41,7 @@ class BatchSpec:
         return (*self.fields, *self.derived)
 
     def stored_columns(self, data: DataSet) -> tuple[Field, ...]:
-        """Columns of `data` that batches are cut from, in their stored order."""
+        """Give the columns of `data` that batches are cut from, in their stored order."""
         return tuple(field for field in data.fields if field.name in self._sources)
 
     def columns(self, tensors: Mapping[str, torch.Tensor], block: Block) -> Columns:

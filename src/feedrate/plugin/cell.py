@@ -36,7 +36,7 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str, registry: Registry) -> Cell:
-        """The inverse of `str`.
+        """Read what `str` gives.
 
         Raises:
             UsageError: it is not of that form, or names something that does not exist.

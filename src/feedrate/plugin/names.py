@@ -15,7 +15,7 @@ _RULE = "it must be 1 to 64 of A-Z a-z 0-9 _ . -"
 
 
 def name_fault(name: object) -> str:
-    """The rule that a name breaks; empty when it breaks none."""
+    """Give the rule that a name breaks; empty when it breaks none."""
     return "" if isinstance(name, str) and _NAME.fullmatch(name) else _RULE
 
 

@@ -100,21 +100,21 @@ class Strategy(metaclass=_Checked):
 
     @classmethod
     def defaults(cls) -> dict[str, Value]:
-        """The default of every knob."""
+        """Give the default of every knob."""
         return {field.name: cast("Value", field.default) for field in _fields(cls)}
 
     @classmethod
     def knob_values(cls) -> dict[str, tuple[Value, ...]]:
-        """The values that a sweep tries, by knob, the default first."""
+        """Give the values that a sweep tries, by knob, the default first."""
         return {field.name: field.metadata.get("sweep", (field.default,)) for field in _fields(cls)}
 
     @classmethod
     def unmet_needs(cls) -> tuple[Need, ...]:
-        """Needs that this machine does not meet."""
+        """Give the needs that this machine does not meet."""
         return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))
 
     def with_knobs(self: S, knobs: Mapping[str, str]) -> S:
-        """A copy with knobs set from text, as in `workers[count=2]`.
+        """Copy the strategy with knobs set from text, as in `workers[count=2]`.
 
         Raises:
             UsageError: there is no such knob, or the text is no value for it.
@@ -169,7 +169,7 @@ class Strategy(metaclass=_Checked):
             raise UsageError(f"{self.name}: {fault}")
 
     def sweep(self: S) -> Iterator[S]:
-        """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
+        """Yield every combination of the values that the knobs' sweeps list, this strategy's own values first."""
         tried = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.knob_values().items()}
         for values in itertools.product(*tried.values()):
             yield dataclasses.replace(self, **dict(zip(tried, values, strict=True)))

@@ -45,15 +45,15 @@ class Workload(Strategy):
 
     @abstractmethod
     def stored_fields(self, size: str) -> tuple[Field, ...]:
-        """The columns on disk; the first is the row id."""
+        """Give the columns on disk; the first is the row id."""
 
     @abstractmethod
     def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
-        """Rows of each record batch, row group or range of each file."""
+        """Give the rows of each record batch, row group or range of each file."""
 
     @abstractmethod
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        """Content of rows `start` to `stop`, by column: a pure, vectorised function of (seed, row)."""
+        """Make the content of rows `start` to `stop`, by column: a pure, vectorised function of (seed, row)."""
 
     @property
     def storage(self) -> Mapping[str, str]:
@@ -61,12 +61,12 @@ class Workload(Strategy):
         return {}
 
     def sample_fields(self, size: str) -> tuple[Field, ...]:
-        """Tensors of a batch, the row id among them; unless overridden, the columns."""
+        """Give the tensors of a batch, the row id among them; unless overridden, the columns."""
         return self.stored_fields(size)
 
     @abstractmethod
     def blocks(self, size: str) -> tuple[Block, ...]:
-        """The units of reading, in the order of the files."""
+        """Give the units of reading, in the order of the files."""
 
     @property
     def in_order(self) -> bool:
@@ -79,34 +79,34 @@ class Workload(Strategy):
         return ""
 
     def day_starts(self, size: str) -> tuple[int, ...] | None:
-        """Row where each day of a panel starts, and the end; None where every row is a day of its own."""
+        """Give the row where each day of a panel starts, and the end; None where every row is a day of its own."""
         del size
         return None
 
     def derived(self, size: str) -> tuple[Field, ...]:
-        """Tensors that `derive` adds to a batch."""
+        """Give the tensors that `derive` adds to a batch."""
         del size
         return ()
 
     def derive(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Work on each batch that loaders do, in the process they gather in; called only if `derived` names any."""
+        """Do a loader's work on each batch, in the process that gathers; called only if `derived` names any tensor."""
         del tensors
         return {}
 
     @abstractmethod
     def model(self, size: str) -> torch.nn.Module:
-        """A new model, called with a batch's tensors by name."""
+        """Give a new model, called with a batch's tensors by name."""
 
     @abstractmethod
     def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Scalar loss of what the model returned for a batch."""
+        """Give the scalar loss of what the model returned for a batch."""
 
     @abstractmethod
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer, without clipping: `trainer` adds it."""
+        """Give the optimizer, without clipping: `trainer` adds it."""
 
     def trainer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
-        """The optimizer of the model's trainable parameters; its `step` clips gradients to `clip` first."""
+        """Give the optimizer of the model's trainable parameters; its `step` clips gradients to `clip` first."""
         from torch.nn.utils import clip_grad_norm_
 
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -121,7 +121,7 @@ class Workload(Strategy):
         return optimizer
 
     def at(self, size: str) -> SizedWorkload:
-        """This workload at one size: what a data set is written from.
+        """Give this workload at one size: what a data set is written from.
 
         Raises:
             UsageError: there is no such size.
@@ -149,7 +149,7 @@ class Workload(Strategy):
         return Plan(data, self.batch_spec(size, cast), order)
 
     def batch_spec(self, size: str, cast: Cast = "device") -> BatchSpec:
-        """What a batch of this workload is."""
+        """Give what a batch of this workload is."""
         from feedrate.loading.batch_spec import BatchSpec
 
         derived = self.derived(size)
@@ -202,11 +202,11 @@ class SizedWorkload:
         return self.workload.row_groups(self.size)
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        """Content of rows `start` to `stop`."""
+        """Make the content of rows `start` to `stop`."""
         return self.workload.rows(self.size, self.seed, start, stop)
 
     def open(self, root: Path) -> DataSet:
-        """The data set below `root`.
+        """Open the data set below `root`.
 
         Raises:
             DataError: it is missing, damaged or was made from something else.

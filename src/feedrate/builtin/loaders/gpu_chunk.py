@@ -1,4 +1,4 @@
-"""Device-sized chunks: read many blocks, copy them once, cut batches on the device."""
+"""Load in device-sized chunks: read many blocks, copy them once, cut batches on the device."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GpuChunk(Loader):
     stage: str = knob("ring", "whole", "pageable")
 
     def chunk_bytes(self, plan: Plan) -> int:
-        """Bytes of a chunk; a single block may exceed it."""
+        """Count the bytes of a chunk; a single block may exceed it."""
         if self.chunk is not None:
             return self.chunk
         quarter = -(-plan.epoch_bytes // 4)

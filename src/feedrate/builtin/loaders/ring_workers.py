@@ -1,4 +1,4 @@
-"""Spawned workers that write batches straight into a shared-memory ring."""
+"""Have spawned workers write batches straight into a shared-memory ring."""
 
 from __future__ import annotations
 

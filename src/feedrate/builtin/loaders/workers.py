@@ -1,4 +1,4 @@
-"""torch's own DataLoader with spawned, persistent workers."""
+"""Load with torch's own DataLoader and spawned, persistent workers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Workers", "automatic_count"]
 
 
 def automatic_count() -> int:
-    """Workers when nobody says how many: min(8, max(2, cores // 4))."""
+    """Give the number of workers when nobody says how many: min(8, max(2, cores // 4))."""
     return min(8, max(2, len(os.sched_getaffinity(0)) // 4))
 
 
