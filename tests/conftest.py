@@ -28,7 +28,7 @@ WORTH_A_MARK_PAGES = 2_500
 # First: what is left out by its marks is told after.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, put files that start processes first, and skip what needs a device that is not here."""
+    """Mark tests by their folder, put files that start processes first, and skip what needs an absent device."""
     import torch
 
     for item in items:

@@ -11,7 +11,7 @@ __all__ = ["GraphLayer", "neighbours"]
 
 @torch.no_grad()
 def neighbours(series: Tensor, count: int) -> Tensor:
-    """Find int64 (B, count), the most correlated rows of `series`, float (B, T); itself first, repeated in a small B."""
+    """Find int64 (B, count), the most correlated rows of float (B, T): itself first, repeated if B is small."""
     centred = series - series.mean(1, keepdim=True)
     unit = F.normalize(centred, dim=1)
     nearest = (unit @ unit.mT).topk(min(count, series.shape[0]), dim=1).indices
