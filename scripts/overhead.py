@@ -5,16 +5,22 @@
    process, the workers of the one that waits have nothing to do, and windows of either alternate in ABBA order, so
    that a machine that changes its pace changes it for both. The replicate is the process: one ratio each, and the
    95 % interval of their mean.
+
+`--against CHECKOUT` measures the same in another checkout, by its own script and code: fresh processes of the two
+alternate in ABBA order, and each round gives a ratio of this one to the other, so that what changes the machine's pace
+for longer than a round changes both. Less than 1: this one is quicker.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -140,35 +146,84 @@ def resident(plan: Plan) -> dict[str, float]:
         return {"meter": timed(measured, 10_000, nothing).batch_s, "bare": timed(bare, 10_000, nothing).batch_s}
 
 
-def sampled(kind: str, data: Path) -> dict[str, float]:
-    command = [sys.executable, __file__, "--sample", kind, "--data", str(data)]
-    answer: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return answer
+@dataclass(frozen=True)
+class Checkout:
+    """Code to measure, and where its data sets lie."""
+
+    folder: Path
+    data: Path
+
+    def sampled(self, kind: str) -> dict[str, float]:
+        """Run one sample in a fresh process, which imports this checkout's code."""
+        command = [sys.executable, str(self.folder / "scripts/overhead.py"), "--sample", kind, "--data", str(self.data)]
+        environment = {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+        answer: dict[str, float] = json.loads(done.stdout)
+        return answer
+
+    def costs(self) -> dict[str, float]:
+        """Measure what two checkouts are compared in: seconds a batch, and those as a multiple of a loop by hand."""
+        resident, workers = self.sampled("resident"), self.sampled("workers")
+        return {
+            "resident": resident["meter"],
+            "resident, meter / bare": resident["meter"] / resident["bare"],
+            "workers": workers["meter"],
+            "workers, meter / by hand": workers["meter"] / workers["hand"],
+        }
+
+
+def alone(checkout: Checkout, processes: int) -> None:
+    """Print what the loop of one checkout costs."""
+    cost = {kind: s * 1e6 for kind, s in checkout.sampled("resident").items()}
+    print(f"resident, none: {cost['meter']:.2f} us a batch in the meter's loop, {cost['bare']:.2f} us in a bare one")
+    ratios = []
+    for number in range(processes):
+        ms = {kind: s * 1e3 for kind, s in checkout.sampled("workers").items()}
+        ratios.append(ms["meter"] / ms["hand"])
+        print(
+            f"workers[count={COUNT}], process {number + 1}: {ms['meter']:.3f} ms a batch, by hand {ms['hand']:.3f} ms"
+        )
+    print(f"workers, meter / by hand: {interval(ratios)}")
+
+
+def against(this: Checkout, other: Checkout, rounds: int) -> None:
+    """Print how many times the costs of the other those of this one are."""
+    ratios: dict[str, list[float]] = {}
+    for number in range(rounds):
+        order = (other, this) if number % 2 == 0 else (this, other)
+        costs = {checkout: checkout.costs() for checkout in order}
+        for name, cost in costs[this].items():
+            ratios.setdefault(name, []).append(cost / costs[other][name])
+        print(f"round {number + 1}: {', '.join(f'{name} {of[-1]:.3f}' for name, of in ratios.items())}", flush=True)
+    for name, of_rounds in ratios.items():
+        print(f"{name}, this / other: {interval(of_rounds)}")
+
+
+def interval(ratios: Sequence[float]) -> str:
+    """Say the geometric mean of ratios, and its interval."""
+    logs = estimate([float(value) for value in np.log(ratios)])
+    low, mid, high = (float(np.exp(value)) for value in (logs.low, logs.mean, logs.high))
+    return f"{mid:.3f} (95 % interval {low:.3f} to {high:.3f}, {len(ratios)} processes)"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=6, help="fresh processes that compare (default: 6)")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="compare with the code there, by turns")
     parser.add_argument("--sample", choices=("resident", "workers"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.sample:
         asked = plan(options.data)
         print(json.dumps(resident(asked) if options.sample == "resident" else compared(asked)))
         return
-    plan(options.data)
-    cost = {kind: s * 1e6 for kind, s in sampled("resident", options.data).items()}
-    print(f"resident, none: {cost['meter']:.2f} us a batch in the meter's loop, {cost['bare']:.2f} us in a bare one")
-    ratios = []
-    for number in range(options.processes):
-        ms = {kind: s * 1e3 for kind, s in sampled("workers", options.data).items()}
-        ratios.append(ms["meter"] / ms["hand"])
-        print(
-            f"workers[count={COUNT}], process {number + 1}: {ms['meter']:.3f} ms a batch, by hand {ms['hand']:.3f} ms"
-        )
-    logs = estimate([float(value) for value in np.log(ratios)])
-    low, mid, high = (float(np.exp(value)) for value in (logs.low, logs.mean, logs.high))
-    print(f"workers, meter / by hand: {mid:.3f} (95 % interval {low:.3f} to {high:.3f}, {options.processes} processes)")
+    this = Checkout(Path(__file__).resolve().parent.parent, options.data.resolve())
+    plan(this.data)
+    if options.against:
+        other = options.against.resolve()
+        against(this, Checkout(other, other / "data"), options.processes)
+    else:
+        alone(this, options.processes)
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ class Measurement(_Record):
     """Batches consumed before the full windows began."""
     checked_batches: int
     """Batches compared bit by bit with the generator before timing."""
-    loss_first: float | None
-    loss_last: float | None
+    loss_first: float | None = field(default=None, kw_only=True)
+    loss_last: float | None = field(default=None, kw_only=True)
     skipped_updates: int
     """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
     compiles: int
@@ -74,13 +74,13 @@ class Measurement(_Record):
     """Graphs it built again while the run went on."""
     batch_bytes: int
     """Bytes of a planned batch of mean size as the loader yields it."""
-    host_peak_bytes: int | None
+    host_peak_bytes: int | None = field(default=None, kw_only=True)
     """Largest proportional set size of the whole process tree."""
-    shm_peak_bytes: int | None
+    shm_peak_bytes: int | None = field(default=None, kw_only=True)
     """Growth of /dev/shm."""
-    device_allocated_peak_bytes: int | None
-    device_reserved_peak_bytes: int | None
-    device_used_peak_bytes: int | None
+    device_allocated_peak_bytes: int | None = field(default=None, kw_only=True)
+    device_reserved_peak_bytes: int | None = field(default=None, kw_only=True)
+    device_used_peak_bytes: int | None = field(default=None, kw_only=True)
     """The device's own used bytes, less those before the run."""
     page_cache: str
     """`warm`, `cold` or `unknown`, as verified before timing."""

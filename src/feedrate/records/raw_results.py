@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
 from feedrate.records.cell_key import CellKey, split_spec
+from feedrate.records.columns import packed
 from feedrate.records.jsonl import Decoder, Unreadable, complaints, raw_lines
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
@@ -33,12 +34,13 @@ OTHERS = ("diagnosis",)
 
 
 def append(path: Path, outcome: Line) -> None:
-    """Add one line to a raw results file, whole or not at all.
+    """Add one line to a raw results file, whole or not at all; nulls of the record itself are left out.
 
     Raises:
         OSError: it cannot be written; the file ends with its last whole line.
     """
-    add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str, separators=(",", ":")))
+    values = packed({key: value for key, value in outcome.as_json().items() if value is not None})
+    add_line(path, json.dumps(values, allow_nan=False, default=str, separators=(",", ":")))
 
 
 def refuse(line: Unreadable) -> None:
