@@ -1,4 +1,4 @@
-"""Seconds from batch to batch while loader and step run together: how they spread, and where the long ones lie."""
+"""Sum up the seconds from batch to batch of loader and step together: their spread, and where the long ones lie."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class LongGap:
-    """One of the longest gaps, and its place."""
+    """Place one of the longest gaps."""
 
     s: float
     window: int
@@ -29,7 +29,7 @@ class LongGap:
 
 @dataclass(frozen=True)
 class BatchGaps:
-    """Seconds from batch to batch on the host in the full windows: jitter, never the mean's source.
+    """Sum up seconds from batch to batch on the host in the full windows: jitter, never the mean's source.
 
     The first batch of a window ends no gap. Times are None where there is no gap; all but the sample have four digits.
     """
@@ -50,7 +50,7 @@ class BatchGaps:
 
     @property
     def sample_s(self) -> tuple[float, ...]:
-        """The sample in seconds."""
+        """Give the sample in seconds."""
         return tuple(us / 1e6 for us in self.sample_us)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Lines of a file of raw results, each a record of its own: one that cannot be read takes no other with it."""
+"""Read the lines of a file of raw results, each a record of its own: a bad one takes no other with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PACKED_SINCE = 3
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A line that is no record."""
+    """Name a line that is no record, and what is wrong with it."""
 
     file: Path
     line: int

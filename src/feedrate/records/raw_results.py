@@ -23,10 +23,10 @@ __all__ = ["OUTCOMES", "Line", "append", "demand_cell", "read", "results"]
 
 
 class Line(Protocol):
-    """What a raw results file holds: outcomes, and what else was found out of a cell."""
+    """Stand for what a raw results file holds: outcomes, and what else was found out of a cell."""
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, its `kind` among them."""
+        """Give plain values, the record's `kind` among them."""
 
 
 OTHERS = ("diagnosis",)
@@ -82,7 +82,7 @@ def _of_a_cell(outcome: Outcome) -> Outcome:
 
 
 def demand_cell(cell: str) -> None:
-    """Look at the key of a cell that was read.
+    """Check the key of a cell that was read.
 
     Raises:
         DataError: it does not read workload/size/loader/step/device.
@@ -99,7 +99,7 @@ OUTCOMES: Mapping[str, Decoder[Outcome]] = {"measurement": _measurement, "failur
 
 
 def results(folder: Path | str = "results/raw") -> pd.DataFrame:
-    """Every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
+    """Read every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
 
     Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's
     own scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.
