@@ -28,13 +28,16 @@ WORTH_A_MARK_PAGES = 2_500
 # First: what is left out by its marks is told after.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, and skip what needs a device that is not here."""
+    """Mark tests by their folder, put files that start processes first, and skip what needs a device that is not here."""
     import torch
 
     for item in items:
         mark = MARKS.get(item.path.parent.name)
         if mark and item.path.is_relative_to(TESTS):
             item.add_marker(mark)
+    slow = {item.path for item in items if item.get_closest_marker("process")}
+    # Where several share the work, what is short fills the gaps at the end.
+    items.sort(key=lambda item: item.path not in slow)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):

@@ -44,6 +44,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> It
         yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, fork_server=fork_server)
 
 
+@pytest.mark.answer
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_a_known_answer_is_found(case: Case, settings: ReplicateSettings) -> None:
