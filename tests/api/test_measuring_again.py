@@ -13,7 +13,8 @@ from feedrate.api.session import Session
 from feedrate.api.settings import Caller
 from feedrate.cli.bench_again import affordable, doubtful_cells
 from feedrate.records.conditions import Conditions
-from feedrate.records.measurement import Measurement, Outcome, read
+from feedrate.records.measurement import Measurement, Outcome
+from feedrate.records.raw_results import read
 from feedrate.records.validity import without_superseded
 from feedrate.report.console import console
 from feedrate.report.rendered import as_text

@@ -12,7 +12,8 @@ from feedrate.asv.sample_cache import SampleCache
 from feedrate.asv.settings import AsvSettings, identity
 from feedrate.errors import DataError, UsageError
 from feedrate.records.document import document
-from feedrate.records.measurement import Failure, read
+from feedrate.records.measurement import Failure
+from feedrate.records.raw_results import read
 from feedrate.revisions.invoke import CellDocument, run_cell
 from tests.support.outcomes import measurement
 

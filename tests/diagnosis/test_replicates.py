@@ -13,8 +13,10 @@ from feedrate.errors import DataError
 from feedrate.records.conditions import Conditions
 from feedrate.records.jsonl import Unreadable
 from feedrate.records.ladder import Ladder, Rung
-from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.raw_results import append
 from feedrate.records.request import AblationRequest
+from feedrate.records.window import Window
 from feedrate.report.diagnosis import show
 from feedrate.report.rendered import as_text
 from feedrate.runner.isolation import ReplicateSettings

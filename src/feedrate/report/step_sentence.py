@@ -52,13 +52,13 @@ def _limit(gain: Estimate) -> str:
     if gain.high <= edge:
         return _by_step(gain.high)
     if gain.low > edge:
-        return f"loading is a limit, a perfect loader would gain {_interval(gain)}"
-    return f"what limits it is not clear, a perfect loader would gain {factor(math.exp(gain.high))} at most"
+        return f"loading is a limit; a perfect loader would gain {_interval(gain)}"
+    return f"what limits it is not clear; a perfect loader would gain {factor(math.exp(gain.high))} at most"
 
 
 def _by_step(most: float) -> str:
     gains = "no loader gains anything" if most <= 0 else f"no loader gains more than {factor(math.exp(most))}"
-    return f"the step is the limit, {gains}"
+    return f"the step is the limit; {gains}"
 
 
 def _lead(group: StepGroup, rest: str) -> str:
