@@ -121,8 +121,9 @@ def iter_replicates(
     replicates_so_far: list[Replicate] = []
     while needs_another(replicates_so_far, replicates, most):
         with Scratch.made(SHARED_MEMORY) as memory:
-            # Counting and profiling the step says the same in every process.
-            request = AblationRequest(memory.folder, cold=cold, facts=not replicates_so_far)
+            # Profiling the step and watching threads says the same in every process.
+            first = not replicates_so_far
+            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first)
             replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
         yield replicate
         if isinstance(replicate, Failure):

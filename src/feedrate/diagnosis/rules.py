@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from feedrate.diagnosis.causes import causes_in
 from feedrate.diagnosis.evidence import STAGES, Evidence, Stage
 from feedrate.diagnosis.finding import (
     Finding,
@@ -31,7 +33,8 @@ def find(evidence: Evidence) -> Finding:
     """What holds the cell back that `evidence` was measured of."""
     likely = _likely(evidence)
     doubt = None if likely.kind == "unsure" else _doubt(evidence, likely.kind)
-    return likely if doubt is None else Finding("unsure", doubt)
+    finding = likely if doubt is None else Finding("unsure", doubt)
+    return replace(finding, causes=causes_in(evidence.competition, evidence.full_s.mean))
 
 
 def _likely(evidence: Evidence) -> Finding:
@@ -214,10 +217,21 @@ def _inside(profile: StepProfile, step_s: float, device: str) -> Kind:
             return "step-bound"
         if profile.device_busy_s >= Thresholds.min_busy_share_of_compute * step_s:
             return "compute"
-        return "sync" if (profile.syncs_per_step or 0) >= 1 else "launch"
+        if (profile.syncs_per_step or 0) >= 1:
+            return "sync"
+        return "python" if _is_python(profile) else "launch"
+    if _is_python(profile):
+        return "python"
+    # Others on the machine stretch the step, and with it each operator.
+    step_s = min(step_s, profile.undisturbed_s or step_s)
     achieved = profile.peak_share(step_s)
     if profile.operators_per_step is None or achieved is None:
         return "step-bound"
     operator_s = step_s / max(1.0, profile.operators_per_step)
     small = operator_s < Thresholds.max_operator_s_of_launch and achieved < Thresholds.max_peak_share_of_launch
     return "launch" if small else "compute"
+
+
+def _is_python(profile: StepProfile) -> bool:
+    """Whether the step is busy in Python, with more than what starting its operators takes."""
+    return profile.python_share(Thresholds.max_python_s_of_operator) >= Thresholds.min_python_share

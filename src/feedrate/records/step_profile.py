@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from feedrate.records.code_place import CodePlace
+
 __all__ = ["StepProfile"]
 
 
@@ -25,6 +27,19 @@ class StepProfile:
     """Times that the host waited for the device."""
     device_busy_s: float | None = None
     """Seconds a step in which the device ran something."""
+
+    python_s: float | None = None
+    """Seconds a step of the main thread's processor time outside of operators: in Python, or in what it calls."""
+    undisturbed_s: float | None = None
+    """Seconds of a step when that was taken, less what others on the machine made of it."""
+    places: tuple[CodePlace, ...] = ()
+    """Functions in which the main thread was met during a step, the one met most often first."""
+
+    def python_share(self, allowed_s: float) -> float:
+        """Share of a step in Python beyond `allowed_s` an operator, which its own dispatch may take; 0: not known."""
+        if self.python_s is None or self.operators_per_step is None or not self.undisturbed_s:
+            return 0.0
+        return max(0.0, self.python_s - allowed_s * self.operators_per_step) / self.undisturbed_s
 
     def peak_share(self, step_s: float) -> float | None:
         """Achieved FLOP/s of a step that takes so long, as a share of the peak; None: one of the two is not known."""
