@@ -106,7 +106,7 @@ def test_a_quota_counts_as_the_processors_that_it_allows() -> None:
     "threads",
     [
         (STEP, thread(11, 1.0), thread(12, 1.0)),
-        (STEP, *(thread(11, 0.1, is_main=number == 0) for number in range(32))),
+        (STEP, *(thread(11, 0.09, is_main=number == 0) for number in range(32))),
         (STEP, *(thread(TRAINER, 0.9, is_main=False, runs_python=True) for _ in range(4))),
         tuple(thread(process, 0.9) for process in range(11, 16)),
     ],

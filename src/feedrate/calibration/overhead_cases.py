@@ -6,7 +6,7 @@ from feedrate.calibration.case import Case
 
 __all__ = ["OVERHEAD_CASES"]
 
-_S = 0.05
+_S = 0.1
 """What the books cost is several times what the training costs: little time tells it."""
 
 OVERHEAD_CASES: tuple[Case, ...] = (

@@ -59,11 +59,11 @@ class Thresholds:
     min_wanted_of_part = 1.4
     """Processors wanted over those of the part that threads may run on: a thread alone wants 1 at most, however busy
     the machine is, and two that always have work want 2."""
-    min_wanted_of_busy_thread = 0.2
-    """Processors that a thread must want to count as busy."""
+    min_wanted_of_busy_thread = 0.1
+    """Processors that a thread must want to count as busy: those of a pool of eight on one of two cores want 0.3."""
     min_wanted_of_pools = 1.75
-    """Processors wanted over those that there are: two workers of one thread and the step want 1.5 of two at most,
-    pools of four threads in each of two workers 4."""
+    """Processors wanted over those that there are: two workers of one thread and the step want 1.5 times two at most,
+    with pools of four threads 4 times."""
     min_pool_share = 0.75
     """Processors that pools want beyond one of each process, over those that there are."""
     min_interpreter_wait_s = 2.5e-3

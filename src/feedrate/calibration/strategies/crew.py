@@ -25,7 +25,7 @@ __all__ = ["Crew"]
 
 _AHEAD = 4
 """Batches that each process may have worked for before they are asked for."""
-_SIDE, _PRODUCTS = 384, 12
+_SIDE, _PRODUCTS = 384, 16
 """Matrix products of a batch: the same number whatever the threads."""
 
 

@@ -21,9 +21,9 @@ __all__ = ["competition"]
 
 _STRETCH_S = 0.2
 """Aim of the stretch in which threads are watched."""
-_LEAST_BATCHES, _MOST_BATCHES = 4, 400
-_TURNS = 9
-"""Batches around which the interpreter is let go and asked for again."""
+_LEAST_BATCHES, _MOST_BATCHES = 2, 400
+_TURNS, _FEW_TURNS, _SLOW_S = 9, 5, 0.05
+"""Batches around which the interpreter is let go and asked for again; fewer from so many seconds a batch on."""
 _PAUSE_S = 5e-4
 """For so long it is let go: a thread that waits for it has taken it by then."""
 _SWITCH_S = 0.03
@@ -39,12 +39,13 @@ def competition(loop: Loop, feed: RecordedStream, offered: Set[int]) -> Competit
     pace_s = loop.pace_s(lambda count: loop.both(feed, count, []))
     monitor = ThreadMonitor(offered)
     loop.both(feed, min(_MOST_BATCHES, max(_LEAST_BATCHES, int(_STRETCH_S / pace_s))), [])
-    return Competition(monitor.use(), _interpreter_use(loop, feed, offered))
+    processors, turns = monitor.use(), _FEW_TURNS if pace_s > _SLOW_S else _TURNS
+    return Competition(processors, _interpreter_use(loop, feed, offered, turns))
 
 
-def _interpreter_use(loop: Loop, feed: RecordedStream, offered: Set[int]) -> InterpreterUse | None:
+def _interpreter_use(loop: Loop, feed: RecordedStream, offered: Set[int], turns: int) -> InterpreterUse | None:
     monitor, looks = ThreadMonitor(offered), ThreadLooks()
-    waits_s = tuple(_turn(loop, feed, looks) for _ in range(_TURNS))
+    waits_s = tuple(_turn(loop, feed, looks) for _ in range(turns))
     use = monitor.use()
     return None if use is None else InterpreterUse(waits_s, tuple(_threads(use, looks)))
 

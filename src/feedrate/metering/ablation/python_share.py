@@ -18,7 +18,7 @@ __all__ = ["MainThread", "PythonTime", "main_thread", "python_time"]
 
 _STRETCH_S = 0.1
 """Aim of each of two stretches: one in which time is taken, one in which the thread is looked at."""
-_LEAST, _MOST = 2, 200
+_LEAST, _MOST = 1, 200
 """Steps of a stretch."""
 
 

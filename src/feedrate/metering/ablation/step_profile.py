@@ -46,8 +46,8 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
     watched = main_thread(lambda count: loop.steps(batches, count), loop.device.synchronize)
     trace, runs = _profiled(loop, batches, _STEPS, scratch / "trace.json", on_cuda=on_cuda)
     operators_s = trace.operators_s(get_native_id())
-    if trace.operators_per_step < _MANY_OPERATORS:
-        again = max(_STEPS, min(_MOST_STEPS, int(_PROFILED_S / (watched.ran_s + watched.idle_s))))
+    again = min(_MOST_STEPS, int(_PROFILED_S / (watched.ran_s + watched.idle_s)))
+    if trace.operators_per_step < _MANY_OPERATORS and again > _STEPS:
         more, more_runs = _profiled(loop, batches, again, scratch / "more.json", on_cuda=False)
         operators_s, runs = (*operators_s, *more.operators_s(get_native_id())), (*runs, *more_runs)
     in_python = python_time(watched, runs, operators_s)
