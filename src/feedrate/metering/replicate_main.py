@@ -67,7 +67,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     # Before any library was imported that binds this process to some of them.
     offered = frozenset(os.sched_getaffinity(0))
     cell = Cell.parse(request.cell, Registry.load(request.plugin_files))
-    unmet = cell.unmet
+    unmet = cell.unmet_needs
     if unmet:
         raise UnavailableError("; ".join(need.reason for need in unmet))
     import torch
