@@ -88,7 +88,7 @@ def test_every_name_is_one_and_every_kind_of_answer_is_among_them() -> None:
 
 def test_every_cause_and_every_cost_of_python_has_a_case_and_a_healthy_twin() -> None:
     causes = {case.cause for case in CASES} - {""}
-    assert causes == set(get_args(CauseKind))
+    assert causes | {"python"} == set(get_args(CauseKind))
     assert {case.healthy for case in CASES} >= {*causes, "python", "launch"}
 
 

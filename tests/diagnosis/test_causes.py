@@ -12,7 +12,7 @@ from feedrate.diagnosis.verdict import verdict
 from feedrate.records.code_place import CodePlace
 from feedrate.records.competition import Competition, InterpreterUse, ProcessorUse, PythonThread, ThreadUse
 from feedrate.records.ladder import Ladder
-from tests.diagnosis.test_verdict import SLOW_LOADER, SLOW_STEP, evidence
+from tests.diagnosis.test_verdict import SLOW_LOADER, SLOW_STEP, evidence, in_python
 
 TRAINER, BOTH, FIRST = 10, (0, 1), (0,)
 
@@ -134,6 +134,25 @@ def test_waits_that_are_short_rare_or_nothing_beside_a_batch_are_no_cause() -> N
 def test_of_a_replicate_that_nobody_watched_nothing_is_said() -> None:
     assert causes_in(None, 0.02) == ()
     assert causes_in(Competition(), 0.02) == ()
+
+
+# --- a step in Python, where it is not the step alone
+
+
+def test_a_step_in_python_is_told_where_the_step_is_not_all_that_takes_time() -> None:
+    turns, brief = (10.0, 10.0, 20.0), (1.0, 19.0, 20.0)
+    told = verdict(evidence(*turns, facts=in_python(15, 100)))
+
+    assert (told.kind, [cause.kind for cause in told.causes]) == ("no overlap", ["python"])
+    assert told.statement.endswith(
+        "75% of the step's 20 ms in Python, outside of operators; "
+        "70% of its time in show (bars.py, line 41), which calls rich"
+    )
+    assert told.next_try.startswith(
+        "try a loader that works ahead while the step runs, displays, metrics and logs once"
+    )
+    for times, facts in ((turns, in_python(5, 100)), (brief, in_python(15, 100)), (SLOW_STEP, in_python(15, 100))):
+        assert verdict(evidence(*times, facts=facts)).causes == ()
 
 
 # --- what a user reads

@@ -201,8 +201,10 @@ _MORE = "try more replicates (--replicates), or longer windows (--seconds)"
 
 def next_try(finding: Finding, evidence: Evidence) -> str:
     """What to try next, as an order; a text that begins with `nothing` where there is nothing that fits the cell."""
-    if finding.causes:
-        return _joined({cause.kind for cause in finding.causes}, evidence)
+    causes = {cause.kind for cause in finding.causes}
+    if causes:
+        # What threads do to one another makes other advice wrong; a step in Python does not.
+        return _joined(causes | {finding.kind} if causes == {"python"} else causes, evidence)
     again = _measure_again(finding)
     if again:
         return again

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from feedrate.diagnosis.causes import Cause, CrowdedPools, HeldInterpreter, SharedProcessors
+from feedrate.diagnosis.causes import Cause, CrowdedPools, HeldInterpreter, SharedProcessors, StepInPython
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.formatting import ms, share
 from feedrate.records.code_place import CodePlace
@@ -20,6 +20,8 @@ def cause_statement(cause: Cause) -> str:
             return _shared(cause.facts)
         case CrowdedPools():
             return _crowded(cause.facts)
+        case StepInPython(profile):
+            return "; ".join(python_phrases(profile))
         case HeldInterpreter(wait_s, thread, place):
             holder = f"the thread {thread!r}{_at(place)} holds the interpreter" if thread else "the interpreter is held"
             return f"{holder}: each time that the step has let it go, it waits {ms(wait_s)} to have it back"

@@ -9,10 +9,21 @@ from typing import Literal, TypeAlias
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.records.code_place import CodePlace
 from feedrate.records.competition import Competition, InterpreterUse, ProcessorUse, ThreadUse
+from feedrate.records.step_profile import StepProfile
 
-__all__ = ["Cause", "CauseFacts", "CauseKind", "CrowdedPools", "HeldInterpreter", "SharedProcessors", "causes_in"]
+__all__ = [
+    "Cause",
+    "CauseFacts",
+    "CauseKind",
+    "CrowdedPools",
+    "HeldInterpreter",
+    "SharedProcessors",
+    "StepInPython",
+    "causes_in",
+    "is_python",
+]
 
-CauseKind: TypeAlias = Literal["shared processors", "thread pools", "interpreter held"]
+CauseKind: TypeAlias = Literal["shared processors", "thread pools", "interpreter held", "python"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,14 @@ class HeldInterpreter:
     place: CodePlace | None = None
 
 
-CauseFacts: TypeAlias = SharedProcessors | CrowdedPools | HeldInterpreter
+@dataclass(frozen=True)
+class StepInPython:
+    """The step is busy in Python, and not alone what holds the cell back."""
+
+    profile: StepProfile
+
+
+CauseFacts: TypeAlias = SharedProcessors | CrowdedPools | HeldInterpreter | StepInPython
 
 
 @dataclass(frozen=True)
@@ -78,6 +96,11 @@ def causes_in(competition: Competition | None, full_s: float) -> tuple[Cause, ..
         "interpreter held": None if competition.interpreter is None else _held(competition.interpreter, full_s),
     }
     return tuple(Cause(kind, fact) for kind, fact in facts.items() if fact is not None)
+
+
+def is_python(profile: StepProfile) -> bool:
+    """Whether a step is busy in Python, with more than what starting its operators takes."""
+    return profile.python_share(Thresholds.max_python_s_of_operator) >= Thresholds.min_python_share
 
 
 def _of(use: ProcessorUse | None, rule: Callable[[ProcessorUse], CauseFacts | None]) -> CauseFacts | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from feedrate.diagnosis.causes import causes_in
+from feedrate.diagnosis.causes import Cause, StepInPython, causes_in, is_python
 from feedrate.diagnosis.evidence import STAGES, Evidence, Stage
 from feedrate.diagnosis.finding import (
     Finding,
@@ -21,6 +21,7 @@ from feedrate.diagnosis.finding import (
     Unexplained,
     UnexplainedQueue,
     WideStall,
+    family_of,
 )
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.records.estimate import Estimate, replicates_for
@@ -34,7 +35,17 @@ def find(evidence: Evidence) -> Finding:
     likely = _likely(evidence)
     doubt = None if likely.kind == "unsure" else _doubt(evidence, likely.kind)
     finding = likely if doubt is None else Finding("unsure", doubt)
-    return replace(finding, causes=causes_in(evidence.competition, evidence.full_s.mean))
+    return replace(
+        finding, causes=(*causes_in(evidence.competition, evidence.full_s.mean), *_in_python(evidence, finding))
+    )
+
+
+def _in_python(evidence: Evidence, finding: Finding) -> Iterator[Cause]:
+    """Yield that the step is busy in Python, where it takes much of the time and the verdict is of something else."""
+    share = evidence.step_s.mean / evidence.full_s.mean
+    profile = None if family_of(finding.kind) == "step" else evidence.facts
+    if profile is not None and is_python(profile) and share >= Thresholds.min_share_of_step_in_python:
+        yield Cause("python", StepInPython(profile))
 
 
 def _likely(evidence: Evidence) -> Finding:
@@ -219,8 +230,8 @@ def _inside(profile: StepProfile, step_s: float, device: str) -> Kind:
             return "compute"
         if (profile.syncs_per_step or 0) >= 1:
             return "sync"
-        return "python" if _is_python(profile) else "launch"
-    if _is_python(profile):
+        return "python" if is_python(profile) else "launch"
+    if is_python(profile):
         return "python"
     # Others on the machine stretch the step, and with it each operator.
     step_s = min(step_s, profile.undisturbed_s or step_s)
@@ -230,8 +241,3 @@ def _inside(profile: StepProfile, step_s: float, device: str) -> Kind:
     operator_s = step_s / max(1.0, profile.operators_per_step)
     small = operator_s < Thresholds.max_operator_s_of_launch and achieved < Thresholds.max_peak_share_of_launch
     return "launch" if small else "compute"
-
-
-def _is_python(profile: StepProfile) -> bool:
-    """Whether the step is busy in Python, with more than what starting its operators takes."""
-    return profile.python_share(Thresholds.max_python_s_of_operator) >= Thresholds.min_python_share

@@ -52,6 +52,8 @@ class Thresholds:
     """Share of a step in Python, beyond what operators' dispatch may take, from which that is what it is busy with."""
     max_python_s_of_operator = 10e-6
     """Seconds of Python that an operator's call and its module may take; more is work of the step's own."""
+    min_share_of_step_in_python = 0.3
+    """Share of T_F from which a step in Python is worth a word where something else holds the cell back as well."""
     min_python_share_worth_a_word = 0.25
     """Share of a step in Python from which a sentence says so."""
     min_share_of_place = 0.3
