@@ -141,14 +141,14 @@ def test_of_a_replicate_that_nobody_watched_nothing_is_said() -> None:
 
 def test_a_step_in_python_is_told_where_the_step_is_not_all_that_takes_time() -> None:
     turns, brief = (10.0, 10.0, 20.0), (1.0, 19.0, 20.0)
-    told = verdict(evidence(*turns, facts=in_python(15, 100)))
+    judged = verdict(evidence(*turns, facts=in_python(15, 100)))
 
-    assert (told.kind, [cause.kind for cause in told.causes]) == ("no overlap", ["python"])
-    assert told.statement.endswith(
+    assert (judged.kind, [cause.kind for cause in judged.causes]) == ("no overlap", ["python"])
+    assert judged.statement.endswith(
         "75% of the step's 20 ms in Python, outside of operators; "
         "70% of its time in show (bars.py, line 41), which calls rich"
     )
-    assert told.next_try.startswith(
+    assert judged.next_try.startswith(
         "try a loader that works ahead while the step runs, displays, metrics and logs once"
     )
     for times, facts in ((turns, in_python(5, 100)), (brief, in_python(15, 100)), (SLOW_STEP, in_python(15, 100))):
@@ -201,9 +201,9 @@ def test_a_verdict_says_what_it_rests_on_and_what_to_do_about_that(
 
 def test_a_cause_is_told_of_a_step_too_and_where_the_numbers_decide_nothing() -> None:
     for times in (SLOW_STEP, (10.0, 2.0, 30.0)):
-        told = verdict(evidence(*times, competition=interpreter(30, 30, 30)))
-        assert [cause.kind for cause in told.causes] == ["interpreter held"], told.sentence
-        assert "process of its own" in told.next_try
+        judged = verdict(evidence(*times, competition=interpreter(30, 30, 30)))
+        assert [cause.kind for cause in judged.causes] == ["interpreter held"], judged.sentence
+        assert "process of its own" in judged.next_try
 
 
 def test_the_json_of_a_verdict_has_the_causes_and_that_of_a_ladder_what_they_come_from() -> None:

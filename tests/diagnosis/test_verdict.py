@@ -134,21 +134,21 @@ def test_a_device_that_waits_for_python_is_told_from_one_that_waits_for_many_lau
 
 
 def test_a_step_in_python_is_told_how_much_of_it_and_where() -> None:
-    found = verdict(evidence(*SLOW_STEP, facts=in_python(15, 100)))
+    judged = verdict(evidence(*SLOW_STEP, facts=in_python(15, 100)))
 
-    assert found.statement == (
+    assert judged.statement == (
         "step-bound (python): no loader can gain more than x1.01 here; 100 operators a step at 0.1% of fp32 peak; "
         "75% of the step's 20 ms in Python, outside of operators; "
         "70% of its time in show (bars.py, line 41), which calls rich"
     )
-    assert found.next_try.startswith("try displays, metrics and logs once in many steps")
+    assert judged.next_try.startswith("try displays, metrics and logs once in many steps")
 
 
 def test_a_step_of_many_operators_is_told_where_they_are_started() -> None:
-    found = verdict(evidence(*SLOW_STEP, facts=in_python(1, 5_000)))
+    judged = verdict(evidence(*SLOW_STEP, facts=in_python(1, 5_000)))
 
-    assert found.kind == "launch"
-    assert "70% of its time in show (bars.py, line 41)" in found.statement
+    assert judged.kind == "launch"
+    assert "70% of its time in show (bars.py, line 41)" in judged.statement
     assert "line 41" not in verdict(evidence(*SLOW_STEP, facts=in_python(1, 100))).statement
 
 

@@ -34,7 +34,7 @@ def test_operators_inside_others_are_not_counted(tmp_path: Path) -> None:
 
 def test_time_in_operators_is_that_of_one_thread_in_each_update(tmp_path: Path) -> None:
     backward = event("cpu_op", "aten::mm", 130, 50) | {"tid": 2}
-    found = trace(
+    profile = trace(
         tmp_path,
         event("user_annotation", STEP, 0, 100),
         event("cpu_op", "aten::linear", 10, 40),
@@ -48,8 +48,8 @@ def test_time_in_operators_is_that_of_one_thread_in_each_update(tmp_path: Path) 
         steps=2,
     )
 
-    assert found.operators_s(1) == pytest.approx((50e-6, 5e-6))
-    assert found.operators_s(2) == pytest.approx((0.0, 50e-6))
+    assert profile.operators_s(1) == pytest.approx((50e-6, 5e-6))
+    assert profile.operators_s(2) == pytest.approx((0.0, 50e-6))
 
 
 def test_kernels_that_run_at_the_same_time_keep_the_device_busy_once(tmp_path: Path) -> None:

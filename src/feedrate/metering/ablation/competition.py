@@ -24,8 +24,8 @@ _STRETCH_S = 0.2
 _LEAST_BATCHES, _MOST_BATCHES = 2, 400
 _TURNS, _FEW_TURNS, _SLOW_S = 9, 5, 0.05
 """Batches around which the interpreter is let go and asked for again; fewer from so many seconds a batch on."""
-_PAUSE_S = 5e-4
-"""For so long it is let go: a thread that waits for it has taken it by then."""
+_PAUSE_S = 2e-3
+"""For so long it is let go: a thread that wants it has woken up and taken it by then, on a busy machine too."""
 _SWITCH_S = 0.03
 """Seconds that a thread may keep the interpreter from one that asks for it, meanwhile: many times what the kernel makes
 a thread wait for a processor, so that the two are told apart."""
