@@ -14,7 +14,7 @@ from feedrate.diagnosis.verdict import Kind, Verdict, verdict
 from feedrate.records.cell_traits import CellTraits, StepTraits
 from feedrate.records.code_place import CodePlace
 from feedrate.records.estimate import Estimate
-from feedrate.records.step_profile import StepProfile
+from feedrate.records.step_profile import PythonUse, StepProfile
 
 NOISE = 0.01
 """Half an interval, as a share of T_F."""
@@ -57,7 +57,7 @@ LUMPED = StagePart(("hand-over", "decode", "read warm"), seconds(17))
 def in_python(python_ms: float, operators: float) -> StepProfile:
     """A step of 20 ms, so many of them outside of operators."""
     place = CodePlace("show", "bars.py", 41, "rich", 0.7)
-    return StepProfile(1e6, "fp32", 1e11, operators, python_s=python_ms / 1e3, undisturbed_s=0.02, places=(place,))
+    return StepProfile(1e6, "fp32", 1e11, operators, python=PythonUse(python_ms / 1e3, 0.02, (place,)))
 
 
 BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operators_per_step=100)

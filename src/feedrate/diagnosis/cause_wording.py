@@ -49,14 +49,15 @@ def _crowded(facts: CrowdedPools) -> str:
 
 def python_phrases(profile: StepProfile) -> Iterator[str]:
     """Yield how much of a step passes in Python and where, if that is worth a word."""
-    if not profile.undisturbed_s or profile.python_s is None:
+    python = profile.python
+    if python is None:
         return
-    python_share = profile.python_s / profile.undisturbed_s
+    python_share = python.ran_s / python.undisturbed_s
     if python_share >= Thresholds.min_python_share_worth_a_word:
-        yield f"{share(python_share)} of the step's {ms(profile.undisturbed_s)} in Python, outside of operators"
-    elif profile.undisturbed_s > Thresholds.max_operator_s_of_launch * (profile.operators_per_step or 0.0):
+        yield f"{share(python_share)} of the step's {ms(python.undisturbed_s)} in Python, outside of operators"
+    elif python.undisturbed_s > Thresholds.max_operator_s_of_launch * (profile.operators_per_step or 0.0):
         return
-    place = next(iter(profile.places), None)
+    place = next(iter(python.places), None)
     if place is not None and place.share >= Thresholds.min_share_of_place:
         calls = f", which calls {place.calls}" if place.calls else ""
         yield f"{share(place.share)} of its time in {place.function} ({place.file}, line {place.line}){calls}"

@@ -234,7 +234,7 @@ def _inside(profile: StepProfile, step_s: float, device: str) -> Kind:
     if is_python(profile):
         return "python"
     # Others on the machine stretch the step, and with it each operator.
-    step_s = min(step_s, profile.undisturbed_s or step_s)
+    step_s = min(step_s, profile.python.undisturbed_s if profile.python else step_s)
     achieved = profile.peak_share(step_s)
     if profile.operators_per_step is None or achieved is None:
         return "step-bound"

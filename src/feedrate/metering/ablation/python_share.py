@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from feedrate.records.step_profile import PythonUse
 from feedrate.system.stack_samples import sampled
 from feedrate.system.stopwatch import now_s
 from feedrate.system.thread_use import ThreadRun, thread_run
@@ -14,7 +15,7 @@ from feedrate.system.thread_use import ThreadRun, thread_run
 if TYPE_CHECKING:
     from feedrate.records.code_place import CodePlace
 
-__all__ = ["MainThread", "PythonTime", "main_thread", "python_time"]
+__all__ = ["MainThread", "main_thread", "python_use"]
 
 _STRETCH_S = 0.1
 """Aim of each of two stretches: one in which time is taken, one in which the thread is looked at."""
@@ -34,16 +35,6 @@ class MainThread:
     """Where it was met."""
 
 
-@dataclass(frozen=True)
-class PythonTime:
-    """How much of a step the thread that trains spent in Python."""
-
-    python_s: float
-    """Seconds a step on a processor outside of operators."""
-    undisturbed_s: float
-    """Seconds a step, less what others on the machine made it wait, and what they slowed it down."""
-
-
 def main_thread(steps: Callable[[int], object], synchronize: Callable[[], None]) -> MainThread:
     """Watch the calling thread during so many updates as `steps` is asked for, untimed."""
     synchronize()
@@ -61,14 +52,14 @@ def main_thread(steps: Callable[[int], object], synchronize: Callable[[], None])
     return MainThread(run.ran_s / count, idle_s / count, samples.places())
 
 
-def python_time(thread: MainThread, runs: Sequence[ThreadRun], operators_s: Sequence[float]) -> PythonTime:
+def python_use(thread: MainThread, runs: Sequence[ThreadRun], operators_s: Sequence[float]) -> PythonUse:
     """Take what operators take from what the thread has of a processor.
 
     `runs`, `operators_s`: of each profiled update. The least of each counts: others keep a thread from its processor in
     the middle of an operator, too, and slow it down by what they do to caches.
     """
     ran_s = min(thread.ran_s, *(run.ran_s for run in runs))
-    return PythonTime(max(0.0, ran_s - min(operators_s)), ran_s + thread.idle_s)
+    return PythonUse(max(0.0, ran_s - min(operators_s)), ran_s + thread.idle_s, thread.places)
 
 
 def _is_harness(frame: FrameType) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from feedrate.metering.ablation.profiler_trace import STEP, ProfilerTrace
-from feedrate.metering.ablation.python_share import main_thread, python_time
+from feedrate.metering.ablation.python_share import main_thread, python_use
 from feedrate.records.step_profile import StepProfile
 from feedrate.system.stopwatch import timed
 from feedrate.system.thread_use import ThreadRun, thread_run
@@ -50,7 +50,6 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
     if trace.operators_per_step < _MANY_OPERATORS and again > _STEPS:
         more, more_runs = _profiled(loop, batches, again, scratch / "more.json", on_cuda=False)
         operators_s, runs = (*operators_s, *more.operators_s(get_native_id())), (*runs, *more_runs)
-    in_python = python_time(watched, runs, operators_s)
     dtype = trace.dtype or "fp32"
     return StepProfile(
         flops_per_step=_sample_flops(cell, islice(batches, _STEPS)) * batch_samples,
@@ -60,9 +59,7 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
         kernels_per_step=trace.kernels_per_step if on_cuda else None,
         syncs_per_step=trace.syncs_per_step if on_cuda else None,
         device_busy_s=trace.device_busy_s if on_cuda else None,
-        python_s=in_python.python_s,
-        undisturbed_s=in_python.undisturbed_s,
-        places=watched.places,
+        python=python_use(watched, runs, operators_s),
     )
 
 
