@@ -11,11 +11,13 @@ _S = 0.1
 
 OVERHEAD_CASES: tuple[Case, ...] = (
     Case("a bar drawn at each step", "resident", "bookkeeping", verdict="python", seconds=_S),
-    Case("... drawn once a second", "resident", "bookkeeping[frugal=true]", healthy="python", seconds=_S),
+    Case("a bar drawn once a second", "resident", "bookkeeping[frugal=true]", healthy="python", seconds=_S),
     Case("a metric number by number", "resident", "bookkeeping[books=metric]", verdict="python", seconds=_S),
-    Case("... in one operation", "resident", "bookkeeping[books=metric,frugal=true]", healthy="python", seconds=_S),
+    Case(
+        "a metric in one operation", "resident", "bookkeeping[books=metric,frugal=true]", healthy="python", seconds=_S
+    ),
     Case("scalars read one by one", "resident", "bookkeeping[books=scalars]", verdict="launch", seconds=_S),
-    Case("... read at once", "resident", "bookkeeping[books=scalars,frugal=true]", healthy="launch", seconds=_S),
+    Case("scalars read at once", "resident", "bookkeeping[books=scalars,frugal=true]", healthy="launch", seconds=_S),
     Case("counters one by one", "resident", "bookkeeping[books=counters]", verdict="launch", seconds=_S),
-    Case("... in one tensor", "resident", "bookkeeping[books=counters,frugal=true]", healthy="launch", seconds=_S),
+    Case("counters in one tensor", "resident", "bookkeeping[books=counters,frugal=true]", healthy="launch", seconds=_S),
 )
