@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from _pytest.mark import ParameterSet
@@ -16,6 +17,7 @@ from feedrate.calibration.cases import CASES, Case
 from feedrate.cli import main
 from feedrate.contract import Fixture, check
 from feedrate.data.dataset import DataSet
+from feedrate.diagnosis.causes import CauseKind
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.report.console import console
@@ -31,7 +33,7 @@ KNOWN = {case.name: case for case in CASES}
 def marked(case: Case) -> ParameterSet:
     marks = [pytest.mark.gpu] if case.device == "cuda" else []
     # A verdict compares times; a refusal and a remark do not.
-    marks += [pytest.mark.alone] if case.verdict else []
+    marks += [pytest.mark.alone] if case.is_diagnosed else []
     return pytest.param(case, id=case.name, marks=marks)
 
 
@@ -68,12 +70,29 @@ def test_every_name_is_one_and_every_kind_of_answer_is_among_them() -> None:
     assert len(KNOWN) == len(CASES)
     assert sum(case.device == "cpu" for case in CASES) >= 30
     verdicts = {case.verdict for case in CASES} - {""}
-    assert verdicts >= {"hand-over", "decode", "compute", "launch", "sync", "contention", "coupling", "no overlap"}
+    assert verdicts >= {
+        "hand-over",
+        "decode",
+        "compute",
+        "launch",
+        "python",
+        "sync",
+        "contention",
+        "coupling",
+        "no overlap",
+    }
     for case in CASES:
-        assert sum(map(bool, (case.verdict, case.refused, case.remark))) == 1, case.name
+        answers = (case.verdict, case.refused, case.remark, case.cause, case.healthy)
+        assert sum(map(bool, answers)) == 1, case.name
 
 
-@pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "understaffed"])
+def test_every_cause_and_every_cost_of_python_has_a_case_and_a_healthy_twin() -> None:
+    causes = {case.cause for case in CASES} - {""}
+    assert causes | {"python"} == set(get_args(CauseKind))
+    assert {case.healthy for case in CASES} >= {*causes, "python", "launch"}
+
+
+@pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "understaffed", "crew", "accompanied"])
 def test_a_loader_of_known_pace_serves_what_is_planned(
     name: str, settings: ReplicateSettings, registry: Registry
 ) -> None:

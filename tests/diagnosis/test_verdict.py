@@ -12,8 +12,9 @@ import pytest
 from feedrate.diagnosis.evidence import Evidence, Stage, StagePart
 from feedrate.diagnosis.verdict import Kind, Verdict, verdict
 from feedrate.records.cell_traits import CellTraits, StepTraits
+from feedrate.records.code_place import CodePlace
 from feedrate.records.estimate import Estimate
-from feedrate.records.step_profile import StepProfile
+from feedrate.records.step_profile import PythonUse, StepProfile
 
 NOISE = 0.01
 """Half an interval, as a share of T_F."""
@@ -51,6 +52,14 @@ def seconds(ms: float) -> Estimate:
 SLOW_LOADER = (2.0, 20.0, 20.2)
 SLOW_STEP = (20.0, 2.0, 20.2)
 LUMPED = StagePart(("hand-over", "decode", "read warm"), seconds(17))
+
+
+def in_python(python_ms: float, operators: float) -> StepProfile:
+    """A step of 20 ms, so many of them outside of operators."""
+    place = CodePlace("show", "bars.py", 41, "rich", 0.7)
+    return StepProfile(1e6, "fp32", 1e11, operators, python=PythonUse(python_ms / 1e3, 0.02, (place,)))
+
+
 BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, operators_per_step=100)
 
 
@@ -61,6 +70,10 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         (evidence(*SLOW_STEP, facts=BUSY), "compute"),
         (evidence(*SLOW_STEP, facts=StepProfile(1e6, "fp32", 1e11, operators_per_step=5_000)), "launch"),
         (evidence(*SLOW_STEP, facts=StepProfile(operators_per_step=5_000)), "step-bound"),
+        (evidence(*SLOW_STEP, facts=in_python(15, 100)), "python"),
+        # Starting operators takes so long, and a step that mostly waits is no busier for what it does in between.
+        (evidence(*SLOW_STEP, facts=in_python(15, 2_000)), "launch"),
+        (evidence(*SLOW_STEP, facts=in_python(5, 100)), "compute"),
         (evidence(*SLOW_LOADER, {"hand-over": 1, "decode": 15, "read warm": 2}), "decode"),
         (evidence(*SLOW_LOADER, {"hand-over": 15, "decode": 2, "read warm": 1}), "hand-over"),
         (evidence(*SLOW_LOADER, {"copy": 17, "hand-over": 1}), "copy"),
@@ -112,11 +125,38 @@ def test_on_a_device_the_host_is_told_apart_from_the_kernels(
     assert found.kind == kind, found.sentence
 
 
+def test_a_device_that_waits_for_python_is_told_from_one_that_waits_for_many_launches() -> None:
+    facts = replace(in_python(15, 100), device_busy_s=0.004, syncs_per_step=0, kernels_per_step=90)
+
+    assert verdict(evidence(*SLOW_STEP, facts=facts, device="cuda")).kind == "python"
+    busy = replace(facts, device_busy_s=0.019)
+    assert verdict(evidence(*SLOW_STEP, facts=busy, device="cuda")).kind == "compute"
+
+
+def test_a_step_in_python_is_told_how_much_of_it_and_where() -> None:
+    judged = verdict(evidence(*SLOW_STEP, facts=in_python(15, 100)))
+
+    assert judged.statement == (
+        "step-bound (python): no loader can gain more than x1.01 here; 100 operators a step at 0.1% of fp32 peak; "
+        "75% of the step's 20 ms in Python, outside of operators; "
+        "70% of its time in show (bars.py, line 41), which calls rich"
+    )
+    assert judged.next_try.startswith("try displays, metrics and logs once in many steps")
+
+
+def test_a_step_of_many_operators_is_told_where_they_are_started() -> None:
+    judged = verdict(evidence(*SLOW_STEP, facts=in_python(1, 5_000)))
+
+    assert judged.kind == "launch"
+    assert "70% of its time in show (bars.py, line 41)" in judged.statement
+    assert "line 41" not in verdict(evidence(*SLOW_STEP, facts=in_python(1, 100))).statement
+
+
 def test_every_kind_has_a_family() -> None:
     families = {kind: Verdict(kind, "", "", 1.0).family for kind in get_args(Kind)}
 
     assert {kind for kind, family in families.items() if family == "step"} == {
-        "compute", "launch", "sync", "step-bound",
+        "compute", "launch", "python", "sync", "step-bound",
     }  # fmt: skip
     assert {kind for kind, family in families.items() if family == "both"} == {"contention", "coupling", "no overlap"}
     assert families["unsure"] == "unsure"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.metering.ablation.profiler_trace import ProfilerTrace
+from feedrate.metering.ablation.profiler_trace import STEP, ProfilerTrace
 
 
 def event(kind: str, name: str, start: float, length: float, **args: object) -> dict[str, object]:
@@ -30,6 +30,26 @@ def test_operators_inside_others_are_not_counted(tmp_path: Path) -> None:
     )
 
     assert found.operators_per_step == 1
+
+
+def test_time_in_operators_is_that_of_one_thread_in_each_update(tmp_path: Path) -> None:
+    backward = event("cpu_op", "aten::mm", 130, 50) | {"tid": 2}
+    profile = trace(
+        tmp_path,
+        event("user_annotation", STEP, 0, 100),
+        event("cpu_op", "aten::linear", 10, 40),
+        event("cpu_op", "aten::addmm", 12, 30),
+        event("user_annotation", "Optimizer.step", 60, 30),
+        event("cpu_op", "Torch-Compiled Region: 0/0", 70, 10),
+        event("user_annotation", STEP, 120, 80),
+        event("cpu_op", "aten::relu", 125, 5),
+        backward,
+        event("cpu_op", "aten::after", 300, 5),
+        steps=2,
+    )
+
+    assert profile.operators_s(1) == pytest.approx((50e-6, 5e-6))
+    assert profile.operators_s(2) == pytest.approx((0.0, 50e-6))
 
 
 def test_kernels_that_run_at_the_same_time_keep_the_device_busy_once(tmp_path: Path) -> None:

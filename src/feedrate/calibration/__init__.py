@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from feedrate.calibration.strategies.accompanied import Accompanied
+from feedrate.calibration.strategies.bookkeeping import Bookkeeping
 from feedrate.calibration.strategies.broken_training import Faulty
+from feedrate.calibration.strategies.crew import Crew
 from feedrate.calibration.strategies.evicting import Evicting
 from feedrate.calibration.strategies.fixed_cost import Timed
 from feedrate.calibration.strategies.interfering import Disturbing
@@ -24,13 +27,13 @@ __all__ = ["loaders", "steps", "workloads"]
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
     """Offer loaders that are slow, disturb, leak or lie in known ways."""
-    return Paced, Disturbing, Evicting, Growing, Understaffed, Unfaithful
+    return Paced, Disturbing, Evicting, Growing, Understaffed, Unfaithful, Crew, Accompanied
 
 
 @hookimpl
 def steps() -> Iterable[type[Step]]:
-    """Offer a step of known duration, and one that trains wrongly."""
-    return Timed, Faulty
+    """Offer steps of known duration and with books kept in known ways, and one that trains wrongly."""
+    return Timed, Faulty, Bookkeeping
 
 
 @hookimpl

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from feedrate.calibration.cases import Case
     from feedrate.runner.isolation import ReplicateSettings
 
-__all__ = ["SECONDS", "TRIES", "CaseResult", "run_case"]
-
-SECONDS = 0.2
-"""Aim of each of the three times: the delays are known, so little time tells them apart."""
+__all__ = ["TRIES", "CaseResult", "run_case"]
 
 TRIES = 3
 """Processes at most for a case: one that is unsure, or was measured while others kept the machine busy, is followed by
@@ -58,10 +55,10 @@ def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
     Thread pools have one thread: a step that computed on every core would be slower beside any loader.
     """
     start, tries = now_s(), 0
-    settings = replace(settings, seconds=SECONDS, threads=1)
+    settings = replace(settings, seconds=case.seconds, threads=1)
     while True:
         tries += 1
-        ask = _diagnose if case.verdict else _measure
+        ask = _diagnose if case.is_diagnosed else _measure
         # The number of the try keeps their logs apart.
         answer = ask(case, replace(settings, replicate=tries))
         if answer.right or tries == TRIES or not answer.excused:
@@ -75,8 +72,10 @@ def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
         return _failed(outcome)
     # A known answer is asked of the numbers; that others disturbed them excuses one that is wrong.
     verdict = outcome.verdict_of_numbers
+    names = (verdict.kind, *(cause.kind for cause in verdict.causes))
     excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
-    return _Answer(verdict.kind, verdict.sentence, verdict.kind == case.verdict, excused)
+    right = case.healthy not in names if case.healthy else (case.verdict or case.cause) in names
+    return _Answer(", because ".join(names), verdict.sentence, right, excused)
 
 
 def _measure(case: Case, settings: ReplicateSettings) -> _Answer:

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from feedrate.calibration.case import Case
+from feedrate.calibration.competition_cases import COMPETITION_CASES
+from feedrate.calibration.overhead_cases import OVERHEAD_CASES
 
 __all__ = ["CASES", "Case"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One cell, and what feedrate must say of it: a verdict, or that a check fails, or a remark."""
-
-    name: str
-    loader: str
-    step: str
-    workload: str = "known"
-    device: str = "cpu"
-    verdict: str = ""
-    """Kind of the verdict; see `feedrate.diagnosis.verdict.Kind`."""
-    refused: str = ""
-    """Part of the reason why there is no number."""
-    remark: str = ""
-    """Part of what is said beside the number."""
-
-    @property
-    def cell(self) -> str:
-        """Key of the cell that is measured, as `str(Cell)` writes it."""
-        return f"{self.workload}/tiny/{self.loader}/{self.step}/{self.device}"
-
-    @property
-    def expected(self) -> str:
-        """The expected answer in words."""
-        return self.verdict or (f"no number: {self.refused}" if self.refused else f"remark: {self.remark}")
-
 
 # Delays are many times what they are compared with, for the machine may be busy with something else; what need not keep
 # a processor busy sleeps.
@@ -68,7 +42,7 @@ CASES: tuple[Case, ...] = (
     Case("slow step, jitter hidden", "paced[delay_us=1000,burst=4,depth=8]", _IDLE_LONGER, verdict="compute"),
     Case("slow step, threads", "threads[count=1]", _LONGER, verdict="compute"),
     Case("slow step, no loader", "resident", _LONG, verdict="compute"),
-    Case("step in Python", "inline", _PYTHON, verdict="compute"),
+    Case("step in Python", "inline", _PYTHON, verdict="python"),
     Case("step of tiny operations", "inline", "timed[work_us=0,kernels=2000]", verdict="launch"),
     # Neither alone.
     Case("in turns", "paced[delay_us=10000,overlap=false]", _IDLE, verdict="no overlap"),
@@ -96,6 +70,8 @@ CASES: tuple[Case, ...] = (
     Case("a leak of shared memory", "growing[place=shm]", _BRIEF, remark="a leak: /dev/shm grows with every epoch"),
     Case("files not in memory", "evicting", "fp32", _PACKED, remark="page cache unknown, not warm"),
     Case("a worker lost", "understaffed", _BRIEF, remark="2 workers were started and 1 were alive at the end"),
+    *OVERHEAD_CASES,
+    *COMPETITION_CASES,
     # What only a GPU shows.
     Case("GPU: slow step", "inline", _LONG, device="cuda", verdict="compute"),
     Case("GPU: tiny kernels", "inline", "timed[work_us=0,kernels=5000]", device="cuda", verdict="launch"),

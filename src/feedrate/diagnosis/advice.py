@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from feedrate.diagnosis.causes import CauseKind
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Finding, Kind, StageCost, WideStall, family_of
 from feedrate.records.cell_traits import LoaderTraits
@@ -24,7 +25,7 @@ class Advice:
 
     text: str
     """What to try; `{more}` and `{fewer}` threads or processes and `{queue}`, a knob, are the loader's."""
-    kinds: tuple[Kind, ...]
+    kinds: tuple[Kind | CauseKind, ...]
     holds: Condition
     """Whether it makes sense in the cell that was measured; of what is not known of a cell, nothing is assumed."""
 
@@ -169,6 +170,16 @@ ADVICE: tuple[Advice, ...] = (
     Advice("a lower precision", ("compute",), _can_go_lower),
     Advice("a smaller model", ("compute",), _always),
     Advice("compiled", ("launch",), _is_not_compiled),
+    Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
+    Advice("loops over numbers as one operation on tensors", ("python",), _always),
+    Advice(
+        "all processors for each of them (os.sched_setaffinity, OMP_PROC_BIND=false)", ("shared processors",), _always
+    ),
+    Advice(
+        "one thread in each pool of a worker (OMP_NUM_THREADS=1, torch.set_num_threads(1))", ("thread pools",), _always
+    ),
+    Advice("that thread's work in a process of its own", ("interpreter held",), _always),
+    Advice("that thread's work in a library that lets the interpreter go", ("interpreter held",), _always),
     Advice("a step without .item(), .cpu() or prints inside", ("sync",), _waits_of_its_own),
     Advice("bf16, whose loss needs no scaling", ("sync",), _scales_the_loss),
     Advice("another step", ("step-bound",), _always),
@@ -182,7 +193,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice("starting {fewer}", ("start-up",), _starts_several_processes),
     Advice("a loader without processes of its own", ("start-up",), _in_processes),
     Advice("smaller blocks", ("start-up",), _in_this_process),
-    Advice("larger batches", ("hand-over", "launch", "coupling"), _always),
+    Advice("larger batches", ("hand-over", "launch", "python", "coupling"), _always),
 )
 _STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
 _MORE = "try more replicates (--replicates), or longer windows (--seconds)"
@@ -190,6 +201,10 @@ _MORE = "try more replicates (--replicates), or longer windows (--seconds)"
 
 def next_try(finding: Finding, evidence: Evidence) -> str:
     """What to try next, as an order; a text that begins with `nothing` where there is nothing that fits the cell."""
+    causes = {cause.kind for cause in finding.causes}
+    if causes:
+        # What threads do to one another makes other advice wrong; a step in Python does not.
+        return _joined(causes | {finding.kind} if causes == {"python"} else causes, evidence)
     again = _measure_again(finding)
     if again:
         return again
@@ -197,7 +212,12 @@ def next_try(finding: Finding, evidence: Evidence) -> str:
         return "nothing is left to try: the loader's batches are ready before they are asked for"
     if not evidence.traits.trains and family_of(finding.kind) == "step":
         return "nothing is left to try: this step trains nothing, and only the loop around it is left"
-    fitting = [advice for advice in ADVICE if finding.kind in advice.kinds and advice.holds(evidence)]
+    return _joined({finding.kind}, evidence)
+
+
+def _joined(kinds: Set[Kind | CauseKind], evidence: Evidence) -> str:
+    """The best of the advices that are for one of the kinds."""
+    fitting = [advice for advice in ADVICE if kinds & set(advice.kinds) and advice.holds(evidence)]
     if not fitting:
         return "nothing is left to try that fits this loader and this step"
     *others, last = [_filled(advice.text, evidence) for advice in fitting[:_MOST]]

@@ -52,6 +52,7 @@ def attribute(replicates: Sequence[Replicate]) -> Evidence:
         traits=ladders[0].traits,
         device=CellKey.parse(first.cell).device,
         facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
+        competition=next((ladder.competition for ladder in ladders if ladder.competition), None),
     )
 
 

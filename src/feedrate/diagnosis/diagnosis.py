@@ -59,9 +59,10 @@ class Diagnosis:
     @property
     def evidence(self) -> Evidence:
         """What the replicates that stand say together."""
-        # The step's inside is looked at in one process, and is the same whatever the machine does meanwhile.
+        # The step's inside and what competes are looked at in one process, and are the same whatever the machine does meanwhile.
         facts = next((ladder.facts for ladder in self.ladders if ladder.facts), None)
-        return replace(attribute(self.standing), facts=facts)
+        competition = next((ladder.competition for ladder in self.ladders if ladder.competition), None)
+        return replace(attribute(self.standing), facts=facts, competition=competition)
 
     @property
     def verdict(self) -> Verdict:
@@ -140,8 +141,9 @@ def iter_replicates(
     replicates_so_far: list[Replicate] = []
     while needs_another(replicates_so_far, replicates, most):
         with Scratch.made(SHARED_MEMORY) as memory:
-            # Counting and profiling the step says the same in every process.
-            request = AblationRequest(memory.folder, cold=cold, facts=not replicates_so_far)
+            # Profiling the step and watching threads says the same in every process.
+            first = not replicates_so_far
+            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first)
             replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
         yield replicate
         if isinstance(replicate, Failure):

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded, plain
+from feedrate.records.competition import Competition
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
@@ -81,6 +82,8 @@ class Evidence:
     device: str = "cpu"
     traits: CellTraits = field(default_factory=CellTraits)
     facts: StepProfile | None = None
+    competition: Competition | None = None
+    """What threads did to one another in the first replicate."""
 
     @cached_property
     def parts(self) -> Mapping[Stage, Estimate]:
@@ -93,9 +96,9 @@ class Evidence:
         return {part.name: part.cost for part in self.stage_parts if len(part.stages) > 1}
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, as JSON can hold them, parts by the names of their stages; traits stand in the ladders."""
+        """Plain values, as JSON can hold them, parts by the names of their stages; the rest stands in the ladders."""
         raw = encoded(self) | {"parts": plain(self.parts), "lumped": plain(self.lumped)}
-        return {key: value for key, value in raw.items() if key not in ("stage_parts", "traits")}
+        return {key: value for key, value in raw.items() if key not in ("stage_parts", "traits", "competition")}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from feedrate.diagnosis.causes import Cause
 from feedrate.diagnosis.evidence import Stage
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
@@ -31,14 +32,14 @@ __all__ = [
 
 Kind: TypeAlias = Literal[
     "read cold", "read warm", "decode", "hand-over", "copy", "loader-bound",
-    "compute", "launch", "sync", "step-bound",
+    "compute", "launch", "python", "sync", "step-bound",
     "contention", "coupling", "no overlap", "start-up", "unsure", "invalid",
 ]  # fmt: skip
 """`loader-bound` and `step-bound` alone: bound there, and the stage was not told apart."""
 Family: TypeAlias = Literal["loader", "step", "both", "unsure"]
 
 _FAMILIES: Mapping[Kind, Family] = {
-    "compute": "step", "launch": "step", "sync": "step", "step-bound": "step",
+    "compute": "step", "launch": "step", "python": "step", "sync": "step", "step-bound": "step",
     "contention": "both", "coupling": "both", "no overlap": "both", "unsure": "unsure", "invalid": "unsure",
 }  # fmt: skip
 
@@ -176,6 +177,8 @@ class Finding:
     facts: Facts
     gain: float = 1.0
     """Factor by which the cell gains at most when that is gone; 1: nothing is promised."""
+    causes: tuple[Cause, ...] = ()
+    """What its threads do to one another, beneath it."""
 
     @property
     def firm(self) -> bool:

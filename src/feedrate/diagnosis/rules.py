@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from feedrate.diagnosis.causes import Cause, StepInPython, causes_in, is_python
 from feedrate.diagnosis.evidence import STAGES, Evidence, Stage
 from feedrate.diagnosis.finding import (
     Finding,
@@ -19,6 +21,7 @@ from feedrate.diagnosis.finding import (
     Unexplained,
     UnexplainedQueue,
     WideStall,
+    family_of,
 )
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.records.estimate import Estimate, replicates_for
@@ -31,7 +34,18 @@ def find(evidence: Evidence) -> Finding:
     """What holds the cell back that `evidence` was measured of."""
     likely = _likely(evidence)
     doubt = None if likely.kind == "unsure" else _doubt(evidence, likely.kind)
-    return likely if doubt is None else Finding("unsure", doubt)
+    finding = likely if doubt is None else Finding("unsure", doubt)
+    return replace(
+        finding, causes=(*causes_in(evidence.competition, evidence.full_s.mean), *_in_python(evidence, finding))
+    )
+
+
+def _in_python(evidence: Evidence, finding: Finding) -> Iterator[Cause]:
+    """Yield that the step is busy in Python, where it takes much of the time and the verdict is of something else."""
+    share = evidence.step_s.mean / evidence.full_s.mean
+    profile = None if family_of(finding.kind) == "step" else evidence.facts
+    if profile is not None and is_python(profile) and share >= Thresholds.min_share_of_step_in_python:
+        yield Cause("python", StepInPython(profile))
 
 
 def _likely(evidence: Evidence) -> Finding:
@@ -214,7 +228,13 @@ def _inside(profile: StepProfile, step_s: float, device: str) -> Kind:
             return "step-bound"
         if profile.device_busy_s >= Thresholds.min_busy_share_of_compute * step_s:
             return "compute"
-        return "sync" if (profile.syncs_per_step or 0) >= 1 else "launch"
+        if (profile.syncs_per_step or 0) >= 1:
+            return "sync"
+        return "python" if is_python(profile) else "launch"
+    if is_python(profile):
+        return "python"
+    # Others on the machine stretch the step, and with it each operator.
+    step_s = min(step_s, profile.python.undisturbed_s if profile.python else step_s)
     achieved = profile.peak_share(step_s)
     if profile.operators_per_step is None or achieved is None:
         return "step-bound"

@@ -48,3 +48,30 @@ class Thresholds:
     """Seconds of an average operator whose dispatch costs as much as its work, on a CPU."""
     min_delay_share_returned = 0.5
     """Share of a delay that must come back if the stage that it was put into binds."""
+    min_python_share = 0.4
+    """Share of a step in Python, beyond what operators' dispatch may take, from which that is what it is busy with."""
+    max_python_s_of_operator = 10e-6
+    """Seconds of Python that an operator's call and its module may take; more is work of the step's own."""
+    min_share_of_step_in_python = 0.3
+    """Share of T_F from which a step in Python is worth a word where something else holds the cell back as well."""
+    min_python_share_worth_a_word = 0.25
+    """Share of a step in Python from which a sentence says so."""
+    min_share_of_place = 0.3
+    """Share of the looks at a step that a function must have to be named."""
+    min_wanted_of_part = 1.4
+    """Processors wanted over those of the part that threads may run on: a thread alone wants 1 at most, however busy
+    the machine is, and two that always have work want 2."""
+    min_wanted_of_busy_thread = 0.1
+    """Processors that a thread must want to count as busy: those of a pool of eight on one of two cores want 0.3."""
+    min_wanted_of_pools = 1.75
+    """Processors wanted over those that there are: two workers of one thread and the step want 1.5 times two at most,
+    with pools of four threads 4 times."""
+    min_pool_share = 0.75
+    """Processors that pools want beyond one of each process, over those that there are."""
+    min_interpreter_wait_s = 2.5e-3
+    """Seconds that a step must wait for the interpreter: half of the 5 ms after which it is handed on. A thread that
+    computes in Python keeps it for all of its work, or the 30 ms that it is lent; others give it back in 0.1 ms."""
+    min_interpreter_share = 0.05
+    """Share of T_F that the wait of one batch must come to."""
+    interpreter_switch_s = 5e-3
+    """Seconds after which Python has a thread hand the interpreter on, if nobody has set another time."""

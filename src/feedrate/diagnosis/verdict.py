@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from feedrate.diagnosis.advice import next_try
+from feedrate.diagnosis.causes import Cause
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Facts, Family, Kind, family_of
 from feedrate.diagnosis.rules import find
@@ -33,6 +34,8 @@ class Verdict:
     """The sentence without what to try."""
     facts: Facts | None = None
     """What the rule that decided found, seconds a batch."""
+    causes: tuple[Cause, ...] = ()
+    """What threads of the cell do to one another, beneath it."""
 
     @property
     def advice(self) -> str:
@@ -55,7 +58,8 @@ def verdict(evidence: Evidence) -> Verdict:
     holds, way = statement(finding), next_try(finding, evidence)
     gain = max(1.0, finding.gain) if way.startswith("try ") else 1.0
     sentence = f"{holds}: {way}{promise(gain)}"
-    return Verdict(finding.kind, sentence, way, gain, _numbers(evidence), finding.firm, holds, finding.facts)
+    numbers = _numbers(evidence)
+    return Verdict(finding.kind, sentence, way, gain, numbers, finding.firm, holds, finding.facts, finding.causes)
 
 
 def no_verdict(reason: str) -> Verdict:

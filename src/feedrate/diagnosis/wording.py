@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from feedrate.diagnosis.cause_wording import cause_statement, python_phrases
 from feedrate.diagnosis.evidence import Stage
 from feedrate.diagnosis.finding import (
     Facts,
@@ -39,7 +40,8 @@ STAGE_WORDS: Mapping[Stage, str] = {
 
 def statement(finding: Finding) -> str:
     """The kind and the numbers that say so, in one line without a full stop."""
-    return f"{_title(finding.kind)}: {_described(finding.facts)}"
+    phrases = (_described(finding.facts), *map(cause_statement, finding.causes))
+    return f"{_title(finding.kind)}: {'; '.join(phrases)}"
 
 
 def promise(gain: float) -> str:
@@ -106,8 +108,8 @@ def _both(facts: SlowedDown | SlowerThanTurns | TakingTurns | UnexplainedQueue) 
 
 def _inside(profile: StepProfile, step_s: float) -> str:
     """What is in a step, as the end of a sentence; empty where nothing is known."""
-    phrase = " ".join((*_counts(profile), *_rate(profile, step_s)))
-    return f"; {phrase}" if phrase else ""
+    work = " ".join((*_counts(profile), *_rate(profile, step_s)))
+    return "".join(f"; {phrase}" for phrase in (work, *python_phrases(profile)) if phrase)
 
 
 def _counts(profile: StepProfile) -> Iterator[str]:

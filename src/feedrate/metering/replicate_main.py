@@ -64,6 +64,8 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.registry import Registry
 
+    # Before any library was imported that binds this process to some of them.
+    offered = frozenset(os.sched_getaffinity(0))
     cell = Cell.parse(request.cell, Registry.load(request.plugin_files))
     unmet = cell.unmet_needs
     if unmet:
@@ -82,17 +84,17 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
         cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(request.data)
     effort, marks = MeasurementBudget(seconds=request.seconds), SamplingFlags(request.scratch)
-    meter = Meter(cell, data, effort, marks, str(request.scratch), _ablation(request, cell))
+    meter = Meter(cell, data, effort, marks, str(request.scratch), _ablation(request, cell, offered))
     return Measured(meter.measure(), import_s, {**settings, **knobs})
 
 
-def _ablation(request: ReplicateRequest, cell: Cell) -> Ablation | None:
+def _ablation(request: ReplicateRequest, cell: Cell, offered: frozenset[int]) -> Ablation | None:
     """Make what takes the cell apart, if the request asks for that."""
     if request.ablation is None:
         return None
     from feedrate.metering.ablation.ablation import Ablation
 
-    return Ablation(cell, request.ablation, request.scratch)
+    return Ablation(cell, request.ablation, request.scratch, offered)
 
 
 def _why(error: BaseException) -> Kind:

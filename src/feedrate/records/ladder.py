@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded
+from feedrate.records.competition import Competition
 from feedrate.records.step_profile import StepProfile
 from feedrate.records.window import Window, demand_work
 
@@ -63,6 +64,8 @@ class Ladder:
     """Seconds that the first batch of an epoch took longer than others."""
     epoch_batches: int = 1
     facts: StepProfile | None = None
+    competition: Competition | None = None
+    """What threads did to one another; None: nobody looked, as in all replicates but the first."""
     traits: CellTraits = field(default_factory=CellTraits)
     """What loader and step said of themselves; of a line that was written before they were asked, nothing."""
     spent_s: float = 0.0

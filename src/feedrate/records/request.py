@@ -18,6 +18,8 @@ class AblationRequest:
     """Measure one epoch with files that the page cache does not hold."""
     facts: bool = False
     """Count and profile the step."""
+    competition: bool = False
+    """Watch what threads do to one another."""
 
 
 @dataclass(frozen=True)

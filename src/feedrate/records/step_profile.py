@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["StepProfile"]
+from feedrate.records.code_place import CodePlace
+
+__all__ = ["PythonUse", "StepProfile"]
+
+
+@dataclass(frozen=True)
+class PythonUse:
+    """What the thread that trains does of an update outside of operators."""
+
+    ran_s: float
+    """Seconds a step on a processor: in Python, or in what it calls."""
+    undisturbed_s: float
+    """Seconds of the whole step then, less what others on the machine made it wait, or slowed it down."""
+    places: tuple[CodePlace, ...] = ()
+    """Functions in which the thread was met during a step, the one met most often first."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,15 @@ class StepProfile:
     """Times that the host waited for the device."""
     device_busy_s: float | None = None
     """Seconds a step in which the device ran something."""
+
+    python: PythonUse | None = None
+    """How much of an update passes in Python."""
+
+    def python_share(self, allowed_s: float) -> float:
+        """Share of a step in Python beyond `allowed_s` an operator, which its own dispatch may take; 0: not known."""
+        if self.python is None or self.operators_per_step is None:
+            return 0.0
+        return max(0.0, self.python.ran_s - allowed_s * self.operators_per_step) / self.python.undisturbed_s
 
     def peak_share(self, step_s: float) -> float | None:
         """Divide the FLOP/s of a step that takes so long by the peak; None: one of the two is not known."""

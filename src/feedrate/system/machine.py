@@ -11,7 +11,7 @@ from pathlib import Path
 
 from feedrate.system.nvml import Gpu, gpus
 
-__all__ = ["CgroupLimits", "Gpu", "Machine", "gpus", "machine", "machine_name"]
+__all__ = ["CgroupLimits", "Gpu", "Machine", "gpus", "limits", "machine", "machine_name", "stopped_s"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,23 @@ def limits(root: Path = Path("/")) -> CgroupLimits:
     # Version 1 says "no limit" with a number near 2**63.
     sizes = [size for size in sizes if size < 1 << 60]
     return CgroupLimits(min(cores, default=None), min(sizes, default=None))
+
+
+def stopped_s(root: Path = Path("/")) -> float:
+    """Seconds that a control group of this process has stood still so far, its quota of processor time used up."""
+    groups = root / "sys/fs/cgroup"
+    folders = {
+        folder
+        for controllers, path in _memberships(root / "proc/self/cgroup")
+        for folder in _upwards(groups, controllers, path)
+    }
+    return max((_stopped_s(folder) for folder in folders), default=0.0)
+
+
+def _stopped_s(folder: Path) -> float:
+    """Version 2 counts microseconds, version 1 nanoseconds."""
+    counts = dict(line.split() for line in _read(folder / "cpu.stat").splitlines() if len(line.split()) == 2)
+    return int(counts.get("throttled_usec", 0)) / 1e6 + int(counts.get("throttled_time", 0)) / 1e9
 
 
 def _memberships(file: Path) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from feedrate.loading.ready_batches import ready_on_host
 from feedrate.metering.ablation.cold_cache import cold_rung
+from feedrate.metering.ablation.competition import competition
 from feedrate.metering.ablation.dataset_cache import DataSetCache
 from feedrate.metering.ablation.ladder_timer import LadderTimer
 from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource
@@ -43,6 +44,8 @@ class Ablation:
     cell: Cell
     request: AblationRequest
     scratch: Path
+    offered: frozenset[int]
+    """Processors that the process might use when it began."""
     _ladder: Ladder = field(default_factory=Ladder, init=False)
     """What `time_rungs` measured."""
     _spent_s: float = field(default=0.0, init=False)
@@ -69,6 +72,8 @@ class Ablation:
         with resident() as batches, ready_on_host(self.cell.loader, plan, _READY) as host:
             timer = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.prefetch_batches(plan), self._lacking)
             self._ladder = timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
+            if self.request.competition:
+                self._ladder = replace(self._ladder, competition=competition(loop, feed, self.offered))
         self._spent_s = now_s() - start
 
     def ladder(self, loop: Loop, plan: Plan, resident: Resident) -> Ladder:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-__all__ = ["ProfilerTrace"]
+__all__ = ["STEP", "ProfilerTrace"]
+
+STEP = "feedrate: one update"
+"""Mark of each update in a trace."""
 
 Event: TypeAlias = Mapping[str, object]
 
@@ -37,6 +40,15 @@ class ProfilerTrace:
     def operators_per_step(self) -> float:
         """Operators that no other operator called."""
         return sum(1 for _ in self._outermost()) / self.steps
+
+    def operators_s(self, thread: int) -> tuple[float, ...]:
+        """For each update that was marked as a `STEP`: seconds of a thread in operators and in compiled code.
+
+        `thread`: the kernel's number of it.
+        """
+        steps = sorted(_span(event) for event in self._of("user_annotation") if event["name"] == STEP)
+        spans = [_span(event) for event in self._outermost() if event["tid"] == thread]
+        return tuple(sum(end - begin for begin, end in spans if start <= begin < stop) / 1e6 for start, stop in steps)
 
     @property
     def kernels_per_step(self) -> float:

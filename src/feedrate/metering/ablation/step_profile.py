@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
+from threading import get_native_id
 from typing import TYPE_CHECKING
 
 import torch
 
-from feedrate.metering.ablation.profiler_trace import ProfilerTrace
+from feedrate.metering.ablation.profiler_trace import STEP, ProfilerTrace
+from feedrate.metering.ablation.python_share import main_thread, python_use
 from feedrate.records.step_profile import StepProfile
 from feedrate.system.stopwatch import timed
+from feedrate.system.thread_use import ThreadRun, thread_run
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
@@ -23,6 +26,8 @@ __all__ = ["facts"]
 
 _STEPS = 2
 """Updates that are profiled."""
+_MANY_OPERATORS, _MOST_STEPS, _PROFILED_S = 500, 12, 0.2
+"""Updates of fewer operators are profiled some more times, within these bounds: one may be undisturbed."""
 _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SIDES = {"cpu": (512, 1024), "cuda": (4096, 8192)}
 """Sides of the square matrices whose product stands for the device's peak; the quicker rate counts."""
@@ -38,7 +43,13 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
     if not cell.step.trains:
         return None
     on_cuda = cell.device == "cuda"
-    trace = _profiled(loop, batches, scratch / "trace.json", on_cuda=on_cuda)
+    watched = main_thread(lambda count: loop.steps(batches, count), loop.device.synchronize)
+    trace, runs = _profiled(loop, batches, _STEPS, scratch / "trace.json", on_cuda=on_cuda)
+    operators_s = trace.operators_s(get_native_id())
+    again = min(_MOST_STEPS, int(_PROFILED_S / (watched.ran_s + watched.idle_s)))
+    if trace.operators_per_step < _MANY_OPERATORS and again > _STEPS:
+        more, more_runs = _profiled(loop, batches, again, scratch / "more.json", on_cuda=False)
+        operators_s, runs = (*operators_s, *more.operators_s(get_native_id())), (*runs, *more_runs)
     dtype = trace.dtype or "fp32"
     return StepProfile(
         flops_per_step=_sample_flops(cell, islice(batches, _STEPS)) * batch_samples,
@@ -48,20 +59,28 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
         kernels_per_step=trace.kernels_per_step if on_cuda else None,
         syncs_per_step=trace.syncs_per_step if on_cuda else None,
         device_busy_s=trace.device_busy_s if on_cuda else None,
+        python=python_use(watched, runs, operators_s),
     )
 
 
-def _profiled(loop: Loop, batches: Iterator[Batch], path: Path, *, on_cuda: bool) -> ProfilerTrace:
-    from torch.profiler import ProfilerActivity, profile
+def _profiled(
+    loop: Loop, batches: Iterator[Batch], count: int, path: Path, *, on_cuda: bool
+) -> tuple[ProfilerTrace, tuple[ThreadRun, ...]]:
+    """Give the trace of so many updates, and what this thread had of a processor in each."""
+    from torch.profiler import ProfilerActivity, profile, record_function
 
     # The first of them may still be made when it is asked for.
     loop.steps(batches, 1)
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_cuda else [])]
+    runs: list[ThreadRun] = []
     with profile(activities=activities, record_shapes=True) as profiler:
-        loop.steps(batches, _STEPS)
+        for _ in range(count):
+            with record_function(STEP), thread_run() as run:
+                loop.steps(batches, 1)
+            runs.append(run)
         loop.device.synchronize()
     profiler.export_chrome_trace(str(path))
-    return ProfilerTrace.read(path, _STEPS)
+    return ProfilerTrace.read(path, count), tuple(runs)
 
 
 def _sample_flops(cell: Cell, batches: Iterator[Batch]) -> float:

@@ -1,0 +1,46 @@
+"""Hold one cell whose answer is known, and what that answer is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Case"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell, and what feedrate must say of it: a verdict, or that a check fails, or a remark."""
+
+    name: str
+    loader: str
+    step: str
+    workload: str = "known"
+    device: str = "cpu"
+    verdict: str = ""
+    """Kind of the verdict; see `feedrate.diagnosis.verdict.Kind`."""
+    refused: str = ""
+    """Part of the reason why there is no number."""
+    remark: str = ""
+    """Part of what is said beside the number."""
+    cause: str = ""
+    """A cause that a verdict must name; see `feedrate.diagnosis.causes.CauseKind`."""
+    healthy: str = ""
+    """A verdict, or a cause, that must not be there: the cell is the healthy twin of one that has it."""
+    seconds: float = 0.2
+    """Aim of each of the three times: the delays are known, so little time tells them apart."""
+
+    @property
+    def cell(self) -> str:
+        """Key of the cell that is measured, as `str(Cell)` writes it."""
+        return f"{self.workload}/tiny/{self.loader}/{self.step}/{self.device}"
+
+    @property
+    def expected(self) -> str:
+        """The expected answer in words."""
+        words = {"no number": self.refused, "remark": self.remark, "because": self.cause, "not": self.healthy}
+        return self.verdict or next(f"{word}: {text}" for word, text in words.items() if text)
+
+    @property
+    def is_diagnosed(self) -> bool:
+        """Whether the cell must be taken apart to know."""
+        return bool(self.verdict or self.cause or self.healthy)
