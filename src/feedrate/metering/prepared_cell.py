@@ -12,7 +12,7 @@ import torch
 
 from feedrate.loading.plan import Placement
 from feedrate.loading.ready_batches import ready_on_device
-from feedrate.metering.loop import Loop, Work
+from feedrate.metering.training_loop import TrainingLoop, Work
 from feedrate.metering.training_check import TrainingCheck
 from feedrate.records.answer import TrainingResult
 from feedrate.system.load_monitor import LoadMonitor
@@ -54,7 +54,7 @@ class PreparedCell:
 
     cell: Cell
     data: DataSet
-    loop: Loop
+    loop: TrainingLoop
     monitor: LoadMonitor
     model: torch.nn.Module
     check: TrainingCheck | None
@@ -78,7 +78,7 @@ class PreparedCell:
         if not cell.step.trains:
             model: torch.nn.Module = torch.nn.Identity()
             update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
-            return cls(cell, data, Loop(update, device, marks, effort), monitor, model, None, logs)
+            return cls(cell, data, TrainingLoop(update, device, marks, effort), monitor, model, None, logs)
         model = cell.workload.model(cell.size).to(cell.device).train()
         optimizer = cell.workload.trainer(model)
         check = TrainingCheck(model, optimizer)
@@ -88,7 +88,7 @@ class PreparedCell:
         def train(batch: Batch) -> None:
             watched(batch.without_views())
 
-        return cls(cell, data, Loop(train, device, marks, effort), monitor, model, check, logs)
+        return cls(cell, data, TrainingLoop(train, device, marks, effort), monitor, model, check, logs)
 
     @property
     def effort(self) -> MeasurementBudget:
@@ -114,7 +114,7 @@ class PreparedCell:
             yield stream
 
     def windows(self, work: Work, count: int, batches: int, after: Callable[[], None]) -> tuple[Window, ...]:
-        """Time windows while the machine is watched; see `Loop.windows`."""
+        """Time windows while the machine is watched; see `TrainingLoop.windows`."""
         with self.monitor.watched():
             return self.loop.windows(work, count, batches, after)
 

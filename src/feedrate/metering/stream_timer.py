@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.ablation import Ablation
-    from feedrate.metering.loop import Work
+    from feedrate.metering.training_loop import Work
     from feedrate.metering.prepared_cell import PreparedCell
     from feedrate.records.conditions import MemorySample
     from feedrate.records.measurement import Window

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.source_switch import SourceSwitch
-    from feedrate.metering.loop import Loop, Work
+    from feedrate.metering.training_loop import TrainingLoop, Work
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.records.measurement import Window
 
@@ -45,7 +45,7 @@ _ON_DEVICE = "the loader serves batches that are on the device already: their co
 class LadderTimer:
     """What is known of one stream so far; nobody else takes from it meanwhile."""
 
-    loop: Loop
+    loop: TrainingLoop
     feed: RecordedStream
     plan: Plan
     switch: SourceSwitch

@@ -16,7 +16,7 @@ from feedrate.system.stopwatch import timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
-    from feedrate.metering.loop import Loop
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
 
 __all__ = ["facts"]
@@ -30,7 +30,9 @@ _REPEATS, _PRODUCT_S = 5, 0.3
 """Products of each size, fewer where one takes long."""
 
 
-def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float, scratch: Path) -> StepProfile | None:
+def facts(
+    cell: Cell, loop: TrainingLoop, batches: Iterator[Batch], batch_samples: float, scratch: Path
+) -> StepProfile | None:
     """The facts about a step that trains, from ready batches; None for one that does not.
 
     `batch_samples`: mean size of a batch, which the operations are counted for.
@@ -51,7 +53,7 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
     )
 
 
-def _profiled(loop: Loop, batches: Iterator[Batch], path: Path, *, on_cuda: bool) -> ProfilerTrace:
+def _profiled(loop: TrainingLoop, batches: Iterator[Batch], path: Path, *, on_cuda: bool) -> ProfilerTrace:
     from torch.profiler import ProfilerActivity, profile
 
     # The first of them may still be made when it is asked for.

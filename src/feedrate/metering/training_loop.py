@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from feedrate.records.measurement import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
-__all__ = ["Loop", "Work"]
+__all__ = ["TrainingLoop", "Work"]
 
 Work = Callable[[int], int]
 """Does so many batches; returns the samples in them."""
 
 
 @dataclass
-class Loop:
+class TrainingLoop:
     """One update on one device, and how long it is measured."""
 
     update: Callable[[Batch], object]
