@@ -16,7 +16,7 @@ from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
 from feedrate.errors import DataError
 from feedrate.records.document import document
-from feedrate.records.measurement import read
+from feedrate.records.raw_results import read
 from tests.support import ROOT
 from tests.support.fuzzing import answer, bytes_of, fuzzed, spoiled, tried
 from tests.support.outcomes import failure, measurement

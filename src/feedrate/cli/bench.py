@@ -27,7 +27,8 @@ from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.records.cell_key import split_spec
 from feedrate.records.jsonl import Unreadable, complaints
-from feedrate.records.measurement import Failure, Outcome, append, read
+from feedrate.records.measurement import Failure, Outcome
+from feedrate.records.raw_results import append, read
 from feedrate.report.progress import run_progress
 from feedrate.revisions.commit import commit_hash
 from feedrate.system.environment import snapshot

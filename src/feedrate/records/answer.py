@@ -9,7 +9,8 @@ from typing import ClassVar, TypeAlias
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.conditions import Conditions, MemorySample
 from feedrate.records.ladder import Ladder
-from feedrate.records.measurement import Kind, Window
+from feedrate.records.measurement import Kind
+from feedrate.records.window import Window
 
 __all__ = [
     "DevicePeaks",

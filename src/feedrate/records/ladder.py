@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded
-from feedrate.records.measurement import Window, demand_work
 from feedrate.records.step_profile import StepProfile
+from feedrate.records.window import Window, demand_work
 
 __all__ = ["RUNGS", "Delayed", "Ladder", "Rung"]
 

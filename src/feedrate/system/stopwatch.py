@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feedrate.records.measurement import Window
+from feedrate.records.window import Window
 from feedrate.system.procfs import TICKS_PER_S
 
 __all__ = ["freeze_gc", "gc_paused", "now_s", "since_start_s", "timed"]
