@@ -13,9 +13,13 @@ class MeasurementBudget:
 
     seconds: float = 0.4
     """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
-    windows: int = 4
+    most_rounds: int = 12
+    """Rounds of three windows, one of each kind, that the three times are cut into."""
+    least_rounds: int = 4
     most: float = 2.0
     """A full run is never longer than this many times `seconds`."""
+    discards: float = 2.0
+    """All batches discarded between the windows take no longer than this many times `seconds`."""
     least_batches: int = 4
     """Of each of the three times, however slow the step is."""
     check_bytes: int = 64 << 20
@@ -30,4 +34,4 @@ class MeasurementBudget:
 
     def whole(self, batches: int, block: int) -> int:
         """As many, or those of whole blocks if that is not much more: one batch of a block waits for its reading."""
-        return -(-batches // block) * block if 2 * batches >= block else batches
+        return max(1, round(batches / block)) * block if 2 * batches >= block else batches

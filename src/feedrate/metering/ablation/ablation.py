@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
-    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
     from feedrate.records.request import AblationRequest
 

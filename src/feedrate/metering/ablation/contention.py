@@ -12,8 +12,8 @@ from feedrate.system.stopwatch import now_s, timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
-    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.records.window import Window
 
 __all__ = ["loader_beside", "step_beside"]

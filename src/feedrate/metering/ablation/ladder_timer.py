@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.source_switch import SourceSwitch
-    from feedrate.metering.training_loop import TrainingLoop, Work
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop, Work
     from feedrate.records.window import Window
 
 __all__ = ["LadderTimer"]
