@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from feedrate.loading.ready_batches import one_of_each_size
 from feedrate.records.answer import StepTimes
 from feedrate.records.step_at_rest import is_slower_beside
 from feedrate.system.stopwatch import freeze_gc, timed
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["StepBefore", "step_before", "step_times"]
 
-_SIZES, _SIZES_WITHIN = 3, 256
-"""Sizes of batches that are met before timing, and among how many batches they are looked for."""
+_SIZES = 3
+"""Sizes of batches that are met before timing."""
 _WINDOWS = 4
 """In half the time of a phase; two, of one step each, of a step that takes a quarter of it."""
 _SLOW = 0.25
@@ -46,7 +46,7 @@ def step_before(prepared: PreparedCell) -> StepBefore:
             first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
             freeze_gc()
             if _graphs():
-                _meet_other_sizes(prepared, batches)
+                _meet_other_sizes(prepared)
         with clock.phase("warm_up"):
             singles = loop.windows(partial(loop.steps, batches), 2, 1)
             pace_s = min(window.s for window in singles)
@@ -84,13 +84,10 @@ def _windows(prepared: PreparedCell, batches: Iterator[Batch], pace_s: float) ->
         return loop.windows(partial(loop.steps, batches), number, count, loop.device.note_clock)
 
 
-def _meet_other_sizes(prepared: PreparedCell, batches: Iterator[Batch]) -> None:
-    """Train once on batches of each of a few sizes: a compiled step compiles again for the second."""
-    met: set[int] = set()
-    for batch in islice(batches, _SIZES_WITHIN):
-        if len(batch) not in met and len(met) < _SIZES:
-            prepared.loop.update(batch)
-            met.add(len(batch))
+def _meet_other_sizes(prepared: PreparedCell) -> None:
+    """Train once on a batch of each of a few sizes: a compiled step compiles again for the second."""
+    for batch in one_of_each_size(prepared.plan(), _SIZES):
+        prepared.loop.update(batch)
 
 
 def _graphs() -> int:

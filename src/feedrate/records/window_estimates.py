@@ -1,7 +1,7 @@
 """Times and ratios of times from the windows of one process, with intervals that respect drift and autocorrelation.
 
 Total time over total samples, never a mean of windows: what one window in ten waits for is part of the number. The
-interval comes from what each window, or each pair of neighbours, adds to the total's logarithm (the delta method).
+interval comes from what each window, or each pair of neighbours, adds to the total's logarithm.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Ratio:
 
 def sample_time(windows: Sequence[Window]) -> Estimate:
     """Seconds a sample with the 95 % interval of windows that followed one another."""
-    mean, error = mean_sample_s(windows), _Error.of(_residuals(windows))
+    mean, error = mean_sample_s(windows), _Error.of(_influences(windows))
     return Estimate(mean, None if error is None else mean * error.half)
 
 
@@ -62,14 +62,14 @@ def paired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
 
     What both windows of a round have in common, a machine's pace above all, cancels from the interval.
     """
-    residuals = [up - down for up, down in zip(_residuals(above), _residuals(below), strict=True)]
-    error = _Error.of(residuals)
+    influences = [up - down for up, down in zip(_influences(above), _influences(below), strict=True)]
+    error = _Error.of(influences)
     return Ratio(Estimate(_log_ratio(above, below), None if error is None else error.half))
 
 
 def unpaired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
     """The same of windows that were timed at different times: both scatter for themselves (Welch's interval)."""
-    errors = [_Error.of(_residuals(windows)) for windows in (above, below)]
+    errors = [_Error.of(_influences(windows)) for windows in (above, below)]
     both = [error for error in errors if error is not None]
     half = _Error.summed(both).half if len(both) == 2 else None
     return Ratio(Estimate(_log_ratio(above, below), half))
@@ -85,11 +85,17 @@ def _log_ratio(above: Sequence[Window], below: Sequence[Window]) -> float:
     return math.log(mean_sample_s(above) / mean_sample_s(below))
 
 
-def _residuals(windows: Sequence[Window]) -> list[float]:
-    """What each window takes more than its samples' share of the total, in the time of a mean window; they sum to 0."""
-    mean_s = mean_sample_s(windows)
-    mean_samples = statistics.fmean(window.samples for window in windows)
-    return [window.s / (mean_s * mean_samples) - window.samples / mean_samples for window in windows]
+def _influences(windows: Sequence[Window]) -> list[float]:
+    """What each window adds to the logarithm of the time a sample: their sum is 0; empty of one window.
+
+    Source: the jackknife, Quenouille, Biometrika 43 (1956), and Tukey, Ann. Math. Statist. 29 (1958).
+    """
+    if len(windows) < 2:
+        return []
+    all_s, all_samples = sum(window.s for window in windows), sum(window.samples for window in windows)
+    without = [math.log((all_s - window.s) / (all_samples - window.samples)) for window in windows]
+    mean = statistics.fmean(without)
+    return [(len(windows) - 1) * (mean - log) for log in without]
 
 
 @dataclass(frozen=True)
@@ -102,12 +108,12 @@ class _Error:
     """Degrees of freedom of that."""
 
     @classmethod
-    def of(cls, residuals: Sequence[float]) -> _Error | None:
+    def of(cls, influences: Sequence[float]) -> _Error | None:
         """From what each window adds, in the order of time; None: one window has no scatter."""
-        if len(residuals) < 2:
+        if not influences:
             return None
-        count = _effective_number(residuals)
-        return cls(statistics.variance(residuals, 0.0) / count, count - 1)
+        count = _effective_number(influences)
+        return cls(statistics.variance(influences, 0.0) / count, count - 1)
 
     @classmethod
     def summed(cls, errors: Sequence[_Error]) -> _Error:
@@ -126,15 +132,15 @@ class _Error:
         return float(stdtrit(self.freedom, 0.975)) * math.sqrt(self.variance)
 
 
-def _effective_number(residuals: Sequence[float]) -> float:
+def _effective_number(influences: Sequence[float]) -> float:
     """How many independent values tell as much: n (1 - r) / (1 + r), at least 2, r the correlation of neighbours.
 
-    Source: Bayley and Hammersley, J. R. Statist. Soc. Suppl. 8 (1946), for a first-order process. r is estimated 1/n
-    too low where the mean is estimated, too (Marriott and Pope, Biometrika 41, 1954); negative ones count as 0.
+    Source: Bayley and Hammersley, J. R. Statist. Soc. Suppl. 8 (1946), for a first-order process. A negative r counts
+    as 0: windows that take turns would otherwise make an interval of nothing.
     """
-    squares = sum(residual**2 for residual in residuals)
+    squares = sum(influence**2 for influence in influences)
     if squares == 0:
-        return float(len(residuals))
-    products = sum(before * after for before, after in pairwise(residuals))
-    correlation = min(max(products / squares + 1 / len(residuals), 0.0), _MOST_CORRELATED)
-    return max(2.0, len(residuals) * (1 - correlation) / (1 + correlation))
+        return float(len(influences))
+    products = sum(before * after for before, after in pairwise(influences))
+    correlation = min(max(products / squares, 0.0), _MOST_CORRELATED)
+    return max(2.0, len(influences) * (1 - correlation) / (1 + correlation))
