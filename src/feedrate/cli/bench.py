@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Outcome
 from feedrate.records.raw_results import append, read
 from feedrate.report.progress import run_progress
+from feedrate.report.time_spent import time_spent
 from feedrate.revisions.commit import commit_hash
 from feedrate.system.environment import snapshot
 from feedrate.system.guard import bound
@@ -58,6 +60,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Measure, publish, print: 0 done, 1 some cells failed, 2 an error ended it early, 130 interrupted."""
+    start_s = time.monotonic()
     _demand_checkout(options)
     demand_writable([Place("bench:", folder) for folder in (_RAW, _LOGS, _ASV)])
     device = device_or_default(options.device or None)
@@ -82,6 +85,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
     _show(raw, shell, options)
     shell.out.print(f"history     {site}", soft_wrap=True)
     shell.out.print(f"to read it  {_program('asv')} preview, then open the address that it prints", soft_wrap=True)
+    if raw.exists():
+        spent = time_spent(read(raw, _passed_over), time.monotonic() - start_s, "asv's own and all else")
+        shell.out.print(f"time        {spent}", style="dim", soft_wrap=True)
     return status
 
 
