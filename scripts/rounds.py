@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import random
 import statistics
 import subprocess
@@ -137,6 +138,7 @@ def main() -> None:
     parser.add_argument("--cell", default="boardmoves/tiny/{}/fp32/cpu", help="key of the cell; {} is the loader")
     parser.add_argument("--loaders", nargs="+", default=LOADERS, help=f"default: {' '.join(LOADERS)}")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the data sets")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the windows there, as JSON")
     parser.add_argument("--sample", metavar="CELL", help=argparse.SUPPRESS)
     parser.add_argument("--disturb", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -144,10 +146,13 @@ def main() -> None:
         disturb()
     if options.sample:
         cell = Cell.parse(options.sample, Registry.load())
-        print(json.dumps(encoded(measured(cell, options.data, options.cells))))
-        return
+        print(json.dumps(encoded(measured(cell, options.data, options.cells))), flush=True)
+        # Taking torch apart would only cost time, and says at length what its libraries leak.
+        os._exit(0)
     with neighbours(options.neighbours):
         runs = [sampled(options.cell.format(loader), options.data, options.cells) for loader in options.loaders]
+    if options.save:
+        options.save.write_text(json.dumps([encoded(run) for run in runs]))
     for kind, name in enumerate(("x_L", "x_S")):
         truths = [run.by_turns()[kind].log.mean for run in runs]
         pairs = [(cell, truth) for run, truth in zip(runs, truths, strict=True) for cell in run.cells()]
