@@ -1,4 +1,4 @@
-"""Batches that are ready, on the host or on the device: what the step can do when loading costs nothing."""
+"""Serve batches that are ready, on the host or on the device: what the step can do when loading costs nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Repeated:
 
 @contextmanager
 def ready_on_host(sender: Sender, plan: Plan, count: int) -> Iterator[Iterator[Batch]]:
-    """The plan's first `count` batches as `sender` would send them, through the same transfer, endlessly."""
+    """Serve the plan's first `count` batches as `sender` would send them, through the same transfer, endlessly."""
     pin = sender.pin and plan.device != "cpu"
     batches = (batch.pin_memory() if pin else batch for batch in _cut(plan))
     with closing(delivered(_Repeated(tuple(islice(batches, count)), sender.copy, sender.pin), plan)) as stream:
