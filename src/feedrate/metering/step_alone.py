@@ -52,11 +52,12 @@ def step_before(prepared: PreparedCell) -> StepBefore:
             pace_s = min(window.s for window in singles)
             if pace_s <= _SLOW * prepared.effort.seconds:
                 pace_s = loop.pace_s(partial(loop.steps, batches), before_s=pace_s)
+        compiles = _graphs()
         # Of a step that takes longer than a phase these two are enough.
         windows = singles if pace_s > prepared.effort.seconds else _windows(prepared, batches, pace_s)
         # The machine may have been busy for one of them.
         pace_s = min(window.batch_s for window in windows)
-        return StepBefore(windows, first_step_s, pace_s, _graphs())
+        return StepBefore(windows, first_step_s, pace_s, compiles)
 
 
 def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Window]) -> StepTimes:
