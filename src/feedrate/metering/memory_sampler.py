@@ -15,7 +15,7 @@ __all__ = ["MemorySampler"]
 
 @dataclass
 class MemorySampler:
-    """Keeps the samples of one stream, each with the epochs that were served until then."""
+    """Keep the samples of one stream, each with the epochs that were served until then."""
 
     device: Device
     feed: RecordedStream
@@ -29,5 +29,5 @@ class MemorySampler:
 
     @property
     def samples(self) -> tuple[MemorySample, ...]:
-        """Those taken so far."""
+        """Give those taken so far."""
         return tuple(self._samples)

@@ -17,7 +17,7 @@ Phase: TypeAlias = Literal["data", "build", "compile", "warm_up", "checks", "win
 
 
 class PhaseClock:
-    """Seconds by phase. A phase inside another one takes its own time out of the outer one's."""
+    """Add up seconds by phase. A phase inside another one takes its own time out of the outer one's."""
 
     def __init__(self) -> None:
         self._spent_s: defaultdict[str, float] = defaultdict(float)

@@ -103,7 +103,7 @@ class PreparedCell:
 
     @property
     def step_seconds(self) -> float:
-        """Aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""
+        """Give the aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""
         return self.effort.seconds * (1.0 if self.cell.step.trains else _IDLE_SHARE)
 
     @property

@@ -1,4 +1,4 @@
-"""How many rounds a cell is measured in, and how many batches each of their windows has."""
+"""Lay out the rounds of a cell: how many, and how many batches each of their windows has."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ window begins and ends is the less of it."""
 
 @dataclass(frozen=True)
 class Paces:
-    """Seconds a batch, roughly."""
+    """Hold seconds a batch, roughly."""
 
     full_s: float
     step_s: float
@@ -26,7 +26,7 @@ class Paces:
 
 @dataclass(frozen=True)
 class Queue:
-    """What a stream has ready."""
+    """Say what a stream has ready."""
 
     ahead: int
     """Batches that may have been made before they are asked for."""
@@ -38,7 +38,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class RoundSchedule:
-    """One round is a window of each kind, in the order F S L, the next one L S F: steady drift cancels over two."""
+    """Lay out rounds: one is a window of each kind, F S L, the next L S F, so that steady drift cancels over two."""
 
     rounds: int
     full_batches: int
@@ -51,7 +51,7 @@ class RoundSchedule:
 
     @classmethod
     def of(cls, paces: Paces, queue: Queue, effort: MeasurementBudget, step_seconds: float) -> RoundSchedule:
-        """As many rounds, an even number, as give windows of whole blocks and affordable discards.
+        """Choose as many rounds, an even number, as give windows of whole blocks and affordable discards.
 
         `step_seconds`: aim of T_S.
         """

@@ -30,7 +30,7 @@ _WARMED_BATCHES = 4
 
 @dataclass
 class RoundTimer:
-    """Times the rounds of one stream; used once, when the stream has just been trained on."""
+    """Time the rounds of one stream; used once, when the stream has just been trained on."""
 
     prepared: PreparedCell
     feed: RecordedStream

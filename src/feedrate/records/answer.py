@@ -1,4 +1,4 @@
-"""What the fresh process of one replicate answers: all that it measured, or why it could not."""
+"""Define what the fresh process of one replicate answers: all that it measured, or why it could not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class StepTimes:
-    """The step alone on batches that are ready, while there is no stream."""
+    """Hold the times of the step alone on batches that are ready, while there is no stream."""
 
     windows_before: tuple[Window, ...]
     windows_after: tuple[Window, ...]
@@ -39,7 +39,7 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class RoundTimes:
-    """The step alone, the loader alone and both together by turns, beside one open stream."""
+    """Hold the times of the step alone, the loader alone and both together by turns, beside one open stream."""
 
     full_windows: tuple[Window, ...]
     step_windows: tuple[Window, ...]
@@ -51,7 +51,7 @@ class RoundTimes:
 
 @dataclass(frozen=True)
 class DevicePeaks:
-    """What was used of a CUDA device at most, in bytes; None without one."""
+    """Hold the most bytes that were used of a CUDA device; None without one."""
 
     allocated_bytes: int | None = None
     reserved_bytes: int | None = None
@@ -60,7 +60,7 @@ class DevicePeaks:
 
 @dataclass(frozen=True)
 class StreamTimes:
-    """One open stream: its rounds, and what is known of its batches."""
+    """Hold the rounds of one open stream, and what is known of its batches."""
 
     rounds: RoundTimes
     memory_samples: tuple[MemorySample, ...]
@@ -74,7 +74,7 @@ class StreamTimes:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How training went while it was timed; nothing for a step that trains nothing."""
+    """Tell how training went while it was timed; hold nothing of a step that trains nothing."""
 
     loss_first: float | None = None
     loss_last: float | None = None
@@ -83,7 +83,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class MeasuredCell:
-    """All that was measured of one cell; each value is explained where `Measurement` has it."""
+    """Hold all that was measured of one cell; each value is explained where `Measurement` has it."""
 
     build_s: float
     step: StepTimes
@@ -99,7 +99,7 @@ class MeasuredCell:
 
 @dataclass(frozen=True)
 class Measured:
-    """The answer of a process that came to its end."""
+    """Answer for a process that came to its end."""
 
     kind: ClassVar[str] = "measured"
 
@@ -110,7 +110,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer of a process in which something raised."""
+    """Answer for a process in which something raised."""
 
     kind: ClassVar[str] = "failed"
 

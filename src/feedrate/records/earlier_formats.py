@@ -20,7 +20,19 @@ def as_of_today(raw: Mapping[str, object]) -> Mapping[str, object]:
     Raises:
         DataError: its format is none or a later one, or a value that is brought to today's is missing or wrong.
     """
-    return raw if format_of(raw) > 1 else _with_batch_gaps(raw)
+    number = format_of(raw)
+    if number == 1:
+        return _with_batch_gaps(raw)
+    return _with_microseconds(raw) if number == 2 else raw
+
+
+def _with_microseconds(raw: Mapping[str, object]) -> Mapping[str, object]:
+    """Turn the sample of the gaps, which format 2 holds in seconds of four digits, to microseconds of as many."""
+    gaps = raw.get("batch_gaps")
+    if not isinstance(gaps, Mapping) or "sample_s" not in gaps:
+        return raw
+    sample_s = decoded_as(tuple[float, ...], gaps["sample_s"], "batch_gaps.sample_s")
+    return {**raw, "batch_gaps": {**gaps, "sample_us": [float(f"{s * 1e6:.6g}") for s in sample_s]}}
 
 
 def _with_batch_gaps(raw: Mapping[str, object]) -> Mapping[str, object]:

@@ -9,8 +9,12 @@ from feedrate.records.codec import Record, decoded_as, encoded
 
 __all__ = ["FORMAT", "format_of", "line_of"]
 
-FORMAT = 2
-"""What is written. 1, which lines without a number have: every gap between batches was kept, as `full_batch_s`."""
+FORMAT = 3
+"""What is written. Before it:
+
+1, which lines without a number have: every gap between batches was kept, as `full_batch_s`.
+2: lists of objects were written as such, and the sample of the gaps in seconds.
+"""
 _KEY = "format"
 
 

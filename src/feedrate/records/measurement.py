@@ -1,4 +1,4 @@
-"""What one run gave: raw numbers with the unit in the name; everything else is a property."""
+"""Hold what one run gave: raw numbers with the unit in the name; everything else is a property."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Kind = Literal["exception", "signal", "out of memory", "hang", "unavailable", "i
 
 @dataclass(frozen=True)
 class _Record:
-    """What measurements and failures have in common."""
+    """Hold what measurements and failures have in common."""
 
     cell: str
     run: str
@@ -43,7 +43,7 @@ class _Record:
 
 @dataclass(frozen=True)
 class Measurement(_Record):
-    """One replicate: one fresh process that timed one cell."""
+    """Hold one replicate: what one fresh process timed of one cell."""
 
     kind: ClassVar[str] = "measurement"
 
@@ -71,8 +71,8 @@ class Measurement(_Record):
     `rounds`: before the full windows began."""
     checked_batches: int
     """Batches compared bit by bit with the generator before timing."""
-    loss_first: float | None
-    loss_last: float | None
+    loss_first: float | None = field(default=None, kw_only=True)
+    loss_last: float | None = field(default=None, kw_only=True)
     skipped_updates: int
     """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
     compiles: int
@@ -81,13 +81,13 @@ class Measurement(_Record):
     """Graphs it built again while the run went on."""
     batch_bytes: int
     """Bytes of a planned batch of mean size as the loader yields it."""
-    host_peak_bytes: int | None
+    host_peak_bytes: int | None = field(default=None, kw_only=True)
     """Largest proportional set size of the whole process tree."""
-    shm_peak_bytes: int | None
+    shm_peak_bytes: int | None = field(default=None, kw_only=True)
     """Growth of /dev/shm."""
-    device_allocated_peak_bytes: int | None
-    device_reserved_peak_bytes: int | None
-    device_used_peak_bytes: int | None
+    device_allocated_peak_bytes: int | None = field(default=None, kw_only=True)
+    device_reserved_peak_bytes: int | None = field(default=None, kw_only=True)
+    device_used_peak_bytes: int | None = field(default=None, kw_only=True)
     """The device's own used bytes, less those before the run."""
     page_cache: str
     """`warm`, `cold` or `unknown`, as verified before timing."""
@@ -113,31 +113,31 @@ class Measurement(_Record):
 
     @property
     def step_batch_s(self) -> float:
-        """T_S: seconds a batch of mean size, of the step alone."""
+        """Give T_S: seconds a batch of mean size, of the step alone."""
         return self._batch_s(self._windows_alone())
 
     @property
     def step_beside_resting_loader(self) -> float | None:
-        """How many times slower the open stream makes the step though nobody asks it for a batch.
+        """Tell how many times slower the open stream makes the step though nobody asks it for a batch.
 
         None: it does not, or it may as well be the machine. With a number T_S is what the step takes without it.
         """
         return slowdown_beside(self.step_windows, self.step_windows_before, self.step_windows_after)
 
     def _windows_alone(self) -> tuple[Window, ...]:
-        """Windows that T_S is made of."""
+        """Give the windows that T_S is made of."""
         if self.step_beside_resting_loader is None:
             return self.step_windows
         return self.step_windows_before + self.step_windows_after
 
     @property
     def loader_batch_s(self) -> float:
-        """T_L: seconds a batch of mean size, of the loader alone."""
+        """Give T_L: seconds a batch of mean size, of the loader alone."""
         return self._batch_s(self.loader_windows)
 
     @property
     def full_batch_mean_s(self) -> float:
-        """T_F: seconds a batch of mean size, of both together: total time over total samples, times its samples."""
+        """Give T_F: seconds a batch of mean size, of both together: total time over total samples, times the mean."""
         return self._batch_s(self.full_windows)
 
     def _batch_s(self, windows: tuple[Window, ...]) -> float:
@@ -149,47 +149,47 @@ class Measurement(_Record):
 
     @property
     def time_per_sample_s(self) -> float:
-        """Seconds a sample of both together."""
+        """Give seconds a sample of both together."""
         return mean_sample_s(self.full_windows)
 
     @property
     def samples_per_s(self) -> float:
-        """Samples a second of both together."""
+        """Give samples a second of both together."""
         return 1 / self.time_per_sample_s
 
     @property
     def batches_per_s(self) -> float:
-        """Batches a second of both together."""
+        """Give batches a second of both together."""
         return 1 / self.full_batch_mean_s
 
     @property
     def bytes_per_s(self) -> float:
-        """Bytes of batches, as the loader yields them, a second."""
+        """Give bytes of batches, as the loader yields them, a second."""
         return self.batch_bytes / self.full_batch_mean_s
 
     @property
     def loader_time_per_sample_s(self) -> float:
-        """Seconds a sample of the loader alone."""
+        """Give seconds a sample of the loader alone."""
         return mean_sample_s(self.loader_windows)
 
     @property
     def step_time_per_sample_s(self) -> float:
-        """Seconds a sample of the step alone."""
+        """Give seconds a sample of the step alone."""
         return mean_sample_s(self._windows_alone())
 
     @property
     def device_peak_bytes(self) -> int | None:
-        """Largest number of bytes that torch reserved on the device."""
+        """Give the largest number of bytes that torch reserved on the device."""
         return self.device_reserved_peak_bytes
 
     @property
     def loader_ceiling(self) -> float:
-        """T_F / T_S: the most that any loader can still gain here."""
+        """Divide T_F by T_S: the most that any loader can still gain here."""
         return self.full_batch_mean_s / self.step_batch_s
 
     @property
     def step_ceiling(self) -> float:
-        """T_F / T_L: the most that any step can still gain here."""
+        """Divide T_F by T_L: the most that any step can still gain here."""
         return self.full_batch_mean_s / self.loader_batch_s
 
     def loader_ratio(self) -> Ratio:
@@ -202,22 +202,22 @@ class Measurement(_Record):
 
     @property
     def loader_ceiling_low(self) -> float | None:
-        """Lower end of the 95 % interval of `loader_ceiling`; None: there is none."""
+        """Give the lower end of the 95 % interval of `loader_ceiling`; None: there is none."""
         return self.loader_ratio().low
 
     @property
     def loader_ceiling_high(self) -> float | None:
-        """Upper end of the 95 % interval of `loader_ceiling`; None: there is none."""
+        """Give the upper end of the 95 % interval of `loader_ceiling`; None: there is none."""
         return self.loader_ratio().high
 
     @property
     def step_ceiling_low(self) -> float | None:
-        """Lower end of the 95 % interval of `step_ceiling`; None: there is none."""
+        """Give the lower end of the 95 % interval of `step_ceiling`; None: there is none."""
         return self.step_ratio().low
 
     @property
     def step_ceiling_high(self) -> float | None:
-        """Upper end of the 95 % interval of `step_ceiling`; None: there is none."""
+        """Give the upper end of the 95 % interval of `step_ceiling`; None: there is none."""
         return self.step_ratio().high
 
     def full_time(self) -> Estimate:
@@ -239,7 +239,7 @@ class Measurement(_Record):
         return Estimate(batch_s, estimate.half / estimate.mean * batch_s)
 
     def _ratio(self, others: tuple[Window, ...], *, paired: bool) -> Ratio:
-        """T_F over the time of other windows."""
+        """Divide T_F by the time of other windows."""
         if self.rounds is None:
             return Ratio(Estimate(math.log(self.full_batch_mean_s / self._batch_s(others)), None))
         ratio = paired_ratio if paired and len(others) == len(self.full_windows) else unpaired_ratio
@@ -247,18 +247,18 @@ class Measurement(_Record):
 
     @property
     def stall_share(self) -> float:
-        """1 - T_S / T_F: the share of the time that the step is not what runs."""
+        """Give 1 - T_S / T_F: the share of the time that the step is not what runs."""
         return 1 - self.step_batch_s / self.full_batch_mean_s
 
     @property
     def overlap(self) -> float:
-        """(T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 serial."""
+        """Give (T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 serial."""
         t_l, t_s, t_f = self.loader_batch_s, self.step_batch_s, self.full_batch_mean_s
         return (t_l + t_s - t_f) / min(t_l, t_s)
 
     @property
     def prefetch_bias(self) -> float:
-        """By how much batches made before the windows can flatter the full run at most.
+        """Bound the share by which batches made before the windows can flatter the full run.
 
         Of N batches Q were not waited for, so no more than Q / (N - Q); and without them the run had been no slower
         than loader and step one after the other. Rounds begin with batches that were made for them, except where there
@@ -273,7 +273,7 @@ class Measurement(_Record):
 
     @property
     def step_drift(self) -> float:
-        """How steady the machine was: the share by which the step alone changed its pace.
+        """Tell how steady the machine was: the share by which the step alone changed its pace.
 
         Over rounds, the standard deviation of its windows' seconds a sample, relative to their mean. In records without
         `rounds`, those after the full run relative to those before it, less 1.
@@ -285,41 +285,41 @@ class Measurement(_Record):
 
     @property
     def foreign_cores(self) -> float | None:
-        """Cores that others kept busy while windows were timed."""
+        """Give the cores that others kept busy while windows were timed."""
         return None if self.conditions is None else self.conditions.foreign_cores
 
     @property
     def disk_read_bytes(self) -> int | None:
-        """Bytes that the measured processes had read from a device while windows were timed."""
+        """Give the bytes that the measured processes had read from a device while windows were timed."""
         return None if self.conditions is None else self.conditions.disk_read_bytes
 
     @property
     def epochs_seen(self) -> float:
-        """Epochs between the first look at memory and the last."""
+        """Give the epochs between the first look at memory and the last."""
         return self.looks[-1].epochs - self.looks[0].epochs if self.looks else 0.0
 
     @property
     def host_epoch_growth_bytes(self) -> float | None:
-        """Bytes of the processes' own memory that each epoch adds; None below five epochs."""
+        """Give the bytes of the processes' own memory that each epoch adds; None below five epochs."""
         return growth_bytes(self.looks, lambda look: look.host_bytes)
 
     @property
     def shm_epoch_growth_bytes(self) -> float | None:
-        """Bytes in /dev/shm that each epoch adds; None below five epochs."""
+        """Give the bytes in /dev/shm that each epoch adds; None below five epochs."""
         return growth_bytes(self.looks, lambda look: look.shm_bytes)
 
     @property
     def device_epoch_growth_bytes(self) -> float | None:
-        """Bytes on the device that each epoch adds; None below five epochs and without a device."""
+        """Give the bytes on the device that each epoch adds; None below five epochs and without a device."""
         return growth_bytes(self.looks, lambda look: look.device_bytes)
 
     def as_json(self) -> dict[str, object]:
-        """One line of the raw results."""
+        """Give one line of the raw results."""
         return line_of(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Measurement:
-        """The inverse of `as_json`; keys that this version does not know are left out.
+        """Read what `as_json` gave; keys that this version does not know are left out.
 
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
@@ -329,7 +329,7 @@ class Measurement(_Record):
         return measurement
 
     def demand_work(self) -> None:
-        """Look at what every number is made of.
+        """Check the windows that every number is made of.
 
         Raises:
             DataError: windows are missing, or hold no time, no batch or no sample, or more than can be.
@@ -346,7 +346,7 @@ class Measurement(_Record):
 
 @dataclass(frozen=True)
 class Failure(_Record):
-    """Why a replicate gave no number."""
+    """Tell why a replicate gave no number."""
 
     kind: ClassVar[str] = "failure"
 
@@ -355,12 +355,12 @@ class Failure(_Record):
     """One line."""
 
     def as_json(self) -> dict[str, object]:
-        """One line of the raw results."""
+        """Give one line of the raw results."""
         return line_of(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Failure:
-        """The inverse of `as_json`; raises like that of `Measurement`."""
+        """Read what `as_json` gave; raises like `Measurement.from_json`."""
         format_of(raw)
         return decoded(cls, raw)
 

@@ -1,4 +1,4 @@
-"""Where the time of one measured process went, in seconds by what it was spent on."""
+"""Hold where the time of one measured process went, in seconds by what it was spent on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Phases", "summed"]
 
 @dataclass(frozen=True)
 class Phases:
-    """Seconds of one process; together they are all of its time, from when it was asked for until it had ended."""
+    """Hold all the seconds of one process, from when it was asked for until it had ended, by what it did."""
 
     processes_s: float = 0.0
     """Started, torch imported, ended, and whatever else no other phase names."""
@@ -36,7 +36,7 @@ class Phases:
 
     @property
     def total_s(self) -> float:
-        """All of them together."""
+        """Add all of them up."""
         return sum(seconds for _, seconds in self.items())
 
     def items(self) -> Iterator[tuple[str, float]]:

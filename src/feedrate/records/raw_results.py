@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
 from feedrate.records.cell_key import CellKey, split_spec
+from feedrate.records.columns import packed
 from feedrate.records.jsonl import Decoder, Unreadable, complaints, raw_lines
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
@@ -22,10 +23,10 @@ __all__ = ["OUTCOMES", "Line", "append", "demand_cell", "read", "results"]
 
 
 class Line(Protocol):
-    """What a raw results file holds: outcomes, and what else was found out of a cell."""
+    """Stand for what a raw results file holds: outcomes, and what else was found out of a cell."""
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, its `kind` among them."""
+        """Give plain values, the record's `kind` among them."""
 
 
 OTHERS = ("diagnosis",)
@@ -33,12 +34,13 @@ OTHERS = ("diagnosis",)
 
 
 def append(path: Path, outcome: Line) -> None:
-    """Add one line to a raw results file, whole or not at all.
+    """Add one line to a raw results file, whole or not at all; nulls of the record itself are left out.
 
     Raises:
         OSError: it cannot be written; the file ends with its last whole line.
     """
-    add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str, separators=(",", ":")))
+    values = packed({key: value for key, value in outcome.as_json().items() if value is not None})
+    add_line(path, json.dumps(values, allow_nan=False, default=str, separators=(",", ":")))
 
 
 def refuse(line: Unreadable) -> None:
@@ -80,7 +82,7 @@ def _of_a_cell(outcome: Outcome) -> Outcome:
 
 
 def demand_cell(cell: str) -> None:
-    """Look at the key of a cell that was read.
+    """Check the key of a cell that was read.
 
     Raises:
         DataError: it does not read workload/size/loader/step/device.
@@ -97,7 +99,7 @@ OUTCOMES: Mapping[str, Decoder[Outcome]] = {"measurement": _measurement, "failur
 
 
 def results(folder: Path | str = "results/raw") -> pd.DataFrame:
-    """Every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
+    """Read every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
 
     Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's
     own scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.

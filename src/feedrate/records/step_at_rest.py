@@ -1,4 +1,4 @@
-"""Does a loader that is open, but at rest, slow the step? Then T_S is what the step takes without it."""
+"""Find out whether a loader that is open, but at rest, slows the step: then T_S is what it takes without."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NOTABLE = 1.05
 
 
 def is_slower_beside(beside: Sequence[Window], alone: Sequence[Window]) -> bool:
-    """Whether the step is notably slower beside a stream that rests, and clear of both groups' noise."""
+    """Tell whether the step is notably slower beside a stream that rests, and clear of both groups' noise."""
     return clearly_slower(beside, alone, _NOTABLE)
 
 
 def slowdown_beside(beside: Sequence[Window], before: Sequence[Window], after: Sequence[Window]) -> float | None:
-    """How many times slower the resting stream makes the step; None: not at all, or it may be the machine.
+    """Tell how many times slower the resting stream makes the step; None: not at all, or it may be the machine.
 
     It is the stream only if the step was quicker both before it was opened and after it was closed, and the two are
     nearer to each other than to what lies between.

@@ -16,7 +16,7 @@ _SHORTEST_S, _LONGEST_S = 1e-9, 1e9
 
 @dataclass(frozen=True)
 class Window:
-    """One timed stretch of a run, the device synchronised before and after it and nowhere inside."""
+    """Hold one timed stretch of a run, the device synchronised before and after the stretch and nowhere inside."""
 
     s: float
     batches: int
@@ -24,7 +24,7 @@ class Window:
 
     @property
     def batch_s(self) -> float:
-        """Mean seconds a batch."""
+        """Divide the seconds by the batches."""
         return self.s / self.batches
 
 

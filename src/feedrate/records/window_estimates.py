@@ -23,42 +23,42 @@ _MOST_CORRELATED = 0.9
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of two times; its interval is symmetrical in its logarithm."""
+    """Hold a ratio of two times; its interval is symmetrical in its logarithm."""
 
     log: Estimate
     """Its natural logarithm."""
 
     @classmethod
     def over(cls, processes: Sequence[Ratio]) -> Ratio:
-        """The ratio over at least one process: of several each is one value, of one alone its own interval stands."""
+        """Give the ratio over processes: of several each is one value, of one alone its own interval stands."""
         if len(processes) == 1:
             return processes[0]
         return cls(estimate([ratio.log.mean for ratio in processes]))
 
     @property
     def value(self) -> float:
-        """The ratio."""
+        """Give the ratio."""
         return math.exp(self.log.mean)
 
     @property
     def low(self) -> float | None:
-        """Lower end of the 95 % interval; None: there is none."""
+        """Give the lower end of the 95 % interval; None: there is none."""
         return None if self.log.half is None else math.exp(self.log.low)
 
     @property
     def high(self) -> float | None:
-        """Upper end of the 95 % interval; None: there is none."""
+        """Give the upper end of the 95 % interval; None: there is none."""
         return None if self.log.half is None else math.exp(self.log.high)
 
 
 def sample_time(windows: Sequence[Window]) -> Estimate:
-    """Seconds a sample with the 95 % interval of windows that followed one another."""
+    """Give seconds a sample with the 95 % interval of windows that followed one another."""
     mean, error = mean_sample_s(windows), _Error.of(_influences(windows))
     return Estimate(mean, None if error is None else mean * error.half)
 
 
 def paired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
-    """The time a sample of one kind over that of another whose n-th window was timed next to the first one's n-th.
+    """Divide the time a sample of one kind by that of another whose n-th window was timed next to its n-th.
 
     What both windows of a round have in common, a machine's pace above all, cancels from the interval.
     """
@@ -68,7 +68,7 @@ def paired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
 
 
 def unpaired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
-    """The same of windows that were timed at different times: both scatter for themselves (Welch's interval)."""
+    """Divide times of windows from different times, both of which scatter for themselves (Welch's interval)."""
     errors = [_Error.of(_influences(windows)) for windows in (above, below)]
     both = [error for error in errors if error is not None]
     half = _Error.summed(both).half if len(both) == 2 else None
@@ -76,7 +76,7 @@ def unpaired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
 
 
 def clearly_slower(windows: Sequence[Window], others: Sequence[Window], factor: float) -> bool:
-    """Whether windows take more than `factor` times what others take, and more than both groups scatter."""
+    """Tell whether windows take more than `factor` times what others take, and more than both groups scatter."""
     ratio = unpaired_ratio(windows, others)
     return ratio.value > factor and ratio.low is not None and ratio.low > 1
 
