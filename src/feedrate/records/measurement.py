@@ -102,8 +102,8 @@ class Measurement(_Record):
     rounds: int | None = None
     """Rounds of three windows that were timed by turns, in the order F S L, L S F, ...: the n-th window of each kind
     belongs to the n-th. None in records of feedrate before it did: each kind was timed in one block."""
-    cut_discards: int = 0
-    """How often fewer than `ahead_batches` were discarded, for lack of time."""
+    cut_discards: int | None = None
+    """How often fewer than `ahead_batches` were discarded, for lack of time. None in records without `rounds`."""
     step_windows_before: tuple[Window, ...] = ()
     """The step alone before the stream was opened."""
     step_windows_after: tuple[Window, ...] = ()
@@ -266,7 +266,7 @@ class Measurement(_Record):
         """
         batches, ahead = sum(window.batches for window in self.full_windows), self.ahead_batches
         if self.rounds is not None:
-            ahead *= self.cut_discards
+            ahead *= self.cut_discards or 0
         unpaid = ahead / (batches - ahead) if batches > ahead else math.inf
         serial = (self.loader_batch_s + self.step_batch_s) / self.full_batch_mean_s - 1
         return max(0.0, min(unpaid, serial))
