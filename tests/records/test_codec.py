@@ -22,6 +22,7 @@ from feedrate.records.estimate import Estimate
 from feedrate.records.format_number import FORMAT
 from feedrate.records.ladder import Delayed, Ladder, Rung
 from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.phases import Phases
 from feedrate.records.raw_results import append, read
 from feedrate.records.step_profile import StepProfile
 from feedrate.records.window import Window
@@ -51,6 +52,7 @@ conditions = st.builds(
     stalled_s=st.dictionaries(st.sampled_from(("cpu", "io", "memory")), numbers),
     clocks=st.lists(st.builds(GpuClock, counts, counts, counts), max_size=2).map(tuple),
 )
+phases = st.builds(Phases, *[numbers] * 10)
 measurements = st.builds(
     measurement,
     replicate=counts,
@@ -66,6 +68,11 @@ measurements = st.builds(
     batch_samples=st.none() | st.floats(1, 1e9),
     conditions=st.none() | conditions,
     looks=st.lists(samples, max_size=3).map(tuple),
+    rounds=st.none() | st.just(2),
+    cut_discards=counts,
+    step_windows_before=groups,
+    step_windows_after=few,
+    phases=st.none() | phases,
 )
 profiles = st.builds(StepProfile, st.none() | numbers, st.sampled_from(("fp32", "bf16")), st.none() | numbers)
 rungs = st.builds(Rung, few, few, texts)

@@ -17,6 +17,7 @@ from feedrate.records.answer import (
     Measured,
     MeasuredCell,
     ReplicateAnswer,
+    RoundTimes,
     StepTimes,
     StreamTimes,
     TrainingResult,
@@ -26,11 +27,12 @@ from feedrate.records.codec import decoded, decoded_as, encoded
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder, Rung
 from feedrate.records.measurement import Failure, Measurement
+from feedrate.records.phases import Phases
 from feedrate.records.request import AblationRequest, ReplicateRequest
 from feedrate.records.window import Window
 from feedrate.runner.outcome import Heading, Replicate, outcome
 from feedrate.runner.watch import Ending
-from tests.records.test_codec import conditions, counts, gaps, groups, ladders, numbers, objects, samples, texts
+from tests.records.test_codec import conditions, counts, gaps, groups, ladders, numbers, objects, phases, samples, texts
 from tests.support.fuzzing import fuzzed
 
 HEADING = Heading("sums/tiny/plain/train/cpu", "a run", 2, "2026-01-02T03:04:05+00:00", {"python": "3.11.7"})
@@ -38,24 +40,29 @@ WINDOWS = (Window(0.2, 10, 640), Window(0.25, 10, 640))
 MEASURED = Measured(
     MeasuredCell(
         build_s=0.5,
-        step=StepTimes(WINDOWS, first_step_s=0.05, compiles=3, recompiles=1),
+        step=StepTimes(WINDOWS[:1], WINDOWS[1:], first_step_s=0.05, compiles=3, recompiles=1),
         stream=StreamTimes(
-            loader_windows=WINDOWS[:1],
-            full_windows=WINDOWS,
-            batch_gaps=BatchGaps.of([[0.02] * 9, [0.025] * 9]),
-            looks=(),
+            rounds=RoundTimes(
+                full_windows=WINDOWS,
+                step_windows=WINDOWS,
+                loader_windows=WINDOWS[::-1],
+                batch_gaps=BatchGaps.of([[0.02] * 9, [0.025] * 9]),
+                discarded_batches=6,
+                cut_discards=1,
+            ),
+            memory_samples=(),
+            device=DevicePeaks(1, 2, 3),
             first_batch_s=0.14,
             batch_samples=64.0,
             batch_bytes=4_096,
             ahead_batches=4,
-            discarded_batches=6,
             checked_batches=5,
         ),
         training=TrainingResult(0.7, 0.5, skipped_updates=2),
-        device=DevicePeaks(1, 2, 3),
         page_cache="warm",
         conditions=Conditions(0.7, 4, 0.5, 0.6, 0.0),
         observed={"torch_threads": 2},
+        phases=Phases(windows_s=1.5, discards_s=0.5),
     ),
     import_s=1.5,
     requested={"threads": 2},
@@ -70,17 +77,18 @@ requests = st.builds(
     plugin_files=st.lists(paths, max_size=2).map(tuple),
     ablation=st.none() | ablations,
 )
-step_times = st.builds(StepTimes, groups, numbers, counts, counts)
+step_times = st.builds(StepTimes, groups, groups, numbers, counts, counts)
+round_times = st.builds(RoundTimes, groups, groups, groups, gaps, counts, counts)
+peaks = st.builds(DevicePeaks, *[st.none() | counts] * 3)
 stream_times = st.builds(
     StreamTimes,
-    *(groups, groups, gaps, st.lists(samples, max_size=2).map(tuple)),
-    *(numbers, numbers, counts, counts, counts, counts),
+    *(round_times, st.lists(samples, max_size=2).map(tuple), peaks),
+    *(numbers, numbers, counts, counts, counts),
 )
 results = st.builds(TrainingResult, st.none() | numbers, st.none() | numbers, counts)
-peaks = st.builds(DevicePeaks, *[st.none() | counts] * 3)
 cells = st.builds(
     MeasuredCell,
-    *(numbers, step_times, stream_times, results, peaks, texts, conditions, objects),
+    *(numbers, step_times, stream_times, results, texts, conditions, objects, phases),
     ladder=st.none() | ladders,
 )
 answers = st.builds(Measured, cells, numbers, objects) | st.builds(
@@ -108,14 +116,17 @@ def outcome_of(folder: Path, answer: object, ending: Ending) -> Replicate | Fail
 
 
 def test_what_was_measured_stands_beside_what_was_seen_from_outside(tmp_path: Path) -> None:
-    replicate = outcome_of(tmp_path, encoded(MEASURED), Ending(pss_peak=10, shm_peak=20, left=("sleep 9",)))
+    replicate = outcome_of(tmp_path, encoded(MEASURED), Ending(pss_peak=10, shm_peak=20, left=("sleep 9",), wall_s=5.0))
 
     assert isinstance(replicate, Replicate)
     assert replicate.ladder is None
     measurement = replicate.measurement
     assert (measurement.cell, measurement.run, measurement.replicate) == (HEADING.cell, "a run", 2)
-    assert (measurement.step_windows, measurement.loader_windows) == (WINDOWS, WINDOWS[:1])
+    assert (measurement.step_windows, measurement.loader_windows) == (WINDOWS, WINDOWS[::-1])
     assert measurement.full_windows == WINDOWS
+    assert (measurement.step_windows_before, measurement.step_windows_after) == (WINDOWS[:1], WINDOWS[1:])
+    assert (measurement.rounds, measurement.cut_discards) == (2, 1)
+    assert measurement.phases == Phases(processes_s=3.0, windows_s=1.5, discards_s=0.5)
     assert (measurement.import_s, measurement.build_s) == (1.5, 0.5)
     assert (measurement.first_batch_s, measurement.first_step_s) == (0.14, 0.05)
     assert (measurement.ahead_batches, measurement.discarded_batches, measurement.checked_batches) == (4, 6, 5)
@@ -155,8 +166,8 @@ def changed(place: str, value: object) -> dict[str, Any]:
     [
         ({}, "kind is missing"),
         (changed("kind", "guessed"), "kind is 'guessed', not one of measured, failed"),
-        (changed("cell.step.windows", []), "step_windows holds 0 windows instead of 2 or more"),
-        (changed("cell.stream.looks", 7), "cell.stream.looks is 7, not a list"),
+        (changed("cell.stream.rounds.step_windows", []), "step_windows holds 0 windows instead of 2 or more"),
+        (changed("cell.stream.memory_samples", 7), "cell.stream.memory_samples is 7, not a list"),
         (changed("cell.ladder", {"rungs": {"R0": {"full": [{"s": 0, "batches": 1, "samples": 1}]}}}), "rungs.R0.full"),
         ({"kind": "failed", "why": "boredom", "reason": ""}, "why is 'boredom', not one of exception, signal"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -21,7 +22,9 @@ from feedrate.cli.endings import ending
 from feedrate.cli.options import add_details, add_device, add_explain, add_once
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.records.jsonl import Unreadable, complaints
+from feedrate.records.measurement import Outcome
 from feedrate.records.raw_results import read
+from feedrate.report.time_spent import time_spent
 from feedrate.revisions.commit import commit_hash
 
 __all__ = ["arguments", "run"]
@@ -44,6 +47,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Measure, publish, print: 0 done, 1 some cells failed, 2 an error ended it early, 130 interrupted."""
+    start_s = time.monotonic()
     _demand_checkout(options)
     demand_writable([Place("bench:", folder) for folder in (_RAW, LOGS, ASV)])
     device = device_or_default(options.device or None)
@@ -65,9 +69,11 @@ def run(options: Namespace, shell: CommandContext) -> int:
         _show(raw, shell, options)
         return end.status
     site = publish()
-    _show(raw, shell, options)
+    outcomes = _show(raw, shell, options)
     shell.out.print(f"history     {site}", soft_wrap=True)
     shell.out.print(f"to read it  {_program('asv')} preview, then open the address that it prints", soft_wrap=True)
+    spent = time_spent(outcomes, time.monotonic() - start_s, "asv's own and all else")
+    shell.out.print(f"time        {spent}", style="dim", soft_wrap=True)
     return status
 
 
@@ -84,16 +90,19 @@ def _demand_checkout(options: Namespace) -> None:
         raise UsageError("bench: --replicates takes 1 or more, but not 6: asv's test can then never see a difference")
 
 
-def _show(raw: Path, shell: CommandContext, options: Namespace) -> None:
+def _show(raw: Path, shell: CommandContext, options: Namespace) -> list[Outcome]:
+    """Print the table of a file of raw results, and give what the file holds."""
     from feedrate.report.table import show
 
-    if raw.exists():
-        left_out: list[Unreadable] = []
-        outcomes = list(read(raw, left_out.append))
-        for line in complaints(left_out):
-            shell.err.print(f"feedrate: {line}", soft_wrap=True)
-        show(shell.out, outcomes, explain=options.explain, details=options.details)
-        shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
+    if not raw.exists():
+        return []
+    left_out: list[Unreadable] = []
+    outcomes = list(read(raw, left_out.append))
+    for line in complaints(left_out):
+        shell.err.print(f"feedrate: {line}", soft_wrap=True)
+    show(shell.out, outcomes, explain=options.explain, details=options.details)
+    shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
+    return outcomes
 
 
 def _program(name: str) -> str:

@@ -59,9 +59,13 @@ def attribute(replicates: Sequence[Replicate]) -> Evidence:
 def _pooled(measurement: Measurement, ladder: Ladder) -> Measurement:
     """The measurement with the windows of the rungs that are the same runs once more: their means scatter less."""
     step, whole = ladder.rungs.get("R0", Rung()), ladder.rungs.get("R4", Rung())
+    # R0 is timed beside the open stream: where that slows the step it is no T_S, and no round of its own.
+    beside = () if measurement.step_beside_resting_loader else step.full
+    rounds = measurement.rounds
     return replace(
         measurement,
-        step_windows=(*measurement.step_windows, *step.full),
+        rounds=None if rounds is None else rounds + min(map(len, (beside, whole.alone, whole.full))),
+        step_windows=(*measurement.step_windows, *beside),
         loader_windows=(*measurement.loader_windows, *whole.alone),
         full_windows=(*measurement.full_windows, *whole.full),
     )
@@ -131,6 +135,9 @@ def _unexplained_s(measurement: Measurement, ladder: Ladder) -> float | None:
     first, last = _rung_batch_s(measurement, ladder, "R0"), _rung_batch_s(measurement, ladder, "R4")
     if first is None or last is None:
         return None
+    if measurement.step_beside_resting_loader:
+        # What the resting stream costs the step is known, and no rung's.
+        return measurement.full_batch_mean_s - last
     return measurement.full_batch_mean_s - measurement.step_batch_s - (last - first)
 
 

@@ -109,6 +109,8 @@ def _measurement(measurement: Measurement, step: _Rescale, loader: _Rescale, bot
     return replace(
         measurement,
         step_windows=tuple(map(step, measurement.step_windows)),
+        step_windows_before=tuple(map(step, measurement.step_windows_before)),
+        step_windows_after=tuple(map(step, measurement.step_windows_after)),
         loader_windows=tuple(map(loader, measurement.loader_windows)),
         full_windows=tuple(map(both, measurement.full_windows)),
     )

@@ -59,7 +59,7 @@ class Diagnosis:
     @property
     def evidence(self) -> Evidence:
         """What the replicates that stand say together."""
-        # The step's inside and what competes are looked at in one process, and are the same whatever the machine does meanwhile.
+        # The step's inside and what competes are looked at in one process, and are the same whatever the machine does.
         facts = next((ladder.facts for ladder in self.ladders if ladder.facts), None)
         competition = next((ladder.competition for ladder in self.ladders if ladder.competition), None)
         return replace(attribute(self.standing), facts=facts, competition=competition)

@@ -12,10 +12,15 @@ class MeasurementBudget:
     """How long to measure."""
 
     seconds: float = 0.4
-    """Aim of each of the three times; the full run is longer where prefetched batches would flatter it."""
-    windows: int = 4
+    """Aim of each of the three times; those of a stream are longer where its queue is long."""
+    most_rounds: int = 12
+    """Rounds of three windows, one of each kind, that the three times are cut into."""
+    least_rounds: int = 4
+    """However slow the step is, and however long the queue."""
     most: float = 2.0
-    """A full run is never longer than this many times `seconds`."""
+    """None of the times is longer than this many times `seconds`."""
+    discards: float = 2.0
+    """All batches discarded between the windows take no longer than this many times `seconds`."""
     least_batches: int = 4
     """Of each of the three times, however slow the step is."""
     check_bytes: int = 64 << 20
@@ -30,4 +35,4 @@ class MeasurementBudget:
 
     def whole(self, batches: int, block: int) -> int:
         """As many, or those of whole blocks if that is not much more: one batch of a block waits for its reading."""
-        return -(-batches // block) * block if 2 * batches >= block else batches
+        return max(1, round(batches / block)) * block if 2 * batches >= block else batches

@@ -92,8 +92,8 @@ class Device:
         """Processes that were on the GPU before this one."""
         return self._strangers
 
-    def look(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
-        """What is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
+    def memory_sample(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
+        """Read what is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
         host = memory.own_bytes(process_tree(os.getpid())) - ours
         device = torch.cuda.memory_allocated() if self._cuda else None
         return MemorySample(round(epochs, 6), host, memory.shm_bytes(), device, training)

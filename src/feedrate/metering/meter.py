@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import UnavailableError
 from feedrate.metering.device import Device
+from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.prepared_cell import PreparedCell, plan_of
-from feedrate.metering.step_alone import step_after, step_before
+from feedrate.metering.step_alone import step_before, step_times
 from feedrate.metering.stream_timer import StreamTimer
 from feedrate.records.answer import MeasuredCell, StreamTimes
 from feedrate.records.validity import read_from_disk
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from feedrate.data.dataset import DataSet
+    from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.plugin.cell import Cell
     from feedrate.records.conditions import Conditions
+    from feedrate.records.ladder import Ladder
     from feedrate.system.sampling_flags import SamplingFlags
 
 __all__ = ["Meter"]
@@ -47,28 +50,32 @@ class Meter:
     """Takes the stream apart stage by stage after the three times; None: nobody asked why."""
 
     def measure(self) -> MeasuredCell:
-        """Measure T_S, T_L, T_F and T_S again.
+        """Measure T_S, then T_F, T_S and T_L by turns, and T_S again where that tells.
 
         Raises:
             ContractError: the loader served a wrong row, or the step does not train; there is no number then.
             UnavailableError: this loader cannot do what this workload asks.
         """
-        start = now_s()
+        start, clock = now_s(), PhaseClock()
         monitor, device = LoadMonitor(), Device(self.cell.device)
         self._demand_order()
         self._demand_memory(device)
-        page_cache.warm(self._files)
-        prepared = PreparedCell.build(self.cell, self.data, device, monitor, self.effort, self.marks, self.logs)
+        with clock.phase("data"):
+            page_cache.warm(self._files)
+        with clock.phase("build"):
+            prepared = PreparedCell.build(
+                self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.logs
+            )
         build_s = now_s() - start
         freeze_gc()
         before = step_before(prepared)
         plan = prepared.plan()
         if self.ablation is not None:
-            plan = self.ablation.instrument(plan)
+            with clock.phase("ablation"):
+                plan = self.ablation.instrument(plan)
         device.reset_peaks()
-        stream = StreamTimer(prepared, plan, self.ablation).times()
-        peaks = device.peaks()
-        step = step_after(prepared, before)
+        stream = StreamTimer(prepared, plan, before.pace_s, self.ablation).times()
+        step = step_times(prepared, before, stream.rounds.step_windows)
         training = prepared.training()
         conditions = replace(monitor.conditions(), clocks=device.clocks, gpu_strangers=device.strangers)
         return MeasuredCell(
@@ -76,16 +83,24 @@ class Meter:
             step=step,
             stream=stream,
             training=training,
-            device=peaks,
             page_cache=self._page_cache(stream, conditions),
             conditions=conditions,
-            ladder=None if self.ablation is None else self.ablation.ladder(prepared.loop, plan, prepared.resident),
+            ladder=self._ladder(prepared, plan),
             observed={**pools(), "device": self.cell.device, **plan.report.observed()},
+            phases=clock.phases(),
         )
+
+    def _ladder(self, prepared: PreparedCell, plan: Plan) -> Ladder | None:
+        if self.ablation is None:
+            return None
+        with prepared.clock.phase("ablation"):
+            return self.ablation.ladder(prepared.loop, plan, prepared.resident)
 
     def _page_cache(self, stream: StreamTimes, conditions: Conditions) -> str:
         """Tell `warm`: the files are in memory, and next to nothing came from a device while windows were timed."""
-        batches = sum(window.batches for window in (*stream.loader_windows, *stream.full_windows))
+        rounds = stream.rounds
+        batches = sum(window.batches for window in (*rounds.loader_windows, *rounds.full_windows))
+        batches += rounds.discarded_batches
         served = batches * float(stream.batch_bytes)
         cold = page_cache.cached_share(self._files) < _WARM or read_from_disk(conditions.disk_read_bytes, served)
         return "unknown" if cold else "warm"

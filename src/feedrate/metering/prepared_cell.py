@@ -6,14 +6,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 
 from feedrate.loading.plan import Placement
 from feedrate.loading.ready_batches import ready_on_device
-from feedrate.metering.loop import Loop, Work
+from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.training_check import TrainingCheck
+from feedrate.metering.training_loop import TrainingLoop
 from feedrate.records.answer import TrainingResult
 from feedrate.system.load_monitor import LoadMonitor
 
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.device import Device
     from feedrate.plugin.cell import Cell
-    from feedrate.records.window import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
 __all__ = ["PreparedCell", "plan_of"]
 
 _RESIDENT_BYTES = 64 << 20
 """Of the batches behind T_S: more than the last-level caches hold."""
+
+_IDLE_SHARE = 0.1
 
 
 class Idle(torch.optim.Optimizer):
@@ -54,11 +57,13 @@ class PreparedCell:
 
     cell: Cell
     data: DataSet
-    loop: Loop
+    loop: TrainingLoop
     monitor: LoadMonitor
     model: torch.nn.Module
     check: TrainingCheck | None
     """Watches the updates; None: the step trains nothing."""
+    clock: PhaseClock
+    """Adds up where the time goes."""
     logs: str = ""
     """Folder where processes of a loader may leave their dumps; empty: nowhere."""
 
@@ -71,6 +76,7 @@ class PreparedCell:
         monitor: LoadMonitor,
         effort: MeasurementBudget,
         marks: SamplingFlags,
+        clock: PhaseClock,
         logs: str,
     ) -> PreparedCell:
         """Build the model from a fixed seed and bind the step to it."""
@@ -78,7 +84,7 @@ class PreparedCell:
         if not cell.step.trains:
             model: torch.nn.Module = torch.nn.Identity()
             update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
-            return cls(cell, data, Loop(update, device, marks, effort), monitor, model, None, logs)
+            return cls(cell, data, TrainingLoop(update, device, marks, effort), monitor, model, None, clock, logs)
         model = cell.workload.model(cell.size).to(cell.device).train()
         optimizer = cell.workload.trainer(model)
         check = TrainingCheck(model, optimizer)
@@ -88,12 +94,17 @@ class PreparedCell:
         def train(batch: Batch) -> None:
             watched(batch.without_views())
 
-        return cls(cell, data, Loop(train, device, marks, effort), monitor, model, check, logs)
+        return cls(cell, data, TrainingLoop(train, device, marks, effort), monitor, model, check, clock, logs)
 
     @property
     def effort(self) -> MeasurementBudget:
         """How long to measure."""
         return self.loop.effort
+
+    @property
+    def step_seconds(self) -> float:
+        """Give the aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""
+        return self.effort.seconds * (1.0 if self.cell.step.trains else _IDLE_SHARE)
 
     @property
     def device(self) -> Device:
@@ -111,12 +122,15 @@ class PreparedCell:
         most = plan.max_batch_rows * sum(field.sample_bytes("host") for field in plan.batch_fields)
         count = max(8, min(plan.epoch_batches, _RESIDENT_BYTES // most))
         with closing(ready_on_device(plan, count)) as stream:
-            yield stream
+            with self.clock.phase("data"):
+                first = next(stream)
+            yield chain([first], stream)
 
-    def windows(self, work: Work, count: int, batches: int, after: Callable[[], None]) -> tuple[Window, ...]:
-        """Time windows while the machine is watched; see `Loop.windows`."""
-        with self.monitor.watched():
-            return self.loop.windows(work, count, batches, after)
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch the machine inside the block, and have nobody disturb what is timed there."""
+        with self.monitor.watched(), self.loop.undisturbed():
+            yield
 
     def training(self) -> TrainingResult:
         """Say how training went, after the last window.
@@ -126,5 +140,5 @@ class PreparedCell:
         """
         if self.check is None:
             return TrainingResult()
-        with self.resident() as batches:
+        with self.clock.phase("checks"), self.resident() as batches:
             return self.check.result(self.cell, self.model, next(batches))

@@ -1,14 +1,16 @@
-"""The step alone on batches that are ready: half of its windows before the stream, half after it."""
+"""The step alone on batches that are ready, while there is no stream: before it, and after it where that tells."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from feedrate.loading.ready_batches import one_of_each_size
 from feedrate.records.answer import StepTimes
+from feedrate.records.step_at_rest import is_slower_beside
 from feedrate.system.stopwatch import freeze_gc, timed
 
 if TYPE_CHECKING:
@@ -16,10 +18,13 @@ if TYPE_CHECKING:
     from feedrate.metering.prepared_cell import PreparedCell
     from feedrate.records.window import Window
 
-__all__ = ["StepBefore", "step_after", "step_before"]
+__all__ = ["StepBefore", "step_before", "step_times"]
 
 _SIZES = 3
 """Sizes of batches that are met before timing."""
+_WINDOWS = 4
+"""In half the time of a phase; two, of one step each, of a step that takes a quarter of it."""
+_SLOW = 0.25
 
 
 @dataclass(frozen=True)
@@ -34,26 +39,38 @@ class StepBefore:
 
 
 def step_before(prepared: PreparedCell) -> StepBefore:
-    """Time the first update, let the step compile what it will, find its pace, and time half of the windows."""
-    loop = prepared.loop
+    """Time the first update, let the step compile what it will, find its pace, and time a few windows."""
+    loop, clock = prepared.loop, prepared.clock
     with prepared.resident() as batches:
-        first_step_s = timed(lambda n: loop.steps(batches, n), 1, loop.device.synchronize).s
-        freeze_gc()
-        if _graphs():
-            _meet_other_sizes(prepared)
-        pace_s = loop.pace_s(lambda n: loop.steps(batches, n))
+        with clock.phase("compile"):
+            first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
+            freeze_gc()
+            if _graphs():
+                _meet_other_sizes(prepared)
+        with clock.phase("warm_up"):
+            singles = loop.windows(partial(loop.steps, batches), 2, 1)
+            pace_s = min(window.s for window in singles)
+            if pace_s <= _SLOW * prepared.effort.seconds:
+                pace_s = loop.pace_s(partial(loop.steps, batches), before_s=pace_s)
         compiles = _graphs()
-        return StepBefore(_windows(prepared, batches, pace_s), first_step_s, pace_s, compiles)
+        # Of a step that takes longer than a phase these two are enough.
+        windows = singles if pace_s > prepared.effort.seconds else _windows(prepared, batches, pace_s)
+        # The machine may have been busy for one of them.
+        pace_s = min(window.batch_s for window in windows)
+        return StepBefore(windows, first_step_s, pace_s, compiles)
 
 
-def step_after(prepared: PreparedCell, before: StepBefore) -> StepTimes:
-    """Time the other half of the windows, and put both halves together."""
-    with prepared.resident() as batches:
-        # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
-        prepared.loop.steps(batches, 1)
-        after = _windows(prepared, batches, before.pace_s)
+def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Window]) -> StepTimes:
+    """Sum up the step alone; it is timed once more if the windows `beside` the open stream were clearly slower."""
+    after: tuple[Window, ...] = ()
+    if is_slower_beside(beside, before.windows):
+        with prepared.resident() as batches:
+            # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
+            prepared.loop.steps(batches, 1)
+            after = _windows(prepared, batches, before.pace_s)
     return StepTimes(
-        windows=(*before.windows, *after),
+        windows_before=before.windows,
+        windows_after=after,
         first_step_s=before.first_step_s,
         compiles=before.compiles,
         recompiles=_graphs() - before.compiles,
@@ -61,10 +78,11 @@ def step_after(prepared: PreparedCell, before: StepBefore) -> StepTimes:
 
 
 def _windows(prepared: PreparedCell, batches: Iterator[Batch], pace_s: float) -> tuple[Window, ...]:
-    loop, effort = prepared.loop, prepared.effort
-    half = effort.windows // 2
-    count = max(effort.least_batches // 2, int(effort.seconds / 2 / pace_s))
-    return prepared.windows(lambda n: loop.steps(batches, n), half, -(-count // half), loop.device.note_clock)
+    loop, seconds = prepared.loop, prepared.effort.seconds
+    number = _WINDOWS if pace_s <= _SLOW * seconds else _WINDOWS // 2
+    count = max(1, int(prepared.step_seconds / 2 / number / pace_s))
+    with prepared.clock.phase("windows"), prepared.monitor.watched():
+        return loop.windows(partial(loop.steps, batches), number, count, loop.device.note_clock)
 
 
 def _meet_other_sizes(prepared: PreparedCell) -> None:

@@ -10,6 +10,7 @@ from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.conditions import Conditions, MemorySample
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Kind
+from feedrate.records.phases import Phases
 from feedrate.records.window import Window
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Measured",
     "MeasuredCell",
     "ReplicateAnswer",
+    "RoundTimes",
     "StepTimes",
     "StreamTimes",
     "TrainingResult",
@@ -26,27 +28,47 @@ __all__ = [
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Hold the times of the step alone on batches that are ready, before and after the stream."""
+    """Hold the times of the step alone on batches that are ready, while there is no stream."""
 
-    windows: tuple[Window, ...]
+    windows_before: tuple[Window, ...]
+    windows_after: tuple[Window, ...]
     first_step_s: float
     compiles: int
     recompiles: int
 
 
 @dataclass(frozen=True)
-class StreamTimes:
-    """Hold the times of the loader alone, then of both together, in one open stream."""
+class RoundTimes:
+    """Hold the times of the step alone, the loader alone and both together by turns, beside one open stream."""
 
-    loader_windows: tuple[Window, ...]
     full_windows: tuple[Window, ...]
+    step_windows: tuple[Window, ...]
+    loader_windows: tuple[Window, ...]
     batch_gaps: BatchGaps
-    looks: tuple[MemorySample, ...]
+    discarded_batches: int
+    cut_discards: int
+
+
+@dataclass(frozen=True)
+class DevicePeaks:
+    """Hold the most bytes that were used of a CUDA device; None without one."""
+
+    allocated_bytes: int | None = None
+    reserved_bytes: int | None = None
+    used_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class StreamTimes:
+    """Hold the rounds of one open stream, and what is known of its batches."""
+
+    rounds: RoundTimes
+    memory_samples: tuple[MemorySample, ...]
+    device: DevicePeaks
     first_batch_s: float
     batch_samples: float
     batch_bytes: int
     ahead_batches: int
-    discarded_batches: int
     checked_batches: int
 
 
@@ -60,15 +82,6 @@ class TrainingResult:
 
 
 @dataclass(frozen=True)
-class DevicePeaks:
-    """Hold the most bytes that were used of a CUDA device; None without one."""
-
-    allocated_bytes: int | None = None
-    reserved_bytes: int | None = None
-    used_bytes: int | None = None
-
-
-@dataclass(frozen=True)
 class MeasuredCell:
     """Hold all that was measured of one cell; each value is explained where `Measurement` has it."""
 
@@ -76,10 +89,10 @@ class MeasuredCell:
     step: StepTimes
     stream: StreamTimes
     training: TrainingResult
-    device: DevicePeaks
     page_cache: str
     conditions: Conditions
     observed: Mapping[str, object]
+    phases: Phases
     ladder: Ladder | None = None
     """None: it was not asked for."""
 

@@ -14,7 +14,7 @@ LEAST_EPOCHS = 5
 SETTLED = 2
 """Epochs that are not among them: pools and buffers grow in the first ones."""
 STEADY = 0.9
-"""Share of the pairs of looks that must show growth: what goes up and down by turns is no leak, whatever its median."""
+"""Share of the pairs of samples that must grow: what goes up and down by turns is no leak, whatever its median."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,10 @@ class GpuClock:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Add up what happened in all timed windows of one process; seconds of cores are in steps of 10 ms."""
+    """Add up what happened in all timed windows of one process and what lies between those of its rounds.
+
+    Seconds of cores are in steps of 10 ms.
+    """
 
     watched_s: float
     cores: int
@@ -83,16 +86,16 @@ class MemorySample:
     """The windows around it were of loader and step together; of the loader alone otherwise."""
 
 
-def growth_bytes(looks: Sequence[MemorySample], of: Callable[[MemorySample], int | None]) -> float | None:
-    """Estimate the bytes that each epoch adds: the median slope over pairs of looks; None below `LEAST_EPOCHS`.
+def growth_bytes(samples: Sequence[MemorySample], of: Callable[[MemorySample], int | None]) -> float | None:
+    """Estimate the bytes that each epoch adds: the median slope over pairs of samples; None below `LEAST_EPOCHS`.
 
-    Looks in the first `SETTLED` epochs do not count, nor pairs that are less than an epoch apart, or with a step that
+    Samples of the first `SETTLED` epochs do not count, nor pairs that are less than an epoch apart, or with a step that
     has begun in between: it takes memory of its own, and gives some back. Not above 0 where fewer than `STEADY` of the
     pairs grow.
 
     Source: Theil 1950 and Sen 1968. One jump, as from a pool that is filled once, does not move it.
     """
-    points = [(look, value) for look in looks if look.epochs >= SETTLED and (value := of(look)) is not None]
+    points = [(sample, value) for sample in samples if sample.epochs >= SETTLED and (value := of(sample)) is not None]
     slopes = [
         (high - low) / (late.epochs - early.epochs)
         for (early, low), (late, high) in combinations(points, 2)

@@ -20,6 +20,7 @@ _RECORD = ("run", "replicate", "started", "log", "machine", "commit")
 _TEXTS = ("page_cache",)
 _SEQUENCES = (
     *("step_windows", "loader_windows", "full_windows", "batch_gaps", "looks"),
+    *("step_windows_before", "step_windows_after", "phases"),
     *("requested", "observed", "environment", "conditions"),
 )
 _NUMBERS = (

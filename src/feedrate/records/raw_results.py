@@ -7,7 +7,7 @@ import reprlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
@@ -34,13 +34,26 @@ OTHERS = ("diagnosis",)
 
 
 def append(path: Path, outcome: Line) -> None:
-    """Add one line to a raw results file, whole or not at all; nulls of the record itself are left out.
+    """Add one line to a raw results file, whole or not at all; nulls of records are left out.
 
     Raises:
         OSError: it cannot be written; the file ends with its last whole line.
     """
-    values = packed({key: value for key, value in outcome.as_json().items() if value is not None})
+    values = packed(_without_none(outcome.as_json()))
     add_line(path, json.dumps(values, allow_nan=False, default=str, separators=(",", ":")))
+
+
+def _without_none(record: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what is None in a record, and in records of a kind that it lists."""
+    return {
+        key: [_without_none(item) if _is_record(item) else item for item in value] if isinstance(value, list) else value
+        for key, value in record.items()
+        if value is not None
+    }
+
+
+def _is_record(item: object) -> TypeGuard[Mapping[str, object]]:
+    return isinstance(item, Mapping) and "kind" in item
 
 
 def refuse(line: Unreadable) -> None:

@@ -116,7 +116,7 @@ GLOSSARY: Mapping[str, str] = {
     "recompiles": "graphs that torch.compile built again inside the run",
     "skipped updates": "updates that the optimizer left out, as gradients overflowed",
     "prefetch bias": "the most by which batches made before the windows can flatter a number",
-    "drift": "how far the step alone changed its pace from the begin to the end of a run",
+    "drift": "how far the step alone changed its pace during a run: the scatter of its windows",
     # calibration and lists
     "case": "a cell whose answer is known",
     "expected": "the answer that is known",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -104,13 +105,13 @@ def _watched(
     cell: str, settings: ReplicateSettings, ablation: AblationRequest | None, log: Log, scratch: Scratch
 ) -> Ending:
     """Run the process that answers, and say how it ended."""
-    threads = settings.threads or len(os.sched_getaffinity(0))
+    start, threads = time.monotonic(), settings.threads or len(os.sched_getaffinity(0))
     request = scratch.folder / "request.json"
     request.write_text(json.dumps(encoded(_request(cell, settings, scratch.folder, threads, ablation))))
     with _begun(cell, request, log.path, threads, settings) as child:
         fork_server = settings.fork_server.pid(threads) if settings.fork_server and _is_forked(cell, settings) else None
         ending = watch(child, fork_server, scratch, log, settings.timeout_s)
-    ending.left = child.left
+    ending.left, ending.wall_s = child.left, time.monotonic() - start
     log.add(scratch.folder)
     return ending
 

@@ -111,7 +111,8 @@ def _answered(heading: Heading, answer: ReplicateAnswer, ending: Ending) -> Repl
 def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurement:
     """Lay the parts of an answer side by side, as they stand in a line of raw results."""
     cell = answer.cell
-    step, stream, training, device = cell.step, cell.stream, cell.training, cell.device
+    step, stream, training = cell.step, cell.stream, cell.training
+    rounds, device = stream.rounds, stream.device
     return Measurement(
         cell=heading.cell,
         run=heading.run,
@@ -119,16 +120,16 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         started=heading.started,
         environment=heading.environment,
         log=heading.log,
-        step_windows=step.windows,
-        loader_windows=stream.loader_windows,
-        full_windows=stream.full_windows,
-        batch_gaps=stream.batch_gaps,
+        step_windows=rounds.step_windows,
+        loader_windows=rounds.loader_windows,
+        full_windows=rounds.full_windows,
+        batch_gaps=rounds.batch_gaps,
         import_s=answer.import_s,
         build_s=cell.build_s,
         first_batch_s=stream.first_batch_s,
         first_step_s=step.first_step_s,
         ahead_batches=stream.ahead_batches,
-        discarded_batches=stream.discarded_batches,
+        discarded_batches=rounds.discarded_batches,
         checked_batches=stream.checked_batches,
         loss_first=training.loss_first,
         loss_last=training.loss_last,
@@ -146,5 +147,10 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         observed=cell.observed,
         batch_samples=stream.batch_samples,
         conditions=cell.conditions,
-        looks=stream.looks,
+        looks=stream.memory_samples,
+        rounds=len(rounds.full_windows),
+        cut_discards=rounds.cut_discards,
+        step_windows_before=step.windows_before,
+        step_windows_after=step.windows_after,
+        phases=replace(cell.phases, processes_s=max(0.0, ending.wall_s - cell.phases.total_s)),
     )

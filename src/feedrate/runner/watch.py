@@ -43,6 +43,8 @@ class Ending:
     status: int = 0
     left: tuple[str, ...] = ()
     """Commands of what it left running."""
+    wall_s: float = 0.0
+    """From when it was asked for until it was gone."""
 
 
 def watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, timeout_s: float) -> Ending:

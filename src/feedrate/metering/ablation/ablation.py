@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
-    from feedrate.metering.loop import Loop
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
     from feedrate.records.request import AblationRequest
 
@@ -66,7 +66,7 @@ class Ablation:
         self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
         return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
 
-    def time_rungs(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
+    def time_rungs(self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
         """Time the rungs of a plan that `instrument` returned, while its stream is open."""
         start = now_s()
         with resident() as batches, ready_on_host(self.cell.loader, plan, _READY) as host:
@@ -76,7 +76,7 @@ class Ablation:
                 self._ladder = replace(self._ladder, competition=competition(loop, feed, self.offered))
         self._spent_s = now_s() - start
 
-    def ladder(self, loop: Loop, plan: Plan, resident: Resident) -> Ladder:
+    def ladder(self, loop: TrainingLoop, plan: Plan, resident: Resident) -> Ladder:
         """Complete the ladder with what is measured when the stream is closed."""
         start, ladder = now_s(), self._ladder
         if self.request.cold:

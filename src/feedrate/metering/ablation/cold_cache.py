@@ -14,7 +14,7 @@ from feedrate.system import page_cache
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
-    from feedrate.metering.loop import Loop
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.loader import Loader
 
 __all__ = ["cold_rung"]
@@ -26,7 +26,7 @@ _LEAST = 4
 """Batches, of one epoch, that are worth a mean."""
 
 
-def cold_rung(loop: Loop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
+def cold_rung(loop: TrainingLoop, loader: Loader, plan: Plan, pace_s: float) -> Rung:
     """The cell on files that are on the disk alone, in a stream of its own; the page cache holds them again after it.
 
     Only one epoch is cold, so there is one window: what follows the batches that were made before the first was taken.

@@ -14,8 +14,8 @@ from feedrate.system.synthetic_load import sleep_s
 from feedrate.system.thread_use import ThreadMonitor, thread_run
 
 if TYPE_CHECKING:
-    from feedrate.metering.loop import Loop
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop
 
 __all__ = ["competition"]
 
@@ -31,7 +31,7 @@ _SWITCH_S = 0.03
 a thread wait for a processor, so that the two are told apart."""
 
 
-def competition(loop: Loop, feed: RecordedStream, offered: Set[int]) -> Competition:
+def competition(loop: TrainingLoop, feed: RecordedStream, offered: Set[int]) -> Competition:
     """Watch loader and step together, untimed, in a stream that is open.
 
     `offered`: processors that this process might use before anything of the cell was imported.
@@ -43,14 +43,14 @@ def competition(loop: Loop, feed: RecordedStream, offered: Set[int]) -> Competit
     return Competition(processors, _interpreter_use(loop, feed, offered, turns))
 
 
-def _interpreter_use(loop: Loop, feed: RecordedStream, offered: Set[int], turns: int) -> InterpreterUse | None:
+def _interpreter_use(loop: TrainingLoop, feed: RecordedStream, offered: Set[int], turns: int) -> InterpreterUse | None:
     monitor, looks = ThreadMonitor(offered), ThreadLooks()
     waits_s = tuple(_turn(loop, feed, looks) for _ in range(turns))
     use = monitor.use()
     return None if use is None else InterpreterUse(waits_s, tuple(_threads(use, looks)))
 
 
-def _turn(loop: Loop, feed: RecordedStream, looks: ThreadLooks) -> float:
+def _turn(loop: TrainingLoop, feed: RecordedStream, looks: ThreadLooks) -> float:
     """Train on a batch; give the longer of the waits for the interpreter before and after the step."""
     batch = feed.take()
     before_s = _wait_s()

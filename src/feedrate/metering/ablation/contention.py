@@ -12,15 +12,15 @@ from feedrate.system.stopwatch import now_s, timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
-    from feedrate.metering.loop import Loop
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.records.window import Window
 
 __all__ = ["loader_beside", "step_beside"]
 
 
 def step_beside(
-    loop: Loop, feed: RecordedStream, batches: Iterator[Batch], pace_s: float, count: int
+    loop: TrainingLoop, feed: RecordedStream, batches: Iterator[Batch], pace_s: float, count: int
 ) -> tuple[Window, ...]:
     """Windows of the step on ready batches while the loader serves one batch every `pace_s`, which is dropped."""
     begin = feed.taken
@@ -32,7 +32,7 @@ def step_beside(
 
 
 def loader_beside(
-    loop: Loop, feed: RecordedStream, batches: Iterator[Batch], pace_s: float, count: int
+    loop: TrainingLoop, feed: RecordedStream, batches: Iterator[Batch], pace_s: float, count: int
 ) -> tuple[Window, ...]:
     """Windows of the loader, drained, while the step trains on a ready batch every `pace_s`."""
     with ThreadPoolExecutor(1, "feedrate-drain") as pool:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.source_switch import SourceSwitch
-    from feedrate.metering.loop import Loop, Work
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.training_loop import TrainingLoop, Work
     from feedrate.records.window import Window
 
 __all__ = ["LadderTimer"]
@@ -28,8 +28,6 @@ _SETTLE_S = 10.0
 """A loader that has served nothing new after this long is taken to follow no switch."""
 _REST_S = 1.0
 """A loader is not waited for longer than this to have its queue full again and be at rest."""
-_AS_IT_IS = ("files", 0.0, 0.0, 0.0)
-"""Where blocks come from, and delays in reading, decoding and gathering."""
 _SOURCES = {"R4": "files", "R3": "memory", "R2": "decoded"}
 _AT_READER = ("read", "decode", "hand-over")
 _THERE = ("R0", "R1", "R4", "step", *_AT_READER, "R3", "R2")
@@ -41,11 +39,25 @@ _THERE_ALREADY = "the loader serves batches that are there already"
 _ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
 
 
+@dataclass(frozen=True)
+class _Supply:
+    """How the batches that come next are made; the delays are seconds a batch."""
+
+    stage: str = "files"
+    """Where blocks come from."""
+    read_s: float = 0.0
+    decode_s: float = 0.0
+    gather_s: float = 0.0
+
+
+_AS_IT_IS = _Supply()
+
+
 @dataclass
 class LadderTimer:
     """What is known of one stream so far; nobody else takes from it meanwhile."""
 
-    loop: Loop
+    loop: TrainingLoop
     feed: RecordedStream
     plan: Plan
     switch: SourceSwitch
@@ -59,8 +71,8 @@ class LadderTimer:
     _delays: dict[str, list[Delayed]] = field(default_factory=dict)
     _paces: dict[str, float] = field(default_factory=dict)
     """Seconds a batch of everything that is timed, from its last time."""
-    _set: tuple[str, float, float, float] = _AS_IT_IS
-    """Stage and delays that what comes was made with."""
+    _set: _Supply = _AS_IT_IS
+    """What the switch was last turned to."""
     _refill_s: float = 0.0
     """What making all batches ahead takes, as far as `_REST_S`."""
     _rested: int = 0
@@ -124,7 +136,7 @@ class LadderTimer:
             self._turned(_AS_IT_IS)
             return self._timed(name, lambda n: self._train_slowly(n, delay_s))
         read_s, decode_s, gather_s = (delay_s * (name == stage) for stage in _AT_READER)
-        if not self._turned((_SOURCES.get(name, "files"), read_s, decode_s, gather_s)):
+        if not self._turned(_Supply(_SOURCES.get(name, "files"), read_s, decode_s, gather_s)):
             self._absent[name] = self.lacking or _UNREAD
             return None
         if name in _SOURCES:
@@ -149,20 +161,22 @@ class LadderTimer:
             sleep_s(self._refill_s)
             self._rested = self.feed.taken
 
-    def _turned(self, wanted: tuple[str, float, float, float]) -> bool:
+    def _turned(self, wanted: _Supply) -> bool:
         """Make what comes come from there, with these delays; False: it cannot be."""
         if wanted == self._set:
             return True
-        if self._stays or (self.lacking and wanted[0] != "files"):
+        if self._stays or (self.lacking and wanted.stage != "files"):
             return False
-        self.switch.turn(*wanted)
-        self._set = wanted
+        self._turn(wanted)
         if not self._tracker.settle(_SETTLE_S):
             self._stays = True
-            self.switch.turn(*_AS_IT_IS)
-            self._set = _AS_IT_IS
+            self._turn(_AS_IT_IS)
             return False
         return True
+
+    def _turn(self, supply: _Supply) -> None:
+        self.switch.turn(supply.stage, supply.read_s, supply.decode_s, supply.gather_s)
+        self._set = supply
 
     def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
         effort = self.loop.effort

@@ -19,7 +19,7 @@ from feedrate.system.thread_use import ThreadRun, thread_run
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
-    from feedrate.metering.loop import Loop
+    from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
 
 __all__ = ["facts"]
@@ -35,7 +35,9 @@ _REPEATS, _PRODUCT_S = 5, 0.3
 """Products of each size, fewer where one takes long."""
 
 
-def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float, scratch: Path) -> StepProfile | None:
+def facts(
+    cell: Cell, loop: TrainingLoop, batches: Iterator[Batch], batch_samples: float, scratch: Path
+) -> StepProfile | None:
     """The facts about a step that trains, from ready batches; None for one that does not.
 
     `batch_samples`: mean size of a batch, which the operations are counted for.
@@ -64,7 +66,7 @@ def facts(cell: Cell, loop: Loop, batches: Iterator[Batch], batch_samples: float
 
 
 def _profiled(
-    loop: Loop, batches: Iterator[Batch], count: int, path: Path, *, on_cuda: bool
+    loop: TrainingLoop, batches: Iterator[Batch], count: int, path: Path, *, on_cuda: bool
 ) -> tuple[ProfilerTrace, tuple[ThreadRun, ...]]:
     """Give the trace of so many updates, and what this thread had of a processor in each."""
     from torch.profiler import ProfilerActivity, profile, record_function

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
     from feedrate.records.window import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
-__all__ = ["Loop", "Work"]
+__all__ = ["TrainingLoop", "Work"]
 
 Work = Callable[[int], int]
 """Does so many batches; returns the samples in them."""
 
 
 @dataclass
-class Loop:
+class TrainingLoop:
     """One update on one device, and how long it is measured."""
 
     update: Callable[[Batch], object]
@@ -50,18 +51,28 @@ class Loop:
             stamps.append(now_s())
         return samples
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Ask the watcher to take no sample inside the block."""
+        self.marks.set_busy(True)
+        try:
+            yield
+        finally:
+            self.marks.set_busy(False)
+
+    def window(self, work: Work, batches: int) -> Window:
+        """Time one window of so many batches; for use inside `undisturbed`."""
+        return timed(work, batches, self.device.synchronize)
+
     def windows(
         self, work: Work, count: int, batches: int, after: Callable[[], None] = lambda: None
     ) -> tuple[Window, ...]:
         """So many windows of so many batches each; `after` is called, untimed, when each has ended."""
         timed_windows = []
-        self.marks.set_busy(True)
-        try:
+        with self.undisturbed():
             for _ in range(count):
-                timed_windows.append(timed(work, batches, self.device.synchronize))
+                timed_windows.append(self.window(work, batches))
                 after()
-        finally:
-            self.marks.set_busy(False)
         return tuple(timed_windows)
 
     def pace_s(self, work: Work, block: int = 8, before_s: float | None = None) -> float:
@@ -71,24 +82,29 @@ class Loop:
         ready: of two the quicker one counts, and quick ones are timed for a whole `block` of batches, or for half the
         time of a phase. `before_s`: seconds of the batch before, if it was timed.
         """
-        single_s = timed(work, 1, self.device.synchronize).s
-        single_s = min(single_s, before_s or timed(work, 1, self.device.synchronize).s)
+        if before_s is not None and before_s > self.effort.seconds:
+            return before_s
+        single_s = self.window(work, 1).s
+        single_s = min(single_s, before_s or self.window(work, 1).s)
         if single_s > self.effort.seconds / 10:
             return single_s
         took_s, count = 0.0, 0
         while count < block and took_s < self.effort.seconds / 2:
-            window = timed(work, min(8, block - count), self.device.synchronize)
+            window = self.window(work, min(8, block - count))
             took_s, count = took_s + window.s, count + window.batches
         return took_s / count
 
-    def discard(self, work: Work, batches: int) -> float:
-        """Use up so many batches, but give up after the time of a phase: a slow step empties no queue anyway.
+    def discard(self, work: Work, batches: int, most_s: float | None = None) -> float:
+        """Use up so many batches, but give up after `most_s`, or the time of a phase, with at least one.
 
         Returns the seconds of the last one.
         """
-        until, last_s = now_s() + self.effort.seconds, 0.0
+        until, last_s = now_s() + (self.effort.seconds if most_s is None else most_s), 0.0
         for _ in range(batches):
-            last_s = timed(work, 1, self.device.synchronize).s
+            start = now_s()
+            work(1)
+            self.device.synchronize()
+            last_s = now_s() - start
             if now_s() > until:
                 break
         return last_s

@@ -1,0 +1,110 @@
+"""Time the step, the loader and both together by turns, in many short windows beside one open stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from feedrate.records.answer import RoundTimes
+from feedrate.records.batch_gaps import BatchGaps
+
+if TYPE_CHECKING:
+    from feedrate.loading.batch import Batch
+    from feedrate.metering.memory_sampler import MemorySampler
+    from feedrate.metering.prepared_cell import PreparedCell
+    from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.round_schedule import RoundSchedule
+    from feedrate.metering.training_loop import TrainingLoop, Work
+    from feedrate.records.window import Window
+
+__all__ = ["RoundTimer"]
+
+_Kind: TypeAlias = Literal["full", "step", "loader"]
+_THERE: tuple[_Kind, ...] = ("full", "step", "loader")
+_WARMED_BATCHES = 4
+"""Batches from which a window of the step is worth an untimed one before it."""
+
+
+@dataclass
+class RoundTimer:
+    """Time the rounds of one stream; used once, when the stream has just been trained on."""
+
+    prepared: PreparedCell
+    feed: RecordedStream
+    ready: Iterator[Batch]
+    """Endless batches that are on the device."""
+    schedule: RoundSchedule
+    memory: MemorySampler
+    """Takes a sample after each window of the stream, untimed."""
+    _windows: dict[_Kind, list[Window]] = field(default_factory=lambda: {kind: [] for kind in _THERE})
+    _gaps: list[list[float]] = field(default_factory=list)
+    """Seconds from batch to batch of each full window."""
+    _consumer: _Kind = "full"
+    """Who took the last batch."""
+    _discarded: int = 0
+    _cut: int = 0
+
+    def times(self) -> RoundTimes:
+        """Time all rounds: F S L, then L S F, and so on."""
+        with self.prepared.watched():
+            for number in range(self.schedule.rounds):
+                for kind in _THERE if number % 2 == 0 else reversed(_THERE):
+                    self._windows[kind].append(self._window(kind))
+        return RoundTimes(
+            full_windows=tuple(self._windows["full"]),
+            step_windows=tuple(self._windows["step"]),
+            loader_windows=tuple(self._windows["loader"]),
+            batch_gaps=BatchGaps.of(self._gaps),
+            discarded_batches=self._discarded,
+            cut_discards=self._cut,
+        )
+
+    def _window(self, kind: _Kind) -> Window:
+        if kind == "step":
+            return self._step_window()
+        return self._full_window() if kind == "full" else self._loader_window()
+
+    def _step_window(self) -> Window:
+        work, self._consumer = partial(self._loop.steps, self.ready), "step"
+        if self.schedule.step_batches >= _WARMED_BATCHES:
+            # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
+            with self.prepared.clock.phase("discards"):
+                work(1)
+        window = self._timed(work, self.schedule.step_batches)
+        self._loop.device.note_clock()
+        return window
+
+    def _full_window(self) -> Window:
+        self._hand_stream_to("full", lambda count: self._loop.both(self.feed, count, []))
+        stamps: list[float] = []
+        window = self._timed(partial(self._loop.both, self.feed, stamps=stamps), self.schedule.full_batches)
+        self._gaps.append([after - before for before, after in pairwise(stamps)])
+        self.memory.sample(training=True)
+        return window
+
+    def _loader_window(self) -> Window:
+        self._hand_stream_to("loader", self.feed.drain)
+        window = self._timed(self.feed.drain, self.schedule.loader_batches)
+        self.memory.sample(training=False)
+        return window
+
+    def _hand_stream_to(self, consumer: _Kind, work: Work) -> None:
+        """Use up, at the new consumer's pace, what was made for another one or while nobody asked."""
+        if self._consumer == consumer:
+            return
+        self._consumer, before = consumer, self.feed.taken
+        with self.prepared.clock.phase("discards"):
+            self._loop.discard(work, self.schedule.discard, self.schedule.discard_s)
+        self._discarded += self.feed.taken - before
+        self._cut += self.feed.taken - before < self.schedule.discard
+
+    def _timed(self, work: Work, batches: int) -> Window:
+        with self.prepared.clock.phase("windows"):
+            return self._loop.window(work, batches)
+
+    @property
+    def _loop(self) -> TrainingLoop:
+        return self.prepared.loop
