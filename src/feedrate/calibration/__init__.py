@@ -8,6 +8,8 @@ from feedrate.calibration.strategies.broken_training import Faulty
 from feedrate.calibration.strategies.evicting import Evicting
 from feedrate.calibration.strategies.fixed_cost import Timed
 from feedrate.calibration.strategies.interfering import Disturbing
+from feedrate.calibration.strategies.lasting_loaders import Lingering
+from feedrate.calibration.strategies.lasting_steps import Lasting
 from feedrate.calibration.strategies.leaking import Growing
 from feedrate.calibration.strategies.lost_worker import Understaffed
 from feedrate.calibration.strategies.paced import Paced
@@ -24,13 +26,13 @@ __all__ = ["loaders", "steps", "workloads"]
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
     """Offer loaders that are slow, disturb, leak or lie in known ways."""
-    return Paced, Disturbing, Evicting, Growing, Understaffed, Unfaithful
+    return Paced, Disturbing, Evicting, Growing, Lingering, Understaffed, Unfaithful
 
 
 @hookimpl
 def steps() -> Iterable[type[Step]]:
     """Offer a step of known duration, and one that trains wrongly."""
-    return Timed, Faulty
+    return Timed, Faulty, Lasting
 
 
 @hookimpl

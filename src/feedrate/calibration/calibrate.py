@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from feedrate.diagnosis.diagnosis import diagnose
+from feedrate.calibration.case import HEALTHY
+from feedrate.diagnosis.diagnosis import diagnose, soak_symptoms
+from feedrate.diagnosis.symptom_wording import describe_symptom
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import doubts, had_foreign_load, remarks
 from feedrate.runner.isolation import measure
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
-    from feedrate.calibration.cases import Case
+    from feedrate.calibration.case import Case
     from feedrate.runner.isolation import ReplicateSettings
 
 __all__ = ["SECONDS", "TRIES", "CaseResult", "run_case"]
@@ -61,7 +63,7 @@ def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
     settings = replace(settings, seconds=SECONDS, threads=1)
     while True:
         tries += 1
-        ask = _diagnose if case.verdict else _measure
+        ask = _diagnose if case.verdict else _soak if case.symptom else _measure
         # The number of the try keeps their logs apart.
         answer = ask(case, replace(settings, replicate=tries))
         if answer.right or tries == TRIES or not answer.excused:
@@ -76,6 +78,18 @@ def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
     verdict = outcome.verdict
     excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
     return _Answer(verdict.kind, verdict.sentence, verdict.kind == case.verdict, excused)
+
+
+def _soak(case: Case, settings: ReplicateSettings) -> _Answer:
+    symptoms = soak_symptoms(case.cell, settings)
+    if isinstance(symptoms, Failure):
+        return _failed(symptoms)
+    titles = [symptom.title for symptom in symptoms] or [HEALTHY]
+    right = case.symptom in titles
+    sentence = "; ".join(map(describe_symptom, symptoms))
+    # What a neighbour does can look like a drift, and like nothing else.
+    excused = not right and all(symptom.kind == "drift" for symptom in symptoms)
+    return _Answer(case.symptom if right else ", ".join(titles), sentence, right, excused)
 
 
 def _measure(case: Case, settings: ReplicateSettings) -> _Answer:

@@ -2,37 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from feedrate.calibration.case import Case
+from feedrate.calibration.lasting_cases import LASTING_CASES
 
 __all__ = ["CASES", "Case"]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One cell, and what feedrate must say of it: a verdict, or that a check fails, or a remark."""
-
-    name: str
-    loader: str
-    step: str
-    workload: str = "known"
-    device: str = "cpu"
-    verdict: str = ""
-    """Kind of the verdict; see `feedrate.diagnosis.verdict.Kind`."""
-    refused: str = ""
-    """Part of the reason why there is no number."""
-    remark: str = ""
-    """Part of what is said beside the number."""
-
-    @property
-    def cell(self) -> str:
-        """Key of the cell that is measured, as `str(Cell)` writes it."""
-        return f"{self.workload}/tiny/{self.loader}/{self.step}/{self.device}"
-
-    @property
-    def expected(self) -> str:
-        """The expected answer in words."""
-        return self.verdict or (f"no number: {self.refused}" if self.refused else f"remark: {self.remark}")
-
 
 # Delays are many times what they are compared with, for the machine may be busy with something else; what need not keep
 # a processor busy sleeps.
@@ -96,6 +69,8 @@ CASES: tuple[Case, ...] = (
     Case("a leak of shared memory", "growing[place=shm]", _BRIEF, remark="a leak: /dev/shm grows with every epoch"),
     Case("files not in memory", "evicting", "fp32", _PACKED, remark="page cache unknown, not warm"),
     Case("a worker lost", "understaffed", _BRIEF, remark="2 workers were started and 1 were alive at the end"),
+    # It gets worse as it goes on.
+    *LASTING_CASES,
     # What only a GPU shows.
     Case("GPU: slow step", "inline", _LONG, device="cuda", verdict="compute"),
     Case("GPU: tiny kernels", "inline", "timed[work_us=0,kernels=5000]", device="cuda", verdict="launch"),

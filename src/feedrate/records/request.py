@@ -18,6 +18,10 @@ class AblationRequest:
     """Measure one epoch with files that the page cache does not hold."""
     facts: bool = False
     """Count and profile the step."""
+    rungs: bool = True
+    """Time the rungs of the ladder."""
+    soak: bool = False
+    """Watch the loop for a while with the collector on."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""Find out whether numbers that follow each other grow, however noisy they are, and whether the growth ends."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from feedrate.diagnosis.symptom import Drift
+from feedrate.diagnosis.thresholds import Thresholds
+from feedrate.records.soak import Pace
+
+__all__ = ["drift", "steady_growth"]
+
+_LEAST = 3
+"""Points of the first and of the last third of a trend."""
+_MOST = 90
+"""Points that are compared pair by pair; more are put together first."""
+
+
+@dataclass(frozen=True)
+class _Thirds:
+    """A quantity in the first, the middle and the last third of the batches."""
+
+    first: Sequence[float]
+    middle: Sequence[float]
+    last: Sequence[float]
+
+    @classmethod
+    def of(cls, points: Sequence[Pace], quantity: Callable[[Pace], float]) -> _Thirds:
+        begin, end = _middle(points[0]), _middle(points[-1])
+        thirds: tuple[list[float], ...] = ([], [], [])
+        for point in points:
+            place = (_middle(point) - begin) / (end - begin) if end > begin else 0.0
+            thirds[min(2, int(3 * place))].append(quantity(point))
+        return cls(*thirds)
+
+    @property
+    def begin(self) -> float:
+        return statistics.median(self.first)
+
+    @property
+    def now(self) -> float:
+        return statistics.median(self.last)
+
+    @property
+    def growth(self) -> float:
+        return self.now / self.begin if self.begin > 0 else 1.0
+
+    @property
+    def apart(self) -> bool:
+        """Whether most of the last third lies above most of the first: three quarters of each."""
+        return statistics.quantiles(self.last)[0] > statistics.quantiles(self.first)[2]
+
+    @property
+    def gradual(self) -> bool:
+        """Whether the middle lies between: a machine that becomes slower at one moment mostly leaves it at one end."""
+        if not self.middle:
+            return False
+        between, least = statistics.median(self.middle), Thresholds.min_growth_of_each_third
+        return between >= least * self.begin and self.now >= least * between
+
+
+def drift(paces: Sequence[Pace]) -> Drift | None:
+    """Whether batches take longer the higher their number is, far beyond what a busy machine does; None: they do not.
+
+    Waits for a processor do not count, and wherever most of the rest is time on one, that must grow as well.
+    """
+    points = _put_together(paces)
+    if not points:
+        return None
+    times = _Thirds.of(points, lambda pace: pace.undisturbed_s)
+    cores = _Thirds.of(points, lambda pace: pace.core_s / pace.batches)
+    if min(len(times.first), len(times.last)) < _LEAST or not _exceeds_noise(times, cores):
+        return None
+    # Imported late: it takes longer than everything else that a table needs.
+    from scipy.stats import theilslopes
+
+    slope, _, low, high = theilslopes([pace.undisturbed_s for pace in points], [*map(_middle, points)], 0.95)
+    batches = points[-1].number + points[-1].batches - points[0].number
+    return Drift(times.begin, times.now, float(slope), float(low), float(high), batches) if slope > 0 else None
+
+
+def _exceeds_noise(times: _Thirds, cores: _Thirds) -> bool:
+    if not times.apart or times.now - times.begin < Thresholds.min_drift_s:
+        return False
+    if cores.now >= Thresholds.min_core_share_of_work * times.now:
+        growth, gradual = min(times.growth, cores.growth), times.gradual and cores.gradual
+        least, at_once = Thresholds.min_growth_of_drift, Thresholds.min_growth_at_once
+    else:
+        growth, gradual = times.growth, times.gradual
+        least, at_once = Thresholds.min_growth_of_waiting, Thresholds.min_waiting_growth_at_once
+    return growth >= at_once or (gradual and growth >= least)
+
+
+def _middle(pace: Pace) -> float:
+    """Number of the batch in the middle."""
+    return pace.number + pace.batches / 2
+
+
+def _put_together(paces: Sequence[Pace]) -> Sequence[Pace]:
+    """Neighbours as one, so that at most `_MOST` are left."""
+    size = max(1, -(-len(paces) // _MOST))
+    groups = [paces[start : start + size] for start in range(0, len(paces), size)]
+    return [
+        Pace(
+            group[0].number,
+            sum(pace.batches for pace in group),
+            sum(pace.s for pace in group),
+            sum(pace.core_s for pace in group),
+            sum(pace.waited_s for pace in group),
+        )
+        for group in groups
+    ]
+
+
+def steady_growth(values: Sequence[float], least: float) -> float | None:
+    """What was added from the first value to the last, if that is at least `least` and had no end; None: it is not so.
+
+    Cut into pieces, each but the first must add a fair part: what is filled once, or goes up and down, does not.
+    """
+    pieces = Thresholds.pieces_of_growth
+    if len(values) <= pieces:
+        return None
+    ends = [values[round(place * (len(values) - 1) / pieces)] for place in range(pieces + 1)]
+    added = [after - before for before, after in pairwise(ends)]
+    total = ends[-1] - ends[0]
+    fair = Thresholds.min_piece_of_growth * total / pieces
+    return total if total >= least and min(added[1:]) >= fair else None

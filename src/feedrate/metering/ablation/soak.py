@@ -1,0 +1,130 @@
+"""Let the loop go on as a program of the user's would, the collector on, and watch pace and memory by owner."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+
+from feedrate.metering.ablation.collector import CollectorWatch, count_cycles, tracked_types
+from feedrate.metering.pace_log import PaceClock
+from feedrate.records.soak import Holdings, Phase, Soak, Stretch
+from feedrate.system.holdings import holdings
+from feedrate.system.memory import available_bytes
+from feedrate.system.stopwatch import now_s, process_core_s, thread_core_s
+
+if TYPE_CHECKING:
+    from feedrate.loading.batch import Batch
+    from feedrate.loading.plan import Plan
+    from feedrate.metering.loop import Loop
+    from feedrate.metering.recorded_stream import RecordedStream
+
+__all__ = ["SoakRunner"]
+
+_ROUNDS, _LEAST_ROUNDS = 12, 6
+"""Of step, loader and both; the fewer where they take long."""
+_TIMES = 3.0
+"""All rounds together aim at so many times the aim of one of the three times."""
+_LONG_S = 8.0
+"""After so long no round is begun beyond the least."""
+_MOST_BATCHES = 200
+"""Of a stretch."""
+_CYCLE_BATCHES = 4
+"""Batches whose cycles are counted."""
+_NOTABLE_COLLECTION_S = 1e-3
+"""Processor time of one collection above which the objects that it goes through are counted: that takes as long."""
+
+
+@dataclass
+class SoakRunner:
+    """Watches one stream while nobody else takes from it."""
+
+    loop: Loop
+    feed: RecordedStream
+    plan: Plan
+    ready: Iterator[Batch]
+    """Endless batches that are on the device."""
+    ahead: int
+    """Batches that may have been made before they are asked for."""
+    _watch: CollectorWatch = field(default_factory=CollectorWatch, init=False)
+
+    def soak(self) -> Soak:
+        """Go through the rounds, after one that is not counted."""
+        on_cpu = self.plan.device == "cpu"
+        step_before, loader_before = tuple(self.loop.step_log.paces), tuple(self.feed.drain_log.paces)
+        self.loop.marks.set_busy(True)
+        try:
+            with self._watch.watching():
+                begin, stretches = self._rounds()
+            longest_s = max(stretch.longest_collection_s for stretch in stretches)
+            return Soak(
+                begin=begin,
+                stretches=stretches,
+                # Elsewhere a call ends before its work does.
+                step_before=step_before if on_cpu else (),
+                loader_before=loader_before if on_cpu else (),
+                cycles={
+                    "loader": count_cycles(self.feed.drain, _CYCLE_BATCHES),
+                    "step": count_cycles(lambda n: self.loop.steps(self.ready, n), _CYCLE_BATCHES),
+                },
+                tracked=tracked_types() if longest_s > _NOTABLE_COLLECTION_S else {},
+                epochs=self.feed.taken / self.plan.epoch_batches,
+                available_bytes=available_bytes(),
+                descriptor_limit=_descriptor_limit(),
+            )
+        finally:
+            self.loop.marks.set_busy(False)
+
+    def _rounds(self) -> tuple[Holdings, tuple[Stretch, ...]]:
+        list(self._round())
+        begin, start = self._held(), now_s()
+        stretches: list[Stretch] = []
+        for number in range(_ROUNDS):
+            if number >= _LEAST_ROUNDS and now_s() - start > _LONG_S:
+                break
+            stretches += self._round()
+        return begin, tuple(stretches)
+
+    def _round(self) -> Iterator[Stretch]:
+        loop, feed = self.loop, self.feed
+        yield self._stretch("step", lambda: loop.updates, lambda: loop.steps(self.ready, 1), thread_core_s)
+        # What lies ready costs nothing: it is used up before the loader is timed.
+        feed.drain(self.ahead)
+        yield self._stretch("loader", lambda: feed.taken, lambda: feed.drain(1), process_core_s)
+        yield self._stretch("both", lambda: loop.updates, lambda: loop.both(feed, 1, []), thread_core_s)
+
+    def _stretch(
+        self, phase: Phase, passed: Callable[[], int], one_batch: Callable[[], object], core_s: Callable[[], float]
+    ) -> Stretch:
+        """Batches of one phase for a share of the time, after one that is not timed: caches hold another side's data.
+
+        `passed`: batches of that side so far.
+        """
+        one_batch()
+        budget_s, number, batches = self.loop.effort.seconds * _TIMES / (3 * _ROUNDS), passed(), 0
+        self._watch.reset()
+        clock, start = PaceClock(core_s), now_s()
+        while batches == 0 or (batches < _MOST_BATCHES and now_s() - start < budget_s):
+            one_batch()
+            batches += 1
+        self.loop.device.synchronize()
+        pace = clock.pace(number, batches)
+        runs, collecting_s, longest_s = tuple(self._watch.runs), self._watch.core_s, self._watch.longest_s
+        return Stretch(phase, pace, self._held(), runs, collecting_s, longest_s)
+
+    def _held(self) -> Holdings:
+        return holdings(self.feed.kept_bytes, _pinned_bytes(self.plan.device))
+
+
+def _pinned_bytes(device: str) -> int:
+    """Page-locked memory of torch's own, on versions of torch that count it."""
+    stats = getattr(torch.cuda, "host_memory_stats", None)
+    return int(stats().get("allocated_bytes.current", 0)) if device == "cuda" and stats is not None else 0
+
+
+def _descriptor_limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 0 if soft == resource.RLIM_INFINITY else soft
