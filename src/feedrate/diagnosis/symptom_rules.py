@@ -16,7 +16,7 @@ from feedrate.diagnosis.symptom import (
 )
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.diagnosis.trend import drift, steady_growth
-from feedrate.records.soak import Holdings, Phase, Soak, Stretch
+from feedrate.records.soak import Holdings, Pace, Phase, Soak, Stretch
 
 __all__ = ["symptoms_of"]
 
@@ -42,11 +42,16 @@ def symptoms_of(soak: Soak) -> tuple[Symptom, ...]:
 
 
 def _drifts(soak: Soak) -> Iterator[Symptom]:
-    for place, before in (("step", soak.step_before), ("loader", soak.loader_before)):
-        paces = [*before, *(stretch.pace for stretch in soak.of("step" if place == "step" else "loader"))]
-        facts = drift(paces)
+    # The first update of all imports and compiles.
+    step = [pace for pace in soak.step_before if pace.number > 0]
+    sides: tuple[tuple[Place, Phase, Sequence[Pace]], ...] = (
+        ("step", "step", step),
+        ("loader", "loader", soak.loader_before),
+    )
+    for place, phase, before in sides:
+        facts = drift([*before, *(stretch.quick for stretch in soak.of(phase))])
         if facts is not None:
-            yield Symptom("drift", "step" if place == "step" else "loader", facts)
+            yield Symptom("drift", place, facts)
 
 
 # --- the garbage collector

@@ -51,7 +51,7 @@ class _Thirds:
     @property
     def apart(self) -> bool:
         """Whether most of the last third lies above most of the first: three quarters of each."""
-        return statistics.quantiles(self.last)[0] > statistics.quantiles(self.first)[2]
+        return _quartiles(self.last)[0] > _quartiles(self.first)[2]
 
     @property
     def gradual(self) -> bool:
@@ -60,6 +60,10 @@ class _Thirds:
             return False
         between, least = statistics.median(self.middle), Thresholds.min_growth_of_each_third
         return between >= least * self.begin and self.now >= least * between
+
+
+def _quartiles(values: Sequence[float]) -> Sequence[float]:
+    return statistics.quantiles(values, method="inclusive")
 
 
 def drift(paces: Sequence[Pace]) -> Drift | None:

@@ -99,7 +99,7 @@ def _state(cured: bool) -> Extra:
     return extra
 
 
-_NUMBERS = 1 << 16
+_NUMBERS = 1 << 17
 
 _ROWS, _COLUMNS = 128, 1024
 _FIRST_UPDATE, _ROWS_AN_UPDATE = 16, 2.5

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from feedrate.metering.ablation.collector import CollectorWatch, count_cycles, tracked_types
 from feedrate.metering.pace_log import PaceClock
-from feedrate.records.soak import Holdings, Phase, Soak, Stretch
+from feedrate.records.soak import Holdings, Pace, Phase, Soak, Stretch
 from feedrate.system.holdings import holdings
 from feedrate.system.memory import available_bytes
 from feedrate.system.stopwatch import now_s, process_core_s, thread_core_s
@@ -106,17 +106,30 @@ class SoakRunner:
         one_batch()
         budget_s, number, batches = self.loop.effort.seconds * _TIMES / (3 * _ROUNDS), passed(), 0
         self._watch.reset()
-        clock, start = PaceClock(core_s), now_s()
+        clock, start, singles = PaceClock(core_s), now_s(), []
         while batches == 0 or (batches < _MOST_BATCHES and now_s() - start < budget_s):
-            one_batch()
+            singles.append(self._single(number + batches, one_batch, core_s))
             batches += 1
-        self.loop.device.synchronize()
         pace = clock.pace(number, batches)
+        quick = pace if phase == "loader" and self.ahead else _quick(singles)
         runs, collecting_s, longest_s = tuple(self._watch.runs), self._watch.core_s, self._watch.longest_s
-        return Stretch(phase, pace, self._held(), runs, collecting_s, longest_s)
+        return Stretch(phase, pace, self._held(), quick, runs, collecting_s, longest_s)
+
+    def _single(self, number: int, one_batch: Callable[[], object], core_s: Callable[[], float]) -> Pace:
+        """One batch, the time of the collector left out."""
+        clock, collecting_s = PaceClock(core_s), self._watch.core_s
+        one_batch()
+        self.loop.device.synchronize()
+        pace, collected_s = clock.pace(number, 1), self._watch.core_s - collecting_s
+        return replace(pace, s=max(0.0, pace.s - collected_s), core_s=max(0.0, pace.core_s - collected_s))
 
     def _held(self) -> Holdings:
         return holdings(self.feed.kept_bytes, _pinned_bytes(self.plan.device))
+
+
+def _quick(singles: Sequence[Pace]) -> Pace:
+    """The batch at the lower quartile of undisturbed times."""
+    return sorted(singles, key=lambda pace: pace.undisturbed_s)[len(singles) // 4]
 
 
 def _pinned_bytes(device: str) -> int:
