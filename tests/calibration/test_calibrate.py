@@ -12,6 +12,7 @@ from _pytest.mark import ParameterSet
 
 from feedrate.api.datasets import ensure
 from feedrate.calibration.calibrate import run_case
+from feedrate.calibration.case import HEALTHY
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cli import main
 from feedrate.contract import Trial, check
@@ -69,10 +70,21 @@ def test_every_name_is_one_and_every_kind_of_answer_is_among_them() -> None:
     verdicts = {case.verdict for case in CASES} - {""}
     assert verdicts >= {"hand-over", "decode", "compute", "launch", "sync", "contention", "coupling", "no overlap"}
     for case in CASES:
-        assert sum(map(bool, (case.verdict, case.refused, case.remark))) == 1, case.name
+        assert sum(map(bool, (case.verdict, case.refused, case.remark, case.symptom))) == 1, case.name
 
 
-@pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "understaffed"])
+def test_every_cell_that_gets_worse_has_a_twin_that_differs_in_its_cure_alone() -> None:
+    sick = [case for case in CASES if case.symptom not in ("", HEALTHY)]
+
+    assert len(sick) >= 15
+    assert len({case.symptom for case in sick}) >= 9
+    for case in sick:
+        twin = KNOWN[f"{case.name}, cured"]
+        assert twin.symptom == HEALTHY
+        assert twin.cell == case.cell.replace("]", ",cured=true]"), case.name
+
+
+@pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "lingering", "understaffed"])
 def test_a_loader_of_known_pace_serves_what_is_planned(
     name: str, settings: ReplicateSettings, registry: Registry
 ) -> None:

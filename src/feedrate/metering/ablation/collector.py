@@ -79,15 +79,24 @@ def count_cycles(work: Callable[[int], int], batches: int) -> Cycles:
 
 def _held_bytes(garbage: Sequence[object]) -> int:
     """Bytes of tensors among the objects, and of arrays and bytes to which nothing else refers."""
-    storages = {
-        storage.data_ptr(): storage.nbytes()
-        for storage in (thing.untyped_storage() for thing in garbage if isinstance(thing, torch.Tensor))
-    }
+    storages = dict(filter(None, (_storage(thing) for thing in garbage if issubclass(type(thing), torch.Tensor))))
     # The collector does not look at what refers to nothing; such things are freed with whoever refers to them.
-    plain = [thing for thing in gc.get_referents(*garbage) if isinstance(thing, (np.ndarray, bytes, bytearray))]
+    plain = [thing for thing in gc.get_referents(*garbage) if type(thing) in (np.ndarray, bytes, bytearray)]
     times = Counter(map(id, plain))
+    # Beside the circles, the list and the loop refer to it.
     sizes = {id(thing): sys.getsizeof(thing) for thing in plain if sys.getrefcount(thing) <= 2 * times[id(thing)] + 2}
     return sum(storages.values()) + sum(sizes.values())
+
+
+def _storage(tensor: object) -> tuple[int, int] | None:
+    """Address and bytes of what a tensor lies in; None: in no memory of its own, as one that is traced or sparse."""
+    if not isinstance(tensor, torch.Tensor):
+        return None
+    try:
+        storage = tensor.untyped_storage()
+        return storage.data_ptr(), storage.nbytes()
+    except (RuntimeError, NotImplementedError):
+        return None
 
 
 def tracked_types() -> Mapping[str, int]:
