@@ -6,8 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.api.calibration_result import CalibrationResult
+    from feedrate.api.comparison_result import ComparisonResult
+    from feedrate.api.diagnosis_result import DiagnosisResult
     from feedrate.api.functions import calibrate, compare, diagnose, measure
-    from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.results import CellError, Results
     from feedrate.api.session import Session
     from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
@@ -36,7 +39,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api.functions": ("calibrate", "compare", "diagnose", "measure"),
-    "api.results": ("CalibrationResult", "CellError", "ComparisonResult", "DiagnosisResult", "Results"),
+    "api.calibration_result": ("CalibrationResult",),
+    "api.comparison_result": ("ComparisonResult",),
+    "api.diagnosis_result": ("DiagnosisResult",),
+    "api.results": ("CellError", "Results"),
     "api.session": ("Session",),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),

@@ -54,7 +54,7 @@ class {cls}(Loader):
     \"\"\"Read a block, then yield its batches.\"\"\"
 
     name = "{name}"
-    patience: int = knob(1, 2)
+    patience: int = knob(1, 2, low=1, high=100)
 
     def stream(self, plan: Plan) -> Stream:
         with plan.open() as source:
