@@ -118,6 +118,11 @@ def test_a_side_that_waits_must_drift_more_as_no_processor_time_speaks_for_it() 
     assert titles(sleeping(3.0)) == ["drift: loader"]
 
 
+def test_a_queue_that_turns_cost_more_than_a_long_drain_is_no_drift() -> None:
+    assert titles(soaked({"loader": lambda n: 1e-3 if n < 200 else 9e-3}, core=0.1)) == []
+    assert titles(soaked({"loader": lambda n: 1e-3 if n < 200 else 9e-3}, core=1.0)) == ["drift: loader"]
+
+
 def test_growth_is_told_by_the_side_that_grows_alone() -> None:
     def of(held: Mapping[Phase, float]) -> str:
         return only(soaked(held={"trainer_bytes": held})).title

@@ -49,7 +49,7 @@ def _drifts(soak: Soak) -> Iterator[Symptom]:
         ("loader", "loader", soak.loader_before),
     )
     for place, phase, before in sides:
-        facts = drift([*before, *(stretch.quick for stretch in soak.of(phase))])
+        facts = drift(before, [stretch.quick for stretch in soak.of(phase)])
         if facts is not None:
             yield Symptom("drift", place, facts)
 

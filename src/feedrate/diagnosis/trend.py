@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from feedrate.diagnosis.symptom import Drift
 from feedrate.diagnosis.thresholds import Thresholds
@@ -66,36 +67,58 @@ def _quartiles(values: Sequence[float]) -> Sequence[float]:
     return statistics.quantiles(values, method="inclusive")
 
 
-def drift(paces: Sequence[Pace]) -> Drift | None:
+def drift(before: Sequence[Pace], during: Sequence[Pace]) -> Drift | None:
     """Whether batches take longer the higher their number is, far beyond what a busy machine does; None: they do not.
 
-    Waits for a processor do not count, and wherever most of the rest is time on one, that must grow as well.
+    `before`, `during`: batches in windows, then those of the soak, which takes turns with the other side. Waits for a
+    processor do not count, and wherever most of the rest is time on one, that must grow as well; where a side waits for
+    something else, the soak alone must show it, too, for turns cost a queue more than a long drain does.
     """
-    points = _put_together(paces)
+    points = _put_together([*before, *during])
     if not points:
         return None
     times = _Thirds.of(points, lambda pace: pace.undisturbed_s)
     cores = _Thirds.of(points, lambda pace: pace.core_s / pace.batches)
-    if min(len(times.first), len(times.last)) < _LEAST or not _exceeds_noise(times, cores):
+    if min(len(times.first), len(times.last)) < _LEAST or not times.apart:
         return None
+    works = cores.now >= Thresholds.min_core_share_of_work * times.now
+    if times.now - times.begin < Thresholds.min_drift_s or not (works or _slope(during).low > 0):
+        return None
+    if not (_has_grown_at_work(times, cores) if works else _has_grown_in_waits(times)):
+        return None
+    slope = _slope(points)
+    batches = points[-1].number + points[-1].batches - points[0].number
+    return Drift(times.begin, times.now, slope.median, slope.low, slope.high, batches) if slope.median > 0 else None
+
+
+class _Slope(NamedTuple):
+    """Seconds a batch that each batch adds, and the ends of the 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+def _slope(points: Sequence[Pace]) -> _Slope:
+    """The median slope over all pairs (Theil 1950, Sen 1968)."""
     # Imported late: it takes longer than everything else that a table needs.
     from scipy.stats import theilslopes
 
-    slope, _, low, high = theilslopes([pace.undisturbed_s for pace in points], [*map(_middle, points)], 0.95)
-    batches = points[-1].number + points[-1].batches - points[0].number
-    return Drift(times.begin, times.now, float(slope), float(low), float(high), batches) if slope > 0 else None
+    median, _, low, high = theilslopes([pace.undisturbed_s for pace in points], [*map(_middle, points)], 0.95)
+    return _Slope(float(median), float(low), float(high))
 
 
-def _exceeds_noise(times: _Thirds, cores: _Thirds) -> bool:
-    if not times.apart or times.now - times.begin < Thresholds.min_drift_s:
-        return False
-    if cores.now >= Thresholds.min_core_share_of_work * times.now:
-        growth, gradual = min(times.growth, cores.growth), times.gradual and cores.gradual
-        least, at_once = Thresholds.min_growth_of_drift, Thresholds.min_growth_at_once
-    else:
-        growth, gradual = times.growth, times.gradual
-        least, at_once = Thresholds.min_growth_of_waiting, Thresholds.min_waiting_growth_at_once
-    return growth >= at_once or (gradual and growth >= least)
+def _has_grown_at_work(times: _Thirds, cores: _Thirds) -> bool:
+    growth = min(times.growth, cores.growth)
+    if times.gradual and cores.gradual:
+        return growth >= Thresholds.min_growth_of_drift
+    return growth >= Thresholds.min_growth_at_once
+
+
+def _has_grown_in_waits(times: _Thirds) -> bool:
+    return times.growth >= (
+        Thresholds.min_growth_of_waiting if times.gradual else Thresholds.min_waiting_growth_at_once
+    )
 
 
 def _middle(pace: Pace) -> float:
