@@ -60,7 +60,7 @@ def _drifts(soak: Soak) -> Iterator[Symptom]:
 def _pauses(soak: Soak) -> Iterator[Symptom]:
     """Pauses that are long beside a batch, or many: of the side that makes the collector run when it is alone."""
     both = soak.of("both")
-    batches, seconds = sum(stretch.batches for stretch in both), sum(stretch.pace.s for stretch in both)
+    batches, seconds = sum(stretch.pace.batches for stretch in both), sum(stretch.pace.s for stretch in both)
     share = sum(stretch.collecting_s for stretch in both) / seconds
     longest_s, batch_s = max(stretch.longest_collection_s for stretch in both), seconds / batches
     long_s = max(Thresholds.min_pause_s, Thresholds.min_pause_in_batches * batch_s)
@@ -76,7 +76,7 @@ def _pauses(soak: Soak) -> Iterator[Symptom]:
 
 def _collecting_s(stretches: Sequence[Stretch]) -> float:
     """Seconds of collection a batch."""
-    return sum(stretch.collecting_s for stretch in stretches) / sum(stretch.batches for stretch in stretches)
+    return sum(stretch.collecting_s for stretch in stretches) / sum(stretch.pace.batches for stretch in stretches)
 
 
 def _cycles(soak: Soak) -> Iterator[Symptom]:

@@ -61,6 +61,8 @@ class Stretch:
     quick: Pace
     """Of a batch that is quicker than three quarters of them, without collections: what others do slows the rest. Where
     batches are made ahead, the same as `pace`: of those one comes late and the next at once."""
+    untimed: int = 0
+    """Batches before those of `pace` that belong to what was added to `held`."""
     collections: tuple[int, ...] = (0, 0, 0)
     """Runs of the garbage collector, by generation."""
     collecting_s: float = 0.0
@@ -69,8 +71,8 @@ class Stretch:
 
     @property
     def batches(self) -> int:
-        """Batches of the stretch; those that were taken before, to use up a queue, left out."""
-        return self.pace.batches
+        """Batches of the stretch, timed or not: what was added to `held` came with them."""
+        return self.untimed + self.pace.batches
 
 
 @dataclass(frozen=True)

@@ -173,19 +173,19 @@ def _segments(cured: bool) -> Iterator[Extra]:
         yield extra
 
 
-_SELDOM = 8
-"""Batches for each file or thread: so many as batches are more than a process may have."""
+_REST_S = 2e-3
+"""Between files or threads, which each batch has one of: quicker ones would be more than a process may have."""
 
 
 @contextmanager
 def _descriptors(cured: bool) -> Iterator[Extra]:
     with ExitStack() as files:
 
-        def extra(number: int) -> None:
-            if number % _SELDOM == 0:
-                file = files.enter_context(Path(os.devnull).open("rb"))
-                if cured:
-                    file.close()
+        def extra(_: int) -> None:
+            sleep_s(_REST_S)
+            file = files.enter_context(Path(os.devnull).open("rb"))
+            if cured:
+                file.close()
 
         yield extra
 
@@ -193,15 +193,13 @@ def _descriptors(cured: bool) -> Iterator[Extra]:
 @contextmanager
 def _threads(cured: bool) -> Iterator[Extra]:
     ended = Event()
-    started: deque[Thread] = deque()
+    started: list[Thread] = []
 
-    def extra(number: int) -> None:
-        if number % _SELDOM == 0:
-            thread = Thread(target=lambda: cured or ended.wait())
-            thread.start()
-            started.append(thread)
-        if cured and started:
-            started.popleft().join()
+    def extra(_: int) -> None:
+        sleep_s(_REST_S)
+        thread = Thread(target=lambda: cured or ended.wait())
+        thread.start()
+        thread.join() if cured else started.append(thread)
 
     try:
         yield extra

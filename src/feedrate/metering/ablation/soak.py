@@ -113,7 +113,8 @@ class SoakRunner:
         pace = clock.pace(number, batches)
         quick = pace if phase == "loader" and self.ahead else _quick(singles)
         runs, collecting_s, longest_s = tuple(self._watch.runs), self._watch.core_s, self._watch.longest_s
-        return Stretch(phase, pace, self._held(), quick, runs, collecting_s, longest_s)
+        untimed = 1 + (self.ahead if phase == "loader" else 0)
+        return Stretch(phase, pace, self._held(), quick, untimed, runs, collecting_s, longest_s)
 
     def _single(self, number: int, one_batch: Callable[[], object], core_s: Callable[[], float]) -> Pace:
         """One batch, the time of the collector left out."""
