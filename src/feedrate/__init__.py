@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
     from feedrate.records.cell_traits import LoaderTraits, StepTraits
-    from feedrate.records.measurement import Failure, Measurement, results
+    from feedrate.records.measurement import Failure, Measurement
+    from feedrate.records.raw_results import results
 
     __version__: str
 
@@ -57,7 +58,8 @@ _HOMES = {
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
     "records.cell_traits": ("LoaderTraits", "StepTraits"),
-    "records.measurement": ("Failure", "Measurement", "results"),
+    "records.measurement": ("Failure", "Measurement"),
+    "records.raw_results": ("results",),
     "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),

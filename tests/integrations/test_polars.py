@@ -11,7 +11,8 @@ from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.workloads.daywindows import DayWindows
 from feedrate.contract import LOADER_PROMISES
 from feedrate.data.dataset import DataSet
-from feedrate.records.measurement import Measurement, read
+from feedrate.records.measurement import Measurement
+from feedrate.records.raw_results import read
 from tests.conftest import fixture_on
 from tests.support.commands import feedrate
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from feedrate.contract import LOADER_PROMISES
-from feedrate.records.measurement import Measurement, read
+from feedrate.records.measurement import Measurement
+from feedrate.records.raw_results import read
 from feedrate.system.machine import machine_name
 from tests.support.asv_project import Project
 

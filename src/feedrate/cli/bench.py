@@ -20,7 +20,7 @@ from feedrate.cli.endings import ending
 from feedrate.cli.options import add_device, add_explain
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.records.jsonl import Unreadable, complaints
-from feedrate.records.measurement import read
+from feedrate.records.raw_results import read
 from feedrate.revisions.commit import commit_hash
 
 __all__ = ["arguments", "run"]

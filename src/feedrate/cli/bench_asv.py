@@ -14,7 +14,8 @@ from feedrate.cli.context import CommandContext
 from feedrate.errors import UnavailableError
 from feedrate.plugin.cell import Cell
 from feedrate.records.jsonl import Unreadable
-from feedrate.records.measurement import Failure, Outcome, read
+from feedrate.records.measurement import Failure, Outcome
+from feedrate.records.raw_results import read
 from feedrate.report.progress import run_progress
 from feedrate.system.guard import bound
 from feedrate.system.guard import run as bound_run

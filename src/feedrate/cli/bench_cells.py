@@ -12,7 +12,8 @@ from feedrate.cli.context import CommandContext
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.records.cell_key import split_spec
-from feedrate.records.measurement import Failure, append
+from feedrate.records.measurement import Failure
+from feedrate.records.raw_results import append
 from feedrate.system.environment import snapshot
 
 __all__ = ["asv_selection", "matrix_cells", "note_absent"]

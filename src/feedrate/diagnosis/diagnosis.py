@@ -19,7 +19,8 @@ from feedrate.records.codec import decoded
 from feedrate.records.format_number import FORMAT, format_of
 from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
 from feedrate.records.ladder import Ladder
-from feedrate.records.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.raw_results import OUTCOMES, demand_cell
 from feedrate.records.request import AblationRequest
 from feedrate.records.soak import Soak
 from feedrate.runner.isolation import ReplicateSettings, take_apart
@@ -167,7 +168,7 @@ def needs_another(known: Sequence[Replicate], replicates: int, most: int) -> boo
 
 
 def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
-    """Yield what each line of a raw results file holds; raises like `feedrate.records.measurement.read`."""
+    """Yield what each line of a raw results file holds; raises like `feedrate.records.raw_results.read`."""
     decoders: dict[str, Decoder[Outcome | Diagnosis]] = {**OUTCOMES, "diagnosis": _diagnosis}
     yield from raw_lines(path, decoders)
 

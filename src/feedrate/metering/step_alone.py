@@ -14,7 +14,7 @@ from feedrate.system.stopwatch import freeze_gc, timed
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.metering.prepared_cell import PreparedCell
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
 
 __all__ = ["StepBefore", "step_after", "step_before"]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feedrate.records.measurement import Window
+from feedrate.records.window import Window
 from feedrate.system.procfs import TICKS_PER_S
 
 __all__ = [
@@ -21,6 +21,9 @@ __all__ = [
     "thread_wait_s",
     "timed",
 ]
+
+_CLOCK_DIGITS, _TICK_DIGITS = 9, 2
+"""Digits of a second that the clock counts, and those that /proc gives: the others are a float's, and say nothing."""
 
 
 def now_s() -> float:
@@ -49,7 +52,7 @@ def thread_wait_s() -> float:
 def since_start_s() -> float:
     """Tell how many seconds ago this process was started, interpreter included."""
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / TICKS_PER_S
+    return round(float(Path("/proc/uptime").read_text().split()[0]) - ticks / TICKS_PER_S, _TICK_DIGITS)
 
 
 @contextmanager
@@ -76,4 +79,4 @@ def timed(work: Callable[[int], int], batches: int, synchronize: Callable[[], No
         start = now_s()
         samples = work(batches)
         synchronize()
-        return Window(now_s() - start, batches, samples)
+        return Window(round(now_s() - start, _CLOCK_DIGITS), batches, samples)
