@@ -81,15 +81,14 @@ def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
 
 
 def _soak(case: Case, settings: ReplicateSettings) -> _Answer:
-    symptoms = soak_symptoms(case.cell, settings)
-    if isinstance(symptoms, Failure):
-        return _failed(symptoms)
+    outcome = soak_symptoms(case.cell, settings)
+    if isinstance(outcome, Failure):
+        return _failed(outcome)
+    measurement, symptoms = outcome
     titles = [symptom.title for symptom in symptoms] or [HEALTHY]
     right = case.symptom in titles
     sentence = "; ".join(map(describe_symptom, symptoms))
-    # What a neighbour does can look like a drift, and like nothing else.
-    excused = not right and all(symptom.kind == "drift" for symptom in symptoms)
-    return _Answer(case.symptom if right else ", ".join(titles), sentence, right, excused)
+    return _Answer(case.symptom if right else ", ".join(titles), sentence, right, had_foreign_load(measurement))
 
 
 def _measure(case: Case, settings: ReplicateSettings) -> _Answer:

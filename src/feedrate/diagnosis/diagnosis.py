@@ -65,12 +65,12 @@ class Diagnosis:
 
     @property
     def soak(self) -> Soak | None:
-        """How the loop went on for a while, of the first replicate that watched it; None: none did."""
+        """Give how the loop went on for a while, of the first replicate that watched it; None: none did."""
         return next((ladder.soak for ladder in self.ladders if ladder.soak), None)
 
     @property
     def symptoms(self) -> tuple[Symptom, ...]:
-        """What gets worse, or comes now and then, beside what holds the cell back."""
+        """List what gets worse, or comes now and then, beside what holds the cell back."""
         return () if self.soak is None else symptoms_of(self.soak)
 
     def as_json(self) -> dict[str, object]:
@@ -133,14 +133,14 @@ def diagnose(
     return Diagnosis.of(known)
 
 
-def soak_symptoms(cell: str, settings: ReplicateSettings) -> tuple[Symptom, ...] | Failure:
-    """Watch `cell` for a while in a fresh process, without taking it apart, and tell what ails it."""
+def soak_symptoms(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Symptom, ...]] | Failure:
+    """Measure `cell` in a fresh process, watch it for a while without taking it apart, and tell what ails it."""
     with Scratch.made(SHARED_MEMORY) as memory:
         replicate = take_apart(cell, settings, AblationRequest(memory.folder, rungs=False, soak=True))
     if isinstance(replicate, Failure):
         return replicate
-    _, ladder = replicate
-    return () if ladder.soak is None else symptoms_of(ladder.soak)
+    measurement, ladder = replicate
+    return measurement, () if ladder.soak is None else symptoms_of(ladder.soak)
 
 
 def iter_replicates(

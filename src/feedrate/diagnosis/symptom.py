@@ -29,7 +29,7 @@ Counted: TypeAlias = Literal["descriptors", "threads", "processes"]
 
 @dataclass(frozen=True)
 class Drift:
-    """One side takes longer with every batch."""
+    """Tell that one side takes longer with every batch."""
 
     begin_s: float
     """Seconds a batch at first: the median of the first third."""
@@ -45,13 +45,13 @@ class Drift:
 
     @property
     def doubling_batches(self) -> float:
-        """Batches from now until it takes twice as long as now, if it goes on so."""
+        """Count the batches from now until it takes twice as long as now, if it goes on so."""
         return self.now_s / self.slope_s
 
 
 @dataclass(frozen=True)
 class CollectorPauses:
-    """Python's garbage collector stops the loop."""
+    """Tell that Python's garbage collector stops the loop."""
 
     share: float
     """Of the time of loader and step together."""
@@ -69,7 +69,7 @@ class CollectorPauses:
 
 @dataclass(frozen=True)
 class HeldCycles:
-    """Memory that is in use until the collector runs, as objects refer to each other in a circle."""
+    """Tell of memory that is in use until the collector runs, as objects refer to each other in a circle."""
 
     bytes_a_batch: float
     objects_a_batch: float
@@ -77,7 +77,7 @@ class HeldCycles:
 
 @dataclass(frozen=True)
 class Growth:
-    """Memory, or a count, that grows with every batch, and had no end while it was watched."""
+    """Tell that memory, or a count, grows with every batch, and had no end while it was watched."""
 
     a_batch: float
     """Bytes, or so many of them, that a batch adds."""
@@ -93,7 +93,7 @@ SymptomFacts: TypeAlias = Drift | CollectorPauses | HeldCycles | Growth
 
 @dataclass(frozen=True)
 class Symptom:
-    """Something that gets worse, or comes now and then: no mean of a batch shows it."""
+    """Name something that gets worse, or comes now and then: no mean of a batch shows it."""
 
     kind: SymptomKind
     place: Place
@@ -101,9 +101,9 @@ class Symptom:
 
     @property
     def title(self) -> str:
-        """Kind and place, as `feedrate calibrate` compares them."""
+        """Give kind and place, as `feedrate calibrate` compares them."""
         return f"{self.kind}: {self.place}"
 
     def as_json(self) -> Mapping[str, object]:
-        """Plain values, as JSON can hold them."""
+        """Give plain values, as JSON can hold them."""
         return asdict(self)

@@ -34,7 +34,7 @@ _COUNTS: tuple[tuple[SymptomKind, Counted], ...] = (
 
 
 def symptoms_of(soak: Soak) -> tuple[Symptom, ...]:
-    """Everything that is wrong in a soak, in the order of a person's concern."""
+    """List everything that is wrong in a soak: drift, pauses, circles, then what grows."""
     return (*_drifts(soak), *_pauses(soak), *_cycles(soak), *_memory(soak), *_counts(soak))
 
 
@@ -58,7 +58,7 @@ def _drifts(soak: Soak) -> Iterator[Symptom]:
 
 
 def _pauses(soak: Soak) -> Iterator[Symptom]:
-    """Pauses that are long beside a batch, or many: of the side that makes the collector run when it is alone."""
+    """Yield pauses that are long beside a batch, or many: of the side that makes the collector run when it is alone."""
     both = soak.of("both")
     batches, seconds = sum(stretch.pace.batches for stretch in both), sum(stretch.pace.s for stretch in both)
     share = sum(stretch.collecting_s for stretch in both) / seconds
@@ -75,7 +75,7 @@ def _pauses(soak: Soak) -> Iterator[Symptom]:
 
 
 def _collecting_s(stretches: Sequence[Stretch]) -> float:
-    """Seconds of collection a batch."""
+    """Give seconds of collection a batch."""
     return sum(stretch.collecting_s for stretch in stretches) / sum(stretch.pace.batches for stretch in stretches)
 
 
@@ -119,13 +119,13 @@ def _counts(soak: Soak) -> Iterator[Symptom]:
 
 
 def _growth(soak: Soak, of: Callable[[Holdings], int], least: float) -> float | None:
-    """What all rounds added, if it grows on."""
+    """Give what all rounds added, if it grows on."""
     ends = [stretch.held for stretch in soak.of("both")]
     return steady_growth([of(held) for held in (soak.begin, *ends)], least)
 
 
 def _side(soak: Soak, of: Callable[[Holdings], int]) -> tuple[Place, float]:
-    """The side that adds most of what a batch of both adds when it is alone, or both together; and how much."""
+    """Name the side that adds most of what a batch of both adds when it is alone, or both together; and how much."""
     added: dict[Phase, float] = {"step": 0.0, "loader": 0.0, "both": 0.0}
     held = (soak.begin, *(stretch.held for stretch in soak.stretches))
     for stretch, (before, after) in zip(soak.stretches, pairwise(held), strict=True):

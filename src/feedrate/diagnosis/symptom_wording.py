@@ -73,12 +73,12 @@ _ADVICE: tuple[tuple[tuple[SymptomKind, ...], tuple[Place, ...], str], ...] = (
 
 
 def describe_symptom(symptom: Symptom) -> str:
-    """The kind and the numbers that say so, in one line without a full stop."""
+    """Say the kind and the numbers that show it, in one line without a full stop."""
     return f"{symptom.kind}: {_described(symptom)}"
 
 
 def advice_against(symptom: Symptom) -> str:
-    """What to try, as an order."""
+    """Say what to try, as an order."""
     return next(text for kinds, places, text in _ADVICE if symptom.kind in kinds and symptom.place in places)
 
 

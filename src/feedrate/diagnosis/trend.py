@@ -22,7 +22,7 @@ _MOST = 90
 
 @dataclass(frozen=True)
 class _Thirds:
-    """A quantity in the first, the middle and the last third of the batches."""
+    """Hold a quantity in the first, the middle and the last third of the batches."""
 
     first: Sequence[float]
     middle: Sequence[float]
@@ -51,12 +51,12 @@ class _Thirds:
 
     @property
     def apart(self) -> bool:
-        """Whether most of the last third lies above most of the first: three quarters of each."""
+        """Tell whether most of the last third lies above most of the first: three quarters of each."""
         return _quartiles(self.last)[0] > _quartiles(self.first)[2]
 
     @property
     def gradual(self) -> bool:
-        """Whether the middle lies between: a machine that becomes slower at one moment mostly leaves it at one end."""
+        """Tell whether the middle lies between: a machine that slows at one moment mostly leaves it at one end."""
         if not self.middle:
             return False
         between, least = statistics.median(self.middle), Thresholds.min_growth_of_each_third
@@ -68,7 +68,7 @@ def _quartiles(values: Sequence[float]) -> Sequence[float]:
 
 
 def drift(before: Sequence[Pace], during: Sequence[Pace]) -> Drift | None:
-    """Whether batches take longer the higher their number is, far beyond what a busy machine does; None: they do not.
+    """Tell whether batches take longer the higher their number, far beyond what a busy machine does; None: they do not.
 
     `before`, `during`: batches in windows, then those of the soak, which takes turns with the other side. Waits for a
     processor do not count, and wherever most of the rest is time on one, that must grow as well; where a side waits for
@@ -92,7 +92,7 @@ def drift(before: Sequence[Pace], during: Sequence[Pace]) -> Drift | None:
 
 
 class _Slope(NamedTuple):
-    """Seconds a batch that each batch adds, and the ends of the 95 % interval."""
+    """Hold the seconds a batch that each batch adds, and the ends of the 95 % interval."""
 
     median: float
     low: float
@@ -100,7 +100,7 @@ class _Slope(NamedTuple):
 
 
 def _slope(points: Sequence[Pace]) -> _Slope:
-    """The median slope over all pairs (Theil 1950, Sen 1968)."""
+    """Take the median slope over all pairs (Theil 1950, Sen 1968)."""
     # Imported late: it takes longer than everything else that a table needs.
     from scipy.stats import theilslopes
 
@@ -122,12 +122,12 @@ def _has_grown_in_waits(times: _Thirds) -> bool:
 
 
 def _middle(pace: Pace) -> float:
-    """Number of the batch in the middle."""
+    """Give the number of the batch in the middle."""
     return pace.number + pace.batches / 2
 
 
 def _put_together(paces: Sequence[Pace]) -> Sequence[Pace]:
-    """Neighbours as one, so that at most `_MOST` are left."""
+    """Put neighbours together, so that at most `_MOST` are left."""
     size = max(1, -(-len(paces) // _MOST))
     groups = [paces[start : start + size] for start in range(0, len(paces), size)]
     return [
@@ -143,7 +143,7 @@ def _put_together(paces: Sequence[Pace]) -> Sequence[Pace]:
 
 
 def steady_growth(values: Sequence[float], least: float) -> float | None:
-    """What was added from the first value to the last, if that is at least `least` and had no end; None: it is not so.
+    """Give what was added from the first value to the last, if that is at least `least` and had no end; else None.
 
     Cut into pieces, each but the first must add a fair part: what is filled once, or goes up and down, does not.
     """

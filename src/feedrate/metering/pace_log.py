@@ -21,14 +21,14 @@ class PaceClock:
         self._wait, self._core, self._start = thread_wait_s(), core_s(), now_s()
 
     def pace(self, number: int, batches: int) -> Pace:
-        """What so many batches took since then, the first of them after `number` others."""
+        """Give what so many batches took since then, the first of them after `number` others."""
         s, core_s, waited_s = now_s() - self._start, self._core_s() - self._core, thread_wait_s() - self._wait
         return Pace(number, batches, s, core_s, waited_s)
 
 
 @dataclass
 class PaceLog:
-    """The paces of one kind of work, in their order; six looks at a clock for each call, however many batches."""
+    """Keep the paces of one kind of work, in their order; six looks at a clock for each call, however many batches."""
 
     core_s: Callable[[], float]
     """Processor time of whoever works."""

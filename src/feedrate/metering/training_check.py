@@ -52,7 +52,7 @@ class TrainingCheck:
 
     @property
     def _losses(self) -> Tensor:
-        """All losses in their order, float32 on the host."""
+        """Give all losses in their order, float32 on the host."""
         if self._host_losses:
             return torch.tensor(self._host_losses, dtype=torch.float32)
         return torch.stack([loss.float().reshape(()) for loss in self._device_losses]).cpu()

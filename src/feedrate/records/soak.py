@@ -14,7 +14,7 @@ Phase: TypeAlias = Literal["step", "loader", "both"]
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that consecutive batches took."""
+    """Hold the seconds that consecutive batches took."""
 
     number: int
     """Of the first of them: updates, or batches of the stream, before it."""
@@ -27,13 +27,13 @@ class Pace:
 
     @property
     def undisturbed_s(self) -> float:
-        """Seconds a batch, without the waits for a processor."""
+        """Give seconds a batch without the waits for a processor."""
         return max(0.0, self.s - self.waited_s) / self.batches
 
 
 @dataclass(frozen=True)
 class Holdings:
-    """What the processes of a measurement hold at one moment, by owner."""
+    """Count what the processes of a measurement hold at one moment, by owner."""
 
     trainer_bytes: int
     """Of the process that trains: memory that no file is behind, less what measuring keeps of its own."""
@@ -53,7 +53,7 @@ class Holdings:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive batches of one phase, and what was held after them."""
+    """Hold the pace of consecutive batches of one phase, and what was held after them."""
 
     phase: Phase
     pace: Pace
@@ -71,13 +71,13 @@ class Stretch:
 
     @property
     def batches(self) -> int:
-        """Batches of the stretch, timed or not: what was added to `held` came with them."""
+        """Count the batches of the stretch, timed or not: what was added to `held` came with them."""
         return self.untimed + self.pace.batches
 
 
 @dataclass(frozen=True)
 class Cycles:
-    """What only the garbage collector frees, as objects refer to each other in a circle."""
+    """Count what only the garbage collector frees, as objects refer to each other in a circle."""
 
     batches: int
     objects: int
@@ -87,7 +87,7 @@ class Cycles:
 
 @dataclass(frozen=True)
 class Soak:
-    """The loop as a program of the user's would run it: rounds of step, loader and both, nothing paused or frozen."""
+    """Hold how the loop went as a user's program runs it: rounds of step, loader and both, the collector on."""
 
     begin: Holdings
     stretches: tuple[Stretch, ...]
@@ -108,10 +108,10 @@ class Soak:
     """Open files that a process may have; 0: no limit."""
 
     def of(self, phase: Phase) -> Sequence[Stretch]:
-        """The stretches of one phase, in their order."""
+        """List the stretches of one phase, in their order."""
         return [stretch for stretch in self.stretches if stretch.phase == phase]
 
     @property
     def batches(self) -> int:
-        """Batches of all stretches."""
+        """Count the batches of all stretches."""
         return sum(stretch.batches for stretch in self.stretches)

@@ -39,7 +39,7 @@ def holdings(ours_bytes: int = 0, pinned_bytes: int = 0) -> Holdings:
 
 
 def _status(pid: int) -> dict[str, int]:
-    """Numbers of /proc/PID/status, sizes in bytes; empty when it has ended."""
+    """Read numbers of /proc/PID/status, sizes in bytes; empty when it has ended."""
     try:
         text = Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -54,7 +54,7 @@ def _descriptors(pid: int) -> Iterator[Path]:
 
 
 def _shared_bytes(pids: Sequence[int], mapped_bytes: int) -> int:
-    """Bytes in shared memory: what lies in files, each counted once, or is mapped, whichever is more.
+    """Add up bytes in shared memory: what lies in files, each counted once, or is mapped, whichever is more.
 
     Of /dev/shm only files of this user that lie at its top count: others' data sets lie in folders.
     """

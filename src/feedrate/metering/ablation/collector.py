@@ -23,7 +23,7 @@ _TYPES = 3
 
 @dataclass
 class CollectorWatch:
-    """What the collector did since `reset`."""
+    """Count what the collector did since `reset`."""
 
     runs: list[int] = field(default_factory=lambda: [0, 0, 0])
     """By generation."""
@@ -78,7 +78,7 @@ def count_cycles(work: Callable[[int], int], batches: int) -> Cycles:
 
 
 def _held_bytes(garbage: Sequence[object]) -> int:
-    """Bytes of tensors among the objects, and of arrays and bytes to which nothing else refers."""
+    """Add up the bytes of tensors among the objects, and of arrays and bytes to which nothing else refers."""
     storages = dict(filter(None, (_storage(thing) for thing in garbage if issubclass(type(thing), torch.Tensor))))
     # The collector does not look at what refers to nothing; such things are freed with whoever refers to them.
     plain = [thing for thing in gc.get_referents(*garbage) if type(thing) in (np.ndarray, bytes, bytearray)]
@@ -89,7 +89,7 @@ def _held_bytes(garbage: Sequence[object]) -> int:
 
 
 def _storage(tensor: object) -> tuple[int, int] | None:
-    """Address and bytes of what a tensor lies in; None: in no memory of its own, as one that is traced or sparse."""
+    """Give address and bytes of what a tensor lies in; None: in no memory of its own, as a traced or sparse one."""
     if not isinstance(tensor, torch.Tensor):
         return None
     try:

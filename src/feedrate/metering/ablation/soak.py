@@ -99,7 +99,7 @@ class SoakRunner:
     def _stretch(
         self, phase: Phase, passed: Callable[[], int], one_batch: Callable[[], object], core_s: Callable[[], float]
     ) -> Stretch:
-        """Batches of one phase for a share of the time, after one that is not timed: caches hold another side's data.
+        """Do batches of one phase for a while, after one that is not timed: caches hold the data of another side.
 
         `passed`: batches of that side so far.
         """
@@ -117,7 +117,7 @@ class SoakRunner:
         return Stretch(phase, pace, self._held(), quick, untimed, runs, collecting_s, longest_s)
 
     def _single(self, number: int, one_batch: Callable[[], object], core_s: Callable[[], float]) -> Pace:
-        """One batch, the time of the collector left out."""
+        """Do one batch, and leave the time of the collector out."""
         clock, collecting_s = PaceClock(core_s), self._watch.core_s
         one_batch()
         self.loop.device.synchronize()
@@ -129,12 +129,12 @@ class SoakRunner:
 
 
 def _quick(singles: Sequence[Pace]) -> Pace:
-    """The batch at the lower quartile of undisturbed times."""
+    """Pick the batch at the lower quartile of undisturbed times."""
     return sorted(singles, key=lambda pace: pace.undisturbed_s)[len(singles) // 4]
 
 
 def _pinned_bytes(device: str) -> int:
-    """Page-locked memory of torch's own, on versions of torch that count it."""
+    """Count page-locked memory of torch's own, on versions of torch that count it."""
     stats = getattr(torch.cuda, "host_memory_stats", None)
     return int(stats().get("allocated_bytes.current", 0)) if device == "cuda" and stats is not None else 0
 
