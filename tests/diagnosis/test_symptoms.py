@@ -169,7 +169,12 @@ def test_counts_that_grow_are_told_with_their_limit() -> None:
 
 def collecting(soak: Soak, seconds: Mapping[Phase, float], longest_s: float) -> Soak:
     stretches = tuple(
-        replace(s, collections=(9, 3, 1), collecting_s=seconds[s.phase], longest_collection_s=longest_s)
+        replace(
+            s,
+            collections=(9, 3, 1) if seconds[s.phase] else (0, 0, 0),
+            collecting_s=seconds[s.phase],
+            longest_collection_s=longest_s,
+        )
         for s in soak.stretches
     )
     return replace(soak, stretches=stretches, tracked={"list": 300_000})

@@ -58,7 +58,7 @@ def _drifts(soak: Soak) -> Iterator[Symptom]:
 
 
 def _pauses(soak: Soak) -> Iterator[Symptom]:
-    """Yield pauses that are long beside a batch, or many: of the side that makes the collector run when it is alone."""
+    """Yield pauses that are long beside a batch, or many: of the side that makes the collector run when alone."""
     both = soak.of("both")
     batches, seconds = sum(stretch.pace.batches for stretch in both), sum(stretch.pace.s for stretch in both)
     share = sum(stretch.collecting_s for stretch in both) / seconds
@@ -68,15 +68,16 @@ def _pauses(soak: Soak) -> Iterator[Symptom]:
         return
     type_name, objects = next(iter(soak.tracked.items()), ("", 0))
     collections = tuple(sum(runs) for runs in zip(*(stretch.collections for stretch in both), strict=True))
-    step_s, loader_s = (_collecting_s(soak.of(phase)) for phase in ("step", "loader"))
-    place: Place = "loader" if loader_s > step_s else "step" if step_s > loader_s else "together"
+    # Whoever makes objects makes it run; which of its runs is a long one is chance.
+    step, loader = (_collections(soak.of(phase)) for phase in ("step", "loader"))
+    place: Place = "loader" if loader > step else "step" if step > loader else "together"
     facts = CollectorPauses(share, longest_s, batch_s, collections, batches, objects, type_name)
     yield Symptom("collector pauses", place, facts)
 
 
-def _collecting_s(stretches: Sequence[Stretch]) -> float:
-    """Give seconds of collection a batch."""
-    return sum(stretch.collecting_s for stretch in stretches) / sum(stretch.pace.batches for stretch in stretches)
+def _collections(stretches: Sequence[Stretch]) -> float:
+    """Count runs of the collector a batch, of whatever generation."""
+    return sum(sum(stretch.collections) for stretch in stretches) / sum(stretch.pace.batches for stretch in stretches)
 
 
 def _cycles(soak: Soak) -> Iterator[Symptom]:
