@@ -13,6 +13,7 @@ from _pytest.mark import ParameterSet
 
 from feedrate.api.datasets import ensure
 from feedrate.calibration.calibrate import run_case
+from feedrate.calibration.case import HEALTHY
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cli import main
 from feedrate.contract import Fixture, check
@@ -82,7 +83,7 @@ def test_every_name_is_one_and_every_kind_of_answer_is_among_them() -> None:
         "no overlap",
     }
     for case in CASES:
-        answers = (case.verdict, case.refused, case.remark, case.cause, case.healthy)
+        answers = (case.verdict, case.refused, case.remark, case.cause, case.healthy, case.symptom)
         assert sum(map(bool, answers)) == 1, case.name
 
 
@@ -92,7 +93,21 @@ def test_every_cause_and_every_cost_of_python_has_a_case_and_a_healthy_twin() ->
     assert {case.healthy for case in CASES} >= {*causes, "python", "launch"}
 
 
-@pytest.mark.parametrize("name", ["paced", "disturbing", "evicting", "growing", "understaffed", "crew", "accompanied"])
+def test_every_cell_that_gets_worse_has_a_twin_that_differs_in_its_cure_alone() -> None:
+    sick = [case for case in CASES if case.symptom not in ("", HEALTHY)]
+
+    assert len(sick) >= 15
+    assert len({case.symptom for case in sick}) >= 9
+    for case in sick:
+        twin = KNOWN[f"{case.name}, cured"]
+        assert twin.symptom == HEALTHY
+        assert twin.cell == case.cell.replace("]", ",cured=true]"), case.name
+
+
+NAMES = ("paced", "disturbing", "evicting", "growing", "lingering", "understaffed", "crew", "accompanied")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_loader_of_known_pace_serves_what_is_planned(
     name: str, settings: ReplicateSettings, registry: Registry
 ) -> None:

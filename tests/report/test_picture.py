@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.records.ladder import Ladder, Rung
+from feedrate.records.soak import Phase
 from feedrate.records.window import Window
 from feedrate.report.diagnosis import show
+from tests.diagnosis.test_symptoms import PHASES, soaked
 from tests.support.outcomes import measurement
 
 
@@ -46,3 +50,40 @@ def test_one_cell_has_no_table_and_several_have_one(tmp_path: Path) -> None:
     assert heading.split()[3:8] == ["T_S", "T_S'", "+-", "slower", "by"]
     assert first.split()[1:9] == ["10.0", "-", "-", "-", "12.0", "-", "-", "-"]
     assert second.split()[1:9] == ["10.0", "15.0", "-", "x1.50", "12.0", "24.0", "-", "x2.00"]
+
+
+def test_details_say_what_was_added_by_owner_pages_of_files_apart(tmp_path: Path) -> None:
+    added: Mapping[str, Mapping[Phase, float]] = {
+        "trainer_file_bytes": dict.fromkeys(PHASES, 100_000.0),
+        "threads": {"step": 0.1},
+    }
+    pages = diagnosis(Window(0.2, 10, 2_560), soak=soaked(held=added))
+    with (tmp_path / "out").open("w") as file:
+        show(Console(file=file, width=300), [pages], details=True)
+    (line,) = [line for line in (tmp_path / "out").read_text().splitlines() if line.startswith("soak ")]
+
+    assert "in 360 batches its pages of files (page cache) +36.0 MB, " in line
+    assert "+12 threads; the garbage collector took 0.0% of the time" in line
+    assert not pages.symptoms or [symptom.kind for symptom in pages.symptoms] == ["thread growth"]
+
+
+def test_what_gets_worse_stands_below_what_to_try_and_in_json(tmp_path: Path) -> None:
+    soak = soaked(held={"trainer_bytes": {"step": 100_000, "both": 100_000}})
+    sick = diagnosis(Window(0.2, 10, 2_560), soak=soak)
+    healthy = diagnosis(Window(0.2, 10, 2_560), soak=soaked())
+
+    lines = printed(tmp_path, sick)
+    (line,) = [line for line in lines if line.startswith("and ")]
+    place = lines.index(line)
+    assert lines[place - 1].startswith("next ")
+    assert line.startswith("and         memory growth: ")
+    assert "with every batch in the step, and no end in 360 batches" in line
+    assert "memory is full after" in line
+    assert ": try .detach()" in line
+    assert not any(line.startswith("and ") for line in printed(tmp_path, healthy))
+
+    (symptom,) = json.loads(json.dumps(sick.as_json()))["symptoms"]
+    assert (symptom["kind"], symptom["place"]) == ("memory growth", "step")
+    assert line == f"and         {symptom['statement']}: {symptom['advice']}"
+    assert healthy.as_json()["symptoms"] == []
+    assert Diagnosis.from_json(json.loads(json.dumps(sick.as_json()))) == sick

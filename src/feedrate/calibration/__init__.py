@@ -11,6 +11,8 @@ from feedrate.calibration.strategies.crew import Crew
 from feedrate.calibration.strategies.evicting import Evicting
 from feedrate.calibration.strategies.fixed_cost import Timed
 from feedrate.calibration.strategies.interfering import Disturbing
+from feedrate.calibration.strategies.lasting_loaders import Lingering
+from feedrate.calibration.strategies.lasting_steps import Lasting
 from feedrate.calibration.strategies.leaking import Growing
 from feedrate.calibration.strategies.lost_worker import Understaffed
 from feedrate.calibration.strategies.paced import Paced
@@ -27,13 +29,13 @@ __all__ = ["loaders", "steps", "workloads"]
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
     """Offer loaders that are slow, disturb, leak or lie in known ways."""
-    return Paced, Disturbing, Evicting, Growing, Understaffed, Unfaithful, Crew, Accompanied
+    return Paced, Disturbing, Evicting, Growing, Lingering, Understaffed, Unfaithful, Crew, Accompanied
 
 
 @hookimpl
 def steps() -> Iterable[type[Step]]:
-    """Offer steps of known duration and with books kept in known ways, and one that trains wrongly."""
-    return Timed, Faulty, Bookkeeping
+    """Offer steps that take, keep books or get worse in known ways, and one that trains wrongly."""
+    return Timed, Faulty, Bookkeeping, Lasting
 
 
 @hookimpl

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from feedrate.diagnosis.diagnosis import diagnose
+from feedrate.calibration.case import HEALTHY
+from feedrate.diagnosis.diagnosis import diagnose, soak_symptoms
+from feedrate.diagnosis.symptom_wording import describe_symptom
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import doubts, had_foreign_load, remarks
 from feedrate.runner.isolation import measure
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
-    from feedrate.calibration.cases import Case
+    from feedrate.calibration.case import Case
     from feedrate.runner.isolation import ReplicateSettings
 
 __all__ = ["TRIES", "CaseResult", "run_case"]
@@ -58,7 +60,7 @@ def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
     settings = replace(settings, seconds=case.seconds, threads=1)
     while True:
         tries += 1
-        ask = _diagnose if case.is_diagnosed else _measure
+        ask = _diagnose if case.is_diagnosed else _soak if case.symptom else _measure
         # The number of the try keeps their logs apart.
         answer = ask(case, replace(settings, replicate=tries))
         if answer.right or tries == TRIES or not answer.excused:
@@ -76,6 +78,17 @@ def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
     excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
     right = case.healthy not in names if case.healthy else (case.verdict or case.cause) in names
     return _Answer(", because ".join(names), verdict.sentence, right, excused)
+
+
+def _soak(case: Case, settings: ReplicateSettings) -> _Answer:
+    outcome = soak_symptoms(case.cell, settings)
+    if isinstance(outcome, Failure):
+        return _failed(outcome)
+    measurement, symptoms = outcome
+    titles = [symptom.title for symptom in symptoms] or [HEALTHY]
+    right = case.symptom in titles
+    sentence = "; ".join(map(describe_symptom, symptoms))
+    return _Answer(case.symptom if right else ", ".join(titles), sentence, right, had_foreign_load(measurement))
 
 
 def _measure(case: Case, settings: ReplicateSettings) -> _Answer:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Case"]
+__all__ = ["HEALTHY", "Case"]
+
+HEALTHY = "no symptom"
+"""What is expected of a twin: a cell that is as a sick one, but for the cure."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Case:
     """A verdict, or a cause, that must not be there: the cell is the healthy twin of one that has it."""
     seconds: float = 0.2
     """Aim of each of the three times: the delays are known, so little time tells them apart."""
+    symptom: str = ""
+    """Kind and place of what ails it, as `feedrate.diagnosis.symptom.Symptom.title` has it, or `HEALTHY`."""
 
     @property
     def cell(self) -> str:
@@ -38,7 +43,8 @@ class Case:
     def expected(self) -> str:
         """The expected answer in words."""
         words = {"no number": self.refused, "remark": self.remark, "because": self.cause, "not": self.healthy}
-        return self.verdict or next(f"{word}: {text}" for word, text in words.items() if text)
+        told = self.symptom or self.verdict
+        return told or next(f"{word}: {text}" for word, text in words.items() if text)
 
     @property
     def is_diagnosed(self) -> bool:

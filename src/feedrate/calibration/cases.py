@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from feedrate.calibration.case import Case
 from feedrate.calibration.competition_cases import COMPETITION_CASES
+from feedrate.calibration.lasting_cases import LASTING_CASES
 from feedrate.calibration.overhead_cases import OVERHEAD_CASES
 
 __all__ = ["CASES", "Case"]
@@ -72,6 +73,8 @@ CASES: tuple[Case, ...] = (
     Case("a worker lost", "understaffed", _BRIEF, remark="2 workers were started and 1 were alive at the end"),
     *OVERHEAD_CASES,
     *COMPETITION_CASES,
+    # It gets worse as it goes on.
+    *LASTING_CASES,
     # What only a GPU shows.
     Case("GPU: slow step", "inline", _LONG, device="cuda", verdict="compute"),
     Case("GPU: tiny kernels", "inline", "timed[work_us=0,kernels=5000]", device="cuda", verdict="launch"),

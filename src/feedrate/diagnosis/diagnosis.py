@@ -10,6 +10,9 @@ from pathlib import Path
 from feedrate.diagnosis.attribution import attribute
 from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
 from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.symptom import Symptom
+from feedrate.diagnosis.symptom_rules import symptoms_of
+from feedrate.diagnosis.symptom_wording import advice_against, describe_symptom
 from feedrate.diagnosis.verdict import Verdict, no_verdict, verdict
 from feedrate.errors import DataError, one_line
 from feedrate.records.codec import decoded
@@ -19,11 +22,12 @@ from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.raw_results import OUTCOMES, demand_cell
 from feedrate.records.request import AblationRequest
+from feedrate.records.soak import Soak
 from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
 
-__all__ = ["Diagnosis", "diagnose", "iter_replicates", "needs_another", "records"]
+__all__ = ["Diagnosis", "diagnose", "iter_replicates", "needs_another", "records", "soak_symptoms"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,16 @@ class Diagnosis:
         """What the numbers say of the cell, doubtful or not."""
         return verdict(self.evidence)
 
+    @property
+    def soak(self) -> Soak | None:
+        """Give how the loop went on for a while, of the first replicate that watched it; None: none did."""
+        return next((ladder.soak for ladder in self.ladders if ladder.soak), None)
+
+    @property
+    def symptoms(self) -> tuple[Symptom, ...]:
+        """List what gets worse, or comes now and then, beside what holds the cell back."""
+        return () if self.soak is None else symptoms_of(self.soak)
+
     def as_json(self) -> dict[str, object]:
         """One line of the raw results: the replicates, and what follows from them."""
         return {
@@ -85,6 +99,10 @@ class Diagnosis:
             "format": FORMAT,
             "cell": self.cell,
             "verdict": self.verdict.as_json(),
+            "symptoms": [
+                {**symptom.as_json(), "statement": describe_symptom(symptom), "advice": advice_against(symptom)}
+                for symptom in self.symptoms
+            ],
             "evidence": self.evidence.as_json(),
             "measured": [measurement.as_json() for measurement in self.measured],
             "ladders": [ladder.as_json() for ladder in self.ladders],
@@ -134,6 +152,16 @@ def diagnose(
     return Diagnosis.of(known)
 
 
+def soak_symptoms(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Symptom, ...]] | Failure:
+    """Measure `cell` in a fresh process, watch it for a while without taking it apart, and tell what ails it."""
+    with Scratch.made(SHARED_MEMORY) as memory:
+        replicate = take_apart(cell, settings, AblationRequest(memory.folder, rungs=False, soak=True))
+    if isinstance(replicate, Failure):
+        return replicate
+    measurement, ladder = replicate
+    return measurement, () if ladder.soak is None else symptoms_of(ladder.soak)
+
+
 def iter_replicates(
     cell: str, settings: ReplicateSettings, replicates: int, most: int = 0, *, cold: bool = False
 ) -> Iterator[Replicate | Failure]:
@@ -141,9 +169,9 @@ def iter_replicates(
     replicates_so_far: list[Replicate] = []
     while needs_another(replicates_so_far, replicates, most):
         with Scratch.made(SHARED_MEMORY) as memory:
-            # Profiling the step and watching threads says the same in every process.
+            # Profiling the step and watching threads says the same in every process, and so does a soak.
             first = not replicates_so_far
-            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first)
+            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=first)
             replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
         yield replicate
         if isinstance(replicate, Failure):
@@ -168,7 +196,7 @@ def _diagnosis(raw: Mapping[str, object]) -> Diagnosis:
     diagnosis = Diagnosis.from_json(raw)
     demand_cell(diagnosis.cell)
     try:
-        _ = diagnosis.verdict
+        _ = diagnosis.verdict, diagnosis.symptoms
     # Numbers that each may be and that contradict one another.
     except (ArithmeticError, ValueError, LookupError) as error:
         raise DataError(f"no verdict follows from it ({one_line(error)})") from None

@@ -40,6 +40,40 @@ class Thresholds:
     """Share of the stall that may fall to the first batches of epochs."""
     max_unexplained_share = 0.25
     """Share of T_F that the parts may leave unexplained."""
+    min_growth_of_drift = 1.6
+    """Last third of a run over its first, in time and in processor time: neighbours that share a core reach 1.5."""
+    min_drift_s = 0.5e-3
+    """Seconds a batch between first and last third: caches cost as much after a pause, when others had the core."""
+    min_growth_of_each_third = 1.1
+    """Each third of a run over the one before: what gets slower at one moment leaves two of the three alike."""
+    min_growth_at_once = 3.0
+    """Growth that no neighbour causes, so that it need not be gradual."""
+    min_growth_of_waiting = 2.0
+    """The same as `min_growth_of_drift` where the side's own thread mostly waits: there is no processor time to ask."""
+    min_waiting_growth_at_once = 5.0
+    """The same as `min_growth_at_once` there: two cores that five processes share."""
+    min_core_share_of_work = 0.5
+    """Processor time over time, above which a side works rather than waits."""
+    min_pause_s = 3e-3
+    """Processor time of one collection that a person would notice; of a few thousand objects it takes a tenth."""
+    min_pause_in_batches = 0.25
+    """Of a batch of loader and step: a pause that is longer is a long step."""
+    min_collecting_share = 0.05
+    """Of the time of loader and step: shorter pauses are worth a word from here on."""
+    min_cycle_bytes = 256 << 10
+    """Bytes a batch in circles: a loop without circles leaves none, and a batch is seldom smaller where it matters."""
+    min_growth_bytes = 1 << 20
+    """Bytes that all rounds must add: allocators take and give back hundreds of kilobytes."""
+    min_growth_bytes_a_batch = 4096
+    """Bytes: measuring itself keeps a loss and its tensor of each update, some 600 bytes."""
+    min_growth_count = 8
+    """Descriptors, threads or processes that all rounds must add: pools open a few."""
+    pieces_of_growth = 6
+    """Pieces of a soak, each of which but the first must add its part: that a random walk does so is 1 in 500."""
+    min_piece_of_growth = 0.25
+    """Of an equal part: what one piece must add; a cache that is full adds nothing."""
+    min_share_of_side = 0.5
+    """Of what a batch of both adds: a side that adds as much when it is alone is whose growth it is."""
     min_busy_share_of_compute = 0.6
     """Share of T_S in which a device is busy; below, the host holds it back."""
     max_peak_share_of_launch = 0.05

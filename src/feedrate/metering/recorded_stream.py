@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from feedrate.errors import ContractError
+from feedrate.metering.pace_log import PaceLog
+from feedrate.system.stopwatch import process_core_s
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +30,8 @@ class RecordedStream:
         # One piece of memory: a small tensor a batch would lie between the batches and keep the heap from reusing them.
         self._rows = array("q")
         self._sizes: list[int] = []
+        self.drain_log = PaceLog(process_core_s, least_batches=2)
+        """What `drain` took, by number of the batch; of single batches nothing: they lay ready."""
 
     @property
     def taken(self) -> int:
@@ -61,4 +65,5 @@ class RecordedStream:
 
     def drain(self, batches: int) -> int:
         """Take that many batches and drop them; returns the samples in them."""
-        return sum(len(self.take()) for _ in range(batches))
+        with self.drain_log.noted(self.taken, batches):
+            return sum(len(self.take()) for _ in range(batches))

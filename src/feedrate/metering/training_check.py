@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,9 @@ class TrainingCheck:
     """Watches a step while it is measured; everything is compared after the last window."""
 
     def __init__(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self._losses: list[Tensor] = []
+        self._device_losses: list[Tensor] = []
+        # Of a CPU as numbers: small tensors would lie between activations and keep the heap from reusing their memory.
+        self._host_losses = array("d")
         self._updates = 0
         self._before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
         optimizer.register_step_post_hook(self._count)
@@ -38,13 +41,21 @@ class TrainingCheck:
         self._updates += 1
 
     def watched(self, update: Update) -> Callable[[Batch], None]:
-        """The update, its losses kept on the device."""
-        losses = self._losses
+        """The update, its losses kept where nothing waits for them: on a device, or as numbers of the host."""
+        on_device, on_host = self._device_losses, self._host_losses
 
         def watch(batch: Batch) -> None:
-            losses.append(update(batch))
+            loss = update(batch)
+            on_host.append(loss.item()) if loss.is_cpu else on_device.append(loss)
 
         return watch
+
+    @property
+    def _losses(self) -> Tensor:
+        """Give all losses in their order, float32 on the host."""
+        if self._host_losses:
+            return torch.tensor(self._host_losses, dtype=torch.float32)
+        return torch.stack([loss.float().reshape(()) for loss in self._device_losses]).cpu()
 
     def result(self, cell: Cell, model: torch.nn.Module, batch: Batch) -> TrainingResult:
         """Say how training went; call it after the last window.
@@ -53,7 +64,7 @@ class TrainingCheck:
             ContractError: a loss is not finite or not above 0, the loss did not fall, no parameter moved, or
                 predictions do not vary.
         """
-        losses = torch.stack([loss.float().reshape(()) for loss in self._losses]).cpu()
+        losses = self._losses
         _demand(bool(losses.isfinite().all()), cell, f"loss {_first_not(losses.isfinite(), losses)} is not finite")
         _demand(bool((losses > 0).all()), cell, f"loss {_first_not(losses > 0, losses)} is not above 0")
         moved = any(

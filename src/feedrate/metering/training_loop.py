@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from feedrate.system.stopwatch import now_s, timed
+from feedrate.metering.pace_log import PaceLog
+from feedrate.system.stopwatch import now_s, thread_core_s, timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
@@ -31,14 +32,19 @@ class TrainingLoop:
     device: Device
     marks: SamplingFlags
     effort: MeasurementBudget
+    step_log: PaceLog = field(default_factory=lambda: PaceLog(thread_core_s))
+    """What `steps` took, by number of the update."""
+    updates: int = 0
 
     def steps(self, batches: Iterator[Batch], count: int) -> int:
         """Train on so many batches; returns the samples in them."""
         samples = 0
-        for _ in range(count):
-            batch = next(batches)
-            self.update(batch)
-            samples += len(batch)
+        with self.step_log.noted(self.updates, count):
+            for _ in range(count):
+                batch = next(batches)
+                self.update(batch)
+                samples += len(batch)
+        self.updates += count
         return samples
 
     def both(self, feed: RecordedStream, count: int, stamps: list[float]) -> int:
@@ -49,6 +55,7 @@ class TrainingLoop:
             self.update(batch)
             samples += len(batch)
             stamps.append(now_s())
+        self.updates += count
         return samples
 
     @contextmanager

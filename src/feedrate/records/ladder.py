@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.competition import Competition
+from feedrate.records.soak import Soak
 from feedrate.records.step_profile import StepProfile
 from feedrate.records.window import Window, demand_work
 
@@ -68,6 +69,8 @@ class Ladder:
     """What threads did to one another; None: nobody looked, as in all replicates but the first."""
     traits: CellTraits = field(default_factory=CellTraits)
     """What loader and step said of themselves; of a line that was written before they were asked, nothing."""
+    soak: Soak | None = None
+    """How the loop went on for a while with the collector on; None: not watched in this process."""
     spent_s: float = 0.0
     """What taking the cell apart took, beyond its three times."""
 

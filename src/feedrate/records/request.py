@@ -20,6 +20,10 @@ class AblationRequest:
     """Count and profile the step."""
     competition: bool = False
     """Watch what threads do to one another."""
+    rungs: bool = True
+    """Time the rungs of the ladder."""
+    soak: bool = False
+    """Watch the loop for a while with the collector on."""
 
 
 @dataclass(frozen=True)

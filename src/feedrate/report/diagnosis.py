@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.diagnosis.evidence import STAGES
+from feedrate.diagnosis.symptom_wording import advice_against, describe_symptom
 from feedrate.records.validity import remarks_on
 from feedrate.report.caption import caption
 from feedrate.report.contention import show_besides
@@ -20,6 +21,7 @@ from feedrate.report.waterfall import print_waterfall
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.diagnosis.finding import Kind
+    from feedrate.diagnosis.symptom import SymptomKind
 
 __all__ = ["show"]
 
@@ -49,13 +51,17 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
     print_waterfall(console, diagnosis.evidence)
     console.print()
     print_entry(console, "next", MARGIN, Text(verdict.advice))
+    for symptom in diagnosis.symptoms:
+        line = f"{describe_symptom(symptom)}: {advice_against(symptom)}"
+        print_entry(console, "and", MARGIN, Text(line, style="bold"))
     if details:
         console.print()
         print_details(console, diagnosis)
     for line in (*remarks_on(diagnosis.measured), *_uneven(diagnosis)):
         print_entry(console, "", 0, Text(f"! {line}", style="yellow"))
     footer = caption(diagnosis.measured) if details else ("details     --details: rungs, delays, step and machine",)
-    for line in (*(_explained(verdict.kind, details=details) if explain else ()), *footer):
+    kinds = (verdict.kind, *(symptom.kind for symptom in diagnosis.symptoms))
+    for line in (*(_explained(kinds, details=details) if explain else ()), *footer):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
@@ -65,10 +71,10 @@ def _processes(diagnosis: Diagnosis) -> str:
     return f"{count} process{'' if count == 1 else 'es'}{f', {out} doubtful left out' if out else ''}"
 
 
-def _explained(kind: Kind, *, details: bool) -> Iterator[str]:
+def _explained(kinds: Sequence[Kind | SymptomKind], *, details: bool) -> Iterator[str]:
     """Yield the meaning of each term that is printed."""
     stages = ("waterfall", "T_S", *STAGES, "unexplained", "T_F", "T_L", "+-")
-    for term, meaning in explained((kind, *stages, *(TERMS if details else ()))):
+    for term, meaning in explained((*kinds, *stages, *(TERMS if details else ()))):
         yield f"{term:>12}  {meaning}"
     yield LEAVING
 

@@ -12,6 +12,7 @@ from feedrate.diagnosis.attribution import rung_s
 from feedrate.formatting import ABSENT, factor, half_ms, number, share, signed_ms
 from feedrate.records.ladder import RUNGS
 from feedrate.report.grid import Column, Row, leaving, print_entry, print_grid
+from feedrate.report.soak_line import describe_soak
 
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
@@ -52,6 +53,7 @@ TERMS = (
     "beside",
     "delay",
     "readers",
+    "soak",
 )
 """What the details are about, as the glossary knows it."""
 
@@ -62,6 +64,8 @@ def print_details(console: Console, diagnosis: Diagnosis) -> None:
     console.print()
     for name, text in _lines(diagnosis.evidence):
         print_entry(console, name, MARGIN, Text(text))
+    if diagnosis.soak is not None:
+        print_entry(console, "soak", MARGIN, Text(describe_soak(diagnosis.soak)))
 
 
 def _rungs(diagnosis: Diagnosis) -> Iterator[Row]:

@@ -86,6 +86,15 @@ GLOSSARY: Mapping[str, str] = {
     "start-up": "waiting for the first batch, of all or of each epoch, takes most of what loading costs",
     "unsure": "the numbers scatter too much, or contradict each other, to say what holds the cell back",
     "invalid": "all processes of a diagnosis are doubtful, so there is no verdict, and the reason says why",
+    # what ails a cell beside that
+    "symptom": "what gets worse, or comes now and then, beside what holds a cell back: no mean of a batch shows it",
+    "soak": "a stretch of `feedrate why` in which step, loader and both take turns with the garbage collector on",
+    "collector pauses": "rare long steps while Python's garbage collector goes through the objects of loader or step",
+    "reference cycles": "objects that refer to each other in a circle, so that their memory waits for the collector",
+    "memory growth": "memory that each batch adds, without an end while it was watched, by who keeps it",
+    "descriptor growth": "open files and sockets that each batch adds, up to the limit at which the program dies",
+    "thread growth": "threads that each batch adds",
+    "process growth": "processes that each batch adds",
     # comparisons
     "A": "the first of the two sides of a comparison",
     "B": "the second of the two sides of a comparison",
@@ -116,7 +125,7 @@ GLOSSARY: Mapping[str, str] = {
     "recompiles": "graphs that torch.compile built again inside the run",
     "skipped updates": "updates that the optimizer left out, as gradients overflowed",
     "prefetch bias": "the most by which batches made before the windows can flatter a number",
-    "drift": "how far the step alone changed its pace during a run: the scatter of its windows",
+    "drift": "a pace that changes as a run goes on: the scatter of a step, or, as a symptom, with every batch",
     # calibration and lists
     "case": "a cell whose answer is known",
     "expected": "the answer that is known",

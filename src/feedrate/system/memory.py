@@ -11,6 +11,7 @@ __all__ = [
     "available_bytes",
     "lent_bytes",
     "own_bytes",
+    "private_bytes",
     "pss_bytes",
     "shm_bytes",
     "total_bytes",
@@ -33,6 +34,11 @@ def lent_bytes(pid: int) -> int:
     """Read what a process bears of the pages it shares with others: what belongs to those it forked as well."""
     mapped = _rollup(pid)
     return mapped.get("Pss", 0) - mapped.get("Private_Clean", 0) - mapped.get("Private_Dirty", 0)
+
+
+def private_bytes(pid: int) -> int:
+    """Read the pages that a process has written to and shares with nobody: what a fork shared and one side changed."""
+    return _rollup(pid).get("Private_Dirty", 0)
 
 
 def own_bytes(pids: Iterable[int]) -> int:

@@ -11,7 +11,16 @@ from pathlib import Path
 from feedrate.records.window import Window
 from feedrate.system.procfs import TICKS_PER_S
 
-__all__ = ["freeze_gc", "gc_paused", "now_s", "since_start_s", "timed"]
+__all__ = [
+    "freeze_gc",
+    "gc_paused",
+    "now_s",
+    "process_core_s",
+    "since_start_s",
+    "thread_core_s",
+    "thread_wait_s",
+    "timed",
+]
 
 _CLOCK_DIGITS, _TICK_DIGITS = 9, 2
 """Digits of a second that the clock counts, and those that /proc gives: the others are a float's, and say nothing."""
@@ -20,6 +29,24 @@ _CLOCK_DIGITS, _TICK_DIGITS = 9, 2
 def now_s() -> float:
     """Read a monotonic clock that all processes of the machine share, in seconds."""
     return time.perf_counter_ns() * 1e-9
+
+
+def thread_core_s() -> float:
+    """Read the processor time that the calling thread has had, in seconds."""
+    return time.thread_time_ns() * 1e-9
+
+
+def process_core_s() -> float:
+    """Read the processor time that all threads of this process have had, in seconds."""
+    return time.process_time_ns() * 1e-9
+
+
+def thread_wait_s() -> float:
+    """Read how long the calling thread has waited for a processor, in seconds; 0 on kernels that do not say."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) * 1e-9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def since_start_s() -> float:

@@ -13,6 +13,7 @@ from feedrate.metering.ablation.cold_cache import cold_rung
 from feedrate.metering.ablation.competition import competition
 from feedrate.metering.ablation.dataset_cache import DataSetCache
 from feedrate.metering.ablation.ladder_timer import LadderTimer
+from feedrate.metering.ablation.soak import SoakRunner
 from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource
 from feedrate.metering.ablation.step_profile import facts
 from feedrate.records.ladder import Ladder
@@ -60,6 +61,8 @@ class Ablation:
         Raises:
             DataError: a file of the data set is not what was written.
         """
+        if not self.request.rungs:
+            return plan
         folder = self.request.memory
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
@@ -67,14 +70,22 @@ class Ablation:
         return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
 
     def time_rungs(self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
-        """Time the rungs of a plan that `instrument` returned, while its stream is open."""
-        start = now_s()
-        with resident() as batches, ready_on_host(self.cell.loader, plan, _READY) as host:
-            timer = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.prefetch_batches(plan), self._lacking)
-            self._ladder = timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
-            if self.request.competition:
-                self._ladder = replace(self._ladder, competition=competition(loop, feed, self.offered))
+        """Watch and time a plan that `instrument` returned, while its stream is open: the soak, then the rungs."""
+        start, ahead = now_s(), self.cell.loader.prefetch_batches(plan)
+        with resident() as batches:
+            # First, while the log of paces holds nothing that was slowed down on purpose.
+            soak = SoakRunner(loop, feed, plan, batches, ahead).soak() if self.request.soak else None
+            ladder = self._rungs(loop, feed, plan, batches, ahead) if self.request.rungs else Ladder()
+        competing = competition(loop, feed, self.offered) if self.request.competition else None
+        self._ladder = replace(ladder, soak=soak, competition=competing)
         self._spent_s = now_s() - start
+
+    def _rungs(
+        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, batches: Iterator[Batch], ahead: int
+    ) -> Ladder:
+        with ready_on_host(self.cell.loader, plan, _READY) as host:
+            timer = LadderTimer(loop, feed, plan, self._switch, ahead, self._lacking)
+            return timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
 
     def ladder(self, loop: TrainingLoop, plan: Plan, resident: Resident) -> Ladder:
         """Complete the ladder with what is measured when the stream is closed."""

@@ -1,0 +1,143 @@
+"""Find what gets worse, or comes now and then, in a soak: docs/decisions/0015-sick-and-healthy.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from feedrate.diagnosis.symptom import (
+    CollectorPauses,
+    Counted,
+    Growth,
+    HeldCycles,
+    Place,
+    Symptom,
+    SymptomKind,
+)
+from feedrate.diagnosis.thresholds import Thresholds
+from feedrate.diagnosis.trend import drift, steady_growth
+from feedrate.records.soak import Holdings, Pace, Phase, Soak, Stretch
+
+__all__ = ["symptoms_of"]
+
+_OWNERS: tuple[tuple[Place, Callable[[Holdings], int]], ...] = (
+    ("workers", lambda held: held.workers_bytes),
+    ("shared memory", lambda held: held.shared_bytes),
+    ("pinned memory", lambda held: held.pinned_bytes),
+)
+"""Memory that no side of the process that trains holds for itself alone."""
+_COUNTS: tuple[tuple[SymptomKind, Counted], ...] = (
+    ("descriptor growth", "descriptors"),
+    ("thread growth", "threads"),
+    ("process growth", "processes"),
+)
+
+
+def symptoms_of(soak: Soak) -> tuple[Symptom, ...]:
+    """List everything that is wrong in a soak: drift, pauses, circles, then what grows."""
+    return (*_drifts(soak), *_pauses(soak), *_cycles(soak), *_memory(soak), *_counts(soak))
+
+
+# --- drift
+
+
+def _drifts(soak: Soak) -> Iterator[Symptom]:
+    # The first update of all imports and compiles.
+    step = [pace for pace in soak.step_before if pace.number > 0]
+    sides: tuple[tuple[Place, Phase, Sequence[Pace]], ...] = (
+        ("step", "step", step),
+        ("loader", "loader", soak.loader_before),
+    )
+    for place, phase, before in sides:
+        facts = drift(before, [stretch.quick for stretch in soak.of(phase)])
+        if facts is not None:
+            yield Symptom("drift", place, facts)
+
+
+# --- the garbage collector
+
+
+def _pauses(soak: Soak) -> Iterator[Symptom]:
+    """Yield pauses that are long beside a batch, or many: of the side that makes the collector run when alone."""
+    both = soak.of("both")
+    batches, seconds = sum(stretch.pace.batches for stretch in both), sum(stretch.pace.s for stretch in both)
+    share = sum(stretch.collecting_s for stretch in both) / seconds
+    longest_s, batch_s = max(stretch.longest_collection_s for stretch in both), seconds / batches
+    long_s = max(Thresholds.min_pause_s, Thresholds.min_pause_in_batches * batch_s)
+    if longest_s < long_s and share < Thresholds.min_collecting_share:
+        return
+    type_name, objects = next(iter(soak.tracked.items()), ("", 0))
+    collections = tuple(sum(runs) for runs in zip(*(stretch.collections for stretch in both), strict=True))
+    # Whoever makes objects makes it run; which of its runs is a long one is chance.
+    step, loader = (_collections(soak.of(phase)) for phase in ("step", "loader"))
+    place: Place = "loader" if loader > step else "step" if step > loader else "together"
+    facts = CollectorPauses(share, longest_s, batch_s, collections, batches, objects, type_name)
+    yield Symptom("collector pauses", place, facts)
+
+
+def _collections(stretches: Sequence[Stretch]) -> float:
+    """Count runs of the collector a batch, of whatever generation."""
+    return sum(sum(stretch.collections) for stretch in stretches) / sum(stretch.pace.batches for stretch in stretches)
+
+
+def _cycles(soak: Soak) -> Iterator[Symptom]:
+    places: tuple[tuple[Place, str], ...] = (("step", "step"), ("loader", "loader"))
+    for place, phase in places:
+        cycles = soak.cycles.get(phase)
+        if cycles is None:
+            continue
+        facts = HeldCycles(cycles.held_bytes / cycles.batches, cycles.objects / cycles.batches)
+        if facts.bytes_a_batch >= Thresholds.min_cycle_bytes:
+            yield Symptom("reference cycles", place, facts)
+
+
+# --- what grows
+
+
+def _memory(soak: Soak) -> Iterator[Symptom]:
+    added = _growth(soak, lambda held: held.trainer_bytes, Thresholds.min_growth_bytes)
+    if added is not None:
+        place, a_batch = _side(soak, lambda held: held.trainer_bytes)
+        if a_batch >= Thresholds.min_growth_bytes_a_batch:
+            yield Symptom("memory growth", place, _facts(soak, a_batch, soak.available_bytes))
+    for owner, of in _OWNERS:
+        added = _growth(soak, of, Thresholds.min_growth_bytes)
+        if added is not None and added / soak.batches >= Thresholds.min_growth_bytes_a_batch:
+            yield Symptom("memory growth", owner, _facts(soak, added / soak.batches, soak.available_bytes))
+
+
+def _counts(soak: Soak) -> Iterator[Symptom]:
+    for kind, counted in _COUNTS:
+
+        def of(held: Holdings, counted: Counted = counted) -> int:
+            return int(getattr(held, counted))
+
+        if _growth(soak, of, Thresholds.min_growth_count) is None:
+            continue
+        place, a_batch = _side(soak, of)
+        room = soak.descriptor_limit - of(soak.stretches[-1].held) if counted == "descriptors" else 0
+        yield Symptom(kind, place, _facts(soak, a_batch, room))
+
+
+def _growth(soak: Soak, of: Callable[[Holdings], int], least: float) -> float | None:
+    """Give what all rounds added, if it grows on."""
+    ends = [stretch.held for stretch in soak.of("both")]
+    return steady_growth([of(held) for held in (soak.begin, *ends)], least)
+
+
+def _side(soak: Soak, of: Callable[[Holdings], int]) -> tuple[Place, float]:
+    """Name the side that adds most of what a batch of both adds when it is alone, or both together; and how much."""
+    added: dict[Phase, float] = {"step": 0.0, "loader": 0.0, "both": 0.0}
+    held = (soak.begin, *(stretch.held for stretch in soak.stretches))
+    for stretch, (before, after) in zip(soak.stretches, pairwise(held), strict=True):
+        added[stretch.phase] += of(after) - of(before)
+    step, loader, both = (
+        added[phase] / sum(stretch.batches for stretch in soak.of(phase)) for phase in ("step", "loader", "both")
+    )
+    if max(step, loader) < Thresholds.min_share_of_side * both:
+        return "together", both
+    return ("step", step) if step >= loader else ("loader", loader)
+
+
+def _facts(soak: Soak, a_batch: float, room: float) -> Growth:
+    return Growth(a_batch, soak.batches, soak.epochs, room / a_batch if room > 0 else None)
