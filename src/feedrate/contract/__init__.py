@@ -28,6 +28,7 @@ from feedrate.contract.steps import (
     moves_the_parameters,
     returns_a_loss,
 )
+from feedrate.contract.swapping import swaps_its_source
 from feedrate.contract.workloads import (
     cuts_every_sample,
     learns_what_it_asks,
@@ -79,8 +80,10 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     names_a_missing_file,
     names_a_truncated_file,
     names_a_corrupt_file,
+    swaps_its_source,
 )
-"""Each raises ContractError; of a loader whose `synthetic` is true nothing is asked about rows, order and files."""
+"""Each raises ContractError; of a loader whose `synthetic` is true nothing is asked about rows, order and files, and of
+one without `swap_points` nothing about other sources."""
 
 STEP_PROMISES: tuple[StepPromise, ...] = (
     returns_a_loss,

@@ -12,7 +12,7 @@ from feedrate.loading.ready_batches import ready_on_host
 from feedrate.metering.ablation.cold_cache import cold_rung
 from feedrate.metering.ablation.dataset_cache import DataSetCache
 from feedrate.metering.ablation.ladder_timer import LadderTimer
-from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource
+from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource, SwitchControl
 from feedrate.metering.ablation.step_profile import facts
 from feedrate.records.ladder import Ladder
 from feedrate.system.stopwatch import now_s
@@ -61,14 +61,18 @@ class Ablation:
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
         self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
-        return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
+        control = None if stock is None else SwitchControl(self._switch, stock.in_memory(plan).data, stock.decoded)
+        source = SwitchableSource(self._switch, stock)
+        return replace(plan, placement=replace(plan.placement, source_factory=source, source_control=control))
 
     def time_rungs(self, loop: Loop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
         """Time the rungs of a plan that `instrument` returned, while its stream is open."""
         start = now_s()
         with resident() as batches, ready_on_host(self.cell.loader, plan, _READY) as host:
-            timer = LadderTimer(loop, feed, plan, self._switch, self.cell.loader.prefetch_batches(plan), self._lacking)
-            self._ladder = timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
+            loader = self.cell.loader
+            ahead, points = loader.prefetch_batches(plan), loader.swap_points
+            timer = LadderTimer(loop, feed, plan, self._switch, ahead, self._lacking, points)
+            self._ladder = timer.ladder({"R0": batches} if loader.synthetic else {"R0": batches, "R1": host})
         self._spent_s = now_s() - start
 
     def ladder(self, loop: Loop, plan: Plan, resident: Resident) -> Ladder:

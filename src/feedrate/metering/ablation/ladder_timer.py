@@ -14,6 +14,7 @@ from feedrate.system.synthetic_load import sleep_s
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
+    from feedrate.loading.source_control import SwapPoint
     from feedrate.metering.ablation.source_switch import SourceSwitch
     from feedrate.metering.loop import Loop, Work
     from feedrate.metering.recorded_stream import RecordedStream
@@ -53,6 +54,8 @@ class LadderTimer:
     """Batches that may have been made before they are asked for."""
     lacking: str
     """Why there is nothing in memory to read from; empty: there is."""
+    swap_points: tuple[SwapPoint, ...] = ()
+    """What a loader that reads natively swaps by itself; empty: it reads through the plan's source, or not at all."""
     _full: dict[str, list[Window]] = field(default_factory=dict)
     _alone: dict[str, list[Window]] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
@@ -153,7 +156,7 @@ class LadderTimer:
         """Make what comes come from there, with these delays; False: it cannot be."""
         if wanted == self._set:
             return True
-        if self._stays or (self.lacking and wanted[0] != "files"):
+        if self._stays or (self.lacking and wanted[0] != "files") or not self._offered(wanted):
             return False
         self.switch.turn(*wanted)
         self._set = wanted
@@ -163,6 +166,11 @@ class LadderTimer:
             self._set = _AS_IT_IS
             return False
         return True
+
+    def _offered(self, wanted: tuple[str, float, float, float]) -> bool:
+        """Whether the loader can do that: one that swaps by itself takes no delays."""
+        stage, *delays = wanted
+        return not self.swap_points or (stage in ("files", *self.swap_points) and not any(delays))
 
     def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
         effort = self.loop.effort
