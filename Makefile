@@ -9,6 +9,8 @@ INTEGRATIONS := .venv-integrations
 PURE := records comparison diagnosis
 COVERED := 95
 JOBS ?= 2
+# Files in the order of collection, which begins with those that take long.
+PARALLEL = -n $(JOBS) --dist loadfile --no-loadscope-reorder
 SIZE ?=
 REPLICATES ?= 1
 TORCH ?=
@@ -18,7 +20,7 @@ unexport TORCH TORCH_WAIT_S
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rust test test-quick test-integrations torture check
+.PHONY: help install bench bench-harness bench-rust test test-quick test-answers test-integrations torture check
 .PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
@@ -43,9 +45,9 @@ bench-harness: $(STAMP) ## Measure what feedrate's own loop costs
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: check ## The same as check: what CI runs
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (12 minutes)
 
-check: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is
+check: test test-answers ## `test`, and that known answers are found
 
 lint: $(STAMP)
 	@$(BIN)/ruff format --check .
@@ -55,16 +57,19 @@ types: $(PLUGINS)
 	@$(BIN)/mypy
 
 pytest: coverage # and then all the rest, JOBS at a time what nothing disturbs (0: in one process)
-	@$(BIN)/python -m pytest -m "not alone and not integration and (process or not pure)" -n $(JOBS) --dist loadfile
-	@$(BIN)/python -m pytest -m alone
+	@$(BIN)/python -m pytest -m "not alone and not answer and not integration and (process or not pure)" $(PARALLEL)
+	@$(BIN)/python -m pytest -m "alone and not answer"
 
 coverage: $(PLUGINS) # of the packages that need no process, by their own tests
-	@$(BIN)/python -m coverage run -m pytest -m "pure and not process" $(PURE:%=tests/%)
+	@$(BIN)/python -m pytest -m "pure and not process" --cov --cov-report= $(PARALLEL) $(PURE:%=tests/%)
 	@for package in $(PURE); do \
 		$(BIN)/python -m coverage report --include "src/feedrate/$$package/*" --skip-covered --fail-under $(COVERED) || exit 1; done
 
 test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
 	@$(BIN)/python -m pytest -m "not process and not integration"
+
+test-answers: $(PLUGINS) ## Measure cells whose answer is known, as `feedrate calibrate` does, and compare (six minutes)
+	@$(BIN)/python -m pytest -m answer
 
 $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh
 	@TORCH="$(TORCH)" bash scripts/install.sh $(INTEGRATIONS) integrations
@@ -76,12 +81,12 @@ torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read 
 	@BIN=$(BIN) bash scripts/torture.sh
 
 rust: export CARGO_TARGET_DIR := $(CURDIR)/.asv/env/cargo
-rust: $(PLUGINS) # in the release profile, whose crates are built already
+rust: $(PLUGINS) # tests without the optimisation across crates, which takes minutes for each test binary
 	@for manifest in $(wildcard plugins/*/Cargo.toml); do \
 		if ! command -v cargo >/dev/null; then echo "rust: cargo is not here; $$manifest is not checked"; continue; fi; \
 		cargo fmt --check --manifest-path $$manifest \
-			&& cargo clippy --release --all-targets --manifest-path $$manifest -- -D warnings \
-			&& cargo test --release --manifest-path $$manifest \
+			&& cargo clippy --all-targets --manifest-path $$manifest -- -D warnings \
+			&& cargo test --manifest-path $$manifest \
 			&& $(BIN)/mypy --no-explicit-package-bases $${manifest%/*}/python $${manifest%/*}/tests_py $${manifest%/*}/bench \
 			&& $(BIN)/python -m pytest $${manifest%/*}/tests_py || exit 1; done
 

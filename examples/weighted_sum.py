@@ -35,7 +35,7 @@ class WeightedSum(Workload):
     def storage(self) -> Mapping[str, str]:
         return {"compression": "lz4", "lists": "fixed"}
 
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         # Name, dtype on disk, dtype in the model, shape of a row; the row id is first.
         return (
             Field("row_id", "uint64", "int64"),
@@ -43,7 +43,7 @@ class WeightedSum(Workload):
             Field("y", "float32", "float32"),
         )
 
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         # Each file holds two record batches.
         half = ROWS[size] // FILES // 2
         return ((half, half),) * FILES

@@ -2,23 +2,24 @@
 # On any machine with CUDA, offline, within LIMIT_S: what only a GPU shows, the part worth most first. Each part has a
 # limit of its own, so that one that hangs costs only itself; everything lands in one folder of at most 8 files.
 #   scripts/gpu.sh [FOLDER [PART...]]      (default: out/gpu, all parts)
-#   parts: tests grid calibrate why threads
+#   parts: tests why calibrate threads grid
 # PYTHON   an interpreter that holds torch with CUDA (default: python3)
 # WHEELS   folder of carried wheels, made with `make wheels` (default: wheels)
 # LIMIT_S  seconds for all of it (default: 540)
 # SIZE     of the grid's data sets: tiny, small, full (default: full)   SECONDS_EACH  aim of each time (default: 0.3)
-# GRID_LIMIT_S  seconds for the grid (default: 260)   STEPS    of the grid, in this order (default: bf16 none fp32 compiled tf32 fp16)
+# WORKLOADS  of the grid and of `why` (default: boardmoves[net=resnet] daywindows fxseq)
+# STEPS    of the grid, in this order (default: bf16 none fp32 compiled tf32 fp16); it has the time that is left
 # REHEARSE=1  the same on a CPU, at size tiny: to see that it runs before a GPU is at hand
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-${OUT:-out}/gpu}
 [ $# -eq 0 ] || shift
-parts=${*:-tests grid calibrate why threads}
+parts=${*:-tests why calibrate threads grid}
 python=${PYTHON:-python3}
 wheels=${WHEELS:-wheels}
 device=cuda size=${SIZE:-full}
 [ -z "${REHEARSE:-}" ] || device=cpu size=tiny
-workloads="boardmoves[net=resnet] daywindows fxseq"
+workloads=${WORKLOADS:-boardmoves[net=resnet] daywindows fxseq}
 mkdir -p "$out"
 exec > >(tee "$out/summary.txt") 2>&1
 status=0
@@ -91,9 +92,10 @@ case " $parts " in
 esac
 
 part_tests() {
-    # Plugins of pytest that the machine happens to have may warn, and warnings are errors.
-    within 120 env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "$python" -m pytest -p pytest_timeout -m gpu -rs --durations=10 \
-        -p no:cacheprovider tests >"$out/tests.txt" 2>&1
+    # Plugins of pytest that the machine happens to have may warn, and warnings are errors. The known answers of a GPU are
+    # the part `calibrate`.
+    within 120 env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "$python" -m pytest -p pytest_timeout -m "gpu and not answer" -rs \
+        --durations=10 -p no:cacheprovider tests/project/test_gpu.py tests >"$out/tests.txt" 2>&1
     for package in plugins/*/python/*/; do
         if "$python" -c "import $(basename "$package")" 2>/dev/null; then
             within 40 env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "$python" -m pytest -p pytest_timeout -m gpu -rs -p no:cacheprovider \
@@ -104,10 +106,10 @@ part_tests() {
 }
 
 part_grid() {
-    local step begin=$SECONDS
+    local step
     wait $making
     for step in ${STEPS:-bf16 none fp32 compiled tf32 fp16}; do
-        within $((${GRID_LIMIT_S:-260} - SECONDS + begin)) "$python" -m feedrate run $workloads --step "$step" --device $device --size "$size" \
+        within "$(left)" "$python" -m feedrate run $workloads --step "$step" --device $device --size "$size" \
             --seconds "${SECONDS_EACH:-0.3}" --results "$packages/raw" --logs "$packages/logs" --quiet >>"$out/log.txt" 2>&1
     done
     cat "$packages"/raw/*.jsonl >"$out/results.jsonl"
@@ -118,7 +120,7 @@ part_why() {
     local workload
     wait $making
     for workload in $workloads; do
-        within 80 "$python" -m feedrate why "$workload" workers bf16 --device $device --size "$size" --replicates 1 \
+        within 60 "$python" -m feedrate why "$workload" workers bf16 --device $device --size "$size" --replicates 1 \
             --seconds "${SECONDS_EACH:-0.3}" --results "$packages/why" --logs "$packages/logs" --quiet >>"$out/why.txt" 2>&1
     done
     cat "$packages"/why/*.jsonl >"$out/why.jsonl"

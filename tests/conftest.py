@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sums import Sums
 
-from feedrate.contract import Trial
+from feedrate.contract import Fixture
 from feedrate.data.dataset import DataSet
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.workload import SizedWorkload
@@ -28,13 +28,16 @@ WORTH_A_MARK_PAGES = 2_500
 # First: what is left out by its marks is told after.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, and skip what needs a device that is not here."""
+    """Mark tests by their folder, put files that start processes first, and skip what needs an absent device."""
     import torch
 
     for item in items:
         mark = MARKS.get(item.path.parent.name)
         if mark and item.path.is_relative_to(TESTS):
             item.add_marker(mark)
+    slow = {item.path for item in items if item.get_closest_marker("process")}
+    # Where several share the work, what is short fills the gaps at the end.
+    items.sort(key=lambda item: item.path not in slow)
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -79,11 +82,11 @@ def sums_data(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 
 @pytest.fixture
-def sums_trial(sums_data: DataSet) -> Trial:
+def sums_fixture(sums_data: DataSet) -> Fixture:
     """Two epochs of `Sums`."""
-    return trial_on(sums_data, Sums().at("tiny"))
+    return fixture_on(sums_data, Sums().at("tiny"))
 
 
-def trial_on(data: DataSet, recipe: SizedWorkload, epochs: int = 2) -> Trial:
-    """A trial of a workload's own plan over `data`."""
-    return Trial(recipe.workload.plan(data, recipe.size, epochs=epochs), recipe)
+def fixture_on(data: DataSet, recipe: SizedWorkload, epochs: int = 2) -> Fixture:
+    """A fixture of a workload's own plan over `data`."""
+    return Fixture(recipe.workload.plan(data, recipe.size, epochs=epochs), recipe)

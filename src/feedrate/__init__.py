@@ -6,8 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from feedrate.api.calibration_result import CalibrationResult
+    from feedrate.api.comparison_result import ComparisonResult
+    from feedrate.api.diagnosis_result import DiagnosisResult
     from feedrate.api.functions import calibrate, compare, diagnose, measure
-    from feedrate.api.results import CalibrationResult, CellError, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.results import CellError, Results
     from feedrate.api.session import Session
     from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
@@ -32,13 +35,17 @@ if TYPE_CHECKING:
     from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
     from feedrate.records.cell_traits import LoaderTraits, StepTraits
-    from feedrate.records.measurement import Failure, Measurement, results
+    from feedrate.records.measurement import Failure, Measurement
+    from feedrate.records.raw_results import results
 
     __version__: str
 
 _HOMES = {
     "api.functions": ("calibrate", "compare", "diagnose", "measure"),
-    "api.results": ("CalibrationResult", "CellError", "ComparisonResult", "DiagnosisResult", "Results"),
+    "api.calibration_result": ("CalibrationResult",),
+    "api.comparison_result": ("ComparisonResult",),
+    "api.diagnosis_result": ("DiagnosisResult",),
+    "api.results": ("CellError", "Results"),
     "api.session": ("Session",),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),
@@ -55,7 +62,8 @@ _HOMES = {
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
     "records.cell_traits": ("LoaderTraits", "StepTraits"),
-    "records.measurement": ("Failure", "Measurement", "results"),
+    "records.measurement": ("Failure", "Measurement"),
+    "records.raw_results": ("results",),
     "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),

@@ -1,4 +1,4 @@
-"""The four kinds of failure, told apart by whose fault they are."""
+"""The five kinds of failure, told apart by whose fault they are."""
 
 from __future__ import annotations
 

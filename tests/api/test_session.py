@@ -18,7 +18,9 @@ from sums import Sums
 
 import feedrate
 from feedrate import Cell, CellError, Failure, Measurement, Results, Session, UnavailableError, UsageError
-from feedrate.api.results import CalibrationResult, ComparisonResult, DiagnosisResult
+from feedrate.api.calibration_result import CalibrationResult
+from feedrate.api.comparison_result import ComparisonResult
+from feedrate.api.diagnosis_result import DiagnosisResult
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.calibration.calibrate import CaseResult
 from feedrate.cli import main

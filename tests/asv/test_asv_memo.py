@@ -11,7 +11,8 @@ from feedrate.asv.metrics import METRICS
 from feedrate.asv.sample_cache import SampleCache
 from feedrate.asv.settings import AsvSettings, identity
 from feedrate.errors import DataError, UsageError
-from feedrate.records.measurement import Failure, read
+from feedrate.records.measurement import Failure
+from feedrate.records.raw_results import read
 from feedrate.revisions.invoke import CellDocument, run_cell
 
 CELL = "toy/tiny/inline/fp32/cpu"

@@ -21,7 +21,7 @@ from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
-from feedrate.contract import Trial
+from feedrate.contract import Fixture
 from feedrate.errors import ContractError, UsageError
 from feedrate.loading.batch import Columns
 from feedrate.loading.block import Block
@@ -66,31 +66,31 @@ def watched(plan: Plan) -> Watched:
     return Watched(**{name: getattr(plan, name) for name in plan.__dataclass_fields__})
 
 
-def test_with_one_buffer_the_old_chunk_is_gone_before_the_next_is_read(sums_trial: Trial) -> None:
-    plan = watched(sums_trial.plan)
+def test_with_one_buffer_the_old_chunk_is_gone_before_the_next_is_read(sums_fixture: Fixture) -> None:
+    plan = watched(sums_fixture.plan)
     with closing(GpuChunk(chunk=1, buffers=1).stream(plan)) as stream:
         for _ in stream:
             pass
     assert Watcher.seen == [0] * 8
 
 
-def test_with_two_buffers_at_most_the_chunk_in_use_lives_while_the_next_is_read(sums_trial: Trial) -> None:
-    plan = watched(sums_trial.plan)
+def test_with_two_buffers_at_most_the_chunk_in_use_lives_while_the_next_is_read(sums_fixture: Fixture) -> None:
+    plan = watched(sums_fixture.plan)
     with closing(GpuChunk(chunk=1, buffers=2).stream(plan)) as stream:
         for _ in stream:
             pass
     assert max(Watcher.seen) <= 2
 
 
-def test_an_automatic_chunk_leaves_room_for_the_step_and_divides_by_the_buffers(sums_trial: Trial) -> None:
-    plan = replace(sums_trial.plan, placement=Placement(device_budget_bytes=800))
+def test_an_automatic_chunk_leaves_room_for_the_step_and_divides_by_the_buffers(sums_fixture: Fixture) -> None:
+    plan = replace(sums_fixture.plan, placement=Placement(device_budget_bytes=800))
     assert GpuChunk(buffers=1).chunk_bytes(plan) == 600
     assert GpuChunk(buffers=2).chunk_bytes(plan) == 300
     assert GpuChunk(chunk=123).chunk_bytes(plan) == 123
 
 
-def test_chunks_hold_whole_blocks_in_the_planned_order(sums_trial: Trial) -> None:
-    plan = sums_trial.plan
+def test_chunks_hold_whole_blocks_in_the_planned_order(sums_fixture: Fixture) -> None:
+    plan = sums_fixture.plan
     groups = list(gpu_chunk._grouped(plan, 2 * plan.block_bytes(plan.stored_blocks[0])))
     assert [len(group) for group in groups] == [2, 2, 2, 2]
     assert [block for group in groups for block in group] == list(plan.blocks())
@@ -98,23 +98,25 @@ def test_chunks_hold_whole_blocks_in_the_planned_order(sums_trial: Trial) -> Non
 
 @pytest.mark.process
 @pytest.mark.parametrize("loader", [RingWorkers(count=2, slots=4), Threads()])
-def test_a_consumer_that_holds_every_batch_gets_every_batch(loader: RingWorkers | Threads, sums_trial: Trial) -> None:
-    held = list(loader.stream(sums_trial.plan))
-    assert len(held) == len(sums_trial.plan)
+def test_a_consumer_that_holds_every_batch_gets_every_batch(
+    loader: RingWorkers | Threads, sums_fixture: Fixture
+) -> None:
+    held = list(loader.stream(sums_fixture.plan))
+    assert len(held) == len(sums_fixture.plan)
     assert sum(int(batch.ids.sum()) for batch in held) == 2 * sum(range(203))
 
 
 @pytest.mark.process
-def test_batches_of_a_ring_outlive_its_workers(sums_trial: Trial) -> None:
-    with closing(RingWorkers(count=1).stream(sums_trial.plan)) as stream:
+def test_batches_of_a_ring_outlive_its_workers(sums_fixture: Fixture) -> None:
+    with closing(RingWorkers(count=1).stream(sums_fixture.plan)) as stream:
         batch = next(stream)
-    planned = next(iter(sums_trial.plan))
+    planned = next(iter(sums_fixture.plan))
     assert batch.ids.tolist() == planned.tolist()
 
 
 @pytest.mark.process
-def test_a_killed_ring_worker_is_an_error_that_names_it(sums_trial: Trial) -> None:
-    plan = sums_trial.plan.for_epochs(10_000)
+def test_a_killed_ring_worker_is_an_error_that_names_it(sums_fixture: Fixture) -> None:
+    plan = sums_fixture.plan.for_epochs(10_000)
     with closing(RingWorkers(count=2).stream(plan)) as stream:
         next(stream)
         victim = children()[0]
@@ -132,15 +134,15 @@ def children() -> list[int]:
 
 @pytest.mark.process
 @pytest.mark.parametrize("loader", [Workers(count=2, deal="batches"), RingWorkers(count=2, deal="batches")])
-def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, sums_trial: Trial) -> None:
+def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, sums_fixture: Fixture) -> None:
     assert loader.keeps_order
-    served = [batch.ids.tolist() for batch in loader.stream(sums_trial.plan)]
-    assert served == [ids.tolist() for ids in sums_trial.plan]
+    served = [batch.ids.tolist() for batch in loader.stream(sums_fixture.plan)]
+    assert served == [ids.tolist() for ids in sums_fixture.plan]
 
 
-def test_no_more_workers_start_than_there_are_blocks(sums_trial: Trial) -> None:
-    assert Workers(count=8)._resolved(sums_trial.plan) == 4
-    assert Workers(count=0)._resolved(sums_trial.plan) == 0
+def test_no_more_workers_start_than_there_are_blocks(sums_fixture: Fixture) -> None:
+    assert Workers(count=8)._resolved(sums_fixture.plan) == 4
+    assert Workers(count=0)._resolved(sums_fixture.plan) == 0
 
 
 def test_the_safe_mode_leaves_no_loader_with_processes() -> None:
@@ -151,11 +153,11 @@ def test_the_safe_mode_leaves_no_loader_with_processes() -> None:
 
 def test_a_knob_with_an_impossible_value_is_refused() -> None:
     with pytest.raises(UsageError, match="deal=cards is not one of blocks, batches"):
-        Workers().turned({"deal": "cards"})
+        Workers().with_knobs({"deal": "cards"})
 
 
-def test_a_buffer_returns_when_the_last_view_of_it_is_gone(sums_trial: Trial) -> None:
-    buffers = Buffers(Layout.of(sums_trial.plan), 1, pinned=False)
+def test_a_buffer_returns_when_the_last_view_of_it_is_gone(sums_fixture: Fixture) -> None:
+    buffers = Buffers(Layout.of(sums_fixture.plan), 1, pinned=False)
     first = buffers.lend()
     place, view = first["x"].data_ptr(), first["x"][1:3]
     del first
@@ -176,7 +178,7 @@ def lent(buffers: Buffers) -> Iterator[dict[str, torch.Tensor]]:
 @pytest.mark.process
 @pytest.mark.timeout(60)
 def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
-    sums_trial: Trial, monkeypatch: pytest.MonkeyPatch
+    sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = SpawnProcess.start
 
@@ -187,4 +189,4 @@ def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
 
     monkeypatch.setattr(SpawnProcess, "start", killed)
     with pytest.raises(ContractError, match="ended with status -9 as it was started"):
-        list(Workers(count=1).stream(sums_trial.plan))
+        list(Workers(count=1).stream(sums_fixture.plan))

@@ -46,18 +46,18 @@ def one_thread() -> Iterator[None]:
 
 def batches(workload: Workload, size: str = "tiny") -> Iterator[dict[str, Tensor]]:
     """Batches of all blocks, over and over, as they reach the model."""
-    days = workload.days(size)
-    fields = (*workload.samples(size), *workload.derived(size))
+    days = workload.day_starts(size)
+    fields = (*workload.sample_fields(size), *workload.derived(size))
     while True:
         for block in workload.blocks(size):
             made = workload.rows(size, 5, block.start, block.stop)
             made["row_id"] = made["row_id"].astype(np.int64)
             columns = Columns(
                 {name: torch.from_numpy(values) for name, values in made.items()},
-                fields=workload.samples(size),
+                fields=workload.sample_fields(size),
                 cast="device",
                 first=block.start,
-                days=None if days is None else torch.tensor(days),
+                day_starts=None if days is None else torch.tensor(days),
                 derive=workload.derive if workload.derived(size) else None,
             )
             for rows in block.batches():

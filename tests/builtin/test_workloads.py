@@ -51,7 +51,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, DataSet]:
 
 
 def everything(workload: Workload, size: str = "tiny") -> dict[str, NDArray[np.generic]]:
-    return workload.rows(size, 5, 0, sum(map(sum, workload.groups(size))))
+    return workload.rows(size, 5, 0, sum(map(sum, workload.row_groups(size))))
 
 
 def sample_rows(workload: Workload, size: str = "tiny") -> list[int]:
@@ -86,7 +86,7 @@ def test_a_row_is_the_same_in_whatever_range_it_is_made(name: str) -> None:
 def test_rows_have_the_dtypes_and_shapes_of_the_fields(name: str) -> None:
     workload = VARIANTS[name]
     made = workload.rows("tiny", 5, 4, 11)
-    fields = {field.name: (field.stored, (7, *field.shape)) for field in workload.fields("tiny")}
+    fields = {field.name: (field.stored, (7, *field.shape)) for field in workload.stored_fields("tiny")}
     assert {column: (str(values.dtype), values.shape) for column, values in made.items()} == fields
     assert made["row_id"].tolist() == list(range(4, 11))
 
@@ -102,13 +102,13 @@ def test_every_batch_from_the_files_is_what_the_generator_makes(name: str, writt
     workload, data = VARIANTS[name], written[name]
     plan = workload.plan(data, "tiny")
     whole = workload.at("tiny").rows(0, data.rows)
-    days = workload.days("tiny")
+    days = workload.day_starts("tiny")
     seen: list[int] = []
     for ids, tensors in served(plan):
         seen += ids.tolist()
         for field in plan.fields[1:]:
             index = ids if not field.window else np.stack([history(days, row, field.window) for row in ids])
-            assert same(tensors[field.name], whole[field.source][index]), field.name
+            assert same(tensors[field.name], whole[field.column_name][index]), field.name
         assert {field.name for field in plan.batch_fields[1:]} == tensors.keys()
     assert sorted(seen) == sample_rows(workload)
     if workload.in_order:
@@ -127,7 +127,7 @@ def history(days: tuple[int, ...] | None, row: int, length: int) -> list[int]:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("workload", PLAIN, ids=str)
 def test_blocks_cover_the_rows_of_every_size(workload: Workload, size: str) -> None:
-    rows = sum(map(sum, workload.groups(size)))
+    rows = sum(map(sum, workload.row_groups(size)))
     ends = 0
     for block in workload.blocks(size):
         assert 0 <= block.start < block.stop <= rows
@@ -154,11 +154,11 @@ def test_blocks_cover_the_rows_of_every_size(workload: Workload, size: str) -> N
     ids=str,
 )
 def test_sizes_have_their_rows(workload: Workload, size: str, rows: int) -> None:
-    assert sum(map(sum, workload.groups(size))) == rows
+    assert sum(map(sum, workload.row_groups(size))) == rows
 
 
 def test_layouts_hold_the_same_record_batches_in_other_files() -> None:
-    small, large = BoardMoves().groups("small"), BoardMoves(layout="few_large").groups("small")
+    small, large = BoardMoves().row_groups("small"), BoardMoves(layout="few_large").row_groups("small")
     assert (len(small), len(large)) == (16, 2)
     assert [rows for file in small for rows in file] == [rows for file in large for rows in file]
     assert all(len(file) > 1 for file in small)
@@ -175,7 +175,7 @@ def test_positions_have_20_to_80_legal_moves_and_one_or_two_played_ones() -> Non
 
 
 def test_a_panel_starts_with_five_stocks_and_never_loses_one() -> None:
-    days = np.diff(DayWindows().days("small"))
+    days = np.diff(DayWindows().day_starts("small"))
     assert (days[0], days[-1]) == (5, 64)
     assert np.all(np.diff(days) >= 0)
 
@@ -208,7 +208,7 @@ def test_the_stored_graph_is_the_one_that_the_model_would_find(written: dict[str
     from feedrate.builtin.models.graph import neighbours
 
     workload = DayWindows(graph="cached")
-    panel, days = everything(workload, "small"), workload.days("small")
+    panel, days = everything(workload, "small"), workload.day_starts("small")
     for low, high in (workload.blocks("small")[1].spans[0], workload.blocks("small")[-1].spans[-1]):
         rows = np.array([history(days, row, 20) for row in range(low, high)])
         found = neighbours(torch.from_numpy(panel["f"][rows][:, :, 0]), 20).numpy()
@@ -220,16 +220,16 @@ def test_the_stored_graph_is_the_one_that_the_model_would_find(written: dict[str
 
 def test_neighbours_within_a_day_need_batches_of_a_day() -> None:
     with pytest.raises(UsageError, match="use batch=day"):
-        DayWindows(graph="cached", batch="fixed").samples("tiny")
+        DayWindows(graph="cached", batch="fixed").sample_fields("tiny")
 
 
 @pytest.mark.parametrize("workload", PLAIN[:3], ids=lambda workload: workload.name)
 def test_exactly_the_stored_knobs_change_the_folder(workload: Workload) -> None:
     plain = workload.at("tiny")
-    for name, values in type(workload).sweeps().items():
+    for name, values in type(workload).knob_values().items():
         text = str(values[-1]) if len(values) > 1 else "0.5" if isinstance(values[0], float) else "5"
-        turned = workload.turned({name: text}).at("tiny")
-        changed = name in workload.stored
+        turned = workload.with_knobs({name: text}).at("tiny")
+        changed = name in workload.storage_knobs
         assert (turned.folder_name != plain.folder_name) == changed, name
         assert (turned.identity != plain.identity) == changed, name
 
@@ -237,8 +237,8 @@ def test_exactly_the_stored_knobs_change_the_folder(workload: Workload) -> None:
 @pytest.mark.parametrize("size", ["tiny", "small"])
 def test_sizes_for_tests_and_for_two_cores_stay_small(size: str) -> None:
     for workload in PLAIN:
-        rows = sum(map(sum, workload.groups(size)))
-        raw = sum(field.row_bytes for field in workload.fields(size)) * rows
+        rows = sum(map(sum, workload.row_groups(size)))
+        raw = sum(field.row_bytes for field in workload.stored_fields(size)) * rows
         assert raw < {"tiny": 16_000_000, "small": 320_000_000}[size]
 
 

@@ -14,7 +14,7 @@ from feedrate.api.datasets import ensure
 from feedrate.calibration.calibrate import run_case
 from feedrate.calibration.cases import CASES, Case
 from feedrate.cli import main
-from feedrate.contract import Trial, check
+from feedrate.contract import Fixture, check
 from feedrate.data.dataset import DataSet
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -44,6 +44,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> It
         yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, fork_server=fork_server)
 
 
+@pytest.mark.answer
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("case", [marked(case) for case in CASES])
 def test_a_known_answer_is_found(case: Case, settings: ReplicateSettings) -> None:
@@ -78,9 +79,9 @@ def test_a_loader_of_known_pace_serves_what_is_planned(
 ) -> None:
     recipe = registry.workload("known").at("tiny")
     data = DataSet.open(settings.data / recipe.folder_name, recipe)
-    trial = Trial(recipe.workload.plan(data, "tiny", epochs=2), recipe)
+    fixture = Fixture(recipe.workload.plan(data, "tiny", epochs=2), recipe)
 
-    assert [(promise, str(error)) for promise, error in check(registry.loader(name), trial) if error] == []
+    assert [(promise, str(error)) for promise, error in check(registry.loader(name), fixture) if error] == []
 
 
 @pytest.fixture

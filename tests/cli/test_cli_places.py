@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.cli import main
-from feedrate.records.measurement import read
+from feedrate.records.raw_results import read
 from tests.support import PLUGINS
 from tests.support.commands import feedrate
 

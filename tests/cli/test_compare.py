@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from feedrate.cli import main
-from feedrate.records.measurement import Measurement, read
+from feedrate.records.measurement import Measurement
+from feedrate.records.raw_results import read
 from tests.support import PLUGINS, ROOT
 
 QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4", "--metric", "loader")

@@ -12,7 +12,7 @@ from feedrate.cli import main
 from tests.support import PLUGINS
 from tests.support.commands import feedrate, interrupted
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = pytest.mark.process
 
 PLUGIN = PLUGINS / "slowed.py"
 QUICK = ("--plugin", str(PLUGIN), "--seconds", "0.05", "--threads", "1")
@@ -29,6 +29,7 @@ def done(folder: Path) -> subprocess.CompletedProcess[str]:
     return feedrate(folder, "why", *CELL, "--replicates", "2", "--details", *QUICK)
 
 
+@pytest.mark.alone
 def test_the_first_screen_is_the_verdict_the_waterfall_and_one_line_of_what_to_try(
     done: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
@@ -50,6 +51,7 @@ def test_the_first_screen_is_the_verdict_the_waterfall_and_one_line_of_what_to_t
     assert rest[-1].startswith("raw  ")
 
 
+@pytest.mark.alone
 def test_the_details_say_in_words_what_the_json_has_in_symbols(done: subprocess.CompletedProcess[str]) -> None:
     lines = {line[:12].strip(): line[12:] for line in done.stdout.splitlines()}
     assert lines["ceilings"].endswith("overlap says nothing")
@@ -58,6 +60,7 @@ def test_the_details_say_in_words_what_the_json_has_in_symbols(done: subprocess.
     assert not any(symbol in done.stdout for symbol in ("c_S", "coupling k", "dT_F"))
 
 
+@pytest.mark.alone
 def test_the_picture_is_plain_text_when_it_is_piped(done: subprocess.CompletedProcess[str]) -> None:
     assert done.stdout.isascii()
     assert "\x1b" not in done.stdout
@@ -68,15 +71,18 @@ def test_the_picture_is_plain_text_when_it_is_piped(done: subprocess.CompletedPr
     assert rungs == ["R0", "R1", "R2", "R3", "R4"]
 
 
+@pytest.mark.alone
 def test_progress_goes_to_standard_error(done: subprocess.CompletedProcess[str]) -> None:
     assert "sums/tiny/waiting/none/cpu: " in done.stderr
     assert "(1 to go)" in done.stderr
 
 
+@pytest.mark.alone
 def test_show_prints_the_diagnosis_again(done: subprocess.CompletedProcess[str], folder: Path) -> None:
     assert feedrate(folder, "show", "--details").stdout == done.stdout
 
 
+@pytest.mark.alone
 def test_results_pass_over_a_diagnosis(done: subprocess.CompletedProcess[str], folder: Path) -> None:
     from feedrate import results
 
@@ -84,6 +90,7 @@ def test_results_pass_over_a_diagnosis(done: subprocess.CompletedProcess[str], f
     assert results(folder / "results/raw").empty
 
 
+@pytest.mark.alone
 def test_the_whole_key_of_a_cell_does_as_well_and_json_is_all_there_is(tmp_path: Path) -> None:
     key = "sums/tiny/waiting[wait_ms=5]/none/cpu"
     done = feedrate(tmp_path, "why", key, "--replicates", "1", "--json", "--quiet", *QUICK)
@@ -163,6 +170,7 @@ def test_a_mistake_is_one_line_with_the_way_out(
     assert near in told.err
 
 
+@pytest.mark.alone
 def test_an_interrupted_diagnosis_says_what_is_known_so_far(tmp_path: Path) -> None:
     found = interrupted(tmp_path, "to go", "why", *CELL, "--replicates", "9", *QUICK)
 

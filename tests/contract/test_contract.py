@@ -16,10 +16,10 @@ from feedrate.contract import (
     LOADER_PROMISES,
     STEP_PROMISES,
     WORKLOAD_PROMISES,
+    Fixture,
     LoaderPromise,
     Reference,
     StepPromise,
-    Trial,
     check,
     check_batch,
     expected_batches,
@@ -34,7 +34,7 @@ from feedrate.errors import ContractError
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
-from tests.conftest import trial_on
+from tests.conftest import fixture_on
 
 ONE_STREAM: tuple[LoaderPromise, ...] = (
     serves_each_row_once,
@@ -43,7 +43,7 @@ ONE_STREAM: tuple[LoaderPromise, ...] = (
     serves_the_generated_values,
     leaves_batches_to_their_owner,
 )
-"""Promises that a single stream, held in the trial, answers."""
+"""Promises that a single stream, held in the fixture, answers."""
 
 LOADERS = ("inline", "workers[count=1]", "ring_workers[count=1]", "threads", "gpu_chunk", "resident")
 TURNED = (
@@ -72,32 +72,32 @@ def marked(asked: LoaderPromise | str) -> ParameterSet:
 
 
 def usable(strategy: Strategy) -> None:
-    if strategy.unmet():
-        pytest.skip(f"{strategy} {strategy.unmet()[0].reason}")
+    if strategy.unmet_needs():
+        pytest.skip(f"{strategy} {strategy.unmet_needs()[0].reason}")
 
 
 @pytest.fixture(scope="module")
-def sums(sums_data: DataSet) -> Trial:
-    return trial_on(sums_data, Sums().at("tiny"))
+def sums(sums_data: DataSet) -> Fixture:
+    return fixture_on(sums_data, Sums().at("tiny"))
 
 
 @pytest.fixture(scope="module")
-def trials(data_root: Path, registry: Registry) -> dict[str, Trial]:
-    """A trial of two epochs on each workload."""
+def fixtures(data_root: Path, registry: Registry) -> dict[str, Fixture]:
+    """A fixture of two epochs on each workload."""
     recipes = {name: workload.at("tiny") for name, workload in registry.workloads.items()}
-    return {name: trial_on(recipe.open(data_root), recipe) for name, recipe in recipes.items()}
+    return {name: fixture_on(recipe.open(data_root), recipe) for name, recipe in recipes.items()}
 
 
 @pytest.mark.parametrize("promise", [*map(marked, LOADER_PROMISES)])
 @pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
-def test_a_loader_keeps_its_promises(spec: str, promise: LoaderPromise, sums: Trial, registry: Registry) -> None:
+def test_a_loader_keeps_its_promises(spec: str, promise: LoaderPromise, sums: Fixture, registry: Registry) -> None:
     loader = registry.loader(spec)
     usable(loader)
     promise(loader, sums)
 
 
 @pytest.mark.parametrize("spec", [*map(marked, TURNED)])
-def test_a_loader_with_turned_knobs_serves_what_is_planned(spec: str, sums: Trial, registry: Registry) -> None:
+def test_a_loader_with_turned_knobs_serves_what_is_planned(spec: str, sums: Fixture, registry: Registry) -> None:
     loader = registry.loader(spec)
     usable(loader)
     for promise in ONE_STREAM:
@@ -106,17 +106,17 @@ def test_a_loader_with_turned_knobs_serves_what_is_planned(spec: str, sums: Tria
 
 @pytest.mark.parametrize("name", WORKLOADS)
 @pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
-def test_a_loader_serves_every_workload(spec: str, name: str, trials: dict[str, Trial], registry: Registry) -> None:
+def test_a_loader_serves_every_workload(spec: str, name: str, fixtures: dict[str, Fixture], registry: Registry) -> None:
     loader = registry.loader(spec)
     usable(loader)
     for promise in ONE_STREAM:
-        promise(loader, trials[name])
+        promise(loader, fixtures[name])
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_every_promise_is_kept_on_every_workload(name: str, trials: dict[str, Trial]) -> None:
-    assert [(promise, str(error)) for promise, error in check(Inline(), trials[name]) if error] == []
+def test_every_promise_is_kept_on_every_workload(name: str, fixtures: dict[str, Fixture]) -> None:
+    assert [(promise, str(error)) for promise, error in check(Inline(), fixtures[name]) if error] == []
 
 
 def variants() -> list[Workload]:
@@ -126,7 +126,7 @@ def variants() -> list[Workload]:
 
 
 def _turned(workload: Workload) -> Iterator[Workload]:
-    for knob, values in workload.sweeps().items():
+    for knob, values in workload.knob_values().items():
         for value in values[1:]:
             yield replace(workload, **{knob: value})
 
@@ -135,9 +135,9 @@ def _turned(workload: Workload) -> Iterator[Workload]:
 def test_a_variant_of_a_workload_is_read_as_generated(workload: Workload, tmp_path: Path) -> None:
     usable(workload)
     recipe = workload.at("tiny")
-    trial = trial_on(DataSet.write(tmp_path / recipe.folder_name, recipe), recipe, epochs=1)
+    fixture = fixture_on(DataSet.write(tmp_path / recipe.folder_name, recipe), recipe, epochs=1)
     for promise in ONE_STREAM:
-        promise(Inline(), trial)
+        promise(Inline(), fixture)
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -148,14 +148,14 @@ def test_a_workload_keeps_its_promises(name: str, registry: Registry) -> None:
 
 @pytest.mark.parametrize("workload", variants(), ids=str)
 def test_a_variant_of_a_workload_makes_and_plans_what_it_declares(workload: Workload) -> None:
-    trial = unwritten(workload)
+    fixture = unwritten(workload)
     for promise in WORKLOAD_PROMISES[:4]:
-        promise(workload, trial)
+        promise(workload, fixture)
 
 
 @pytest.mark.parametrize("promise", STEP_PROMISES, ids=title)
 @pytest.mark.parametrize("spec", [*map(marked, STEPS)])
-def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Trial, registry: Registry) -> None:
+def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Fixture, registry: Registry) -> None:
     step = registry.step(spec)
     usable(step)
     promise(step, sums)
@@ -163,13 +163,13 @@ def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Trial,
 
 @pytest.mark.parametrize("name", WORKLOADS)
 @pytest.mark.parametrize("spec", ["fp32", "bf16"])
-def test_a_step_trains_every_workload(spec: str, name: str, trials: dict[str, Trial], registry: Registry) -> None:
+def test_a_step_trains_every_workload(spec: str, name: str, fixtures: dict[str, Fixture], registry: Registry) -> None:
     step = registry.step(spec)
     usable(step)
     if (spec, name) == ("bf16", "fxseq") and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("oneDNN has no bf16 LSTM for this CPU")
     for promise in STEP_PROMISES:
-        promise(step, trials[name])
+        promise(step, fixtures[name])
 
 
 def test_the_strategies_that_ship_are_all_held_to_their_promises(registry: Registry) -> None:
@@ -180,32 +180,32 @@ def test_the_strategies_that_ship_are_all_held_to_their_promises(registry: Regis
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
-def test_each_rank_of_three_serves_its_share(rank: int, sums: Trial) -> None:
+def test_each_rank_of_three_serves_its_share(rank: int, sums: Fixture) -> None:
     share = replace(sums, plan=Sums().plan(sums.plan.data, "tiny", epochs=2, rank=rank, world_size=3))
     for promise in ONE_STREAM:
         promise(Inline(), share)
 
 
-def test_expected_batches_follow_the_plan(sums: Trial) -> None:
+def test_expected_batches_follow_the_plan(sums: Fixture) -> None:
     batches = list(expected_batches(sums.plan, sums.recipe))
     assert [batch.ids.tolist() for batch in batches] == [ids.tolist() for ids in sums.plan]
     rows = sums.recipe.rows(0, 203)
     assert batches[0].tensors["y"].tolist() == rows["y"][batches[0].ids.numpy()].tolist()
 
 
-def test_a_reference_cuts_batches_across_blocks(sums: Trial) -> None:
+def test_a_reference_cuts_batches_across_blocks(sums: Fixture) -> None:
     ids = torch.tensor([200, 3, 60, 201, 4])
     batch = Reference(sums.recipe, sums.plan).batch(ids)
     assert batch.tensors["x"].tolist() == sums.recipe.rows(0, 203)["x"][ids.numpy()].tolist()
 
 
-def test_a_reference_names_a_row_that_is_not_planned(sums: Trial) -> None:
+def test_a_reference_names_a_row_that_is_not_planned(sums: Fixture) -> None:
     with pytest.raises(ContractError, match="row 203 is not in the plan"):
         Reference(sums.recipe, sums.plan).batch(torch.tensor([0, 203]))
 
 
 @pytest.mark.parametrize("cast", ["host", "device"])
-def test_a_batch_that_has_arrived_may_be_widened_already(cast: str, sums: Trial) -> None:
+def test_a_batch_that_has_arrived_may_be_widened_already(cast: str, sums: Fixture) -> None:
     plan = sums.plan.with_cast("host" if cast == "host" else "device")
     widened = next(expected_batches(plan.with_cast("host"), sums.recipe))
     check_batch("somebody", widened, Reference(sums.recipe, plan))
@@ -213,13 +213,13 @@ def test_a_batch_that_has_arrived_may_be_widened_already(cast: str, sums: Trial)
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("spec", LOADERS)
-def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Trial, registry: Registry) -> None:
+def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Fixture, registry: Registry) -> None:
     on_gpu = replace(sums, plan=sums.plan.on_device("cuda"))
     assert [(promise, str(error)) for promise, error in check(registry.loader(spec), on_gpu) if error] == []
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("spec", STEPS)
-def test_a_step_keeps_its_promises_on_a_gpu(spec: str, sums: Trial, registry: Registry) -> None:
+def test_a_step_keeps_its_promises_on_a_gpu(spec: str, sums: Fixture, registry: Registry) -> None:
     on_gpu = replace(sums, plan=sums.plan.on_device("cuda"))
     assert [(promise, str(error)) for promise, error in check(registry.step(spec), on_gpu) if error] == []

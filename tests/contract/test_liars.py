@@ -9,20 +9,25 @@ import pytest
 from sums import Sums
 
 from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.loaders.resident import Resident
+from feedrate.builtin.steps.none import NoTraining
 from feedrate.calibration.strategies.broken_training import Faulty
 from feedrate.calibration.strategies.wrong_rows import Unfaithful
-from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Trial, check, title, unwritten
-from feedrate.contract.corrupt_files import names_a_missing_file, names_a_truncated_file
+from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Fixture, check, title, unwritten
+from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
+from feedrate.contract.knob_ranges import declares_the_range_of_each_number
 from feedrate.contract.repeatability import streams_in_a_spawned_process
+from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
 from feedrate.errors import ContractError
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
-from tests.support import lying_about_files, lying_leftovers, lying_rows, lying_steps, lying_workloads
+from tests.support import lying_about_files, lying_knobs, lying_leftovers, lying_rows, lying_steps, lying_workloads
 from tests.support.liars import left
 
 SPAWN = title(streams_in_a_spawned_process)
+RANGES = title(declares_the_range_of_each_number)
 
 LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
     (Unfaithful(fault="doubled"), {"serves each row once"}, "epoch 0 serves row"),
@@ -74,6 +79,11 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
         {"names a corrupt file"},
         "raises RuntimeError instead of DataError",
     ),
+    (
+        lying_knobs.HasNoGreatest(),
+        {RANGES},
+        "depth has no range, so nobody is told which numbers it takes: declare it with knob(..., low=..., high=...)",
+    ),
 )
 
 LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
@@ -88,6 +98,7 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
     (Faulty(fault="climbing"), "learns like plain training", "where plain fp32 lowers it by"),
     (lying_steps.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
     (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
+    (lying_knobs.HasNoRange(), RANGES, "parts has no range"),
 )
 
 LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
@@ -108,6 +119,7 @@ LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
     (lying_workloads.HasNothingToLearn(), {"learns what it asks"}, "lowers its loss by 0: there is no signal"),
     (lying_workloads.LosesLessThanNothing(), {"learns what it asks"}, "not a finite one above 0"),
     (lying_workloads.SaysAlwaysTheSame(), {"predicts different things"}, "have standard deviation 0"),
+    (lying_knobs.HasAPlainField(), {RANGES}, "noise has no range"),
 )
 
 
@@ -116,26 +128,26 @@ def named(value: object) -> str:
 
 
 @pytest.fixture
-def trial(sums_trial: Trial) -> Iterator[Trial]:
+def fixture(sums_fixture: Fixture) -> Iterator[Fixture]:
     """Two epochs of `Sums`, short patience, and nothing left of the liars afterwards."""
-    yield replace(sums_trial, deadline_s=60.0, grace_s=0.4)
+    yield replace(sums_fixture, deadline_s=60.0, grace_s=0.4)
     left.clear()
 
 
-def broken(strategy: Loader | Step | Workload, trial: Trial) -> dict[str, str]:
-    return {name: str(error) for name, error in check(strategy, trial) if error is not None}
+def broken(strategy: Loader | Step | Workload, fixture: Fixture) -> dict[str, str]:
+    return {name: str(error) for name, error in check(strategy, fixture) if error is not None}
 
 
 @pytest.mark.process
 @pytest.mark.parametrize(("liar", "promises", "text"), LYING_LOADERS, ids=named)
 def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
-    liar: Loader, promises: set[str], text: str, trial: Trial, monkeypatch: pytest.MonkeyPatch
+    liar: Loader, promises: set[str], text: str, fixture: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if SPAWN not in promises:
         # A fresh interpreter takes seconds; these liars say there what they say here.
         kept = tuple(promise for promise in LOADER_PROMISES if promise is not streams_in_a_spawned_process)
         monkeypatch.setattr("feedrate.contract.LOADER_PROMISES", kept)
-    caught = broken(liar, trial)
+    caught = broken(liar, fixture)
     assert set(caught) == promises
     first = next(iter(caught.values()))
     assert first.startswith(f"{liar}: ")
@@ -144,8 +156,8 @@ def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
 
 
 @pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=named)
-def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, trial: Trial) -> None:
-    caught = broken(liar, trial)
+def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, fixture: Fixture) -> None:
+    caught = broken(liar, fixture)
     assert set(caught) == {promise}
     assert text in caught[promise]
 
@@ -161,23 +173,36 @@ def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, pro
 
 
 @pytest.mark.process
-def test_the_truthful_pass(trial: Trial) -> None:
+def test_the_truthful_pass(fixture: Fixture) -> None:
     assert broken(Sums(), unwritten(Sums())) == {}
-    assert broken(Inline(), trial) == {}
-    assert broken(lying_steps.PlainStep(), trial) == {}
+    assert broken(Inline(), fixture) == {}
+    assert broken(lying_steps.PlainStep(), fixture) == {}
 
 
-def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(trial: Trial) -> None:
+def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(fixture: Fixture) -> None:
     with pytest.raises(
         ContractError, match=r"^hangs_on_truncated: 0000\d.arrow is cut in half: still not done after 2 s$"
     ):
-        names_a_truncated_file(lying_about_files.HangsOnTruncated(), replace(trial, deadline_s=2.0))
-    names_a_missing_file(lying_about_files.HangsOnTruncated(), trial)
+        names_a_truncated_file(lying_about_files.HangsOnTruncated(), replace(fixture, deadline_s=2.0))
+    names_a_missing_file(lying_about_files.HangsOnTruncated(), fixture)
 
 
-def test_a_loader_that_never_ends_is_stopped(trial: Trial) -> None:
+def test_a_loader_that_never_ends_is_stopped(fixture: Fixture) -> None:
     with pytest.raises(ContractError, match="serves more than 62 batches instead of 30"):
-        trial.served(lying_rows.NeverEnds())
+        fixture.served(lying_rows.NeverEnds())
+
+
+def test_only_promises_that_apply_to_a_strategy_are_asked_of_it(fixture: Fixture) -> None:
+    of_ready_batches = {promise for promise in LOADER_PROMISES if not promise.applies_to(Resident())}
+    untrained = [name for name, _ in check(NoTraining(), fixture)]
+
+    assert of_ready_batches == {
+        *(serves_each_row_once, keeps_the_planned_order, cuts_the_planned_batches),
+        *(names_a_missing_file, names_a_truncated_file, names_a_corrupt_file),
+    }
+    assert untrained == ["leaves the batch alone", RANGES]
+    assert all(promise.applies_to(Inline()) for promise in LOADER_PROMISES)
+    assert all(promise.applies_to(lying_steps.PlainStep()) for promise in STEP_PROMISES)
 
 
 def test_every_promise_has_its_liar() -> None:

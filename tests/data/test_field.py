@@ -12,7 +12,7 @@ def test_a_field_survives_a_manifest() -> None:
 
 def test_a_window_adds_an_axis_of_history() -> None:
     window = Field("w", "float32", "float32", (4,), column="base", window=5)
-    assert window.source == "base"
+    assert window.column_name == "base"
     assert window.sample_shape == (5, 4)
     assert window.row_bytes == 16
     assert window.sample_bytes("device") == 80

@@ -42,11 +42,11 @@ ONE_OF_EACH = ["arrow-fixed-lz4", "arrow-variable-none", "parquet-snappy", "hdf5
 
 def plan_of(data: DataSet, fields: tuple[Field, ...], reader: str = "") -> Plan:
     block = Block(0, data.rows, ((0, data.rows),), 8)
-    return Plan(data, BatchSpec(fields, reader=reader), BlockOrder((block,)))
+    return Plan(data, BatchSpec(fields, decoder=reader), BlockOrder((block,)))
 
 
 def read(data: DataSet, fields: tuple[Field, ...], start: int, stop: int, reader: str = "") -> dict[str, torch.Tensor]:
-    source = FileSource(data, BatchSpec(fields, reader=reader))
+    source = FileSource(data, BatchSpec(fields, decoder=reader))
     return dict(source.read(Block(start, stop, ((start, stop),), 8)).tensors)
 
 

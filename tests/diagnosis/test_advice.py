@@ -85,7 +85,7 @@ def rust(text: str) -> Loader:
     # Dataclasses look their module up.
     sys.modules.setdefault("rust_loader", module)
     spec.loader.exec_module(module)
-    loader: Loader = module.RustPrefetch().turned(knobs)
+    loader: Loader = module.RustPrefetch().with_knobs(knobs)
     assert loader.name == name
     return loader
 

@@ -14,7 +14,8 @@ from feedrate.data.dataset import DataSet
 from feedrate.diagnosis.attribution import rung_s
 from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, records
 from feedrate.records.cell_traits import LoaderTraits
-from feedrate.records.measurement import Failure, append, read, results
+from feedrate.records.measurement import Failure
+from feedrate.records.raw_results import append, read, results
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support import PLUGINS

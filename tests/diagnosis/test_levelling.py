@@ -9,7 +9,7 @@ import pytest
 from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
 from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.records.ladder import Delayed, Ladder, Rung
-from feedrate.records.measurement import Window
+from feedrate.records.window import Window
 from tests.support.outcomes import measurement
 
 MEAN, FIXED = 50.0, 25.0

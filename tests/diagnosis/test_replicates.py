@@ -12,8 +12,10 @@ from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, records
 from feedrate.errors import DataError
 from feedrate.records.jsonl import Unreadable
 from feedrate.records.ladder import Ladder, Rung
-from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.raw_results import append
 from feedrate.records.request import AblationRequest
+from feedrate.records.window import Window
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support.outcomes import failure, measurement
 

@@ -15,8 +15,9 @@ from feedrate.asv.matrix import Matrix
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
 from feedrate.errors import DataError
+from feedrate.records.columns import packed
 from feedrate.records.document import document
-from feedrate.records.measurement import read
+from feedrate.records.raw_results import read
 from tests.support import ROOT
 from tests.support.fuzzing import answer, bytes_of, fuzzed, spoiled, tried
 from tests.support.outcomes import failure, measurement
@@ -26,6 +27,8 @@ MATRIX = {"workloads": {"fxseq": "1", "boardmoves[head=legal]": "2"}, "loaders":
 LINES = [json.loads(json.dumps(one.as_json())) for one in (measurement(), failure())]
 EARLIER = json.loads((ROOT / "tests" / "records" / "format_1.jsonl").read_text().splitlines()[1])
 LINES.append(EARLIER)
+# As a file holds them.
+LINES += [packed(line) for line in LINES[:2]]
 
 
 @pytest.fixture(scope="module")

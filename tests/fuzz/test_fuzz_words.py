@@ -28,7 +28,7 @@ _ODD = st.sampled_from(_VALUES) | st.integers().map(str) | st.floats().map(str) 
 def specs(draw: st.DrawFn, kind: str) -> str:
     """A name with knobs of its own, most of them turned to something odd."""
     strategy = draw(st.sampled_from(list(FAMILIES[kind].values())))
-    own = ["1", *(str(value) for values in strategy.sweeps().values() for value in values)]
+    own = ["1", *(str(value) for values in strategy.knob_values().values() for value in values)]
     keys = st.lists(st.sampled_from([*strategy.knobs, "nope", ""]), max_size=3, unique=True)
     knobs = {key: draw(_ODD if draw(st.booleans()) else st.sampled_from(own)) for key in draw(keys)}
     text = f"{strategy.name}[{','.join(f'{key}={text}' for key, text in knobs.items())}]" if knobs else strategy.name

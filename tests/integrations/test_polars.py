@@ -11,8 +11,9 @@ from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.workloads.daywindows import DayWindows
 from feedrate.contract import LOADER_PROMISES
 from feedrate.data.dataset import DataSet
-from feedrate.records.measurement import Measurement, read
-from tests.conftest import trial_on
+from feedrate.records.measurement import Measurement
+from feedrate.records.raw_results import read
+from tests.conftest import fixture_on
 from tests.support.commands import feedrate
 
 polars = pytest.importorskip("polars", reason="not in this environment; `make test-integrations` makes one")
@@ -30,7 +31,7 @@ def test_batches_that_polars_decodes_keep_every_promise(promise: object, data: D
     recipe = replace(DayWindows(), reader="polars").at("tiny")
 
     assert callable(promise)
-    promise(Inline(), trial_on(data, recipe))
+    promise(Inline(), fixture_on(data, recipe))
 
 
 def test_a_cell_that_reads_with_polars_is_measured(tmp_path: Path) -> None:

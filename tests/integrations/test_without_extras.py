@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from feedrate import FeedrateError, results
-from feedrate.records.measurement import Measurement, read
+from feedrate.records.measurement import Measurement
+from feedrate.records.raw_results import read
 from tests.support.commands import feedrate
 
 EXTRAS = ("pandas", "asv", "virtualenv", "plotly", "hypothesis")

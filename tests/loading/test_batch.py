@@ -6,7 +6,8 @@ from torch import Tensor
 
 from feedrate.data.field import Cast, Field
 from feedrate.errors import ContractError
-from feedrate.loading.batch import ROW_ID, Batch, Columns, cast_to_model
+from feedrate.loading.batch import Batch, Columns, cast_to_model
+from feedrate.loading.column import ROW_ID
 
 ROWS, FIRST = 40, 100
 COLUMNS = {
@@ -64,7 +65,7 @@ def test_windows_of_a_panel_follow_one_code_through_the_days(first_day: int) -> 
     fields = Field(ROW_ID, "uint64", "int64"), Field("f", "int64", "int64", column="x", window=3)
     panel = Columns(
         {ROW_ID: torch.arange(starts[first_day], starts[-1]), "x": x},
-        fields, "device", starts[first_day], days=torch.tensor(starts),
+        fields, "device", starts[first_day], day_starts=torch.tensor(starts),
     )  # fmt: skip
     samples = [(d, c) for d, c in held if d >= first_day + 2 and c < listed[d - 2]]
     batch = panel.batch(torch.tensor([held.index(cell) for cell in samples]))

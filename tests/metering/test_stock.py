@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from feedrate.contract import Trial
+from feedrate.contract import Fixture
 from feedrate.errors import DataError
 from feedrate.loading.source import FileSource
 from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
@@ -20,8 +20,8 @@ class Usage(NamedTuple):
     free: int
 
 
-def test_decoded_blocks_hold_what_the_files_hold(sums_trial: Trial, tmp_path: Path) -> None:
-    plan = sums_trial.plan
+def test_decoded_blocks_hold_what_the_files_hold(sums_fixture: Fixture, tmp_path: Path) -> None:
+    plan = sums_fixture.plan
     stock = DataSetCache.filled(plan, tmp_path)
 
     kept, read = DecodedSource(plan, stock), FileSource(plan.data, plan.spec)
@@ -32,27 +32,27 @@ def test_decoded_blocks_hold_what_the_files_hold(sums_trial: Trial, tmp_path: Pa
             assert torch.equal(found[name].view(torch.uint8), tensor.contiguous().view(torch.uint8)), name
 
 
-def test_copies_of_the_files_are_read_in_their_place(sums_trial: Trial, tmp_path: Path) -> None:
-    in_memory = DataSetCache.filled(sums_trial.plan, tmp_path).in_memory(sums_trial.plan)
+def test_copies_of_the_files_are_read_in_their_place(sums_fixture: Fixture, tmp_path: Path) -> None:
+    in_memory = DataSetCache.filled(sums_fixture.plan, tmp_path).in_memory(sums_fixture.plan)
 
     assert in_memory.data.path(0).parent == tmp_path
-    assert in_memory.data.path(0).read_bytes() == sums_trial.plan.data.path(0).read_bytes()
+    assert in_memory.data.path(0).read_bytes() == sums_fixture.plan.data.path(0).read_bytes()
 
 
-def test_a_file_that_is_not_what_was_written_is_named(sums_trial: Trial, tmp_path: Path) -> None:
+def test_a_file_that_is_not_what_was_written_is_named(sums_fixture: Fixture, tmp_path: Path) -> None:
     folder, copies = tmp_path / "data", tmp_path / "copies"
-    shutil.copytree(sums_trial.plan.data.folder, folder)
+    shutil.copytree(sums_fixture.plan.data.folder, folder)
     copies.mkdir()
-    broken = folder / sums_trial.plan.data.shards[1].file
+    broken = folder / sums_fixture.plan.data.shards[1].file
     broken.write_bytes(bytes(broken.stat().st_size))
-    plan = replace(sums_trial.plan, data=replace(sums_trial.plan.data, folder=folder))
+    plan = replace(sums_fixture.plan, data=replace(sums_fixture.plan.data, folder=folder))
 
     with pytest.raises(DataError, match=r"00001\.arrow: is not what was written"):
         DataSetCache.filled(plan, copies)
 
 
-def test_no_room_is_a_reason(sums_trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_is_a_reason(sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path("/dev/shm/feedrate")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free=100))
 
-    assert DataSetCache.lacking(sums_trial.plan, folder).startswith("/dev/shm has room for 1e-07 GB")
+    assert DataSetCache.lacking(sums_fixture.plan, folder).startswith("/dev/shm has room for 1e-07 GB")

@@ -54,7 +54,8 @@ def test_turned_knobs_stand_in_its_name_in_the_order_of_the_fields() -> None:
 
 def test_the_first_value_of_a_knob_is_the_default_and_all_are_the_sweep() -> None:
     assert Idea.defaults() == {"count": None, "share": 0.75, "mode": "slow", "eager": False}
-    assert Idea.sweeps() == {"count": (None, 0, 4), "share": (0.75,), "mode": ("slow", "fast"), "eager": (False, True)}
+    values = {"count": (None, 0, 4), "share": (0.75,), "mode": ("slow", "fast"), "eager": (False, True)}
+    assert Idea.knob_values() == values
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ def test_the_first_value_of_a_knob_is_the_default_and_all_are_the_sweep() -> Non
     ],
 )
 def test_a_knob_is_turned_by_text(key: str, text: str, value: object) -> None:
-    turned = Idea().turned({key: text}).knobs[key]
+    turned = Idea().with_knobs({key: text}).knobs[key]
     assert turned == value
     assert type(turned) is type(value)
 
@@ -104,7 +105,7 @@ def test_text_that_turns_no_knob_is_refused_with_the_way_out(
     strategy: Strategy, knobs: dict[str, str], text: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        strategy.turned(knobs)
+        strategy.with_knobs(knobs)
     assert str(caught.value) == text
 
 
@@ -195,15 +196,15 @@ def test_a_number_that_would_hang_or_crash_a_loader_is_refused_before_anything_r
 
 
 def test_a_sweep_holds_every_combination_once_its_own_values_first() -> None:
-    swept = list(Idea(count=2).swept())
+    swept = list(Idea(count=2).sweep())
     assert len(swept) == len(set(swept)) == 4 * 2 * 2
     assert swept[0] == Idea(count=2)
 
 
 def test_what_a_strategy_is_called_gives_it_back() -> None:
-    for idea in Idea().swept():
+    for idea in Idea().sweep():
         name, knobs = split_spec(str(idea))
-        assert (name, Idea().turned(knobs)) == ("idea", idea)
+        assert (name, Idea().with_knobs(knobs)) == ("idea", idea)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_a_need_that_fails_to_say_whether_it_is_met_is_not_met_and_says_why() ->
         name = "odd"
         needs = (Need("a camera", broken, "plug it in"),)
 
-    assert [need.reason for need in Odd.unmet()] == [
+    assert [need.reason for need in Odd.unmet_needs()] == [
         "needs a camera: whether it is here cannot be told (OSError: the library has no symbol); plug it in"
     ]
 
@@ -256,7 +257,7 @@ def test_an_unmet_need_says_how_to_meet_it() -> None:
         name = "far"
         needs = (package("no_such.module", "no-such"), package("json"), Need("luck", lambda: False, "try again"))
 
-    assert [need.reason for need in Far.unmet()] == [
+    assert [need.reason for need in Far.unmet_needs()] == [
         "needs the package 'no_such.module': `pip install no-such` provides it",
         "needs luck: try again",
     ]

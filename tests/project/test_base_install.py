@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.cli import main
-from feedrate.records.measurement import append
+from feedrate.records.raw_results import append
 from tests.support import ROOT
 from tests.support.outcomes import measurement
 

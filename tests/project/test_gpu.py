@@ -12,7 +12,7 @@ from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
-from feedrate.contract import Trial, check_batch
+from feedrate.contract import Fixture, check_batch
 from feedrate.data.dataset import DataSet
 from feedrate.loading.transfer import delivered
 from feedrate.plugin.registry import Registry
@@ -34,10 +34,10 @@ LOADERS = [
 ]
 
 
-def trial(registry: Registry, data_root: Path, workload: str) -> Trial:
+def trial(registry: Registry, data_root: Path, workload: str) -> Fixture:
     recipe = registry.workload(workload).at("tiny")
     plan = recipe.workload.plan(recipe.open(data_root), "tiny", epochs=2)
-    return Trial(plan.on_device("cuda"), recipe)
+    return Fixture(plan.on_device("cuda"), recipe)
 
 
 @pytest.mark.parametrize("workload", ["boardmoves", "daywindows", "fxseq"])

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from feedrate.contract import LOADER_PROMISES
-from feedrate.records.measurement import Measurement, read
+from feedrate.records.measurement import Measurement
+from feedrate.records.raw_results import read
 from feedrate.system.machine import machine_name
 from tests.support.asv_project import Project
 
@@ -54,7 +55,7 @@ class {cls}(Loader):
     \"\"\"Read a block, then yield its batches.\"\"\"
 
     name = "{name}"
-    patience: int = knob(1, 2)
+    patience: int = knob(1, 2, low=1, high=100)
 
     def stream(self, plan: Plan) -> Stream:
         with plan.open() as source:

@@ -21,8 +21,10 @@ from feedrate.records.conditions import Conditions, GpuClock, MemorySample
 from feedrate.records.estimate import Estimate
 from feedrate.records.format_number import FORMAT
 from feedrate.records.ladder import Delayed, Ladder, Rung
-from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append, read
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.raw_results import append, read
 from feedrate.records.step_profile import StepProfile
+from feedrate.records.window import Window
 from tests.report.test_picture import diagnosis
 from tests.support.fuzzing import fuzzed
 from tests.support.outcomes import failure, measurement

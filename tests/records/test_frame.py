@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.records.frame import frame
-from feedrate.records.measurement import append
+from feedrate.records.raw_results import append
 from tests.support import ROOT
 from tests.support.outcomes import failure, measurement
 

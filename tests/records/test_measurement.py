@@ -8,7 +8,9 @@ import pytest
 
 from feedrate.errors import DataError
 from feedrate.records.jsonl import Unreadable
-from feedrate.records.measurement import Failure, Measurement, Outcome, Window, append, read, results
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.raw_results import append, read, results
+from feedrate.records.window import Window
 from tests.support.outcomes import failure, measurement
 
 

@@ -11,7 +11,8 @@ import pytest
 from feedrate import results
 from feedrate.cli import main
 from feedrate.errors import DataError
-from feedrate.records.measurement import Window, append, read
+from feedrate.records.raw_results import append, read
+from feedrate.records.window import Window
 from tests.report.test_picture import diagnosis
 from tests.support.outcomes import failure, measurement
 

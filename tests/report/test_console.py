@@ -13,7 +13,7 @@ import pytest
 from rich.text import Text
 
 from feedrate.cli import main
-from feedrate.records.measurement import append
+from feedrate.records.raw_results import append
 from feedrate.report.console import console, harmless
 from feedrate.report.progress import rows_written, run_progress
 from tests.support.outcomes import failure, measurement

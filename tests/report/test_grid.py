@@ -17,7 +17,7 @@ from feedrate.cli import data, list
 from feedrate.cli.context import CommandContext
 from feedrate.comparison.comparison import StoppingRule
 from feedrate.data.dataset import DataSet
-from feedrate.records.measurement import Window
+from feedrate.records.window import Window
 from feedrate.report import calibration as answers
 from feedrate.report import comparison as duels
 from feedrate.report import contention as besides

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.records.ladder import Ladder, Rung
-from feedrate.records.measurement import Window
+from feedrate.records.window import Window
 from feedrate.report.diagnosis import show
 from tests.support.outcomes import measurement
 

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from feedrate.formatting import factor, gigabytes, number, share
-from feedrate.records.measurement import Outcome, Window
+from feedrate.records.measurement import Outcome
+from feedrate.records.window import Window
 from feedrate.report.console import console
 from feedrate.report.progress import run_progress
 from feedrate.report.table import COLUMNS, show

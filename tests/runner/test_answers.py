@@ -25,8 +25,9 @@ from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.codec import decoded, decoded_as, encoded
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder, Rung
-from feedrate.records.measurement import Failure, Measurement, Window
+from feedrate.records.measurement import Failure, Measurement
 from feedrate.records.request import AblationRequest, ReplicateRequest
+from feedrate.records.window import Window
 from feedrate.runner.outcome import Heading, Replicate, outcome
 from feedrate.runner.watch import Ending
 from tests.records.test_codec import conditions, counts, gaps, groups, ladders, numbers, objects, samples, texts

@@ -70,8 +70,8 @@ class PlansBeyondTheEnd(Sums):
 class ReachesBeforeItsBlock(Sums):
     name = "reaches_before_its_block"
 
-    def samples(self, size: str) -> tuple[Field, ...]:
-        row_id, x, y, unsure = self.fields(size)
+    def sample_fields(self, size: str) -> tuple[Field, ...]:
+        row_id, x, y, unsure = self.stored_fields(size)
         return row_id, replace(x, window=3), y, unsure
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from feedrate.records.batch_gaps import BatchGaps
-from feedrate.records.measurement import Failure, Kind, Measurement, Window
+from feedrate.records.measurement import Failure, Kind, Measurement
+from feedrate.records.window import Window
 
 ENVIRONMENT: Mapping[str, object] = {
     "python": "3.11.7",

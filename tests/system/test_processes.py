@@ -1,4 +1,4 @@
-"""Worker processes: caps, seeds and counting."""
+"""Caps of thread pools, and processes that are counted or asked for their stacks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from feedrate.system.procfs import alive
 from feedrate.system.signals import dump_stacks, signal_name
-from feedrate.system.threadpools import caps, one_thread_each, seed_32
+from feedrate.system.threadpools import caps, one_thread_each
 
 
 @pytest.mark.process
@@ -30,13 +30,6 @@ def test_the_environment_is_as_before_after_workers_have_started() -> None:
     with one_thread_each():
         assert os.environ["OMP_NUM_THREADS"] == "1"
     assert dict(os.environ) == before
-
-
-def test_seeds_of_workers_stay_apart_in_32_bits() -> None:
-    base = (1 << 64) - 3
-    seeds = [seed_32(base + worker) for worker in range(8)]
-    assert len(set(seeds)) == 8
-    assert all(0 <= seed < 1 << 32 for seed in seeds)
 
 
 @pytest.mark.process

@@ -46,7 +46,7 @@ class Stretched:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The stored columns."""
-        return self.workload.fields("full")
+        return self.workload.stored_fields("full")
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
@@ -109,7 +109,7 @@ def _plan(recipe: Stretched, root: Path, *, run: int, batch: int) -> Plan:
     data = DataSet.open(folder, recipe) if folder.exists() else DataSet.write(folder, recipe)
     spans = [(low, min(low + run, recipe.count)) for low in range(0, recipe.count, run)]
     blocks = tuple(Block(low, high, ((low, high),), batch) for low, high in spans)
-    return Plan(data, BatchSpec(recipe.workload.samples("full"), cast="host"), BlockOrder(blocks))
+    return Plan(data, BatchSpec(recipe.workload.sample_fields("full"), cast="host"), BlockOrder(blocks))
 
 
 def layouts(registry: Registry) -> tuple[Layout, ...]:

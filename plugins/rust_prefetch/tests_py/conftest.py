@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedrate import DataSet, Registry, Workload
-from feedrate.contract import Trial
+from feedrate.contract import Fixture
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +21,12 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("data")
 
 
-def trial(workload: Workload, root: Path, epochs: int = 2) -> Trial:
+def trial(workload: Workload, root: Path, epochs: int = 2) -> Fixture:
     """A trial on the workload's tiny data set, which is written when it is first asked for."""
     recipe = workload.at("tiny")
     folder = root / recipe.folder_name
     data = DataSet.open(folder, recipe) if folder.exists() else DataSet.write(folder, recipe)
-    return Trial(workload.plan(data, "tiny", epochs=epochs), recipe)
+    return Fixture(workload.plan(data, "tiny", epochs=epochs), recipe)
 
 
 PAIRS = (
@@ -50,6 +50,6 @@ def variants() -> list[Workload]:
 
 
 def _turned(workload: Workload) -> Iterator[Workload]:
-    for knob, values in workload.sweeps().items():
+    for knob, values in workload.knob_values().items():
         for value in values[1:]:
-            yield workload.turned({knob: str(value)})
+            yield workload.with_knobs({knob: str(value)})

@@ -25,12 +25,12 @@ import torch
 from conftest import trial
 
 from feedrate import Batch, DataError, Plan, Registry
-from feedrate.contract import Trial
+from feedrate.contract import Fixture
 from feedrate_rust_prefetch import RustPrefetch
 
 
 @pytest.fixture(scope="module")
-def boards(data_root: Path, registry: Registry) -> Trial:
+def boards(data_root: Path, registry: Registry) -> Fixture:
     return trial(registry.workload("boardmoves[compression=none]"), data_root)
 
 
@@ -45,13 +45,13 @@ def damaged(plan: Plan, folder: Path, shard: int) -> tuple[Plan, Path]:
     return replace(plan, data=data), data.path(shard)
 
 
-def test_buffers_are_used_again(boards: Trial) -> None:
+def test_buffers_are_used_again(boards: Fixture) -> None:
     plan = boards.plan.for_epochs(10)
     places = {batch.ids.data_ptr() for batch in RustPrefetch(depth=2).stream(plan)}
     assert len(places) <= 2 + 3
 
 
-def test_a_buffer_is_not_used_again_while_a_view_of_it_lives(boards: Trial) -> None:
+def test_a_buffer_is_not_used_again_while_a_view_of_it_lives(boards: Fixture) -> None:
     plan = boards.plan.for_epochs(10)
     with closing(RustPrefetch(depth=2).stream(plan)) as stream:
         view = next(stream).tensors["board"][3:5]
@@ -61,14 +61,14 @@ def test_a_buffer_is_not_used_again_while_a_view_of_it_lives(boards: Trial) -> N
         assert view.equal(before)
 
 
-def test_batches_outlive_their_stream(boards: Trial) -> None:
+def test_batches_outlive_their_stream(boards: Fixture) -> None:
     with closing(RustPrefetch().stream(boards.plan)) as stream:
         batch = next(stream)
     gc.collect()
     assert batch.ids.tolist() == next(iter(boards.plan)).tolist()
 
 
-def test_batches_before_a_damaged_block_are_delivered(boards: Trial, tmp_path: Path) -> None:
+def test_batches_before_a_damaged_block_are_delivered(boards: Fixture, tmp_path: Path) -> None:
     block = list(boards.plan.epoch_blocks(0))[3]
     shard = next(iter(boards.plan.data.locate(block.start, block.stop)))[0]
     plan, file = damaged(boards.plan, tmp_path / "copy", shard)
@@ -88,14 +88,14 @@ def rewritten(file: Path, change: Callable[[pa.RecordBatch], pa.RecordBatch]) ->
             out.write_batch(batch)
 
 
-def test_an_absent_column_is_named(boards: Trial, tmp_path: Path) -> None:
+def test_an_absent_column_is_named(boards: Fixture, tmp_path: Path) -> None:
     plan, file = damaged(boards.plan, tmp_path / "copy", 0)
     rewritten(file, lambda batch: batch.drop_columns(["hand"]))
     with pytest.raises(DataError, match=f"^{file}: no column 'hand'|^{file}: no column \"hand\""):
         served(plan)
 
 
-def test_another_type_is_named(boards: Trial, tmp_path: Path) -> None:
+def test_another_type_is_named(boards: Fixture, tmp_path: Path) -> None:
     plan, file = damaged(boards.plan, tmp_path / "copy", 0)
 
     def change(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -107,7 +107,7 @@ def test_another_type_is_named(boards: Trial, tmp_path: Path) -> None:
         served(plan)
 
 
-def test_other_row_counts_are_named(boards: Trial, tmp_path: Path) -> None:
+def test_other_row_counts_are_named(boards: Fixture, tmp_path: Path) -> None:
     plan, file = damaged(boards.plan, tmp_path / "copy", 0)
     rewritten(file, lambda batch: batch.slice(0, 100))
     with pytest.raises(DataError, match=f"^{file}: record batch [01] has 100 rows instead of 128"):
@@ -130,7 +130,7 @@ def test_a_list_of_another_width_is_named_with_its_row(data_root: Path, registry
         served(plan)
 
 
-def test_a_null_is_named(boards: Trial, tmp_path: Path) -> None:
+def test_a_null_is_named(boards: Fixture, tmp_path: Path) -> None:
     plan, file = damaged(boards.plan, tmp_path / "copy", 0)
 
     def change(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -162,7 +162,7 @@ def test_pages_that_lost_their_dictionary_are_named(
     assert "panicked" not in capfd.readouterr().err
 
 
-def test_an_arrow_stream_is_read_like_a_file(boards: Trial, tmp_path: Path) -> None:
+def test_an_arrow_stream_is_read_like_a_file(boards: Fixture, tmp_path: Path) -> None:
     plan, _ = damaged(boards.plan, tmp_path / "copy", 0)
     for file in plan.data.folder.glob("*.arrow"):
         with pa.OSFile(str(file), "rb") as source:
@@ -173,7 +173,7 @@ def test_an_arrow_stream_is_read_like_a_file(boards: Trial, tmp_path: Path) -> N
     assert served(plan) == [ids.tolist() for ids in plan]
 
 
-def test_two_streams_at_once_and_one_in_a_thread(boards: Trial) -> None:
+def test_two_streams_at_once_and_one_in_a_thread(boards: Fixture) -> None:
     wanted = [ids.tolist() for ids in boards.plan]
     found: list[list[list[int]]] = []
     threads = [threading.Thread(target=lambda: found.append(served(boards.plan))) for _ in range(2)]
@@ -184,7 +184,7 @@ def test_two_streams_at_once_and_one_in_a_thread(boards: Trial) -> None:
     assert found == [wanted, wanted]
 
 
-def test_a_slow_consumer_that_holds_everything_gets_everything(boards: Trial) -> None:
+def test_a_slow_consumer_that_holds_everything_gets_everything(boards: Fixture) -> None:
     held = list(RustPrefetch(depth=1).stream(boards.plan))
     assert [batch.ids.tolist() for batch in held] == [ids.tolist() for ids in boards.plan]
 
@@ -217,7 +217,7 @@ def child(data_root: Path, body: str) -> subprocess.Popen[str]:
     return process
 
 
-def test_an_interpreter_ends_with_an_open_stream(boards: Trial, data_root: Path) -> None:
+def test_an_interpreter_ends_with_an_open_stream(boards: Fixture, data_root: Path) -> None:
     process = child(data_root, "")
     begin = time.monotonic()
     _, errors = process.communicate(timeout=20)
@@ -225,7 +225,7 @@ def test_an_interpreter_ends_with_an_open_stream(boards: Trial, data_root: Path)
     assert time.monotonic() - begin < 10
 
 
-def test_an_interrupt_ends_a_stream(boards: Trial, data_root: Path) -> None:
+def test_an_interrupt_ends_a_stream(boards: Fixture, data_root: Path) -> None:
     process = child(data_root, "for _ in stream: pass")
     time.sleep(0.3)
     os.kill(process.pid, signal.SIGINT)
@@ -235,7 +235,7 @@ def test_an_interrupt_ends_a_stream(boards: Trial, data_root: Path) -> None:
 
 
 @pytest.mark.gpu
-def test_buffers_are_page_locked_for_a_gpu(boards: Trial) -> None:
+def test_buffers_are_page_locked_for_a_gpu(boards: Fixture) -> None:
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
     batch = next(RustPrefetch().stream(boards.plan.on_device("cuda")))

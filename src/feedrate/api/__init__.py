@@ -1,1 +1,1 @@
-"""What a notebook and the command line call: sessions, and functions that open one for a single question."""
+"""Answer what a notebook and the command line ask: sessions, and functions that open one for a single question."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from feedrate.api.calibration_result import CalibrationResult
 from feedrate.api.cells import device_or_default
+from feedrate.api.measuring import unmet_reasons
 from feedrate.api.resources import Resources
-from feedrate.api.results import CalibrationResult
 from feedrate.calibration.calibrate import CaseResult, run_case
 from feedrate.calibration.cases import CASES, Case
 from feedrate.errors import UsageError
@@ -18,7 +19,7 @@ __all__ = ["calibrated", "cases_of"]
 
 
 def cases_of(names: Sequence[str], device: str | None) -> Sequence[Case]:
-    """The cases of those names, or all, that are for the device, or for any.
+    """Give the cases of those names, or all, that are for the device, or for any.
 
     Raises:
         UsageError: there is no such case or device.
@@ -39,7 +40,7 @@ def calibrated(resources: Resources, cases: Sequence[Case]) -> CalibrationResult
     resources.answers = []
     cells = {case: Cell.parse(case.cell, resources.registry) for case in cases}
     resources.demand_places()
-    resources.make_data(cell.recipe for cell in cells.values() if not cell.unmet)
+    resources.make_data(cell.recipe for cell in cells.values() if not cell.unmet_needs)
     _ask(resources, cells)
     return CalibrationResult(tuple(resources.answers))
 
@@ -57,7 +58,7 @@ def _ask(resources: Resources, cells: Mapping[Case, Cell]) -> None:
 
 def _absent(case: Case, cell: Cell) -> CaseResult | None:
     """The answer of a case that this machine cannot be asked."""
-    if not cell.unmet:
+    if not cell.unmet_needs:
         return None
-    lacking = f"n/a: needs {', '.join(need.what for need in cell.unmet)}"
-    return CaseResult(case.name, case.cell, case.expected, lacking, "; ".join(need.reason for need in cell.unmet), None)
+    lacking = f"n/a: needs {', '.join(need.what for need in cell.unmet_needs)}"
+    return CaseResult(case.name, case.cell, case.expected, lacking, unmet_reasons(cell), None)

@@ -1,4 +1,4 @@
-"""Cells from texts and from objects."""
+"""Make cells of texts and of objects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PLACES = {3: (0, 1, 2), 4: (0, 2, 3), 5: (0, 2, 3)}
 
 
 def device_or_default(asked: str | None) -> str:
-    """The device asked for, or the GPU if there is one.
+    """Give the device asked for, or the GPU if there is one.
 
     Raises:
         UsageError: there is no such device.
@@ -34,7 +34,7 @@ def device_or_default(asked: str | None) -> str:
 
 
 def size_or_default(asked: str | None, device: str) -> str:
-    """The size asked for, or one that suits the device.
+    """Give the size asked for, or one that suits the device.
 
     Raises:
         UsageError: there is no such size.
@@ -45,7 +45,7 @@ def size_or_default(asked: str | None, device: str) -> str:
 
 
 def full_key(text: str, size: str | None, device: str | None) -> tuple[str, str, str, str, str]:
-    """Workload, size, loader, step and device of a cell's text; `size` and `device` stand in for what it lacks.
+    """Give workload, size, loader, step and device of a cell's text; `size` and `device` stand in for what it lacks.
 
     Raises:
         UsageError: it is not of that form, or there is no such size or device.
@@ -59,7 +59,7 @@ def full_key(text: str, size: str | None, device: str | None) -> tuple[str, str,
 
 
 def cell_of(cell: Cell | str | None, parts: CellParts, registry: Registry) -> Cell:
-    """The cell that a text, a `Cell` or its parts mean; size and device complete a text that lacks them.
+    """Give the cell that a text, a `Cell` or its parts mean; size and device complete a text that lacks them.
 
     Raises:
         UsageError: it is of no such form, names what does not exist, or is said twice.
@@ -86,7 +86,7 @@ def cell_of(cell: Cell | str | None, parts: CellParts, registry: Registry) -> Ce
 
 
 def offered_cell(cell: Cell, registry: Registry) -> Cell:
-    """The same cell, if a fresh process that is told its text finds it.
+    """Give the same cell, if a fresh process that is told its text finds it.
 
     Raises:
         UsageError: see `offered`.
@@ -98,7 +98,7 @@ def offered_cell(cell: Cell, registry: Registry) -> Cell:
 
 
 def offered(family: str, asked: object, named: Callable[[str], S]) -> S:
-    """The strategy that is asked for by its text, or as an object that a fresh process finds by its text.
+    """Give the strategy that is asked for by its text, or as an object that a fresh process finds by its text.
 
     Raises:
         UsageError: there is none of that name, or the object's class is offered by no plugin.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from feedrate.api.comparing import run_comparisons
 from feedrate.api.diagnosing import demand_diagnosable, demand_places
 from feedrate.api.resources import Resources
-from feedrate.api.results import Result, show_raw
+from feedrate.api.result import Result, show_raw
 from feedrate.api.variant_runner import VariantRunner
 from feedrate.api.variant_spec import VariantSpec, control
 from feedrate.comparison.comparison import Comparison, StoppingRule
@@ -71,7 +71,7 @@ class ChangeResult(Result):
         show_raw(console, self.raw, self.raw and self.raw.with_suffix(".json"))
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a metric: how many times the speed of the commit the code that runs has, and the interval."""
+        """Give one row a metric: how many times the speed of the commit the code that runs has, and the interval."""
         from feedrate.records.frame import tabulated
 
         rows = [
@@ -81,7 +81,7 @@ class ChangeResult(Result):
         return tabulated(rows, ["metric", "verdict", "speedup", "speedup_low", "speedup_high", "pairs"])
 
     def as_json(self) -> dict[str, object]:
-        """What `feedrate why --since --json` prints."""
+        """Give what `feedrate why --since --json` prints."""
         documents = {metric: document(self.comparison, verdict) for metric, verdict in self.verdicts.items()}
         return {**asdict(self.change), "sentence": self.sentence, "comparisons": documents}
 

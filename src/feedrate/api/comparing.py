@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.resources import Resources
-from feedrate.api.results import ComparisonResult
 from feedrate.api.variant_runner import VariantRunner
 from feedrate.api.variant_spec import ComparisonSpec
 from feedrate.comparison.comparison import METRICS, ComparedRun, Comparison, StoppingRule, run_rounds
@@ -22,7 +22,7 @@ __all__ = ["compared", "run_comparisons", "stopping_rule"]
 
 
 def stopping_rule(metric: str, margin: float, pairs: int, budget_s: float, prefix: str) -> StoppingRule:
-    """How a comparison is judged, and when it ends; a whole number of blocks.
+    """Say how a comparison is judged, and when it ends; a whole number of blocks.
 
     Raises:
         UsageError: there is no such metric, or the numbers leave nothing to decide.

@@ -36,7 +36,7 @@ def ensure(
 
 
 def state(recipe: SizedWorkload, root: Path) -> str:
-    """Why the data set cannot be used as it is; empty when it can."""
+    """Say why the data set cannot be used as it is; empty when it can."""
     try:
         recipe.open(root)
     except DataError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feedrate.api.measuring import unmet
+from feedrate.api.measuring import unmet_reasons
 from feedrate.api.places import Place
 from feedrate.api.resources import Resources
 from feedrate.api.results import CellError
@@ -29,8 +29,8 @@ def demand_diagnosable(cell: Cell) -> None:
     Raises:
         UnavailableError: this machine lacks what it needs.
     """
-    if cell.unmet:
-        raise UnavailableError(f"{cell}: {unmet(cell)}")
+    if cell.unmet_needs:
+        raise UnavailableError(f"{cell}: {unmet_reasons(cell)}")
 
 
 def demand_places(resources: Resources) -> None:
@@ -41,7 +41,7 @@ def demand_places(resources: Resources) -> None:
 
 
 def diagnosed(resources: Resources, cell: Cell, replicates: int | None, *, cold: bool) -> Diagnosis:
-    """The diagnosis of a cell, kept.
+    """Diagnose a cell, and keep what comes of it.
 
     Raises:
         UnavailableError: this machine lacks what it needs.

@@ -9,7 +9,10 @@ from feedrate.api.session import Session
 from feedrate.api.settings import CellParts, SessionOptions
 
 if TYPE_CHECKING:
-    from feedrate.api.results import CalibrationResult, ComparisonResult, DiagnosisResult, Results
+    from feedrate.api.calibration_result import CalibrationResult
+    from feedrate.api.comparison_result import ComparisonResult
+    from feedrate.api.diagnosis_result import DiagnosisResult
+    from feedrate.api.results import Results
     from feedrate.plugin.cell import Cell
 
 __all__ = ["calibrate", "compare", "diagnose", "measure"]

@@ -14,7 +14,7 @@ from feedrate.api.datasets import ensure
 from feedrate.api.places import Place, demand_folder, demand_writable
 from feedrate.api.settings import Caller, Settings
 from feedrate.plugin.registry import Registry
-from feedrate.records.measurement import append
+from feedrate.records.raw_results import append
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.schedule import Run
 from feedrate.system.environment import snapshot
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from feedrate.comparison.comparison import Comparison
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.plugin.workload import SizedWorkload
-    from feedrate.records.measurement import Line, Outcome
+    from feedrate.records.measurement import Outcome
+    from feedrate.records.raw_results import Line
     from feedrate.runner.isolation import ReplicateSettings
 
 __all__ = ["Resources"]

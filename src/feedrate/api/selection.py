@@ -35,7 +35,7 @@ class Selection:
     """Every combination of the values that loaders' and steps' knobs list, instead of one cell for each."""
 
     def cells(self, registry: Registry) -> tuple[Cell, ...]:
-        """The cells, workload by workload.
+        """Give the cells, workload by workload.
 
         Raises:
             UsageError: a name is unknown, or there is nothing to run.
@@ -57,12 +57,12 @@ class Selection:
     def _turned(self, strategies: Sequence[S]) -> list[S]:
         if not self.sweep:
             return list(strategies)
-        return [turned for strategy in strategies for turned in strategy.swept() if self._matters(turned, strategy)]
+        return [variant for strategy in strategies for variant in strategy.sweep() if self._matters(variant, strategy)]
 
-    def _matters(self, turned: Strategy, named: Strategy) -> bool:
+    def _matters(self, variant: Strategy, named: Strategy) -> bool:
         """False for a combination that runs the very same code as another one."""
         idle = _COPY_KNOBS if isinstance(named, Loader) and self.device == "cpu" else ()
-        return all(turned.knobs[knob] == named.knobs[knob] for knob in idle)
+        return all(variant.knobs[knob] == named.knobs[knob] for knob in idle)
 
 
 def _named(family: str, asked: Sequence[S | str], parse: Callable[[str], S], known: Mapping[str, S]) -> list[S]:

@@ -7,22 +7,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
+from feedrate.api.calibration_result import CalibrationResult
 from feedrate.api.cells import cell_of, device_or_default, size_or_default
+from feedrate.api.comparison_result import ComparisonResult
+from feedrate.api.diagnosis_result import DiagnosisResult
 from feedrate.api.measuring import measured
 from feedrate.api.resources import Resources
-from feedrate.api.results import CalibrationResult, ComparisonResult, DiagnosisResult, Results
+from feedrate.api.results import Results
 from feedrate.api.selection import Selection
+from feedrate.api.session_results import SessionResults
 from feedrate.api.settings import Caller, CellParts, Settings, demand_count
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
-from feedrate.records.measurement import Failure, Measurement
 
 if TYPE_CHECKING:
     from feedrate.api.changing import ChangeResult
-    from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.records.measurement import Outcome
 
 __all__ = ["Session"]
@@ -30,7 +32,7 @@ __all__ = ["Session"]
 S = TypeVar("S", bound=Strategy)
 
 
-class Session:
+class Session(SessionResults):
     """Measures cells in fresh processes, all of them under one run name and from one fork server.
 
     A context manager; a notebook may as well keep one open over its cells and `close()` it at the end: whatever is
@@ -95,46 +97,6 @@ class Session:
     def close(self) -> None:
         """End the fork server; a later call starts another one."""
         self.resources.close()
-
-    @property
-    def outcomes(self) -> Sequence[Outcome | Diagnosis]:
-        """What was measured so far, in that order: measurements, failures, and what was diagnosed."""
-        return tuple(self.resources.outcomes)
-
-    @property
-    def results(self) -> Results:
-        """What was measured so far, as one table."""
-        measured = tuple(outcome for outcome in self.outcomes if isinstance(outcome, Measurement | Failure))
-        return Results(measured, self.raw)
-
-    @property
-    def diagnosis(self) -> DiagnosisResult:
-        """What was diagnosed so far; of a cell that was interrupted, by the replicates that there are."""
-        others = (outcome for outcome in self.outcomes if not isinstance(outcome, Measurement | Failure))
-        return DiagnosisResult(tuple(others), self.raw)
-
-    @property
-    def comparison(self) -> ComparisonResult:
-        """What was begun to be compared last, judged by what was measured so far."""
-        return ComparisonResult.of(self.resources.comparisons, self.raw)
-
-    @property
-    def change(self) -> ChangeResult | None:
-        """What is known so far of the cell whose change was asked for last; None: it was not begun."""
-        from feedrate.api.changing import ChangeResult
-
-        comparisons = self.resources.comparisons
-        return ChangeResult.of(comparisons[0], self.resources.stage, self.raw) if comparisons else None
-
-    @property
-    def calibration(self) -> CalibrationResult:
-        """The answers of the last calibration so far."""
-        return CalibrationResult(tuple(self.resources.answers))
-
-    @property
-    def raw(self) -> Path | None:
-        """The file of raw results; None: there is none."""
-        return self.resources.raw
 
     def measure(self, cell: Cell | str | None = None, *, replicates: int = 3, **parts: Unpack[CellParts]) -> Results:
         """Measure one cell in so many fresh processes.
@@ -277,10 +239,10 @@ class Session:
         from feedrate.api.diagnosing import demand_places
 
         demand_places(self.resources)
-        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet)
+        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
 
     def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
-        """The cell that `measure` means by these; raises like it."""
+        """Give the cell that `measure` means by these; raises like it."""
         return cell_of(cell, parts, self.resources.registry)
 
 

@@ -1,4 +1,4 @@
-"""Settings of a session, and who asks for it."""
+"""Keep the settings of a session, and who asks for it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Caller:
 
     @classmethod
     def python(cls) -> Caller:
-        """The program that imported feedrate: its standard error and its environment."""
+        """Give the program that imported feedrate: its standard error and its environment."""
         return cls(console(sys.stderr), os.environ, run_name())
 
 
@@ -98,7 +98,7 @@ def run_name() -> str:
 
 
 def demand_run_name(name: str) -> str:
-    """The same name, if it is a plain one.
+    """Give the same name, if it is a plain one.
 
     Raises:
         UsageError: it is none.
@@ -109,7 +109,7 @@ def demand_run_name(name: str) -> str:
 
 
 def demand_count(name: str, value: int) -> int:
-    """The same number, of replicates or the like.
+    """Give the same number, of replicates or the like.
 
     Raises:
         UsageError: it is not above 0.

@@ -35,7 +35,7 @@ class VariantRunner:
     _built: dict[str, Commit] = field(default_factory=dict)
 
     def side(self, named: VariantSpec, cell: str) -> Variant:
-        """A cell with the code that it is named with; a commit is built when it is first asked for.
+        """Give a cell with the code that it is named with; a commit is built when it is first asked for.
 
         Raises:
             UsageError: there is no such commit.
@@ -46,7 +46,7 @@ class VariantRunner:
         return Variant(cell, named.code, self._at(self._commit(named.commit), cell))
 
     def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
-        """What one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
+        """Give what one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
         from feedrate.revisions.commit import diagnose_at_commit
 
         return diagnose_at_commit(cell, self._call(self._commit(named.commit)))

@@ -61,11 +61,11 @@ class VariantSpec:
         return replace(self, code=self.code if self.file else "")
 
     def filled(self, names: Mapping[str, str]) -> VariantSpec:
-        """With a name for each `*`."""
+        """Put a name in the place of each `*`."""
         return replace(self, **{family: name for family, name in names.items() if getattr(self, family) == _ANY})
 
     def registry(self, files: Sequence[Path]) -> Registry:
-        """What there is to name, here and in its plugin file.
+        """Give what there is to name, here and in its plugin file.
 
         Raises:
             PluginError: a file cannot be imported.
@@ -73,7 +73,7 @@ class VariantSpec:
         return Registry.load([*files, *([self.file] if self.file else [])])
 
     def cell(self, registry: Registry) -> str:
-        """Its cell's key. At a commit only that commit knows whether it exists.
+        """Give its cell's key. At a commit only that commit knows whether it exists.
 
         Raises:
             UsageError: its name is unknown.
@@ -83,12 +83,12 @@ class VariantSpec:
         if self.commit:
             return key
         cell = Cell.parse(key, registry)
-        if cell.unmet:
-            raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet)}")
+        if cell.unmet_needs:
+            raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet_needs)}")
         return str(cell)
 
     def recipes(self, registry: Registry) -> dict[str, SizedWorkload]:
-        """What its data set is written from, by folder; raises like `cell`."""
+        """Give what its data set is written from, by folder; raises like `cell`."""
         recipe = registry.workload(self.workload).at(self.size)
         return {recipe.folder_name: recipe}
 
@@ -117,7 +117,7 @@ class ComparisonSpec:
 def pairings(
     a_text: str, b_text: str, plugins: Sequence[Path], size: str | None, device: str | None
 ) -> tuple[ComparisonSpec, ...]:
-    """What the two texts name, one pairing for each combination of what `*` stands for.
+    """Give what the two texts name, one pairing for each combination of what `*` stands for.
 
     Raises:
         UsageError: they name nothing, or something that is not there.
@@ -151,19 +151,20 @@ def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterato
     }  # fmt: skip
     wild = [family for family in _FAMILIES if _ANY in (getattr(a, family), getattr(b, family))]
     names = [
-        [name for name, strategy in offered[family].items() if not strategy.hidden and not strategy.unmet()]
+        [name for name, strategy in offered[family].items() if not strategy.hidden and not strategy.unmet_needs()]
         for family in wild
     ]
     return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
 
 
 def control(side: VariantSpec, registry: Registry) -> Cell:
-    """The cell beside them: the step of that side on batches that are ready; a step that trains for one that does not.
+    """Give the cell beside them: the step of that side, or one that trains if it does not, on batches that are ready.
 
     A step that trains nothing takes microseconds: its pace says nothing of the machine.
     """
     step = registry.step(side.step)
-    training = (known for known in registry.steps.values() if known.trains and not known.hidden and not known.unmet())
+    shown = (other for other in registry.steps.values() if not other.hidden and not other.unmet_needs())
+    training = (other for other in shown if other.trains)
     loader = next(known for known in registry.loaders.values() if known.synthetic)
     workload = registry.workload(side.workload)
     return Cell(workload, side.size, loader, step if step.trains else next(training, step), side.device)

@@ -1,4 +1,4 @@
-"""The strategies that ship with feedrate, offered through the same hooks as a stranger's."""
+"""Offer the strategies that ship with feedrate, through the same hooks as a stranger's."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ __all__ = ["loaders", "steps", "workloads"]
 
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
-    """The loaders, plainest first."""
+    """Give the loaders, plainest first."""
     return Inline, Workers, RingWorkers, Threads, GpuChunk, Resident
 
 
 @hookimpl
 def steps() -> Iterable[type[Step]]:
-    """The steps, plainest first."""
+    """Give the steps, plainest first."""
     return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled
 
 
 @hookimpl
 def workloads() -> Iterable[Workload]:
-    """The three source systems."""
+    """Give the three source systems."""
     return BoardMoves(), DayWindows(), FxSeq()

@@ -20,7 +20,7 @@ from feedrate.records.cell_key import split_spec
 from feedrate.system.scratch import Scratch, sweep
 
 if TYPE_CHECKING:
-    from feedrate.contract import Trial
+    from feedrate.contract import Fixture
 
 __all__ = ["arguments", "run"]
 
@@ -49,8 +49,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
     registry = Registry.load([*options.plugin, *files])
     strategies = [strategy for name in options.names for strategy in _strategies(name, registry)]
     for strategy in strategies:
-        if strategy.unmet():
-            raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet())}")
+        if strategy.unmet_needs():
+            raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet_needs())}")
     verdicts = list(_all_verdicts(strategies, options, shell, registry))
     if options.json:
         shell.print_json(verdicts)
@@ -85,14 +85,14 @@ def _strategies(name: str, registry: Registry) -> list[Strategic]:
 def _workload(spec: str | None, registry: Registry) -> Workload:
     if spec:
         return registry.workload(spec)
-    ready = [workload for workload in registry.workloads.values() if not workload.hidden and not workload.unmet()]
+    ready = [workload for workload in registry.workloads.values() if not workload.hidden and not workload.unmet_needs()]
     if not ready:
         raise UnavailableError(f"no workload to check on{''.join(f'; {line}' for line in registry.broken)}")
     return ready[0]
 
 
 @contextmanager
-def _trial(workload: Workload) -> Iterator[Trial]:
+def _fixture(workload: Workload) -> Iterator[Fixture]:
     """Two epochs over a data set of its own, so that promises may damage it."""
     from feedrate.contract import written
 
@@ -112,18 +112,18 @@ def _all_verdicts(
             yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
     others = [strategy for strategy in strategies if not isinstance(strategy, Workload)]
     if others:
-        with _trial(_workload(options.workload, registry)) as trial:
+        with _fixture(_workload(options.workload, registry)) as fixture:
             for strategy in others:
-                yield from _verdicts(strategy, trial, shell, say=say)
+                yield from _verdicts(strategy, fixture, shell, say=say)
 
 
-def _verdicts(strategy: Strategic, trial: Trial, shell: CommandContext, *, say: bool) -> Iterator[dict[str, str]]:
+def _verdicts(strategy: Strategic, fixture: Fixture, shell: CommandContext, *, say: bool) -> Iterator[dict[str, str]]:
     from feedrate.contract import check
 
     if say:
-        on = "" if isinstance(strategy, Workload) else f", on {trial.recipe.folder_name}"
+        on = "" if isinstance(strategy, Workload) else f", on {fixture.recipe.folder_name}"
         shell.out.print(f"{strategy}{on}", style="bold", soft_wrap=True)
-    for promise, broken in check(strategy, trial):
+    for promise, broken in check(strategy, fixture):
         if say:
             line = f"  BROKEN  {promise}: {broken}" if broken else f"  kept    {promise}"
             shell.out.print(line, style="red" if broken else None, soft_wrap=True)

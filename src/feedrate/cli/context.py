@@ -32,7 +32,7 @@ class CommandContext:
 
     @classmethod
     def standard(cls, environ: Mapping[str, str]) -> CommandContext:
-        """The process's own streams."""
+        """Give the process's own streams."""
         return cls(console(sys.stdout), console(sys.stderr), environ)
 
     @property
@@ -46,7 +46,7 @@ class CommandContext:
         return self.environ.get("FORCE_SINGLE_PROCESS", "") not in ("", "0")
 
     def session(self, options: SessionOptions) -> Session:
-        """A session with those settings, and with what the environment says where they say nothing.
+        """Open a session with those settings, and with what the environment says where they say nothing.
 
         Raises:
             UsageError: the environment gives the run a name that is no plain one: files and folders are called by it.

@@ -48,7 +48,7 @@ def ending(
 
 
 def line_of(error: OSError) -> str:
-    """Which file, and what the system says of it."""
+    """Name the file, and what the system says of it."""
     named = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     return f"{named}{error.strerror or error}"
 
@@ -61,7 +61,7 @@ def complain(shell: CommandContext, text: str) -> None:
 
 
 def is_lost(stream: IO[str]) -> bool:
-    """Whether a stream takes no more; what is left in it goes nowhere then, so that the interpreter ends quietly."""
+    """Tell whether a stream takes no more; what is left in it goes nowhere then, and the interpreter ends quietly."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_json, add_plugin
-from feedrate.plugin.knobs import text
+from feedrate.plugin.knobs import Knob, text
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
@@ -56,40 +56,45 @@ def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, o
         "about": _about(strategy),
         "plugin": registry.origins.get(f"{kind}/{strategy.name}"),
         "hidden": strategy.hidden,
-        "knobs": strategy.sweeps(),
+        "knobs": strategy.knob_values(),
         "ranges": strategy.ranges(),
-        "missing": [{"what": need.what, "hint": need.hint} for need in strategy.unmet()],
+        "missing": [{"what": need.what, "hint": need.hint} for need in strategy.unmet_needs()],
     }
 
 
 def _show(shell: CommandContext, kind: str, strategies: Sequence[Strategy], registry: Registry) -> None:
     columns = (
         *(Column(f"{kind}s"), Column("state"), Column("from", leaves=1)),
-        Column("about; its own knobs, the default first", wraps=True),
+        Column("about; its own knobs, the default first, and the range of each number", wraps=True),
     )
     print_grid(shell.out, columns, [_row(kind, strategy, registry) for strategy in strategies])
-    for hint in dict.fromkeys(need.reason for strategy in strategies for need in strategy.unmet()):
+    for hint in dict.fromkeys(need.reason for strategy in strategies for need in strategy.unmet_needs()):
         shell.out.print(f"  missing: {hint}", soft_wrap=True)
     shell.out.print()
 
 
 def _row(kind: str, strategy: Strategy, registry: Registry) -> Row:
     origin = registry.origins.get(f"{kind}/{strategy.name}", "")
-    return Row((strategy.name, _state(strategy), origin, _summary(strategy)), "dim" if strategy.unmet() else "")
+    return Row((strategy.name, _state(strategy), origin, _summary(strategy)), "dim" if strategy.unmet_needs() else "")
 
 
 def _state(strategy: Strategy) -> str:
-    if strategy.unmet():
-        return f"needs {', '.join(need.what for need in strategy.unmet())}"
+    if strategy.unmet_needs():
+        return f"needs {', '.join(need.what for need in strategy.unmet_needs())}"
     return "on request" if strategy.hidden else "ready"
 
 
 def _summary(strategy: Strategy) -> str:
     shared = {name for base in type(strategy).__mro__[1:] for name in getattr(base, "__dataclass_fields__", {})}
-    own = {name: values for name, values in strategy.sweeps().items() if name not in shared}
-    knobs = " ".join(f"{name}={'|'.join(map(text, values))}" for name, values in own.items())
+    knobs = " ".join(_knob(knob) for knob in strategy.declared() if knob.name not in shared)
     about = f"{strategy.format}: {_about(strategy)}" if isinstance(strategy, Workload) else _about(strategy)
     return f"{about} {knobs}".strip()
+
+
+def _knob(knob: Knob) -> str:
+    """Its values, and where it takes numbers, which."""
+    values = f"{knob.name}={'|'.join(map(text, knob.values))}"
+    return f"{values} ({knob.range})" if knob.is_number else values
 
 
 def _about(strategy: Strategy) -> str:

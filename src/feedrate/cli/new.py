@@ -1,4 +1,4 @@
-"""`feedrate new`."""
+"""`feedrate new`: write the first file of a plugin, and its test."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def output(parser: ArgumentParser) -> Add:
 
 
 def session_options(values: Mapping[str, object]) -> SessionOptions:
-    """Of the values of a command's options those that are settings of a session."""
+    """Pick the values of a command's options that are settings of a session."""
     from feedrate.api.settings import SessionOptions
 
     renamed = {**values, "plugins": values.get("plugin", ())}
@@ -121,7 +121,7 @@ def add_device(add: Add, says: str = "cpu or cuda; the GPU if there is one unles
 
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
-    """What turns the text of an option into a number above 0."""
+    """Make what turns the text of an option into a number above 0."""
 
     def parsed(text: str) -> float:
         with suppress(ValueError):
@@ -137,7 +137,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def duration(text: str) -> float:
-    """Seconds, from the text of an option such as 90s or 10m."""
+    """Read seconds from the text of an option such as 90s or 10m."""
     written = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not written or not float(written[1]):
         raise ArgumentTypeError(f"invalid duration, such as 90s or 10m value: {text!r}")

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.api.diagnosis_result import DiagnosisResult
 from feedrate.api.places import demand_folder
-from feedrate.api.results import DiagnosisResult, Results, show_raw
+from feedrate.api.result import show_raw
+from feedrate.api.results import Results
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_details, add_explain, add_json, add_results
 from feedrate.errors import DataError, UsageError

@@ -1,4 +1,4 @@
-"""What strategies promise, as functions that raise `ContractError`; shipped, so that plugins' tests use them.
+"""Hold strategies to what they promise, by functions that raise `ContractError`; plugins' tests use them, too.
 
 A plugin's whole test file::
 
@@ -6,19 +6,21 @@ A plugin's whole test file::
     def test_my_loader_keeps(promise, tmp_path):
         promise(MyLoader(), written(FxSeq(), tmp_path))
 
-Every promise takes a strategy and a `Trial`; that of a workload needs no files: `unwritten(workload)`. Promises given
-the same trial share one stream of the loader, or one training run, so keep the trial where there are several.
+Every promise takes a strategy and a `Fixture`; that of a workload needs no files: `unwritten(workload)`. Promises given
+the same fixture share one stream of the loader, or one training run, so keep the fixture where there are several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TypeAlias, TypeVar
 
 from feedrate.contract.cleanup import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
-from feedrate.contract.fixture import Trial, written
+from feedrate.contract.fixture import Fixture, written
+from feedrate.contract.knob_ranges import declares_the_range_of_each_number
+from feedrate.contract.promise import Promise, title
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
@@ -47,11 +49,12 @@ __all__ = [
     "LOADER_PROMISES",
     "STEP_PROMISES",
     "WORKLOAD_PROMISES",
+    "Fixture",
     "GeneratorSource",
     "LoaderPromise",
+    "Promise",
     "Reference",
     "StepPromise",
-    "Trial",
     "WorkloadPromise",
     "check",
     "check_batch",
@@ -62,9 +65,9 @@ __all__ = [
 ]
 
 S = TypeVar("S", Loader, Step, Workload)
-LoaderPromise: TypeAlias = Callable[[Loader, Trial], None]
-StepPromise: TypeAlias = Callable[[Step, Trial], None]
-WorkloadPromise: TypeAlias = Callable[[Workload, Trial], None]
+LoaderPromise: TypeAlias = Promise[Loader]
+StepPromise: TypeAlias = Promise[Step]
+WorkloadPromise: TypeAlias = Promise[Workload]
 
 LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     serves_each_row_once,
@@ -81,17 +84,18 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     names_a_truncated_file,
     names_a_corrupt_file,
     swaps_its_source,
+    declares_the_range_of_each_number,
 )
-"""Each raises ContractError; of a loader whose `synthetic` is true nothing is asked about rows, order and files, and of
-one without `swap_points` nothing about other sources."""
+"""Each raises ContractError where its `applies_to` holds: a synthetic loader is not asked about rows and files."""
 
 STEP_PROMISES: tuple[StepPromise, ...] = (
     returns_a_loss,
     moves_the_parameters,
     learns_like_plain_training,
     leaves_the_batch_alone,
+    declares_the_range_of_each_number,
 )
-"""Each raises ContractError; a step whose `trains` is false keeps all but the last by being exempt."""
+"""Each raises ContractError where its `applies_to` holds: a step that does not train is not asked how it learns."""
 
 WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     makes_the_declared_columns,
@@ -100,39 +104,36 @@ WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     cuts_every_sample,
     learns_what_it_asks,
     predicts_different_things,
+    declares_the_range_of_each_number,
 )
-"""Each raises ContractError; the trial is one of the workload itself."""
+"""Each raises ContractError; the fixture is one of the workload itself."""
 
 
-def title(promise: Callable[..., None]) -> str:
-    """The promise in words, such as `serves each row once`."""
-    return promise.__name__.replace("_", " ")
-
-
-def check(strategy: Loader | Step | Workload, trial: Trial) -> Iterator[tuple[str, ContractError | None]]:
-    """Yield each promise of a strategy, in words, with how it was broken, or None.
+def check(strategy: Loader | Step | Workload, fixture: Fixture) -> Iterator[tuple[str, ContractError | None]]:
+    """Yield each promise that applies to a strategy, in words, with how it was broken, or None.
 
     Raises:
         UnavailableError: the strategy cannot run here.
     """
     if isinstance(strategy, Loader):
-        yield from _checked(LOADER_PROMISES, strategy, trial)
+        yield from _checked(LOADER_PROMISES, strategy, fixture)
     elif isinstance(strategy, Step):
-        yield from _checked(STEP_PROMISES, strategy, trial)
+        yield from _checked(STEP_PROMISES, strategy, fixture)
     else:
-        yield from _checked(WORKLOAD_PROMISES, strategy, trial)
+        yield from _checked(WORKLOAD_PROMISES, strategy, fixture)
 
 
 def _checked(
-    promises: tuple[Callable[[S, Trial], None], ...], strategy: S, trial: Trial
+    promises: tuple[Promise[S], ...], strategy: S, fixture: Fixture
 ) -> Iterator[tuple[str, ContractError | None]]:
     for promise in promises:
-        yield title(promise), _broken(promise, strategy, trial)
+        if promise.applies_to(strategy):
+            yield title(promise), _broken(promise, strategy, fixture)
 
 
-def _broken(promise: Callable[[S, Trial], None], strategy: S, trial: Trial) -> ContractError | None:
+def _broken(promise: Promise[S], strategy: S, fixture: Fixture) -> ContractError | None:
     try:
-        promise(strategy, trial)
+        promise.ask(strategy, fixture)
     except ContractError as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""What a stream leaves behind, counted by the kernel: threads of Rust and C++ are invisible to Python."""
+"""Find what a stream leaves behind, counted by the kernel: threads of Rust and C++ are invisible to Python."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from feedrate.contract.fixture import Trial, within
+from feedrate.contract.fixture import Fixture, with_deadline
 from feedrate.contract.process_resources import Left, ProcessResources
+from feedrate.contract.promise import Promise
 from feedrate.errors import ContractError
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
@@ -22,19 +23,22 @@ _STREAMS = 4
 Use = Callable[[Loader, Plan], None]
 
 
-def leaves_nothing_behind(loader: Loader, trial: Trial) -> None:
+@Promise
+def leaves_nothing_behind(loader: Loader, fixture: Fixture) -> None:
     """After the last batch no process, thread, open file, shared or page-locked memory is left."""
-    _demand_clean(loader, trial, _drain, "after the last batch")
+    _demand_clean(loader, fixture, _drain, "after the last batch")
 
 
-def ends_when_closed(loader: Loader, trial: Trial) -> None:
+@Promise
+def ends_when_closed(loader: Loader, fixture: Fixture) -> None:
     """Closed after one batch, it leaves nothing, either."""
-    _demand_clean(loader, trial, _close_early, "when closed after one batch")
+    _demand_clean(loader, fixture, _close_early, "when closed after one batch")
 
 
-def ends_when_the_consumer_fails(loader: Loader, trial: Trial) -> None:
+@Promise
+def ends_when_the_consumer_fails(loader: Loader, fixture: Fixture) -> None:
     """Dropped by a consumer that raised, it leaves nothing, either."""
-    _demand_clean(loader, trial, _fail_early, "when the consumer raises")
+    _demand_clean(loader, fixture, _fail_early, "when the consumer raises")
 
 
 def _drain(loader: Loader, plan: Plan) -> None:
@@ -58,7 +62,7 @@ def _fail_early(loader: Loader, plan: Plan) -> None:
             raise _ConsumerError
 
 
-def _demand_clean(loader: Loader, trial: Trial, use: Use, when: str) -> None:
+def _demand_clean(loader: Loader, fixture: Fixture, use: Use, when: str) -> None:
     """Run `use` and look what is left; again, if a library may have kept it.
 
     torch, Arrow, Polars, OpenMP and CUDA start threads and open files at first use, keep them for the life of the
@@ -67,9 +71,9 @@ def _demand_clean(loader: Loader, trial: Trial, use: Use, when: str) -> None:
     a neighbour may have made at that moment.
     """
     for last in (*[False] * (_STREAMS - 1), True):
-        before = ProcessResources.now(trial.plan)
-        within(trial.deadline_s, loader, lambda: use(loader, trial.plan_for(loader)))
-        left = _settled(before, trial)
+        before = ProcessResources.now(fixture.plan)
+        with_deadline(fixture.deadline_s, loader, lambda: use(loader, fixture.plan_for(loader)))
+        left = _settled(before, fixture)
         if left.sure or (last and left.all):
             first, *others = left.sure or left.all
             more = f" and {len(others)} more" if others else ""
@@ -78,10 +82,10 @@ def _demand_clean(loader: Loader, trial: Trial, use: Use, when: str) -> None:
             return
 
 
-def _settled(before: ProcessResources, trial: Trial) -> Left:
+def _settled(before: ProcessResources, fixture: Fixture) -> Left:
     """What is left once everything that was told to end had the time to."""
-    for turn in range(max(1, round(trial.grace_s / _POLL_S))):
-        left = ProcessResources.now(trial.plan).since(before)
+    for turn in range(max(1, round(fixture.grace_s / _POLL_S))):
+        left = ProcessResources.now(fixture.plan).since(before)
         if not left.all:
             break
         if turn == 0:

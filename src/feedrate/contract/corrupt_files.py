@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from feedrate.contract.fixture import Trial, within
+from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.promise import promise_if
+from feedrate.contract.rows import serves_rows
 from feedrate.errors import ContractError, DataError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
@@ -22,22 +24,25 @@ _JUNK_BYTES = 512
 Harm = Callable[[Path], None]
 
 
-def names_a_missing_file(loader: Loader, trial: Trial) -> None:
+@promise_if(serves_rows)
+def names_a_missing_file(loader: Loader, fixture: Fixture) -> None:
     """A file that is gone is an `OSError` or `DataError` that names it; no hang, no short epoch."""
-    _demand_named(loader, trial, Path.unlink, "missing")
+    _demand_named(loader, fixture, Path.unlink, "missing")
 
 
-def names_a_truncated_file(loader: Loader, trial: Trial) -> None:
+@promise_if(serves_rows)
+def names_a_truncated_file(loader: Loader, fixture: Fixture) -> None:
     """A file that lost its second half is an `OSError` or `DataError` that names it."""
-    _demand_named(loader, trial, _halve, "cut in half")
+    _demand_named(loader, fixture, _halve, "cut in half")
 
 
-def names_a_corrupt_file(loader: Loader, trial: Trial) -> None:
+@promise_if(serves_rows)
+def names_a_corrupt_file(loader: Loader, fixture: Fixture) -> None:
     """A file whose ends, by which a format is opened, were overwritten is an `OSError` or `DataError` that names it.
 
     Flipped bits inside a column are not asked for: plain Arrow and HDF5 columns have no checksum to tell them by.
     """
-    _demand_named(loader, trial, _overwrite_ends, "overwritten at both ends")
+    _demand_named(loader, fixture, _overwrite_ends, "overwritten at both ends")
 
 
 def _halve(path: Path) -> None:
@@ -53,11 +58,9 @@ def _overwrite_ends(path: Path) -> None:
         file.write(junk)
 
 
-def _demand_named(loader: Loader, trial: Trial, harm: Harm, how: str) -> None:
-    if loader.synthetic:
-        return
-    with _harmed(trial.plan_for(loader), harm) as (plan, file):
-        error = within(trial.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))
+def _demand_named(loader: Loader, fixture: Fixture, harm: Harm, how: str) -> None:
+    with _harmed(fixture.plan_for(loader), harm) as (plan, file):
+        error = with_deadline(fixture.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))
     if error is None:
         raise ContractError(f"{loader}: goes on as if nothing had happened although {file} is {how}")
     if not isinstance(error, (DataError, OSError)):

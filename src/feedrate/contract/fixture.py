@@ -19,13 +19,13 @@ from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
 
-__all__ = ["Served", "Trial", "served", "within", "written"]
+__all__ = ["Fixture", "ServedBatches", "served", "with_deadline", "written"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedBatches:
     """Everything that one stream of a loader yielded."""
 
     held: tuple[Batch, ...]
@@ -35,7 +35,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Fixture:
     """A plan over a small data set, and the recipe it was written from; all batches of a stream are held at once."""
 
     plan: Plan
@@ -48,46 +48,46 @@ class Trial:
     _seen: dict[Strategy | None, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, strategy: Strategy | None, look: Callable[[], T]) -> T:
-        """What `look` returned when it was first called for `strategy`."""
+        """Give what `look` returned when it was first called for `strategy`."""
         if strategy not in self._seen:
             self._seen[strategy] = look()
         return cast("T", self._seen[strategy])
 
     def plan_for(self, loader: Loader) -> Plan:
-        """The plan as that loader's knobs ask for it."""
+        """Give the plan as that loader's knobs ask for it."""
         plan = self.plan.with_cast("host" if loader.cast == "host" else "device")
         return replace(plan, report=LoaderReport())
 
     def reference(self, loader: Loader) -> Reference:
-        """What that loader's batches must hold."""
+        """Give what that loader's batches must hold."""
         return Reference(self.recipe, self.plan_for(loader))
 
-    def served(self, loader: Loader) -> Served:
-        """What a first stream of `loader` yields; streamed once, however many promises ask.
+    def served(self, loader: Loader) -> ServedBatches:
+        """Give what a first stream of `loader` yields; streamed once, however many promises ask.
 
         Raises:
             ContractError: the stream fails, hangs or does not end.
         """
         return self.once(loader, lambda: self.served_again(loader))
 
-    def served_again(self, loader: Loader) -> Served:
-        """What another stream of `loader` yields; raises like `served`."""
+    def served_again(self, loader: Loader) -> ServedBatches:
+        """Give what another stream of `loader` yields; raises like `served`."""
         plan = self.plan_for(loader)
-        return within(self.deadline_s, loader, lambda: served(loader, plan))
+        return with_deadline(self.deadline_s, loader, lambda: served(loader, plan))
 
 
-def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Trial:
-    """Write a workload's data set below `root`, and make a trial of its plan: what loaders and steps are checked on.
+def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Fixture:
+    """Write a workload's data set below `root`, and make a fixture of its plan: what loaders and steps are checked on.
 
     Raises:
         OSError, DataError: it cannot be written there.
     """
     recipe = workload.at(size)
     data = DataSet.write(root / recipe.folder_name, recipe)
-    return Trial(workload.plan(data, size, epochs=epochs), recipe)
+    return Fixture(workload.plan(data, size, epochs=epochs), recipe)
 
 
-def served(loader: Loader, plan: Plan) -> Served:
+def served(loader: Loader, plan: Plan) -> ServedBatches:
     """Stream all of `plan` and keep everything.
 
     Raises:
@@ -104,11 +104,11 @@ def served(loader: Loader, plan: Plan) -> Served:
                 raise ContractError(f"{loader}: serves more than {len(held) - 1} batches instead of {len(plan)}")
     finally:
         stream.close()
-    return Served(tuple(held), tuple(copies))
+    return ServedBatches(tuple(held), tuple(copies))
 
 
-def within(deadline_s: float, who: object, job: Callable[[], T]) -> T:
-    """What `job` returns, run on a thread that can be left behind.
+def with_deadline(deadline_s: float, who: object, job: Callable[[], T]) -> T:
+    """Run `job` on a thread that can be left behind.
 
     Raises:
         ContractError: it takes longer, or fails with an error that is not feedrate's.

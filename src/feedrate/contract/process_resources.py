@@ -1,4 +1,4 @@
-"""What a process has at a moment: children, threads, open files, shared and page-locked memory."""
+"""Count what a process has at a moment: children, threads, open files, shared and page-locked memory."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ProcessResources:
         )
 
     def since(self, before: ProcessResources) -> Left:
-        """What is here now and was not then, in words."""
+        """Say what is here now and was not then, in words."""
         sure = [
             *(f"process {name!r}" for key, name in self.children.items() if key not in before.children),
             *(f"thread {name!r}" for key, name in self.python_threads.items() if key not in before.python_threads),

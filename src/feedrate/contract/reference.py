@@ -1,4 +1,4 @@
-"""What a batch must hold, recomputed from the generator and never from a file."""
+"""Say what a batch must hold, recomputed from the generator and never from a file."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Reference:
     _kept: dict[int, Columns] = field(default_factory=dict)
 
     def batch(self, ids: Tensor) -> Batch:
-        """The batch of the rows `ids`, int64 (B,), in the dtypes of a batch on the host.
+        """Give the batch of the rows `ids`, int64 (B,), in the dtypes of a batch on the host.
 
         Raises:
             ContractError: the plan has no such row.

@@ -1,4 +1,4 @@
-"""A second stream, here and in another process."""
+"""Hold a loader to yielding the same in a second stream, here and in another process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feedrate.contract.fixture import Served, Trial, served
+from feedrate.contract.fixture import Fixture, ServedBatches, served
+from feedrate.contract.promise import Promise
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["streams_again", "streams_in_a_spawned_process"]
 
 
-def streams_again(loader: Loader, trial: Trial) -> None:
+@Promise
+def streams_again(loader: Loader, fixture: Fixture) -> None:
     """A second stream yields what the first one did."""
-    _demand_same(loader, "a second stream", trial.served(loader), _digests(trial.served_again(loader)))
+    _demand_same(loader, "a second stream", fixture.served(loader), _digests(fixture.served_again(loader)))
 
 
-def streams_in_a_spawned_process(loader: Loader, trial: Trial) -> None:
+@Promise
+def streams_in_a_spawned_process(loader: Loader, fixture: Fixture) -> None:
     """A pickled copy yields the same in a fresh interpreter, under the spawn start method."""
     try:
         sent = pickle.dumps(loader)
@@ -38,10 +41,10 @@ def streams_in_a_spawned_process(loader: Loader, trial: Trial) -> None:
         raise ContractError(f"{loader}: cannot be pickled ({type(error).__name__}: {error})") from error
     if copied != loader:
         raise ContractError(f"{loader}: a pickled copy is {copied}")
-    _demand_same(loader, "a spawned process", trial.served(loader), _spawned(loader, trial))
+    _demand_same(loader, "a spawned process", fixture.served(loader), _spawned(loader, fixture))
 
 
-def _demand_same(loader: Loader, place: str, first: Served, served: list[str]) -> None:
+def _demand_same(loader: Loader, place: str, first: ServedBatches, served: list[str]) -> None:
     wanted = _digests(first)
     if not loader.keeps_order:
         wanted, served = sorted(wanted), sorted(served)
@@ -53,7 +56,7 @@ def _demand_same(loader: Loader, place: str, first: Served, served: list[str]) -
         raise ContractError(f"{loader}: {place} yields another {which} ({len(wrong)} such batches of {len(wanted)})")
 
 
-def _digests(stream: Served) -> list[str]:
+def _digests(stream: ServedBatches) -> list[str]:
     return [_digest(batch) for batch in stream.copies]
 
 
@@ -66,15 +69,15 @@ def _digest(batch: Batch) -> str:
     return state.hexdigest()
 
 
-def _spawned(loader: Loader, trial: Trial) -> list[str]:
+def _spawned(loader: Loader, fixture: Fixture) -> list[str]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     # Not a daemon, for daemons may have no children and a loader may need some.
-    process = context.Process(target=_stream_there, args=(sender, loader, trial.plan_for(loader)))
+    process = context.Process(target=_stream_there, args=(sender, loader, fixture.plan_for(loader)))
     process.start()
     sender.close()
     try:
-        return _answer(receiver, process, loader, trial.deadline_s)
+        return _answer(receiver, process, loader, fixture.deadline_s)
     finally:
         receiver.close()
         process.kill()

@@ -1,4 +1,4 @@
-"""Which rows come, in which order, cut into which batches."""
+"""Check which rows come, in which order, cut into which batches."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from feedrate.contract.fixture import Trial
+from feedrate.contract.fixture import Fixture
+from feedrate.contract.promise import promise_if
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 
-__all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once"]
+__all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once", "serves_rows"]
 
 
-def serves_each_row_once(loader: Loader, trial: Trial) -> None:
+def serves_rows(loader: Loader) -> bool:
+    """Tell whether a loader reads its rows from files; a synthetic one serves the same few batches again and again."""
+    return not loader.synthetic
+
+
+@promise_if(serves_rows)
+def serves_each_row_once(loader: Loader, fixture: Fixture) -> None:
     """Every epoch holds every row of the plan, once."""
-    if loader.synthetic:
-        return
-    for epoch, (wanted, served_rows) in enumerate(_epochs(trial.plan, trial.served(loader).copies)):
+    for epoch, (wanted, served_rows) in enumerate(_epochs(fixture.plan, fixture.served(loader).copies)):
         counts = Counter(served_rows.tolist())
         planned = set(wanted.tolist())
         wrong = sorted(row for row in planned | set(counts) if counts[row] != (row in planned))
@@ -35,15 +40,14 @@ def serves_each_row_once(loader: Loader, trial: Trial) -> None:
             )
 
 
-def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
+@promise_if(serves_rows)
+def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
     """Rows come in the planned order; if `keeps_order` is false, those of each batch do."""
-    if loader.synthetic:
-        return
-    batches = trial.served(loader).copies
-    for epoch, (wanted, served_rows) in enumerate(_epochs(trial.plan, batches)):
+    batches = fixture.served(loader).copies
+    for epoch, (wanted, served_rows) in enumerate(_epochs(fixture.plan, batches)):
         planned, served = _comparable(wanted, served_rows)
         if not loader.keeps_order:
-            served = _rearranged(served, list(trial.plan.epoch_ids(epoch)))
+            served = _rearranged(served, list(fixture.plan.epoch_ids(epoch)))
         differs = (planned != served).nonzero().flatten()
         if len(differs):
             at = int(differs[0])
@@ -53,14 +57,13 @@ def keeps_the_planned_order(loader: Loader, trial: Trial) -> None:
             )
 
 
-def cuts_the_planned_batches(loader: Loader, trial: Trial) -> None:
+@promise_if(serves_rows)
+def cuts_the_planned_batches(loader: Loader, fixture: Fixture) -> None:
     """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
-    if loader.synthetic:
-        return
-    batches = trial.served(loader).copies
-    if len(batches) != len(trial.plan):
-        raise ContractError(f"{loader}: serves {len(batches)} batches instead of {len(trial.plan)}")
-    wanted = Counter(int(ids[0]) for ids in trial.plan)
+    batches = fixture.served(loader).copies
+    if len(batches) != len(fixture.plan):
+        raise ContractError(f"{loader}: serves {len(batches)} batches instead of {len(fixture.plan)}")
+    wanted = Counter(int(ids[0]) for ids in fixture.plan)
     starts = Counter(int(batch.ids[0]) for batch in batches if len(batch))
     wrong = sorted((starts - wanted).elements())
     if wrong:

@@ -1,15 +1,17 @@
-"""What a step does to the model, and what it leaves alone."""
+"""Check what a step does to the model, and what it leaves alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from feedrate.contract.fixture import Trial, within
+from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.promise import Promise, promise_if
 from feedrate.contract.reference import Reference, demand_equal
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch, cast_to_model
@@ -30,11 +32,15 @@ TOLERANCE = 0.5
 """Share of plain training's progress by which a step may differ: a skipped update or a rounding, not a wrong sign."""
 
 
-def returns_a_loss(step: Step, trial: Trial) -> None:
+def trains(step: Step) -> bool:
+    """Tell whether a step trains at all."""
+    return step.trains
+
+
+@promise_if(trains)
+def returns_a_loss(step: Step, fixture: Fixture) -> None:
     """Each update returns one detached number, finite and above 0."""
-    if not step.trains:
-        return
-    for number, loss in enumerate(_trained(step, trial).losses):
+    for number, loss in enumerate(_trained(step, fixture).losses):
         if loss.numel() != 1 or loss.requires_grad:
             form = f"{tuple(loss.shape)}{', attached to its graph' if loss.requires_grad else ''}"
             raise ContractError(f"{step}: update {number} returns {form} instead of one detached number")
@@ -42,11 +48,10 @@ def returns_a_loss(step: Step, trial: Trial) -> None:
             raise ContractError(f"{step}: update {number} returns the loss {loss.item():g}, not a finite one above 0")
 
 
-def moves_the_parameters(step: Step, trial: Trial) -> None:
+@promise_if(trains)
+def moves_the_parameters(step: Step, fixture: Fixture) -> None:
     """Every parameter that plain training moves has moved."""
-    if not step.trains:
-        return
-    trained, wanted = _trained(step, trial), plainly_trained(trial)
+    trained, wanted = _trained(step, fixture), plainly_trained(fixture)
     moved = _moved(wanted)
     still = sorted(moved - _moved(trained))
     if still:
@@ -55,25 +60,25 @@ def moves_the_parameters(step: Step, trial: Trial) -> None:
         )
 
 
-def learns_like_plain_training(step: Step, trial: Trial) -> None:
+@promise_if(trains)
+def learns_like_plain_training(step: Step, fixture: Fixture) -> None:
     """The loss, computed anew in fp32, falls about as far as in plain fp32 training."""
-    if not step.trains:
-        return
-    wanted = plain_progress(trial)
+    wanted = plain_progress(fixture)
     if not wanted > 0:
         raise ContractError(
-            f"{trial.recipe.workload}: plain fp32 training lowers its loss by {wanted:.3g}: mend that first"
+            f"{fixture.recipe.workload}: plain fp32 training lowers its loss by {wanted:.3g}: mend that first"
         )
-    progress = _progress(_trained(step, trial), trial)
+    progress = _progress(_trained(step, fixture), fixture)
     if not abs(progress - wanted) <= TOLERANCE * wanted:
         raise ContractError(
             f"{step}: {UPDATES} updates lower the loss by {progress:.3g} where plain fp32 lowers it by {wanted:.3g}"
         )
 
 
-def leaves_the_batch_alone(step: Step, trial: Trial) -> None:
+@Promise
+def leaves_the_batch_alone(step: Step, fixture: Fixture) -> None:
     """The batch is what it was: a loader or another step may hold the same memory."""
-    trained = _trained(step, trial)
+    trained = _trained(step, fixture)
     try:
         demand_equal(step, trained.batch, trained.copy)
     except ContractError as error:
@@ -93,24 +98,25 @@ class _Trained:
     """The batch as it was."""
 
 
-def _trained(step: Step, trial: Trial) -> _Trained:
-    return trial.once(step, lambda: within(trial.deadline_s, step, lambda: _train(step, trial)))
+def _trained(step: Step, fixture: Fixture) -> _Trained:
+    return fixture.once(step, lambda: with_deadline(fixture.deadline_s, step, lambda: _train(step, fixture)))
 
 
-def plainly_trained(trial: Trial) -> _Trained:
-    """What plain fp32 training does to a new model of the trial's workload; trained once a trial."""
-    return trial.once(None, lambda: within(trial.deadline_s, "plain fp32 training", lambda: _train(None, trial)))
+def plainly_trained(fixture: Fixture) -> _Trained:
+    """Train a new model of the fixture's workload the plain way, in fp32; once a fixture."""
+    plainly = partial(_train, None, fixture)
+    return fixture.once(None, lambda: with_deadline(fixture.deadline_s, "plain fp32 training", plainly))
 
 
-def _train(step: Step | None, trial: Trial) -> _Trained:
+def _train(step: Step | None, fixture: Fixture) -> _Trained:
     """Update a new model `UPDATES` times, from the same seed for every step; None: the plain way."""
-    workload = trial.recipe.workload
+    workload = fixture.recipe.workload
     with _seeded():
-        model = workload.model(trial.recipe.size).to(trial.plan.device).train()
+        model = workload.model(fixture.recipe.size).to(fixture.plan.device).train()
         before = _state(model)
         optimizer = workload.trainer(model)
-        update = step.bind(model, workload.loss, optimizer) if step else _plain(model, trial, optimizer)
-        batch, copy = _batch(trial), _batch(trial)
+        update = step.bind(model, workload.loss, optimizer) if step else _plain(model, fixture, optimizer)
+        batch, copy = _batch(fixture), _batch(fixture)
         losses = tuple(update(batch).clone() for _ in range(UPDATES))
     parameters = frozenset(name for name, _ in model.named_parameters())
     return _Trained(before, _state(model), parameters, losses, batch, copy)
@@ -124,10 +130,10 @@ def _seeded() -> Iterator[None]:
         yield
 
 
-def _plain(model: nn.Module, trial: Trial, optimizer: torch.optim.Optimizer) -> Update:
+def _plain(model: nn.Module, fixture: Fixture, optimizer: torch.optim.Optimizer) -> Update:
     def update(batch: Batch) -> Tensor:
         optimizer.zero_grad()
-        loss = trial.recipe.workload.loss(model(batch.tensors), batch.tensors)
+        loss = fixture.recipe.workload.loss(model(batch.tensors), batch.tensors)
         loss.backward()
         optimizer.step()
         return loss.detach()
@@ -135,12 +141,12 @@ def _plain(model: nn.Module, trial: Trial, optimizer: torch.optim.Optimizer) -> 
     return update
 
 
-def _batch(trial: Trial) -> Batch:
+def _batch(fixture: Fixture) -> Batch:
     """The first of the plan's largest batches, where and how a model wants it."""
-    ids = max(trial.plan, key=len)
-    batch = Reference(trial.recipe, trial.plan).batch(ids)
-    ready = cast_to_model(batch.tensors, trial.plan.batch_fields)
-    return Batch(batch.ids, {name: tensor.to(trial.plan.device) for name, tensor in ready.items()})
+    ids = max(fixture.plan, key=len)
+    batch = Reference(fixture.recipe, fixture.plan).batch(ids)
+    ready = cast_to_model(batch.tensors, fixture.plan.batch_fields)
+    return Batch(batch.ids, {name: tensor.to(fixture.plan.device) for name, tensor in ready.items()})
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
@@ -151,19 +157,19 @@ def _moved(trained: _Trained) -> set[str]:
     return {name for name in trained.parameters if not trained.before[name].equal(trained.after[name])}
 
 
-def plain_progress(trial: Trial) -> float:
-    """By how much plain fp32 training lowers the loss of its batch."""
-    return _progress(plainly_trained(trial), trial)
+def plain_progress(fixture: Fixture) -> float:
+    """Tell by how much plain fp32 training lowers the loss of its batch."""
+    return _progress(plainly_trained(fixture), fixture)
 
 
-def _progress(trained: _Trained, trial: Trial) -> float:
+def _progress(trained: _Trained, fixture: Fixture) -> float:
     """How much lower the loss of the batch is in the end, computed here and in fp32, whatever the step says."""
-    return _loss(trained.before, trained, trial) - _loss(trained.after, trained, trial)
+    return _loss(trained.before, trained, fixture) - _loss(trained.after, trained, fixture)
 
 
-def _loss(state: Mapping[str, Tensor], trained: _Trained, trial: Trial) -> float:
-    workload = trial.recipe.workload
+def _loss(state: Mapping[str, Tensor], trained: _Trained, fixture: Fixture) -> float:
+    workload = fixture.recipe.workload
     with _seeded(), torch.no_grad():
-        model = workload.model(trial.recipe.size).to(trial.plan.device).train()
+        model = workload.model(fixture.recipe.size).to(fixture.plan.device).train()
         model.load_state_dict(dict(state))
         return float(workload.loss(model(trained.copy.tensors), trained.copy.tensors))

@@ -1,4 +1,4 @@
-"""Whether a loader that says it reads from elsewhere does so."""
+"""Check that a loader which says that it reads from elsewhere does so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from feedrate.contract.fixture import Trial, within
+from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.promise import promise_if
 from feedrate.contract.reference import GeneratorSource, Reference, demand_equal
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
@@ -26,11 +27,16 @@ _EPOCHS = 6
 """Within which a loader has come to the end of what it had begun before it was told to swap."""
 
 
-def swaps_its_source(loader: Loader, trial: Trial) -> None:
+def _swaps(loader: Loader) -> bool:
+    return bool(loader.swap_points)
+
+
+@promise_if(_swaps)
+def swaps_its_source(loader: Loader, fixture: Fixture) -> None:
     """Blocks that a loader with `swap_points` says it read from there hold what lies there, and nothing else does."""
     for point in loader.swap_points:
-        with _swappable(loader, trial) as swappable:
-            within(trial.deadline_s, loader, partial(swappable.demand, point))
+        with _swappable(loader, fixture) as swappable:
+            with_deadline(fixture.deadline_s, loader, partial(swappable.demand, point))
 
 
 @dataclass
@@ -95,9 +101,9 @@ class _Swappable:
 
 
 @contextmanager
-def _swappable(loader: Loader, trial: Trial) -> Iterator[_Swappable]:
-    recipe = trial.recipe
-    plan = trial.plan_for(loader).for_epochs(_EPOCHS)
+def _swappable(loader: Loader, fixture: Fixture) -> Iterator[_Swappable]:
+    recipe = fixture.recipe
+    plan = fixture.plan_for(loader).for_epochs(_EPOCHS)
     others = {"memory": replace(recipe, seed=recipe.seed + 1), "decoded": replace(recipe, seed=recipe.seed + 2)}
     with Scratch.made() as scratch:
         memory = DataSet.write(scratch.folder / "memory", others["memory"])

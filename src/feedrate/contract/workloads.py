@@ -1,4 +1,4 @@
-"""What a workload makes, plans and trains. Nothing is read from a disk: rows come from the generator."""
+"""Check what a workload makes, plans and trains. Nothing is read from a disk: rows come from the generator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from feedrate.contract.fixture import Trial
+from feedrate.contract.fixture import Fixture
+from feedrate.contract.promise import Promise
 from feedrate.contract.reference import Reference
 from feedrate.contract.steps import plain_progress, plainly_trained
 from feedrate.data.dataset import DataSet
@@ -42,84 +43,90 @@ _ROWS = 100
 _PIECE = 37
 
 
-def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Trial:
-    """A trial of a workload itself: its plan over files that nobody has written."""
+def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Fixture:
+    """Make a fixture of a workload itself: its plan over files that nobody has written."""
     recipe = workload.at(size)
     shards = tuple(Shard(f"{number}", groups, 0, "") for number, groups in enumerate(recipe.groups))
     data = DataSet(Path(), recipe.format, recipe.identity, recipe.storage, recipe.fields, shards)
-    return Trial(workload.plan(data, size, epochs=epochs), recipe)
+    return Fixture(workload.plan(data, size, epochs=epochs), recipe)
 
 
-def makes_the_declared_columns(workload: Workload, trial: Trial) -> None:
+@Promise
+def makes_the_declared_columns(workload: Workload, fixture: Fixture) -> None:
     """Rows come in the declared columns, dtypes and shapes, and the first column is the row's number."""
-    rows = _made(trial.recipe, 0, trial.plan.data.rows)
-    declared = {field.name: field for field in trial.recipe.fields}
+    rows = _made(fixture.recipe, 0, fixture.plan.data.rows)
+    declared = {field.name: field for field in fixture.recipe.fields}
     if set(rows) != set(declared):
         raise ContractError(f"{workload}: makes the columns {sorted(rows)} instead of {sorted(declared)}")
     for name, values in rows.items():
-        _demand_form(workload, declared[name], values, trial.plan.data.rows)
-    ids = rows[trial.recipe.fields[0].name]
+        _demand_form(workload, declared[name], values, fixture.plan.data.rows)
+    ids = rows[fixture.recipe.fields[0].name]
     wrong = np.flatnonzero(ids != np.arange(len(ids), dtype=ids.dtype))
     if len(wrong):
         raise ContractError(f"{workload}: row {int(wrong[0])} has the id {ids[wrong[0]]} ({len(wrong)} such rows)")
 
 
-def makes_the_same_rows_in_pieces(workload: Workload, trial: Trial) -> None:
+@Promise
+def makes_the_same_rows_in_pieces(workload: Workload, fixture: Fixture) -> None:
     """A row does not depend on which others are made with it, nor on when: it is a function of seed and number."""
-    total = trial.plan.data.rows
-    whole = _made(trial.recipe, 0, total)
+    total = fixture.plan.data.rows
+    whole = _made(fixture.recipe, 0, total)
     for start in {0, max(0, total // 2 - _ROWS // 2), max(0, total - _ROWS)}:
         stop = min(start + _ROWS, total)
         for low in range(start, stop, _PIECE):
             high = min(low + _PIECE, stop)
-            for name, values in _made(trial.recipe, low, high).items():
+            for name, values in _made(fixture.recipe, low, high).items():
                 if values.tobytes() != np.ascontiguousarray(whole[name][low:high]).tobytes():
                     raise ContractError(
                         f"{workload}: rows {low} to {high} of {name!r} differ when they are made by themselves"
                     )
 
 
-def plans_each_sample_once(workload: Workload, trial: Trial) -> None:
+@Promise
+def plans_each_sample_once(workload: Workload, fixture: Fixture) -> None:
     """Each epoch holds the same samples, each of them once, and all of them are rows; no batch is empty."""
-    epochs = [torch.cat(batches) for batches in _epochs(trial)]
+    epochs = [torch.cat(batches) for batches in _epochs(fixture)]
     for number, ids in enumerate(epochs):
         rows, times = ids.unique(return_counts=True)
         if len(rows) < len(ids):
             twice = int(rows[times > 1][0])
             raise ContractError(f"{workload}: epoch {number} plans row {twice} {int(times.max())} times")
-        if len(rows) == 0 or int(rows[0]) < 0 or int(rows[-1]) >= trial.plan.data.rows:
-            raise ContractError(f"{workload}: epoch {number} plans rows that are not among {trial.plan.data.rows}")
+        if len(rows) == 0 or int(rows[0]) < 0 or int(rows[-1]) >= fixture.plan.data.rows:
+            raise ContractError(f"{workload}: epoch {number} plans rows that are not among {fixture.plan.data.rows}")
         if not rows.equal(epochs[0].unique()):
             raise ContractError(f"{workload}: epoch {number} plans other samples than epoch 0")
 
 
-def cuts_every_sample(workload: Workload, trial: Trial) -> None:
+@Promise
+def cuts_every_sample(workload: Workload, fixture: Fixture) -> None:
     """Every batch of an epoch can be cut from its block, histories and all, in the declared dtypes and shapes."""
-    reference = Reference(trial.recipe, trial.plan)
-    for ids in next(_epochs(trial)):
+    reference = Reference(fixture.recipe, fixture.plan)
+    for ids in next(_epochs(fixture)):
         try:
             batch = reference.batch(ids)
         except (RuntimeError, IndexError, KeyError) as error:
             raise ContractError(
                 f"{workload}: the batch of row {int(ids[0])} cannot be cut ({str(error).splitlines()[0]})"
             ) from None
-        _demand_declared(workload, batch, trial)
+        _demand_declared(workload, batch, fixture)
 
 
-def learns_what_it_asks(workload: Workload, trial: Trial) -> None:
+@Promise
+def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
     """Plain fp32 training on one batch gives finite losses above 0 and lowers them."""
-    for number, loss in enumerate(plainly_trained(trial).losses):
+    for number, loss in enumerate(plainly_trained(fixture).losses):
         if not loss.isfinite().all() or loss.item() <= 0:
             raise ContractError(f"{workload}: update {number} has the loss {loss.item():g}, not a finite one above 0")
-    progress = plain_progress(trial)
+    progress = plain_progress(fixture)
     if not progress > 0:
         raise ContractError(f"{workload}: plain fp32 training lowers its loss by {progress:.3g}: there is no signal")
 
 
-def predicts_different_things(workload: Workload, trial: Trial) -> None:
+@Promise
+def predicts_different_things(workload: Workload, fixture: Fixture) -> None:
     """The model tells samples apart."""
-    trained = plainly_trained(trial)
-    model = workload.model(trial.recipe.size).to(trial.plan.device)
+    trained = plainly_trained(fixture)
+    model = workload.model(fixture.recipe.size).to(fixture.plan.device)
     model.load_state_dict(dict(trained.after))
     actual = spread(model, trained.copy)
     if not actual > VARIES:
@@ -129,7 +136,7 @@ def predicts_different_things(workload: Workload, trial: Trial) -> None:
 
 
 def spread(model: torch.nn.Module, batch: Batch) -> float:
-    """The largest standard deviation over the samples of any output; infinite for a single sample."""
+    """Give the largest standard deviation over the samples of any output; infinite for a single sample."""
     with torch.no_grad():
         outputs = model(batch.tensors)
     tensors = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs.values())
@@ -140,10 +147,10 @@ def _made(recipe: SizedWorkload, start: int, stop: int) -> dict[str, NDArray[np.
     return recipe.rows(start, stop)
 
 
-def _epochs(trial: Trial) -> Iterator[list[torch.Tensor]]:
+def _epochs(fixture: Fixture) -> Iterator[list[torch.Tensor]]:
     """The row ids of the batches of each epoch."""
-    for epoch in trial.plan.epoch_numbers():
-        yield list(trial.plan.epoch_ids(epoch))
+    for epoch in fixture.plan.epoch_numbers():
+        yield list(fixture.plan.epoch_ids(epoch))
 
 
 def _demand_form(workload: Workload, field: Field, values: NDArray[np.generic], rows: int) -> None:
@@ -152,8 +159,8 @@ def _demand_form(workload: Workload, field: Field, values: NDArray[np.generic], 
         raise ContractError(f"{workload}: column {field.name!r} is {actual} instead of {wanted}")
 
 
-def _demand_declared(workload: Workload, batch: Batch, trial: Trial) -> None:
-    for field in trial.plan.batch_fields[1:]:
+def _demand_declared(workload: Workload, batch: Batch, fixture: Fixture) -> None:
+    for field in fixture.plan.batch_fields[1:]:
         tensor = batch.tensors.get(field.name)
         wanted = (len(batch), *field.sample_shape)
         if tensor is None or tuple(tensor.shape) != wanted:

@@ -1,4 +1,4 @@
-"""Random numbers that are a pure function of (seed, stream, row)."""
+"""Draw random numbers that are a pure function of (seed, stream, row)."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ class CounterRng:
     words: int
 
     def uint64(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """uint64 (stop - start, words), for rows `start` to `stop`."""
+        """Draw uint64 (stop - start, words), for rows `start` to `stop`."""
         counts = -(-self.words // _WORDS_PER_COUNT)
         philox = np.random.Philox(key=[self.seed, self.stream], counter=[start * counts, 0, 0, 0])
         raw = philox.random_raw((stop - start) * counts * _WORDS_PER_COUNT)
         return np.asarray(raw, dtype=np.uint64).reshape(stop - start, -1)[:, : self.words]
 
     def bytes(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """uint8 (stop - start, 8 * words)."""
+        """Draw uint8 (stop - start, 8 * words)."""
         return np.ascontiguousarray(self.uint64(start, stop)).view(np.uint8)
 
     def uniform(self, start: int, stop: int) -> NDArray[np.float32]:
-        """float32 (stop - start, 2 * words) in [0, 1), with 24 random bits each."""
+        """Draw float32 (stop - start, 2 * words) in [0, 1), with 24 random bits each."""
         raw = np.ascontiguousarray(self.uint64(start, stop)).view(np.uint32)
         return (raw >> 8).astype(np.float32) * np.float32(2.0**-24)
 
     def normal(self, start: int, stop: int) -> NDArray[np.float32]:
-        """float32 (stop - start, words), mean 0 and variance 1: the sum of four uniforms (Irwin-Hall)."""
+        """Draw float32 (stop - start, words), mean 0 and variance 1: the sum of four uniforms (Irwin-Hall)."""
         numbers = np.empty((stop - start, self.words), dtype=np.float32)
         # A piece that stays in the processor's cache is made three times faster than all rows at once.
         step = max(1, _PIECE_WORDS // self.words)

@@ -1,4 +1,4 @@
-"""A data set: a folder of shards and the manifest that says what they hold."""
+"""Open a data set: a folder of shards and the manifest that says what they hold."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class DataSetSpec(Protocol):
         """Rows of each group (record batch, row group, chunk of a write) of each shard."""
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        """The content of rows `start` to `stop`, by column: a pure function of its arguments."""
+        """Give the content of rows `start` to `stop`, by column: a pure function of its arguments."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class DataSet:
         return sum(shard.bytes for shard in self.shards)
 
     def path(self, shard: int) -> Path:
-        """Where a shard lies."""
+        """Say where a shard lies."""
         return self.folder / self.shards[shard].file
 
     def locate(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
@@ -94,7 +94,7 @@ class DataSet:
 
     @classmethod
     def open(cls, folder: Path, recipe: DataSetSpec | None = None) -> DataSet:
-        """The data set in `folder`, after a look at its manifest and the sizes of its files.
+        """Open the data set in `folder`, after a look at its manifest and the sizes of its files.
 
         Raises:
             DataError: it is missing, unfinished, damaged or, with a `recipe`, made from another one.
@@ -142,7 +142,7 @@ class DataSet:
         strange = strange_columns(self.format, path, self.fields)
         if strange:
             raise DataError(f"{path}: column {strange[0]!r} is not in the manifest")
-        options, start = {**self.storage, "reader": ""}, 0
+        options, start = {**self.storage, "decoder": ""}, 0
         for rows in filter(None, shard.groups):
             columns = rows_read(self.format, Part(path, shard.groups, start, start + rows), self.fields, options)
             ids = columns[self.fields[0].name]
@@ -166,6 +166,6 @@ class DataSet:
 
 
 def digest(path: Path) -> str:
-    """blake2b-128 of a file."""
+    """Hash a file with blake2b-128."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,4 +1,4 @@
-"""What one column of a data set, or one tensor of a batch, is."""
+"""Say what one column of a data set, or one tensor of a batch, is."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Field:
     """Rows of history in one sample, the sample's own row last; 0: no history axis."""
 
     @property
-    def source(self) -> str:
-        """Name of the stored column."""
+    def column_name(self) -> str:
+        """Name of the stored column that it is cut from."""
         return self.column or self.name
 
     @property
@@ -50,12 +50,12 @@ class Field:
         return (self.window, *self.shape) if self.window else self.shape
 
     def dtype(self, cast: Cast) -> str:
-        """Dtype name in the batch a loader yields: the model's when cast on the host, else the stored one."""
+        """Name the dtype in the batch a loader yields: the model's when cast on the host, else the stored one."""
         name = self.model if cast == "host" else self.stored
         return "int64" if name == "uint64" else name
 
     def sample_bytes(self, cast: Cast) -> int:
-        """Bytes of one sample in the batch a loader yields."""
+        """Count the bytes of one sample in the batch a loader yields."""
         return _BYTES[self.dtype(cast)] * math.prod(self.sample_shape)
 
     @property
@@ -64,12 +64,12 @@ class Field:
         return _BYTES[self.stored] * math.prod(self.shape)
 
     def as_json(self) -> dict[str, object]:
-        """The form that stands in a manifest."""
+        """Give the values that stand in a manifest."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Field:
-        """The inverse of `as_json`.
+        """Read what `as_json` gives.
 
         Raises:
             ValueError: it is not of that form, in every part and range.

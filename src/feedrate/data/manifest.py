@@ -1,4 +1,4 @@
-"""The manifest of a data set: what its files hold. Whoever wrote it may have been mistaken, so all of it is checked."""
+"""Read and check the manifest of a data set, which says what its files hold: whoever wrote it may be mistaken."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Manifest:
     shards: tuple[Shard, ...]
 
     def as_json(self) -> dict[str, object]:
-        """The form that is written; `_MARK` in it signs it as ours."""
+        """Give the form that is written; `_MARK` in it signs it as ours."""
         return {
             _MARK: _LAYOUT,
             "format": self.format,
@@ -71,7 +71,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """The manifest in `folder`.
+        """Read the manifest in `folder`.
 
         Raises:
             DataError: there is none, or it is not of the shape that `as_json` gives, in every part and range.

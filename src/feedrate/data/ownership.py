@@ -1,4 +1,4 @@
-"""Whose a folder is: what feedrate wrote it may renew and remove, and nothing else."""
+"""Tell whose a folder is: what feedrate wrote it may renew and remove, and nothing else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def demand_replaceable(folder: Path) -> None:
 
 
 def demand_ours(folder: Path) -> tuple[str, ...]:
-    """The names of all that lies in a data set, the manifest last, if all of it was written by feedrate.
+    """Give the names of all that lies in a data set, the manifest last, if all of it was written by feedrate.
 
     Files that the manifest names may be damaged or missing, but there must be no other.
 

@@ -1,4 +1,4 @@
-"""Writing a data set so that a later reader finds it whole or not at all."""
+"""Write a data set so that a later reader finds it whole or not at all."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ from feedrate.diagnosis.evidence import STAGES, Evidence, StagePart
 from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.ladder import RUNGS, Delayed, Ladder, Rung
-from feedrate.records.measurement import Measurement, Window
+from feedrate.records.measurement import Measurement
+from feedrate.records.window import Window
 
 __all__ = ["attribute", "loader_costs", "rung_s"]
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from feedrate.records.ladder import Delayed, Ladder, Rung
-from feedrate.records.measurement import Measurement, Window
+from feedrate.records.measurement import Measurement
+from feedrate.records.window import Window
 
 __all__ = ["Replicate", "correct_for_batch_size"]
 

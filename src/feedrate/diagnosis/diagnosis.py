@@ -16,7 +16,8 @@ from feedrate.records.codec import decoded
 from feedrate.records.format_number import FORMAT, format_of
 from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
 from feedrate.records.ladder import Ladder
-from feedrate.records.measurement import OUTCOMES, Failure, Measurement, Outcome, demand_cell
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.raw_results import OUTCOMES, demand_cell
 from feedrate.records.request import AblationRequest
 from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
@@ -138,7 +139,7 @@ def needs_another(known: Sequence[Replicate], replicates: int, most: int) -> boo
 
 
 def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
-    """Yield what each line of a raw results file holds; raises like `feedrate.records.measurement.read`."""
+    """Yield what each line of a raw results file holds; raises like `feedrate.records.raw_results.read`."""
     decoders: dict[str, Decoder[Outcome | Diagnosis]] = {**OUTCOMES, "diagnosis": _diagnosis}
     yield from raw_lines(path, decoders)
 

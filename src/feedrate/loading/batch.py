@@ -1,24 +1,22 @@
-"""What a loader yields, and the decoded rows it is cut from."""
+"""Cut batches, which a loader yields, from the decoded rows of a block."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from feedrate.errors import ContractError
+from feedrate.loading.column import ROW_ID, Column, Positions, column_of, torch_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from feedrate.data.field import Cast, Field
 
-__all__ = ["ROW_ID", "Batch", "Columns", "cast_to_model", "model_dtypes"]
-
-ROW_ID = "row_id"
-"""The column that every data set has: the number of the row."""
+__all__ = ["Batch", "Columns", "cast_to_model", "model_dtypes"]
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,18 @@ class Batch:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def without_views(self) -> Batch:
-        """The batch in the same memory, in tensors that are views of no other tensor.
+        """Give the batch in the same memory, in tensors that are views of no other tensor.
 
         torch.compile tells the two apart and compiles for each.
         """
         return Batch(self.ids, {name: _alone(tensor) for name, tensor in self.tensors.items()})
 
     def copied(self) -> Batch:
-        """The same in memory of its own."""
+        """Copy the batch into memory of its own."""
         return Batch(self.ids.clone(), {name: tensor.clone() for name, tensor in self.tensors.items()})
 
     def pin_memory(self) -> Batch:
-        """The batch in page-locked memory; tensors that are there already are shared."""
+        """Copy the batch into page-locked memory; tensors that are there already are shared."""
         pinned = {name: tensor if tensor.is_pinned() else tensor.pin_memory() for name, tensor in self.tensors.items()}
         return Batch(self.ids, pinned)
 
@@ -62,23 +60,15 @@ def _alone(tensor: Tensor) -> Tensor:
     return own.set_(tensor.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
 
 
-def dtype(name: str) -> torch.dtype:
-    """The torch dtype of that name."""
-    kind = getattr(torch, name, None)
-    if not isinstance(kind, torch.dtype):
-        raise ContractError(f"{name!r} is not the name of a torch dtype")
-    return kind
-
-
 def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
-    """The tensors in the model's dtypes, on the device they are on."""
+    """Cast tensors to the model's dtypes, on the device they are on."""
     wanted = model_dtypes(fields)
     return {name: tensor.to(wanted[name]) for name, tensor in tensors.items()}
 
 
 def model_dtypes(fields: Iterable[Field]) -> dict[str, torch.dtype]:
-    """The dtype that the model wants of each tensor, by name."""
-    return {field.name: dtype(field.model) for field in fields}
+    """Give the dtype that the model wants of each tensor, by name."""
+    return {field.name: torch_dtype(field.model) for field in fields}
 
 
 @dataclass(frozen=True)
@@ -92,7 +82,7 @@ class Columns:
     cast: Cast
     first: int
     """Row number of the first of the R rows."""
-    days: Tensor | None = None
+    day_starts: Tensor | None = None
     """int64 (D + 1,): the row where each day starts, and the end. None: every row is a day of its own."""
     derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
 
@@ -102,12 +92,12 @@ class Columns:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def to(self, device: torch.device) -> Columns:
-        """A copy on `device`, row ids left on the host; columns already there are shared, not copied."""
+        """Copy the columns to `device`, row ids left on the host; columns already there are shared, not copied."""
         moved = {
             name: tensor if name == ROW_ID else tensor.to(device, non_blocking=True)
             for name, tensor in self.tensors.items()
         }
-        return replace(self, tensors=moved, days=None if self.days is None else self.days.to(device))
+        return replace(self, tensors=moved, day_starts=None if self.day_starts is None else self.day_starts.to(device))
 
     def batch(self, rows: Tensor, into: Mapping[str, Tensor] | None = None) -> Batch:
         """Gather the samples at positions `rows`, int64 (B,) on the host; windows are cut here.
@@ -115,47 +105,26 @@ class Columns:
         With `into`, tensors of at least B rows by the name of each field, the batch is written into their first B rows
         and refers to them; they must not be touched while the batch lives.
         """
-        here = self._device
-        places = rows if here.type == "cpu" else rows.to(here, non_blocking=True)
-        history = {length: self._history(places, length) for length in self._windows}
-        tensors: dict[str, Tensor] = {}
-        for field in self.fields:
-            index = history[field.window] if field.window else rows if field.name == ROW_ID else places
-            tensors[field.name] = self._gather(field, index, into)
+        at = Positions(rows, self._beside(rows), self.first, self.day_starts)
+        tensors = {
+            name: column.gather(at, None if into is None else into[name][: len(rows)])
+            for name, column in self._columns.items()
+        }
         if self.derive is not None:
             tensors |= _placed(self.derive(tensors), into)
         return Batch(tensors.pop(ROW_ID), tensors)
 
-    @property
+    @cached_property
+    def _columns(self) -> Mapping[str, Column]:
+        return {field.name: column_of(field, self.tensors[field.column_name], self.cast) for field in self.fields}
+
+    @cached_property
     def _device(self) -> torch.device:
         return next((t.device for name, t in self.tensors.items() if name != ROW_ID), torch.device("cpu"))
 
-    @property
-    def _windows(self) -> set[int]:
-        return {field.window for field in self.fields if field.window}
-
-    def _history(self, rows: Tensor, length: int) -> Tensor:
-        """int64 (B, length): positions of the rows of each window, oldest first."""
-        back = torch.arange(length - 1, -1, -1, device=rows.device)
-        if self.days is None:
-            return rows[:, None] - back
-        row = rows + self.first
-        day = torch.searchsorted(self.days, row, right=True) - 1
-        code = row - self.days[day]
-        return self.days[day[:, None] - back] + (code[:, None] - self.first)
-
-    def _gather(self, field: Field, index: Tensor, into: Mapping[str, Tensor] | None) -> Tensor:
-        column = self.tensors[field.source]
-        wanted = dtype(field.model if self.cast == "host" or column.is_cuda else field.dtype("device"))
-        flat = index.reshape(-1)
-        if into is None:
-            return column.index_select(0, flat).view(*index.shape, *column.shape[1:]).to(wanted)
-        target = into[field.name][: index.shape[0]]
-        if wanted == column.dtype:
-            torch.index_select(column, 0, flat, out=target.view(flat.shape[0], *column.shape[1:]))
-        else:
-            target.copy_(column.index_select(0, flat).view_as(target))
-        return target
+    def _beside(self, rows: Tensor) -> Tensor:
+        """The same positions, where the columns are."""
+        return rows if self._device.type == "cpu" else rows.to(self._device, non_blocking=True)
 
 
 def _placed(tensors: dict[str, Tensor], into: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

@@ -27,9 +27,9 @@ class BatchSpec:
     """Tensors that are cut from columns, the row id among them."""
     cast: Cast = "device"
     """Where stored dtypes become the model's."""
-    days: tuple[int, ...] | None = None
+    day_starts: tuple[int, ...] | None = None
     """Row where each day of a panel starts, and the end; windows reach back by days. None: a row is a day."""
-    reader: str = ""
+    decoder: str = ""
     """Library that decodes, where a format offers several."""
     derive: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
     """Work on each batch that loaders do; picklable. Returns further tensors, named in `derived`."""
@@ -41,16 +41,16 @@ class BatchSpec:
         return (*self.fields, *self.derived)
 
     def stored_columns(self, data: DataSet) -> tuple[Field, ...]:
-        """Columns of `data` that batches are cut from, in their stored order."""
+        """Give the columns of `data` that batches are cut from, in their stored order."""
         return tuple(field for field in data.fields if field.name in self._sources)
 
     def columns(self, tensors: Mapping[str, torch.Tensor], block: Block) -> Columns:
         """Wrap the stored columns of a block's rows, so that batches can be cut from them."""
         from feedrate.loading.batch import Columns
 
-        days = None if self.days is None else torch.tensor(self.days)
-        return Columns(tensors, self.fields, self.cast, block.start, days, self.derive)
+        day_starts = None if self.day_starts is None else torch.tensor(self.day_starts)
+        return Columns(tensors, self.fields, self.cast, block.start, day_starts, self.derive)
 
     @cached_property
     def _sources(self) -> frozenset[str]:
-        return frozenset(field.source for field in self.fields)
+        return frozenset(field.column_name for field in self.fields)

@@ -55,7 +55,7 @@ class Block:
         yield from torch.split(torch.from_numpy(positions), lengths)
 
     def positions(self) -> tuple[NDArray[np.int64], list[int]]:
-        """Positions of all samples, int64 (samples,), in the order of the batches, and the samples of each batch."""
+        """Give the positions of all samples, int64 (samples,), batch after batch, and the samples of each batch."""
         if self.batch_rows is not None:
             spans = [np.arange(start - self.start, stop - self.start) for start, stop in self.spans]
             full, rest = divmod(self.samples, self.batch_rows)

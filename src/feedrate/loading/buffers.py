@@ -1,4 +1,4 @@
-"""Buffers that batches are written into and that return when the consumer has let go."""
+"""Lend buffers that batches are written into and that return when the consumer has let go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from feedrate.loading.batch import ROW_ID, Batch, dtype
+from feedrate.loading.batch import Batch
+from feedrate.loading.column import ROW_ID, torch_dtype
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,29 +35,29 @@ class Layout:
 
     @classmethod
     def of(cls, plan: Plan) -> Layout:
-        """The layout that every batch of `plan` fits in."""
+        """Give the layout that every batch of `plan` fits in."""
         places, at = {}, 0
         for field in plan.batch_fields:
-            kind, shape = dtype(field.dtype(plan.cast)), (plan.max_batch_rows, *field.sample_shape)
+            kind, shape = torch_dtype(field.dtype(plan.cast)), (plan.max_batch_rows, *field.sample_shape)
             places[field.name] = (at, kind, shape)
             at += -(-math.prod(shape) * kind.itemsize // _ALIGN) * _ALIGN
         return cls(places, at)
 
     def tensors(self, memory: Tensor) -> dict[str, Tensor]:
-        """Views of `memory`, uint8 (nbytes,), that a batch can be gathered into."""
+        """Give the views of `memory`, uint8 (nbytes,), that a batch can be gathered into."""
         return {
             name: memory[at : at + math.prod(shape) * kind.itemsize].view(kind).view(shape)
             for name, (at, kind, shape) in self.places.items()
         }
 
     def batch(self, memory: Tensor, rows: int) -> Batch:
-        """The batch of `rows` samples that was written into `memory`."""
+        """Give the batch of `rows` samples that was written into `memory`."""
         views = {name: tensor[:rows] for name, tensor in self.tensors(memory).items()}
         return Batch(views.pop(ROW_ID), views)
 
 
 def borrowed(memory: Tensor, returned: Callable[[], object]) -> Tensor:
-    """A tensor that shares `memory`; `returned` is called once when it and every view of it are gone.
+    """Give a tensor that shares `memory`; `returned` is called once when it and every view of it are gone.
 
     `returned` runs in whichever thread drops the last reference, and must neither block nor raise.
     """
@@ -81,7 +82,7 @@ class Buffers:
         return (torch.empty(self._layout.nbytes, dtype=torch.uint8, pin_memory=self._pinned) for _ in range(count))
 
     def lend(self) -> dict[str, Tensor]:
-        """Tensors to write a batch into; their memory returns when none of them, nor a view, lives."""
+        """Lend tensors to write a batch into; their memory returns when none of them, nor a view, lives."""
         try:
             memory = self._free.get_nowait()
         except Empty:

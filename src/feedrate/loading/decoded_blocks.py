@@ -1,4 +1,4 @@
-"""The columns of every stored block, decoded, one after the other in a file."""
+"""Lay the decoded columns of every stored block down in a file, one after the other."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class DecodedBlocks:
         return decoded
 
     def columns(self, plan: Plan) -> dict[int, dict[str, torch.Tensor]]:
-        """The columns by name of each stored block by number, where they lie: nothing is copied."""
+        """Give the columns by name of each stored block by number, where they lie: nothing is copied."""
         with self.path.open("r+b") as file:
             # With its pages in place: a first touch of each would cost as much as a decoder.
             view = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED | mmap.MAP_POPULATE)

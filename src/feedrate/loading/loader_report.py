@@ -1,4 +1,4 @@
-"""What a loader says about itself while it streams a plan: its workers, and where its batches arrive."""
+"""Keep what a loader says about itself while it streams a plan: its workers, and where its batches arrive."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Order(Protocol):
         """Yield the blocks of one epoch, whose batches come in the planned order."""
 
     def for_epochs(self, epochs: int | None) -> Order:
-        """The same order, so many epochs of it."""
+        """Give the same order, so many epochs of it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class BlockOrder:
 
 
 def epoch_numbers(epochs: int | None) -> Iterable[int]:
-    """0, 1, ... up to the last of `epochs`; None: without end."""
+    """Give 0, 1, ... up to the last of `epochs`; None: without end."""
     return count() if epochs is None else range(epochs)
 
 
@@ -110,7 +110,7 @@ class Homes:
         self._starts, self._stops, self._numbers = (torch.tensor(column) for column in zip(*spans, strict=True))
 
     def of(self, ids: Tensor) -> Tensor:
-        """int64 (B,): number of the block that each row of `ids`, int64 (B,), is a sample of; -1: of none."""
+        """Find, int64 (B,), the number of the block that each row of `ids`, int64 (B,), is a sample of; -1: of none."""
         at = torch.searchsorted(self._starts, ids, right=True) - 1
         homes = self._numbers.index_select(0, at.clamp(min=0))
         return torch.where((at < 0) | (ids >= self._stops[at.clamp(min=0)]), -1, homes)

@@ -73,7 +73,7 @@ class Plan:
             yield from block.ids()
 
     def epoch_numbers(self) -> Iterable[int]:
-        """0, 1, ... for each epoch; where `epochs` is None, without end."""
+        """Give 0, 1, ... for each epoch; where `epochs` is None, without end."""
         return epoch_numbers(self.epochs)
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -126,7 +126,7 @@ class Plan:
         return max(block.max_batch_rows for block in self.stored_blocks)
 
     def block_of(self, ids: Tensor) -> Tensor:
-        """int64 (B,): number of the block that each row of `ids`, int64 (B,), is a sample of; -1: of none."""
+        """Find, int64 (B,), the number of the block that each row of `ids`, int64 (B,), is a sample of; -1: of none."""
         return self._homes.of(ids)
 
     @cached_property
@@ -151,9 +151,9 @@ class Plan:
         return self.spec.cast
 
     @property
-    def days(self) -> tuple[int, ...] | None:
+    def day_starts(self) -> tuple[int, ...] | None:
         """Row where each day of a panel starts, and the end; None: a row is a day."""
-        return self.spec.days
+        return self.spec.day_starts
 
     @property
     def derive(self) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None:
@@ -175,7 +175,7 @@ class Plan:
         return self.spec.columns(tensors, block)
 
     def block_bytes(self, block: Block) -> int:
-        """Bytes of the block's decoded rows."""
+        """Count the bytes of the block's decoded rows."""
         return (block.stop - block.start) * self._row_bytes
 
     @cached_property
@@ -206,7 +206,7 @@ class Plan:
 
     @contextmanager
     def open(self) -> Iterator[Source]:
-        """A `Source` that reads this plan's blocks. It may be used from several threads, not from other processes."""
+        """Open a `Source` that reads this plan's blocks; several threads may use it, other processes may not."""
         if self.placement.source_factory is not None:
             with self.placement.source_factory(self) as source:
                 yield source
@@ -218,13 +218,13 @@ class Plan:
     # --- the same, with one thing changed
 
     def for_epochs(self, epochs: int | None) -> Plan:
-        """This plan with so many epochs; None: without end."""
+        """Copy this plan with so many epochs; None: without end."""
         return replace(self, order=self.order.for_epochs(epochs))
 
     def with_cast(self, cast: Cast) -> Plan:
-        """This plan with stored dtypes becoming the model's there."""
+        """Copy this plan with stored dtypes becoming the model's there."""
         return replace(self, spec=replace(self.spec, cast=cast))
 
     def on_device(self, device: str) -> Plan:
-        """This plan with batches that go to that device."""
+        """Copy this plan with batches that go to that device."""
         return replace(self, placement=replace(self.placement, device=device))

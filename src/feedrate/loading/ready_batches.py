@@ -1,4 +1,4 @@
-"""Batches that are ready, on the host or on the device: what the step can do when loading costs nothing."""
+"""Serve batches that are ready, on the host or on the device: what the step can do when loading costs nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.loading.transfer import Sender, Stream
 
-__all__ = ["ready_on_device", "ready_on_host"]
+__all__ = ["one_of_each_size", "ready_on_device", "ready_on_host"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _Repeated:
 
 @contextmanager
 def ready_on_host(sender: Sender, plan: Plan, count: int) -> Iterator[Iterator[Batch]]:
-    """The plan's first `count` batches as `sender` would send them, through the same transfer, endlessly."""
+    """Serve the plan's first `count` batches as `sender` would send them, through the same transfer, endlessly."""
     pin = sender.pin and plan.device != "cpu"
     batches = (batch.pin_memory() if pin else batch for batch in _cut(plan))
     with closing(delivered(_Repeated(tuple(islice(batches, count)), sender.copy, sender.pin), plan)) as stream:
@@ -47,6 +47,26 @@ def ready_on_device(plan: Plan, count: int, copy: str = "overlap", *, pin: bool 
     with closing(delivered(sender, plan)) as stream:
         batches = list(islice(stream, count))
     yield from islice(cycle(batches), plan.batch_count)
+
+
+def one_of_each_size(plan: Plan, most: int) -> list[Batch]:
+    """Put on the device a batch of each number of rows that an epoch has, at most `most` such numbers.
+
+    Only the blocks that hold them are read: the last batch of an epoch is often the one that is smaller.
+    """
+    batches = tuple(islice(_new_sizes(plan.for_epochs(1)), most))
+    with closing(delivered(_Repeated(batches, "overlap", pin=True), plan)) as stream:
+        return list(islice(stream, len(batches)))
+
+
+def _new_sizes(plan: Plan) -> Iterator[Batch]:
+    source, sizes = FileSource(plan.data, plan.spec), set[int]()
+    for block in plan.blocks():
+        new = {len(rows): rows for rows in block.batches() if len(rows) not in sizes}
+        if new:
+            sizes.update(new)
+            columns = source.read(block)
+            yield from map(columns.batch, new.values())
 
 
 def _cut(plan: Plan) -> Iterator[Batch]:

@@ -33,7 +33,7 @@ class FileSource:
 
     def __init__(self, data: DataSet, spec: BatchSpec) -> None:
         self._data, self._spec = data, spec
-        self._options = {**data.storage, "reader": spec.reader}
+        self._options = {**data.storage, "decoder": spec.decoder}
         self._fields = spec.stored_columns(data)
 
     def read(self, block: Block) -> Columns:

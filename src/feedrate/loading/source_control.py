@@ -41,7 +41,7 @@ class SourceControl(Protocol):
         """Where each block lies decoded, for the stage `decoded`."""
 
     def current(self) -> Turn:
-        """Where a block that is begun now comes from; asked by the process that consumes the stream."""
+        """Tell where a block that is begun now comes from; asked by the process that consumes the stream."""
 
     def served(self, block: Block, turn: Turn) -> None:
         """Say that the batches which are handed over from now on are of `block`, read as `turn` says."""

@@ -1,4 +1,4 @@
-"""From the host to the device: pinning, the side stream, and where a dtype is widened."""
+"""Send batches from the host to the device: pinning, the side stream, and where a dtype is widened."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Sender(Protocol):
 
 
 def delivered(loader: Sender, plan: Plan) -> Stream:
-    """The loader's stream with every batch on `plan.device` and in the model's dtypes; closes the stream it reads.
+    """Give the loader's stream with every batch on `plan.device` and in the model's dtypes; closes the stream it reads.
 
     On the CPU, and for batches that are there already, this only widens. The host batch of a copy is kept alive until
     the copy has finished, so a loader may trust that dropped means done.
@@ -114,7 +114,7 @@ def _received(batch: Batch, event: torch.cuda.Event | None, *, wait_on_host: boo
 
 
 def copied_to_device(columns: Mapping[str, Tensor], device: str, stage: str) -> dict[str, Tensor]:
-    """Copies of large host tensors on a CUDA device, complete on return, made beside whatever the device does.
+    """Copy large host tensors to a CUDA device, complete on return, made beside whatever the device does.
 
     `stage`: `whole` pins each tensor, `ring` goes through two small pinned buffers, `pageable` leaves it to the driver.
     """

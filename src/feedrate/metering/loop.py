@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.device import Device
     from feedrate.metering.recorded_stream import RecordedStream
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
 __all__ = ["Loop", "Work"]

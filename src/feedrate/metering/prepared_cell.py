@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.device import Device
     from feedrate.plugin.cell import Cell
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
     from feedrate.system.sampling_flags import SamplingFlags
 
 __all__ = ["PreparedCell", "plan_of"]

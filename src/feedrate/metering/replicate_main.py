@@ -65,7 +65,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.plugin.registry import Registry
 
     cell = Cell.parse(request.cell, Registry.load(request.plugin_files))
-    unmet = cell.unmet
+    unmet = cell.unmet_needs
     if unmet:
         raise UnavailableError("; ".join(need.reason for need in unmet))
     import torch

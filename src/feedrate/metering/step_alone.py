@@ -5,21 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
+from feedrate.loading.ready_batches import one_of_each_size
 from feedrate.records.answer import StepTimes
 from feedrate.system.stopwatch import freeze_gc, timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.metering.prepared_cell import PreparedCell
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
 
 __all__ = ["StepBefore", "step_after", "step_before"]
 
-_SIZES, _SIZES_WITHIN = 3, 256
-"""Sizes of batches that are met before timing, and among how many batches they are looked for."""
+_SIZES = 3
+"""Sizes of batches that are met before timing."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def step_before(prepared: PreparedCell) -> StepBefore:
         first_step_s = timed(lambda n: loop.steps(batches, n), 1, loop.device.synchronize).s
         freeze_gc()
         if _graphs():
-            _meet_other_sizes(prepared, batches)
+            _meet_other_sizes(prepared)
         pace_s = loop.pace_s(lambda n: loop.steps(batches, n))
         compiles = _graphs()
         return StepBefore(_windows(prepared, batches, pace_s), first_step_s, pace_s, compiles)
@@ -67,13 +67,10 @@ def _windows(prepared: PreparedCell, batches: Iterator[Batch], pace_s: float) ->
     return prepared.windows(lambda n: loop.steps(batches, n), half, -(-count // half), loop.device.note_clock)
 
 
-def _meet_other_sizes(prepared: PreparedCell, batches: Iterator[Batch]) -> None:
-    """Train once on batches of each of a few sizes: a compiled step compiles again for the second."""
-    met: set[int] = set()
-    for batch in islice(batches, _SIZES_WITHIN):
-        if len(batch) not in met and len(met) < _SIZES:
-            prepared.loop.update(batch)
-            met.add(len(batch))
+def _meet_other_sizes(prepared: PreparedCell) -> None:
+    """Train once on a batch of each of a few sizes: a compiled step compiles again for the second."""
+    for batch in one_of_each_size(prepared.plan(), _SIZES):
+        prepared.loop.update(batch)
 
 
 def _graphs() -> int:

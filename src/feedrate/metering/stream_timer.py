@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from feedrate.metering.loop import Work
     from feedrate.metering.prepared_cell import PreparedCell
     from feedrate.records.conditions import MemorySample
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
 
 __all__ = ["StreamTimer"]
 

@@ -36,7 +36,7 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str, registry: Registry) -> Cell:
-        """The inverse of `str`.
+        """Read what `str` gives.
 
         Raises:
             UsageError: it is not of that form, or names something that does not exist.
@@ -70,11 +70,11 @@ class Cell:
         )
 
     @property
-    def unmet(self) -> tuple[Need, ...]:
+    def unmet_needs(self) -> tuple[Need, ...]:
         """Needs of its parts, and of its device, that this machine does not meet."""
         from feedrate.plugin.strategy import cuda
 
-        needs = [*self.workload.unmet(), *self.loader.unmet(), *self.step.unmet()]
+        needs = [*self.workload.unmet_needs(), *self.loader.unmet_needs(), *self.step.unmet_needs()]
         if self.device == "cuda" and not cuda.met():
             needs.append(cuda)
         return tuple(dict.fromkeys(needs))

@@ -22,17 +22,17 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def loaders() -> Iterable[type[Loader]]:
-    """Which ways of getting rows off the disk do you offer?"""
+    """Give the ways of getting rows off the disk that you offer."""
     raise NotImplementedError
 
 
 @hookspec
 def steps() -> Iterable[type[Step]]:
-    """Which ways of training on a batch do you offer?"""
+    """Give the ways of training on a batch that you offer."""
     raise NotImplementedError
 
 
 @hookspec
 def workloads() -> Iterable[Workload]:
-    """Which tasks do you offer to measure them on?"""
+    """Give the tasks that you offer to measure them on."""
     raise NotImplementedError

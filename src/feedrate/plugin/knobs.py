@@ -26,7 +26,7 @@ _NAMES: dict[object, str] = {
 
 
 def knob(default: T, *others: T, low: float | None = None, high: float | None = None) -> T:
-    """A field of a strategy that users may turn: its default, then the other values that a sweep tries.
+    """Make a field of a strategy that users may turn: its default, then the other values that a sweep tries.
 
     Of a number, any value from `low` to `high` is taken. Undeclared, they are 1 and a million, or wide enough for the
     values that are given here.
@@ -59,7 +59,7 @@ class Knob:
 
     @classmethod
     def of(cls, field: dataclasses.Field[Any], kinds: tuple[object, ...] = ()) -> Knob:
-        """The knob that a field is; one that was not made with `knob` has its default for its only value."""
+        """Give the knob that a field is; one that was not made with `knob` has its default for its only value."""
         about = field.metadata
         return cls(field.name, about.get("sweep", (field.default,)), about.get("low"), about.get("high"), kinds)
 
@@ -87,7 +87,7 @@ class Knob:
         return f"{self.least:,} to {self.most:,}"
 
     def parsed(self, written: str) -> Value:
-        """The value that a text stands for.
+        """Read the value that a text stands for.
 
         Raises:
             ValueError: for none.
@@ -102,7 +102,7 @@ class Knob:
         raise ValueError(f"{self.name}={written} is not {self._kinds}")
 
     def fault(self, value: Value) -> str:
-        """What is wrong with a value; empty when it may be had."""
+        """Say what is wrong with a value; empty when it may be had."""
         if any(kind not in _NAMES for kind in self.kinds):
             return ""
         setting = f"{self.name}={text(value)}"
@@ -126,17 +126,17 @@ class Knob:
 
 
 def kinds(hint: object) -> tuple[object, ...]:
-    """The types that an annotation allows."""
+    """Give the types that an annotation allows."""
     return typing.get_args(hint) or (hint,)
 
 
 def text(value: object) -> str:
-    """A value as it is written in a strategy's name."""
+    """Write a value as it stands in a strategy's name."""
     return "auto" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def near(name: str, known: Iterable[str]) -> str:
-    """A sentence with the names that resemble `name`, or with all there are."""
+    """Give a sentence with the names that resemble `name`, or with all there are."""
     names = sorted(known)
     close = get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(names) or 'none'}"

@@ -52,14 +52,14 @@ class Loader(Strategy):
         """
 
     def without_workers(self) -> Loader:
-        """This loader without processes of its own, as FORCE_SINGLE_PROCESS asks for; unless overridden, itself."""
+        """Give this loader without processes of its own, as FORCE_SINGLE_PROCESS asks; unless overridden, itself."""
         return self
 
     def traits(self) -> LoaderTraits:
-        """How this loader works, with its knobs as they are, so that advice fits it; unless overridden, not known."""
+        """Say how this loader works, with its knobs as they are, so that advice fits; unless overridden, not known."""
         return LoaderTraits()
 
     def prefetch_batches(self, plan: Plan) -> int:
-        """How many batches may be ready before they are asked for: the meter discards as many before it measures."""
+        """Count batches that may be ready before they are asked for: the meter discards as many before it measures."""
         del plan
         return 0

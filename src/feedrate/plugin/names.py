@@ -15,7 +15,7 @@ _RULE = "it must be 1 to 64 of A-Z a-z 0-9 _ . -"
 
 
 def name_fault(name: object) -> str:
-    """The rule that a name breaks; empty when it breaks none."""
+    """Give the rule that a name breaks; empty when it breaks none."""
     return "" if isinstance(name, str) and _NAME.fullmatch(name) else _RULE
 
 
@@ -25,7 +25,7 @@ def faults(strategy: Strategy) -> Iterator[str]:
     if name_fault(name):
         yield f"{type(strategy).__name__} has the name {reprlib.repr(name)}; {_RULE}"
         return
-    for knob, values in strategy.sweeps().items():
+    for knob, values in strategy.knob_values().items():
         if name_fault(knob):
             yield f"{name} has a knob {reprlib.repr(knob)}; {_RULE}"
         # A default is never written out: it is what a name without the knob means.

@@ -1,4 +1,4 @@
-"""Every strategy that built-ins, installed plugins and single files offer."""
+"""Collect every strategy that built-ins, installed plugins and single files offer."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Registry:
         return cls(loaders, steps, workloads, collector.origins, broken)
 
     def loader(self, spec: str) -> Loader:
-        """The loader that `workers[count=2]` names.
+        """Give the loader that `workers[count=2]` names.
 
         Raises:
             UsageError: no such loader or knob; the text lists near matches.
@@ -76,11 +76,11 @@ class Registry:
         return _named("loader", self.loaders, spec)
 
     def step(self, spec: str) -> Step:
-        """The step that `compiled[mode=default]` names; raises like `loader`."""
+        """Give the step that `compiled[mode=default]` names; raises like `loader`."""
         return _named("step", self.steps, spec)
 
     def workload(self, spec: str) -> Workload:
-        """The workload that `boardmoves[model=resnet]` names; raises like `loader`."""
+        """Give the workload that `boardmoves[model=resnet]` names; raises like `loader`."""
         return _named("workload", self.workloads, spec)
 
 
@@ -94,7 +94,7 @@ def _named(kind: str, known: Mapping[str, S], spec: str) -> S:
     name, knobs = split_spec(spec)
     if name not in known:
         raise UsageError(f"no {kind} {name!r}; {near(name, known)}")
-    return known[name].turned(knobs)
+    return known[name].with_knobs(knobs)
 
 
 def _tried(theirs: Callable[[], T]) -> T:
@@ -152,15 +152,15 @@ class _Collector:
         self.broken: list[str] = []
 
     def loaders(self) -> dict[str, Loader]:
-        """The loaders by name, at their defaults."""
+        """Give the loaders by name, at their defaults."""
         return self._gathered("loader", Loader, self._manager.hook.loaders, _instances)
 
     def steps(self) -> dict[str, Step]:
-        """The steps by name, at their defaults."""
+        """Give the steps by name, at their defaults."""
         return self._gathered("step", Step, self._manager.hook.steps, _instances)
 
     def workloads(self) -> dict[str, Workload]:
-        """The workloads by name, as they are offered."""
+        """Give the workloads by name, as they are offered."""
         return self._gathered("workload", Workload, self._manager.hook.workloads, list)
 
     def _gathered(self, kind: str, base: type[Any], hook: pluggy.HookCaller, instances: _Instances) -> dict[str, Any]:

@@ -32,12 +32,12 @@ class Step(Strategy):
     """False: the step only touches the batch; there is no loss to check."""
 
     def traits(self) -> StepTraits:
-        """How this step computes, with its knobs as they are, so that advice fits it; unless overridden, not known."""
+        """Say how this step computes, with its knobs as they are, so that advice fits; unless overridden, not known."""
         return StepTraits()
 
     @abstractmethod
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
-        """A function that makes one update with each batch it is called with.
+        """Give a function that makes one update with each batch it is called with.
 
         The model is on the device and in training mode; it is called with the batch's tensors by name, in the model's
         dtypes and on the device. The optimizer clips gradients itself, as the workload says, in its `step`: a step that

@@ -90,8 +90,8 @@ class Strategy(metaclass=_Checked):
     """Every subclass is a dataclass, and has it from there."""
 
     def __str__(self) -> str:
-        turned = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
-        return f"{self.name}[{','.join(turned)}]" if turned else self.name
+        changed = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
+        return f"{self.name}[{','.join(changed)}]" if changed else self.name
 
     @property
     def knobs(self) -> dict[str, Value]:
@@ -100,21 +100,21 @@ class Strategy(metaclass=_Checked):
 
     @classmethod
     def defaults(cls) -> dict[str, Value]:
-        """The default of every knob."""
+        """Give the default of every knob."""
         return {field.name: cast("Value", field.default) for field in _fields(cls)}
 
     @classmethod
-    def sweeps(cls) -> dict[str, tuple[Value, ...]]:
-        """The values that a sweep tries, by knob, the default first."""
+    def knob_values(cls) -> dict[str, tuple[Value, ...]]:
+        """Give the values that a sweep tries, by knob, the default first."""
         return {field.name: field.metadata.get("sweep", (field.default,)) for field in _fields(cls)}
 
     @classmethod
-    def unmet(cls) -> tuple[Need, ...]:
-        """Needs that this machine does not meet."""
+    def unmet_needs(cls) -> tuple[Need, ...]:
+        """Give the needs that this machine does not meet."""
         return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))
 
-    def turned(self: S, knobs: Mapping[str, str]) -> S:
-        """A copy with knobs set from text, as in `workers[count=2]`.
+    def with_knobs(self: S, knobs: Mapping[str, str]) -> S:
+        """Copy the strategy with knobs set from text, as in `workers[count=2]`.
 
         Raises:
             UsageError: there is no such knob, or the text is no value for it.
@@ -139,9 +139,13 @@ class Strategy(metaclass=_Checked):
 
     @classmethod
     def ranges(cls) -> dict[str, tuple[float, float]]:
-        """The least and the largest value of every knob that takes numbers."""
-        knobs = (cls._knob(field.name) for field in _fields(cls))
-        return {known.name: (known.least, known.most) for known in knobs if known.is_number}
+        """Give the least and the largest value of every knob that takes numbers."""
+        return {known.name: (known.least, known.most) for known in cls.declared() if known.is_number}
+
+    @classmethod
+    def declared(cls) -> tuple[Knob, ...]:
+        """Give every knob as it was declared: its values, its range, its types."""
+        return tuple(cls._knob(field.name) for field in _fields(cls))
 
     @classmethod
     def _knob(cls, name: str) -> Knob:
@@ -164,11 +168,11 @@ class Strategy(metaclass=_Checked):
         if fault:
             raise UsageError(f"{self.name}: {fault}")
 
-    def swept(self: S) -> Iterator[S]:
-        """Every combination of the values that the knobs' sweeps list, this strategy's own values first."""
-        sweeps = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.sweeps().items()}
-        for values in itertools.product(*sweeps.values()):
-            yield dataclasses.replace(self, **dict(zip(sweeps, values, strict=True)))
+    def sweep(self: S) -> Iterator[S]:
+        """Yield every combination of the values that the knobs' sweeps list, this strategy's own values first."""
+        tried = {key: list(dict.fromkeys((self.knobs[key], *values))) for key, values in self.knob_values().items()}
+        for values in itertools.product(*tried.values()):
+            yield dataclasses.replace(self, **dict(zip(tried, values, strict=True)))
 
 
 def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:

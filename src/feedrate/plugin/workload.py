@@ -33,40 +33,40 @@ SIZES = ("tiny", "small", "full", "seed")
 
 @dataclass(frozen=True)
 class Workload(Strategy):
-    """A strategy that says what is loaded and trained. Knobs named in `stored` change the files, the others do not."""
+    """A strategy that says what is loaded and trained. Only knobs named in `storage_knobs` change the files."""
 
     format: ClassVar[str]
     """Storage format: `arrow`, `parquet` or `hdf5`."""
     version: ClassVar[int]
     """Counts up whenever the generated content changes."""
-    stored: ClassVar[tuple[str, ...]] = ()
+    storage_knobs: ClassVar[tuple[str, ...]] = ()
     clip: ClassVar[float | None] = 1.0
     """Gradients are clipped to this norm; None: not at all."""
 
     @abstractmethod
-    def fields(self, size: str) -> tuple[Field, ...]:
-        """The columns on disk; the first is the row id."""
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
+        """Give the columns on disk; the first is the row id."""
 
     @abstractmethod
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
-        """Rows of each record batch, row group or range of each file."""
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+        """Give the rows of each record batch, row group or range of each file."""
 
     @abstractmethod
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        """Content of rows `start` to `stop`, by column: a pure, vectorised function of (seed, row)."""
+        """Make the content of rows `start` to `stop`, by column: a pure, vectorised function of (seed, row)."""
 
     @property
     def storage(self) -> Mapping[str, str]:
         """Options of the storage format."""
         return {}
 
-    def samples(self, size: str) -> tuple[Field, ...]:
-        """Tensors of a batch, the row id among them; unless overridden, the columns."""
-        return self.fields(size)
+    def sample_fields(self, size: str) -> tuple[Field, ...]:
+        """Give the tensors of a batch, the row id among them; unless overridden, the columns."""
+        return self.stored_fields(size)
 
     @abstractmethod
     def blocks(self, size: str) -> tuple[Block, ...]:
-        """The units of reading, in the order of the files."""
+        """Give the units of reading, in the order of the files."""
 
     @property
     def in_order(self) -> bool:
@@ -74,39 +74,39 @@ class Workload(Strategy):
         return False
 
     @property
-    def reader(self) -> str:
+    def decoder(self) -> str:
         """Library that decodes, where the format offers several."""
         return ""
 
-    def days(self, size: str) -> tuple[int, ...] | None:
-        """Row where each day of a panel starts, and the end; None where every row is a day of its own."""
+    def day_starts(self, size: str) -> tuple[int, ...] | None:
+        """Give the row where each day of a panel starts, and the end; None where every row is a day of its own."""
         del size
         return None
 
     def derived(self, size: str) -> tuple[Field, ...]:
-        """Tensors that `derive` adds to a batch."""
+        """Give the tensors that `derive` adds to a batch."""
         del size
         return ()
 
     def derive(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Work on each batch that loaders do, in the process they gather in; called only if `derived` names any."""
+        """Do a loader's work on each batch, in the process that gathers; called only if `derived` names any tensor."""
         del tensors
         return {}
 
     @abstractmethod
     def model(self, size: str) -> torch.nn.Module:
-        """A new model, called with a batch's tensors by name."""
+        """Give a new model, called with a batch's tensors by name."""
 
     @abstractmethod
     def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
-        """Scalar loss of what the model returned for a batch."""
+        """Give the scalar loss of what the model returned for a batch."""
 
     @abstractmethod
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer, without clipping: `trainer` adds it."""
+        """Give the optimizer, without clipping: `trainer` adds it."""
 
     def trainer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
-        """The optimizer of the model's trainable parameters; its `step` clips gradients to `clip` first."""
+        """Give the optimizer of the model's trainable parameters; its `step` clips gradients to `clip` first."""
         from torch.nn.utils import clip_grad_norm_
 
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -121,7 +121,7 @@ class Workload(Strategy):
         return optimizer
 
     def at(self, size: str) -> SizedWorkload:
-        """This workload at one size: what a data set is written from.
+        """Give this workload at one size: what a data set is written from.
 
         Raises:
             UsageError: there is no such size.
@@ -149,12 +149,12 @@ class Workload(Strategy):
         return Plan(data, self.batch_spec(size, cast), order)
 
     def batch_spec(self, size: str, cast: Cast = "device") -> BatchSpec:
-        """What a batch of this workload is."""
+        """Give what a batch of this workload is."""
         from feedrate.loading.batch_spec import BatchSpec
 
         derived = self.derived(size)
         derive = self.derive if derived else None
-        return BatchSpec(self.samples(size), cast, self.days(size), self.reader, derive, derived)
+        return BatchSpec(self.sample_fields(size), cast, self.day_starts(size), self.decoder, derive, derived)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class SizedWorkload:
     @property
     def identity(self) -> dict[str, str]:
         """Everything that the content of the files depends on."""
-        knobs = {name: str(self.workload.knobs[name]) for name in self.workload.stored}
+        knobs = {name: str(self.workload.knobs[name]) for name in self.workload.storage_knobs}
         base = {"workload": self.workload.name, "size": self.size, "seed": str(self.seed)}
         schema = repr((self.fields, self.groups)).encode()
         digest = hashlib.blake2b(schema, digest_size=8).hexdigest()
@@ -177,11 +177,9 @@ class SizedWorkload:
     @property
     def folder_name(self) -> str:
         """Name of the data set's folder: the workload, the size, and the stored knobs that are not at their default."""
-        defaults = self.workload.defaults()
-        turned = [
-            f"{name}={value}" for name in self.workload.stored if (value := self.workload.knobs[name]) != defaults[name]
-        ]
-        return "-".join([self.workload.name, self.size, *turned])
+        defaults, knobs = self.workload.defaults(), self.workload.knobs
+        changed = [f"{name}={knobs[name]}" for name in self.workload.storage_knobs if knobs[name] != defaults[name]]
+        return "-".join([self.workload.name, self.size, *changed])
 
     @property
     def format(self) -> str:
@@ -196,19 +194,19 @@ class SizedWorkload:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The columns on disk."""
-        return self.workload.fields(self.size)
+        return self.workload.stored_fields(self.size)
 
     @property
     def groups(self) -> tuple[tuple[int, ...], ...]:
         """Rows of each group of each file."""
-        return self.workload.groups(self.size)
+        return self.workload.row_groups(self.size)
 
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        """Content of rows `start` to `stop`."""
+        """Make the content of rows `start` to `stop`."""
         return self.workload.rows(self.size, self.seed, start, stop)
 
     def open(self, root: Path) -> DataSet:
-        """The data set below `root`.
+        """Open the data set below `root`.
 
         Raises:
             DataError: it is missing, damaged or was made from something else.

@@ -1,1 +1,1 @@
-"""What both sides of a measurement write and read: records, their lines in a file, and a table of them."""
+"""Define the records that both sides of a measurement write and read, their lines in a file, and a table of them."""

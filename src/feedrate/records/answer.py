@@ -1,4 +1,4 @@
-"""What the fresh process of one replicate answers: all that it measured, or why it could not."""
+"""Define what the fresh process of one replicate answers: all that it measured, or why it could not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import ClassVar, TypeAlias
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.conditions import Conditions, MemorySample
 from feedrate.records.ladder import Ladder
-from feedrate.records.measurement import Kind, Window
+from feedrate.records.measurement import Kind
+from feedrate.records.window import Window
 
 __all__ = [
     "DevicePeaks",
@@ -25,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class StepTimes:
-    """The step alone on batches that are ready, before and after the stream."""
+    """Hold the times of the step alone on batches that are ready, before and after the stream."""
 
     windows: tuple[Window, ...]
     first_step_s: float
@@ -35,7 +36,7 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class StreamTimes:
-    """The loader alone, then both together, in one open stream."""
+    """Hold the times of the loader alone, then of both together, in one open stream."""
 
     loader_windows: tuple[Window, ...]
     full_windows: tuple[Window, ...]
@@ -51,7 +52,7 @@ class StreamTimes:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How training went while it was timed; nothing for a step that trains nothing."""
+    """Tell how training went while it was timed; hold nothing of a step that trains nothing."""
 
     loss_first: float | None = None
     loss_last: float | None = None
@@ -60,7 +61,7 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class DevicePeaks:
-    """What was used of a CUDA device at most, in bytes; None without one."""
+    """Hold the most bytes that were used of a CUDA device; None without one."""
 
     allocated_bytes: int | None = None
     reserved_bytes: int | None = None
@@ -69,7 +70,7 @@ class DevicePeaks:
 
 @dataclass(frozen=True)
 class MeasuredCell:
-    """All that was measured of one cell; each value is explained where `Measurement` has it."""
+    """Hold all that was measured of one cell; each value is explained where `Measurement` has it."""
 
     build_s: float
     step: StepTimes
@@ -85,7 +86,7 @@ class MeasuredCell:
 
 @dataclass(frozen=True)
 class Measured:
-    """The answer of a process that came to its end."""
+    """Answer for a process that came to its end."""
 
     kind: ClassVar[str] = "measured"
 
@@ -96,7 +97,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer of a process in which something raised."""
+    """Answer for a process in which something raised."""
 
     kind: ClassVar[str] = "failed"
 

@@ -1,4 +1,4 @@
-"""Writing what was measured so that a file system that says no, or an end in the middle, loses nothing older."""
+"""Write what was measured so that a file system that says no, or an end in the middle, loses nothing older."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _replace(place: Path, text: str) -> None:
 
 
 def _alone(draft: Path) -> int:
-    """The draft, open and locked. Its name is always the same: what a killed process left is used up by the next."""
+    """Open and lock the draft, whose name is always the same: what a killed process left is used up by the next."""
     while True:
         opened = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         with suppress(OSError):

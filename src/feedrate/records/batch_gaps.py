@@ -1,4 +1,4 @@
-"""Seconds from batch to batch while loader and step run together: how they spread, and where the long ones lie."""
+"""Sum up the seconds from batch to batch of loader and step together: their spread, and where the long ones lie."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class LongGap:
-    """One of the longest gaps, and its place."""
+    """Place one of the longest gaps."""
 
     s: float
     window: int
@@ -29,9 +29,9 @@ class LongGap:
 
 @dataclass(frozen=True)
 class BatchGaps:
-    """Seconds from batch to batch on the host in the full windows: jitter, never the mean's source.
+    """Sum up seconds from batch to batch on the host in the full windows: jitter, never the mean's source.
 
-    The first batch of a window ends no gap. Times are kept to four digits, and are None where there is no gap.
+    The first batch of a window ends no gap. Times are None where there is no gap; all but the sample have four digits.
     """
 
     count: int = 0
@@ -44,8 +44,14 @@ class BatchGaps:
     max_s: float | None = None
     longest: tuple[LongGap, ...] = ()
     """The longest ten, in the order of their lengths."""
-    sample_s: tuple[float, ...] = ()
-    """At most a hundred, evenly spaced by number and in the order of time, the first and the last among them."""
+    sample_us: tuple[float, ...] = ()
+    """At most a hundred, evenly spaced by number and in the order of time, the first and the last among them; in whole
+    microseconds, or to three digits where that is less."""
+
+    @property
+    def sample_s(self) -> tuple[float, ...]:
+        """Give the sample in seconds."""
+        return tuple(us / 1e6 for us in self.sample_us)
 
     @classmethod
     def of(cls, windows: Iterable[Sequence[float]]) -> BatchGaps:
@@ -70,7 +76,7 @@ class BatchGaps:
                 LongGap(_short(gap.s), gap.window, gap.batch)
                 for gap in heapq.nlargest(_LONGEST, placed, key=lambda gap: gap.s)
             ),
-            sample_s=tuple(map(_short, _spaced(all_s))),
+            sample_us=tuple(map(_microseconds, _spaced(all_s))),
         )
 
 
@@ -78,6 +84,11 @@ def _spaced(values: Sequence[float]) -> Sequence[float]:
     if len(values) <= _SAMPLES:
         return values
     return [values[round(place * (len(values) - 1) / (_SAMPLES - 1))] for place in range(_SAMPLES)]
+
+
+def _microseconds(seconds: float) -> float:
+    us = seconds * 1e6
+    return round(us) if us >= 100 else float(f"{us:.3g}")
 
 
 def _short(seconds: float) -> float:

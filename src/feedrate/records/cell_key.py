@@ -13,7 +13,7 @@ _SPEC = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<knobs>[^\[\]]*)\])?")
 
 
 class CellKey(NamedTuple):
-    """The five parts of a cell's text; workload, loader and step with the knobs that are not at their default."""
+    """Hold the five parts of a cell's text; workload, loader and step with the knobs that are not at their default."""
 
     workload: str
     size: str
@@ -38,12 +38,12 @@ class CellKey(NamedTuple):
 
     @property
     def specs(self) -> dict[str, str]:
-        """Workload, loader and step by family: the parts that have knobs, which `split_spec` takes apart."""
+        """Give workload, loader and step by family: the parts that have knobs, which `split_spec` takes apart."""
         return {"workload": self.workload, "loader": self.loader, "step": self.step}
 
 
 def split_spec(text: str) -> tuple[str, dict[str, str]]:
-    """`workers[count=2,cast=host]` as a name and the texts of its knobs.
+    """Split `workers[count=2,cast=host]` into a name and the texts of its knobs.
 
     Raises:
         UsageError: it is not of that form.

@@ -15,7 +15,7 @@ Precision: TypeAlias = Literal["fp32", "tf32", "bf16", "fp16", "unknown"]
 
 @dataclass(frozen=True)
 class LoaderTraits:
-    """What a loader says of itself; the defaults are those of one that says nothing."""
+    """Hold what a loader says of itself; the defaults are those of one that says nothing."""
 
     works_in: WorkPlace = "unknown"
     count: int | None = None
@@ -32,7 +32,7 @@ class LoaderTraits:
 
 @dataclass(frozen=True)
 class StepTraits:
-    """What a step says of itself; the defaults are those of one that says nothing."""
+    """Hold what a step says of itself; the defaults are those of one that says nothing."""
 
     precision: Precision = "unknown"
     compiled: bool | None = None
@@ -41,7 +41,7 @@ class StepTraits:
 
 @dataclass(frozen=True)
 class CellTraits:
-    """What is known of a cell beyond its measurements; the defaults: nothing."""
+    """Hold what is known of a cell beyond its measurements; the defaults: nothing."""
 
     loader: LoaderTraits = LoaderTraits()
     step: StepTraits = StepTraits()

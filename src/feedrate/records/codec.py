@@ -16,7 +16,7 @@ __all__ = ["Record", "decoded", "decoded_as", "encoded", "plain"]
 
 
 class Record(Protocol):
-    """Any instance of a dataclass."""
+    """Stand for any instance of a dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 

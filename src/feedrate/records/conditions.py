@@ -19,7 +19,7 @@ STEADY = 0.9
 
 @dataclass(frozen=True)
 class GpuClock:
-    """A GPU right after a window of the step alone, when it had been busy."""
+    """Hold the clock of a GPU right after a window of the step alone, when the GPU had been busy."""
 
     mhz: int
     """Of its processors."""
@@ -31,7 +31,7 @@ class GpuClock:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Sums over all timed windows of one process; seconds of cores are in steps of 10 ms."""
+    """Add up what happened in all timed windows of one process; seconds of cores are in steps of 10 ms."""
 
     watched_s: float
     cores: int
@@ -54,14 +54,14 @@ class Conditions:
 
     @property
     def foreign_cores(self) -> float:
-        """Cores that others kept busy, on average over the windows; the host of a virtual machine is one of them."""
+        """Average the cores that others kept busy over the windows; the host of a virtual machine is one of them."""
         if not self.watched_s:
             return 0.0
         return max(0.0, self.all_core_s - self.own_core_s + self.stolen_core_s) / self.watched_s
 
     @property
     def idle_cores(self) -> float:
-        """Cores that nobody used, on average over the windows."""
+        """Average the cores that nobody used over the windows."""
         if not self.watched_s:
             return float(self.cores)
         return max(0.0, self.cores - (self.all_core_s + self.stolen_core_s) / self.watched_s)
@@ -69,7 +69,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class MemorySample:
-    """What was held at a moment between two windows."""
+    """Hold what memory was in use at a moment between two windows."""
 
     epochs: float
     """Epochs that the stream had served."""
@@ -84,7 +84,7 @@ class MemorySample:
 
 
 def growth_bytes(looks: Sequence[MemorySample], of: Callable[[MemorySample], int | None]) -> float | None:
-    """Bytes an epoch by which a quantity grows: the median slope over pairs of looks; None below `LEAST_EPOCHS`.
+    """Estimate the bytes that each epoch adds: the median slope over pairs of looks; None below `LEAST_EPOCHS`.
 
     Looks in the first `SETTLED` epochs do not count, nor pairs that are less than an epoch apart, or with a step that
     has begun in between: it takes memory of its own, and gives some back. Not above 0 where fewer than `STEADY` of the

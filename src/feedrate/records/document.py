@@ -1,4 +1,4 @@
-"""An outcome for machines: the raw record, and the numbers that follow from it."""
+"""Write an outcome for programs: the raw record, and the numbers that follow from it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METRICS = (
 
 
 def document(outcome: Outcome) -> dict[str, object]:
-    """The raw record with `metrics` by name, None where not measured, or with `failure`: its kind, reason and log."""
+    """Give the raw record with `metrics` by name, None where not measured, or with `failure`: kind, reason and log."""
     if isinstance(outcome, Failure):
         failure = {"kind": outcome.why, "reason": outcome.reason, "log": outcome.log}
         return outcome.as_json() | {"failure": failure}

@@ -1,4 +1,4 @@
-"""What a handful of replicates say about the mean they come from."""
+"""Estimate the mean that a handful of replicates come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Estimate", "estimate", "replicates_for"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and how far from it the truth may lie."""
+    """Hold a mean, and how far from it the truth may lie."""
 
     mean: float
     half: float | None
@@ -20,22 +20,22 @@ class Estimate:
 
     @property
     def low(self) -> float:
-        """Lower end of the interval; minus infinity without one."""
+        """Give the lower end of the interval; minus infinity without one."""
         return -math.inf if self.half is None else self.mean - self.half
 
     @property
     def high(self) -> float:
-        """Upper end of the interval; infinity without one."""
+        """Give the upper end of the interval; infinity without one."""
         return math.inf if self.half is None else self.mean + self.half
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether there is an interval and it leaves out zero."""
+        """Tell whether there is an interval that leaves out zero."""
         return self.half is not None and abs(self.mean) > self.half
 
 
 def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Mean of independent replicates, with Student's t interval around it.
+    """Average independent replicates, with Student's t interval around the mean.
 
     Raises:
         ValueError: there is no value.
@@ -53,7 +53,7 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
 
 
 def replicates_for(known: Estimate, count: int, half: float, most: int = 100) -> int:
-    """How many replicates would bring the interval down to `half`, if they scatter like those `count` did.
+    """Count the replicates that would bring the interval down to `half`, if they scatter like those `count` did.
 
     Never fewer than one more, and no more than `most`: the answer is as rough as the scatter that it comes from.
     """

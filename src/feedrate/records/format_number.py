@@ -1,16 +1,20 @@
-"""The number of the format in which a line of raw results is written, and which of them this code reads."""
+"""Number the format in which a line of raw results is written, and refuse numbers that this code does not read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from feedrate.errors import DataError
-from feedrate.records.codec import decoded_as
+from feedrate.records.codec import Record, decoded_as, encoded
 
-__all__ = ["FORMAT", "format_of"]
+__all__ = ["FORMAT", "format_of", "line_of"]
 
-FORMAT = 2
-"""What is written. 1, which lines without a number have: every gap between batches was kept, as `full_batch_s`."""
+FORMAT = 3
+"""What is written. Before it:
+
+1, which lines without a number have: every gap between batches was kept, as `full_batch_s`.
+2: lists of objects were written as such, and the sample of the gaps in seconds.
+"""
 _KEY = "format"
 
 
@@ -26,3 +30,9 @@ def format_of(raw: Mapping[str, object]) -> int:
     if number > FORMAT:
         raise DataError(f"written by a newer feedrate (format {number}; this one reads up to {FORMAT})")
     return number
+
+
+def line_of(record: Record) -> dict[str, object]:
+    """Give a line of raw results as plain values: its kind, the number of its format, its fields."""
+    kind, *fields = encoded(record).items()
+    return dict([kind, ("format", FORMAT), *fields])

@@ -1,4 +1,4 @@
-"""Outcomes as a table for analysis: one row a replicate, one column a quantity."""
+"""Lay outcomes out as a table for analysis: one row a replicate, one column a quantity."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NO_PANDAS = (
 
 
 def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
-    """One row each, in the order given; see `feedrate.results` for the columns. Absent numbers are NaN, texts None.
+    """Give each outcome a row, in order; see `feedrate.results` for the columns. Absent numbers are NaN, texts None.
 
     Knobs come from the record where it holds them all, else from the cell's name, which holds those that were turned.
 
@@ -51,7 +51,7 @@ def frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
 
 
 def tabulated(rows: Iterable[Iterable[object]], columns: Sequence[str]) -> pd.DataFrame:
-    """The rows as a DataFrame.
+    """Make a DataFrame of the rows.
 
     Raises:
         UnavailableError: pandas, which a base install lacks, is not installed; the text says how to install it.
@@ -83,7 +83,7 @@ def _recorded(outcome: Outcome, family: str) -> Mapping[str, object]:
 
 
 def _value(text: str) -> object:
-    """A knob's text as the value it most likely stands for."""
+    """Turn a knob's text into the value that the text most likely stands for."""
     if text in ("true", "false", "auto"):
         return {"true": True, "false": False, "auto": None}[text]
     for kind in (int, float):

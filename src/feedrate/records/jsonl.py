@@ -1,4 +1,4 @@
-"""Lines of a file of raw results, each a record of its own: one that cannot be read takes no other with it."""
+"""Read the lines of a file of raw results, each a record of its own: a bad one takes no other with it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from feedrate.errors import DataError
+from feedrate.records.columns import unpacked
 from feedrate.records.format_number import format_of
 
 __all__ = ["Decoder", "Unreadable", "complaints", "raw_lines"]
@@ -19,11 +20,13 @@ Decoder = Callable[[Mapping[str, object]], T]
 _SOME = 5
 _DEEPEST = 64
 """Levels of lists and objects in one line: much more than any record has, much less than Python's stack takes."""
+_PACKED_SINCE = 3
+"""The first format whose lines hold columns."""
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A line that is no record."""
+    """Name a line that is no record, and what is wrong with it."""
 
     file: Path
     line: int
@@ -60,16 +63,21 @@ def raw_lines(file: Path, decoders: Mapping[str, Decoder[T] | None]) -> Iterator
 def _record(line: bytes, decoders: Mapping[str, Decoder[T] | None]) -> Iterator[T]:
     if not line.strip():
         return
-    raw = _parsed(line)
-    if not isinstance(raw, dict):
-        raise DataError("it is no object of JSON")
-    format_of(raw)
+    raw = _object(_parsed(line))
+    if format_of(raw) >= _PACKED_SINCE:
+        raw = _object(unpacked(raw))
     kind = raw.get("kind")
     if not isinstance(kind, str) or kind not in decoders:
         raise DataError(f"its kind is none of {', '.join(decoders)}")
     decoder = decoders[kind]
     if decoder is not None:
         yield decoder(raw)
+
+
+def _object(raw: object) -> Mapping[str, object]:
+    if not isinstance(raw, dict):
+        raise DataError("it is no object of JSON")
+    return raw
 
 
 def _parsed(line: bytes) -> object:

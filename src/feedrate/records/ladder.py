@@ -1,4 +1,4 @@
-"""What one replicate of a diagnosis timed: the rungs of the ladder, delays put in, both sides beside each other."""
+"""Hold what a replicate of a diagnosis timed: the ladder's rungs, delays put in, both sides beside each other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from feedrate.records.cell_traits import CellTraits
 from feedrate.records.codec import decoded, encoded
-from feedrate.records.measurement import Window, demand_work
 from feedrate.records.step_profile import StepProfile
+from feedrate.records.window import Window, demand_work
 
 __all__ = ["RUNGS", "Delayed", "Ladder", "Rung"]
 
@@ -25,7 +25,7 @@ RUNGS = {
 
 @dataclass(frozen=True)
 class Rung:
-    """The same stream with everything beyond one stage replaced by what is ready."""
+    """Hold windows of the stream with everything beyond one stage replaced by what is ready."""
 
     full: tuple[Window, ...] = ()
     """With the step."""
@@ -37,7 +37,7 @@ class Rung:
 
 @dataclass(frozen=True)
 class Delayed:
-    """Windows with and without a delay, of one round."""
+    """Hold windows with and without a delay, of one round."""
 
     delay_s: float
     """Seconds a batch that were put in."""
@@ -47,7 +47,7 @@ class Delayed:
 
 @dataclass(frozen=True)
 class Ladder:
-    """Everything that a process timed beyond the three times of its `Measurement`."""
+    """Hold everything that a process timed beyond the three times of its `Measurement`."""
 
     rungs: Mapping[str, Rung] = field(default_factory=dict)
     """By name, in the order of `RUNGS`."""
@@ -69,12 +69,12 @@ class Ladder:
     """What taking the cell apart took, beyond its three times."""
 
     def as_json(self) -> dict[str, object]:
-        """Plain values, as JSON can hold them."""
+        """Give plain values, as JSON can hold them."""
         return encoded(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Ladder:
-        """The inverse of `as_json`; keys that this version does not know are left out.
+        """Read what `as_json` gave; keys that this version does not know are left out.
 
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
@@ -84,7 +84,7 @@ class Ladder:
         return ladder
 
     def demand_work(self) -> None:
-        """Look at every window.
+        """Check every window.
 
         Raises:
             DataError: one holds no time, no batch or no sample, or more than can be.

@@ -1,64 +1,28 @@
-"""What one run gave: raw numbers with the unit in the name; everything else is a property."""
+"""Hold what one run gave: raw numbers with the unit in the name; everything else is a property."""
 
 from __future__ import annotations
 
-import json
 import math
-import reprlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
-from feedrate.errors import DataError, UsageError
-from feedrate.records.atomic_write import add_line
+from feedrate.errors import DataError
 from feedrate.records.batch_gaps import BatchGaps
-from feedrate.records.cell_key import CellKey, split_spec
-from feedrate.records.codec import Record, decoded, decoded_as, encoded
+from feedrate.records.codec import decoded
 from feedrate.records.conditions import Conditions, MemorySample, growth_bytes
-from feedrate.records.format_number import FORMAT, format_of
-from feedrate.records.jsonl import Decoder, Unreadable, complaints, raw_lines
+from feedrate.records.earlier_formats import as_of_today
+from feedrate.records.format_number import format_of, line_of
+from feedrate.records.window import MOST, Window, demand_work, mean_batch_s, mean_sample_s
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = [
-    "OUTCOMES",
-    "Failure",
-    "Line",
-    "Measurement",
-    "Outcome",
-    "Window",
-    "append",
-    "demand_cell",
-    "demand_work",
-    "line_of",
-    "read",
-    "results",
-]
+__all__ = ["Failure", "Kind", "Measurement", "Outcome"]
 
 Kind = Literal["exception", "signal", "out of memory", "hang", "unavailable", "invalid"]
 
 
 @dataclass(frozen=True)
-class Window:
-    """One timed stretch of a run, the device synchronised before and after it and nowhere inside."""
-
-    s: float
-    batches: int
-    samples: int
-
-    @property
-    def batch_s(self) -> float:
-        """Mean seconds a batch."""
-        return self.s / self.batches
-
-
-@dataclass(frozen=True)
 class _Record:
-    """What measurements and failures have in common."""
+    """Hold what measurements and failures have in common."""
 
     cell: str
     run: str
@@ -74,7 +38,7 @@ class _Record:
 
 @dataclass(frozen=True)
 class Measurement(_Record):
-    """One replicate: one fresh process that timed one cell."""
+    """Hold one replicate: what one fresh process timed of one cell."""
 
     kind: ClassVar[str] = "measurement"
 
@@ -100,8 +64,8 @@ class Measurement(_Record):
     """Batches consumed before the full windows began."""
     checked_batches: int
     """Batches compared bit by bit with the generator before timing."""
-    loss_first: float | None
-    loss_last: float | None
+    loss_first: float | None = field(default=None, kw_only=True)
+    loss_last: float | None = field(default=None, kw_only=True)
     skipped_updates: int
     """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
     compiles: int
@@ -110,13 +74,13 @@ class Measurement(_Record):
     """Graphs it built again while the run went on."""
     batch_bytes: int
     """Bytes of a planned batch of mean size as the loader yields it."""
-    host_peak_bytes: int | None
+    host_peak_bytes: int | None = field(default=None, kw_only=True)
     """Largest proportional set size of the whole process tree."""
-    shm_peak_bytes: int | None
+    shm_peak_bytes: int | None = field(default=None, kw_only=True)
     """Growth of /dev/shm."""
-    device_allocated_peak_bytes: int | None
-    device_reserved_peak_bytes: int | None
-    device_used_peak_bytes: int | None
+    device_allocated_peak_bytes: int | None = field(default=None, kw_only=True)
+    device_reserved_peak_bytes: int | None = field(default=None, kw_only=True)
+    device_used_peak_bytes: int | None = field(default=None, kw_only=True)
     """The device's own used bytes, less those before the run."""
     page_cache: str
     """`warm`, `cold` or `unknown`, as verified before timing."""
@@ -131,85 +95,85 @@ class Measurement(_Record):
 
     @property
     def step_batch_s(self) -> float:
-        """T_S: seconds a batch of mean size, of the step alone."""
+        """Give T_S: seconds a batch of mean size, of the step alone."""
         return self._batch_s(self.step_windows)
 
     @property
     def loader_batch_s(self) -> float:
-        """T_L: seconds a batch of mean size, of the loader alone."""
+        """Give T_L: seconds a batch of mean size, of the loader alone."""
         return self._batch_s(self.loader_windows)
 
     @property
     def full_batch_mean_s(self) -> float:
-        """T_F: seconds a batch of mean size, of both together: total time over total samples, times its samples."""
+        """Give T_F: seconds a batch of mean size, of both together: total time over total samples, times the mean."""
         return self._batch_s(self.full_windows)
 
     def _batch_s(self, windows: tuple[Window, ...]) -> float:
         # Short windows over ragged days meet large and small ones in other shares each: seconds a batch would compare
         # days, not loaders.
         if self.batch_samples is None:
-            return sum(window.s for window in windows) / sum(window.batches for window in windows)
-        return _sample_s(windows) * self.batch_samples
+            return mean_batch_s(windows)
+        return mean_sample_s(windows) * self.batch_samples
 
     @property
     def time_per_sample_s(self) -> float:
-        """Seconds a sample of both together."""
-        return _sample_s(self.full_windows)
+        """Give seconds a sample of both together."""
+        return mean_sample_s(self.full_windows)
 
     @property
     def samples_per_s(self) -> float:
-        """Samples a second of both together."""
+        """Give samples a second of both together."""
         return 1 / self.time_per_sample_s
 
     @property
     def batches_per_s(self) -> float:
-        """Batches a second of both together."""
+        """Give batches a second of both together."""
         return 1 / self.full_batch_mean_s
 
     @property
     def bytes_per_s(self) -> float:
-        """Bytes of batches, as the loader yields them, a second."""
+        """Give bytes of batches, as the loader yields them, a second."""
         return self.batch_bytes / self.full_batch_mean_s
 
     @property
     def loader_time_per_sample_s(self) -> float:
-        """Seconds a sample of the loader alone."""
-        return _sample_s(self.loader_windows)
+        """Give seconds a sample of the loader alone."""
+        return mean_sample_s(self.loader_windows)
 
     @property
     def step_time_per_sample_s(self) -> float:
-        """Seconds a sample of the step alone."""
-        return _sample_s(self.step_windows)
+        """Give seconds a sample of the step alone."""
+        return mean_sample_s(self.step_windows)
 
     @property
     def device_peak_bytes(self) -> int | None:
-        """Largest number of bytes that torch reserved on the device."""
+        """Give the largest number of bytes that torch reserved on the device."""
         return self.device_reserved_peak_bytes
 
     @property
     def loader_ceiling(self) -> float:
-        """T_F / T_S: the most that any loader can still gain here."""
+        """Divide T_F by T_S: the most that any loader can still gain here."""
         return self.full_batch_mean_s / self.step_batch_s
 
     @property
     def step_ceiling(self) -> float:
-        """T_F / T_L: the most that any step can still gain here."""
+        """Divide T_F by T_L: the most that any step can still gain here."""
         return self.full_batch_mean_s / self.loader_batch_s
 
     @property
     def stall_share(self) -> float:
-        """1 - T_S / T_F: the share of the time that the step is not what runs."""
+        """Give 1 - T_S / T_F: the share of the time that the step is not what runs."""
         return 1 - self.step_batch_s / self.full_batch_mean_s
 
     @property
     def overlap(self) -> float:
-        """(T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 serial."""
+        """Give (T_L + T_S - T_F) / min(T_L, T_S): 1 perfect, 0 serial."""
         t_l, t_s, t_f = self.loader_batch_s, self.step_batch_s, self.full_batch_mean_s
         return (t_l + t_s - t_f) / min(t_l, t_s)
 
     @property
     def prefetch_bias(self) -> float:
-        """By how much batches made before the windows can flatter the full run at most.
+        """Bound the share by which batches made before the windows can flatter the full run.
 
         Of N batches Q were not waited for, so no more than Q / (N - Q); and without them the run had been no slower
         than loader and step one after the other.
@@ -221,57 +185,57 @@ class Measurement(_Record):
 
     @property
     def step_drift(self) -> float:
-        """The step alone after the full run, relative to before it, less 1: how steady the machine was."""
+        """Compare the step alone after the full run with before it, less 1: how steady the machine was."""
         half = len(self.step_windows) // 2
-        return _sample_s(self.step_windows[half:]) / _sample_s(self.step_windows[:half]) - 1
+        return mean_sample_s(self.step_windows[half:]) / mean_sample_s(self.step_windows[:half]) - 1
 
     @property
     def foreign_cores(self) -> float | None:
-        """Cores that others kept busy while windows were timed."""
+        """Give the cores that others kept busy while windows were timed."""
         return None if self.conditions is None else self.conditions.foreign_cores
 
     @property
     def disk_read_bytes(self) -> int | None:
-        """Bytes that the measured processes had read from a device while windows were timed."""
+        """Give the bytes that the measured processes had read from a device while windows were timed."""
         return None if self.conditions is None else self.conditions.disk_read_bytes
 
     @property
     def epochs_seen(self) -> float:
-        """Epochs between the first look at memory and the last."""
+        """Give the epochs between the first look at memory and the last."""
         return self.looks[-1].epochs - self.looks[0].epochs if self.looks else 0.0
 
     @property
     def host_epoch_growth_bytes(self) -> float | None:
-        """Bytes of the processes' own memory that each epoch adds; None below five epochs."""
+        """Give the bytes of the processes' own memory that each epoch adds; None below five epochs."""
         return growth_bytes(self.looks, lambda look: look.host_bytes)
 
     @property
     def shm_epoch_growth_bytes(self) -> float | None:
-        """Bytes in /dev/shm that each epoch adds; None below five epochs."""
+        """Give the bytes in /dev/shm that each epoch adds; None below five epochs."""
         return growth_bytes(self.looks, lambda look: look.shm_bytes)
 
     @property
     def device_epoch_growth_bytes(self) -> float | None:
-        """Bytes on the device that each epoch adds; None below five epochs and without a device."""
+        """Give the bytes on the device that each epoch adds; None below five epochs and without a device."""
         return growth_bytes(self.looks, lambda look: look.device_bytes)
 
     def as_json(self) -> dict[str, object]:
-        """One line of the raw results."""
+        """Give one line of the raw results."""
         return line_of(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Measurement:
-        """The inverse of `as_json`; keys that this version does not know are left out.
+        """Read what `as_json` gave; keys that this version does not know are left out.
 
         Raises:
             DataError: a value is missing, of another type, or nothing that can be measured.
         """
-        measurement = decoded(cls, raw if format_of(raw) > 1 else _from_format_1(raw))
+        measurement = decoded(cls, as_of_today(raw))
         measurement.demand_work()
         return measurement
 
     def demand_work(self) -> None:
-        """Look at what every number is made of.
+        """Check the windows that every number is made of.
 
         Raises:
             DataError: windows are missing, or hold no time, no batch or no sample, or more than can be.
@@ -280,13 +244,13 @@ class Measurement(_Record):
         demand_work(self.step_windows, "step_windows", 2)
         demand_work(self.loader_windows, "loader_windows", 1)
         demand_work(self.full_windows, "full_windows", 1)
-        if self.batch_samples is not None and not 1 <= self.batch_samples <= _MOST:
+        if self.batch_samples is not None and not 1 <= self.batch_samples <= MOST:
             raise DataError(f"batch_samples is {self.batch_samples:g}: there is no such batch")
 
 
 @dataclass(frozen=True)
 class Failure(_Record):
-    """Why a replicate gave no number."""
+    """Tell why a replicate gave no number."""
 
     kind: ClassVar[str] = "failure"
 
@@ -295,152 +259,14 @@ class Failure(_Record):
     """One line."""
 
     def as_json(self) -> dict[str, object]:
-        """One line of the raw results."""
+        """Give one line of the raw results."""
         return line_of(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Failure:
-        """The inverse of `as_json`; raises like that of `Measurement`."""
+        """Read what `as_json` gave; raises like `Measurement.from_json`."""
         format_of(raw)
         return decoded(cls, raw)
 
 
 Outcome: TypeAlias = "Measurement | Failure"
-
-
-def line_of(record: Record) -> dict[str, object]:
-    """Give a line of raw results as plain values: its kind, the number of its format, its fields."""
-    kind, *fields = encoded(record).items()
-    return dict([kind, ("format", FORMAT), *fields])
-
-
-def _from_format_1(raw: Mapping[str, object]) -> Mapping[str, object]:
-    """Bring a measurement that holds every gap between batches to today's format."""
-    windows: tuple[Window, ...] = decoded_as(tuple[Window, ...], _there(raw, "full_windows"), "full_windows")
-    demand_work(windows, "full_windows")
-    gaps = iter(decoded_as(tuple[float, ...], _there(raw, "full_batch_s"), "full_batch_s"))
-    of_windows = [list(islice(gaps, int(window.batches) - 1)) for window in windows]
-    # No line that feedrate wrote has more of them than its windows have room for.
-    return {**raw, "batch_gaps": encoded(BatchGaps.of([*of_windows, list(gaps)]))}
-
-
-def _there(raw: Mapping[str, object], name: str) -> object:
-    if name not in raw:
-        raise DataError(f"{name} is missing")
-    return raw[name]
-
-
-def _sample_s(windows: tuple[Window, ...]) -> float:
-    return sum(window.s for window in windows) / sum(window.samples for window in windows)
-
-
-_SHORTEST_S, _LONGEST_S, _MOST = 1e-9, 1e9, 10**15
-
-
-def demand_work(windows: Sequence[Window], where: str, least: int = 0) -> None:
-    """Look at windows that were read.
-
-    Raises:
-        DataError: there are too few, or one holds no time, no batch or no sample, or more than can be.
-    """
-    if len(windows) < least:
-        raise DataError(f"{where} holds {len(windows)} windows instead of {least} or more")
-    for place, window in enumerate(windows):
-        counts = window.batches, window.samples
-        if not (_SHORTEST_S <= window.s <= _LONGEST_S and all(0 < count <= _MOST for count in counts)):
-            about = f"{window.batches:g} batches of {window.samples:g} samples in {window.s:g} s"
-            raise DataError(f"{where}[{place}] is a window of {about}")
-
-
-class Line(Protocol):
-    """What a raw results file holds: outcomes, and what else was found out of a cell."""
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values, its `kind` among them."""
-
-
-OTHERS = ("diagnosis",)
-"""Kinds of lines that are no outcomes, and that `read` passes over."""
-
-
-def append(path: Path, outcome: Line) -> None:
-    """Add one line to a raw results file, whole or not at all.
-
-    Raises:
-        OSError: it cannot be written; the file ends with its last whole line.
-    """
-    add_line(path, json.dumps(outcome.as_json(), allow_nan=False, default=str, separators=(",", ":")))
-
-
-def refuse(line: Unreadable) -> None:
-    """Give up at a line that cannot be read.
-
-    Raises:
-        DataError: always; its text says which line, and what is wrong.
-    """
-    raise DataError(str(line))
-
-
-def read(path: Path, unreadable: Callable[[Unreadable], object] = refuse) -> Iterator[Outcome]:
-    """Yield the outcomes in a raw results file; the lines of `feedrate why` are passed over.
-
-    `unreadable` is told of each line that is no record, such as one that a crash left half-written.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    decoders: dict[str, Decoder[Outcome] | None] = {**OUTCOMES, **dict.fromkeys(OTHERS)}
-    for outcome in raw_lines(path, decoders):
-        if isinstance(outcome, Unreadable):
-            unreadable(outcome)
-        else:
-            yield outcome
-
-
-def _measurement(raw: Mapping[str, object]) -> Outcome:
-    return _of_a_cell(Measurement.from_json(raw))
-
-
-def _failure(raw: Mapping[str, object]) -> Outcome:
-    return _of_a_cell(Failure.from_json(raw))
-
-
-def _of_a_cell(outcome: Outcome) -> Outcome:
-    demand_cell(outcome.cell)
-    return outcome
-
-
-def demand_cell(cell: str) -> None:
-    """Look at the key of a cell that was read.
-
-    Raises:
-        DataError: it does not read workload/size/loader/step/device.
-    """
-    try:
-        for spec in CellKey.parse(cell).specs.values():
-            split_spec(spec)
-    except UsageError:
-        raise DataError(f"cell is {reprlib.repr(cell)}, not workload/size/loader/step/device") from None
-
-
-OUTCOMES: Mapping[str, Decoder[Outcome]] = {"measurement": _measurement, "failure": _failure}
-"""Makes an outcome of a line's values, by its `kind`."""
-
-
-def results(folder: Path | str = "results/raw") -> pd.DataFrame:
-    """Every replicate in the raw results below `folder`: one row each, one column a knob, units in the names.
-
-    Columns: `cell`, `workload`, `size`, `loader`, `step`, `device`, then `<family>_<knob>` for each knob, the record's
-    own scalars, the properties of `Measurement`, and for failures `why` and `reason`; what was not measured is missing.
-    A line that cannot be read is left out, with one warning for each file that says which lines, and why.
-    """
-    from feedrate.records.frame import frame
-
-    return frame(outcome for path in sorted(Path(folder).rglob("*.jsonl")) for outcome in _warned(path))
-
-
-def _warned(path: Path) -> Iterator[Outcome]:
-    left_out: list[Unreadable] = []
-    yield from read(path, left_out.append)
-    if left_out:
-        warnings.warn("; ".join(complaints(left_out)), stacklevel=2)

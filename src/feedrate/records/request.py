@@ -1,4 +1,4 @@
-"""What the parent asks of the fresh process of one replicate."""
+"""Define what the parent asks of the fresh process of one replicate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["AblationRequest", "ReplicateRequest"]
 
 @dataclass(frozen=True)
 class AblationRequest:
-    """How a cell is taken apart after its three times."""
+    """Say how a cell is taken apart after its three times."""
 
     memory: Path
     """An empty folder in a memory file system, which the asker removes."""
@@ -22,7 +22,7 @@ class AblationRequest:
 
 @dataclass(frozen=True)
 class ReplicateRequest:
-    """One replicate of one cell; every path is absolute."""
+    """Ask for one replicate of one cell; every path is absolute."""
 
     cell: str
     """As `str(Cell)` writes it."""

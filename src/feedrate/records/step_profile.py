@@ -1,4 +1,4 @@
-"""What one update does, counted and profiled apart from every timed run."""
+"""Hold what one update does, counted and profiled apart from every timed run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["StepProfile"]
 
 @dataclass(frozen=True)
 class StepProfile:
-    """What one update does, counted and profiled apart from every timed run; None: not measured."""
+    """Hold what one update does, counted and profiled apart from every timed run; None: not measured."""
 
     flops_per_step: float | None = None
     """Floating-point operations of forward and backward, as PyTorch's own counter counts them."""
@@ -27,7 +27,7 @@ class StepProfile:
     """Seconds a step in which the device ran something."""
 
     def peak_share(self, step_s: float) -> float | None:
-        """Achieved FLOP/s of a step that takes so long, as a share of the peak; None: one of the two is not known."""
+        """Divide the FLOP/s of a step that takes so long by the peak; None: one of the two is not known."""
         if self.flops_per_step is None or not self.peak_flop_per_s:
             return None
         return self.flops_per_step / step_s / self.peak_flop_per_s

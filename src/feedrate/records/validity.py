@@ -69,7 +69,7 @@ def doubts(measurement: Measurement) -> Iterator[str]:
 
 
 def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -> Iterator[str]:
-    """What was asked for and is not so."""
+    """Yield what was asked for and is not so."""
     wanted, alive = observed.get("workers resolved"), observed.get("workers alive")
     if wanted and wanted != alive:
         yield f"{wanted} workers were started and {alive or 0} were alive at the end"
@@ -118,13 +118,13 @@ def remarks_on(measurements: Iterable[Measurement]) -> Iterator[str]:
 
 
 def had_foreign_load(measurement: Measurement) -> bool:
-    """Whether others kept so much of the machine busy that a second measurement may well differ."""
+    """Tell whether others kept so much of the machine busy that a second measurement may well differ."""
     conditions = measurement.conditions
     return conditions is not None and conditions.foreign_cores > _FOREIGN_WORD * conditions.cores
 
 
 def read_from_disk(read_bytes: int | None, served_bytes: float) -> bool:
-    """Whether so many bytes from a device, beside so many served, contradict a warm page cache."""
+    """Tell whether so many bytes from a device, beside so many served, contradict a warm page cache."""
     return read_bytes is not None and read_bytes > max(_DISK_BYTES, _DISK_SHARE * served_bytes)
 
 

@@ -103,7 +103,8 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
 
 def _silence(invocation: Invocation, cell: str, replicate: int, status: int, output: str) -> dict[str, object]:
     from feedrate.records.document import document
-    from feedrate.records.measurement import Failure, append
+    from feedrate.records.measurement import Failure
+    from feedrate.records.raw_results import append
 
     last = (output.strip().splitlines() or ["it printed nothing"])[-1]
     failure = Failure(

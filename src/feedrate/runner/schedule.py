@@ -33,7 +33,7 @@ class Run:
         """
         ready: list[str] = []
         for cell in cells:
-            unmet = cell.unmet
+            unmet = cell.unmet_needs
             if unmet:
                 yield self.unavailable(str(cell), "; ".join(need.reason for need in unmet))
             else:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from feedrate.records.measurement import Window
+from feedrate.records.window import Window
 from feedrate.system.procfs import TICKS_PER_S
 
 __all__ = ["freeze_gc", "gc_paused", "now_s", "since_start_s", "timed"]
+
+_CLOCK_DIGITS, _TICK_DIGITS = 9, 2
+"""Digits of a second that the clock counts, and those that /proc gives: the others are a float's, and say nothing."""
 
 
 def now_s() -> float:
@@ -22,7 +25,7 @@ def now_s() -> float:
 def since_start_s() -> float:
     """Tell how many seconds ago this process was started, interpreter included."""
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    return float(Path("/proc/uptime").read_text().split()[0]) - ticks / TICKS_PER_S
+    return round(float(Path("/proc/uptime").read_text().split()[0]) - ticks / TICKS_PER_S, _TICK_DIGITS)
 
 
 @contextmanager
@@ -49,4 +52,4 @@ def timed(work: Callable[[int], int], batches: int, synchronize: Callable[[], No
         start = now_s()
         samples = work(batches)
         synchronize()
-        return Window(now_s() - start, batches, samples)
+        return Window(round(now_s() - start, _CLOCK_DIGITS), batches, samples)

@@ -1,17 +1,12 @@
-"""Cap the thread pools of processes before they start, set up loaders' worker processes, and report pool sizes."""
+"""Cap the thread pools of processes before they start, and report their sizes."""
 
 from __future__ import annotations
 
-import atexit
-import faulthandler
 import os
-import random
-import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-__all__ = ["caps", "one_thread_each", "pools", "seed_32", "settle"]
+__all__ = ["caps", "one_thread_each", "pools"]
 
 
 def caps(threads: int) -> dict[str, str]:
@@ -45,37 +40,6 @@ def one_thread_each() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-
-
-def seed_32(seed: int) -> int:
-    """Fold a seed for libraries that take 32 bits; distinct for the consecutive seeds of up to 2**32 workers."""
-    return seed % (1 << 32)
-
-
-def settle(worker: int, seed: int, logs: str) -> Mapping[str, int]:
-    """Prepare this worker process, and say what it looks like from inside.
-
-    Crashes, and SIGUSR1, dump their stacks to `logs/worker-<n>.txt` (nowhere if `logs` is empty), SIGTERM ends the
-    process, Ctrl-C is left to the parent, and the random generators of Python, numpy and torch are seeded.
-    """
-    import numpy as np
-    import torch
-
-    if logs:
-        # The file must outlive this call: faulthandler keeps the descriptor, and the process ends with it.
-        file = os.fdopen(os.open(Path(logs) / f"worker-{worker}.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), "w")
-        faulthandler.enable(file)
-        faulthandler.register(signal.SIGUSR1, file, all_threads=True)
-    # A worker has nothing to finish. Going through the destructors of libraries whose threads still run aborts it now
-    # and then, which DataLoader takes for a crash.
-    atexit.register(os._exit, 0)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    torch.set_num_threads(1)
-    random.seed(seed)
-    np.random.seed(seed_32(seed))
-    torch.manual_seed(seed)
-    return {"worker": worker, "pid": os.getpid(), "seed": seed} | pools()
 
 
 def pools() -> dict[str, int]:

@@ -17,9 +17,9 @@ from sums import Sums
 
 from feedrate import hookimpl, knob
 from feedrate.builtin.loaders.inline import Inline
+from feedrate.loading.worker_process import init_worker
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
-from feedrate.system.threadpools import settle
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +116,7 @@ class Crashing(Loader):
 
 
 def _crash(logs: str) -> None:
-    settle(0, 0, logs)
+    init_worker(0, 0, logs)
     ctypes.string_at(0)
 
 

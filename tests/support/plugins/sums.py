@@ -33,7 +33,7 @@ class Sums(Workload):
     def storage(self) -> Mapping[str, str]:
         return {"compression": "lz4", "lists": "fixed"}
 
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         del size
         return (
             Field("row_id", "uint64", "int64"),
@@ -42,7 +42,7 @@ class Sums(Workload):
             Field("unsure", "float32", "float32"),
         )
 
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         del size
         return ((26, 26), (26, 26), (26, 25), (26, 22))
 
@@ -57,7 +57,7 @@ class Sums(Workload):
     def blocks(self, size: str) -> tuple[Block, ...]:
         from feedrate.loading.block import Block
 
-        ends = accumulate(map(sum, self.groups(size)), initial=0)
+        ends = accumulate(map(sum, self.row_groups(size)), initial=0)
         return tuple(Block(start, stop, ((start, stop),), batch_rows=16) for start, stop in pairwise(ends))
 
     def model(self, size: str) -> torch.nn.Module:

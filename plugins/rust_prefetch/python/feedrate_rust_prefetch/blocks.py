@@ -26,7 +26,7 @@ def source(plan: Plan) -> Source:
     """The native counterpart of a plan: its files, its columns, its tensors."""
     columns = plan.stored_columns
     number = {field.name: index for index, field in enumerate(columns)}
-    cut = [(number[f.source], f.dtype(plan.cast), f.window, f.sample_shape) for f in plan.fields]
+    cut = [(number[f.column_name], f.dtype(plan.cast), f.window, f.sample_shape) for f in plan.fields]
     added = [(None, field.dtype(plan.cast), 0, field.sample_shape) for field in plan.derived]
     control = plan.source_control
     return Source(
@@ -34,7 +34,7 @@ def source(plan: Plan) -> Source:
         [(data.path(index), shard.groups) for data in _places(plan) for index, shard in enumerate(data.shards)],
         [(field.name, field.stored, field.shape) for field in columns],
         [*cut, *added],
-        days=plan.days,
+        days=plan.day_starts,
         block_rows=max(block.stop - block.start for block in plan.stored_blocks),
         batch_rows=plan.max_batch_rows,
         decoded=None if control is None else control.decoded.path,

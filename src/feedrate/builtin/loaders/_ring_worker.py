@@ -9,9 +9,9 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from feedrate.builtin.loaders._ring_message import SlotFilled
-from feedrate.builtin.loaders._sharding import share
+from feedrate.builtin.loaders._sharding import shard
 from feedrate.errors import FeedrateError
-from feedrate.system.threadpools import seed_32, settle
+from feedrate.loading.worker_process import init_worker, seed_32
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ def work(
 
     `memory` is uint8 (slots, bytes), shared; `place` is (number of this worker, number of workers).
     """
-    settle(place[0], seed_32(plan.seed + place[0]), plan.logs)
+    init_worker(place[0], seed_32(plan.seed + place[0]), plan.logs)
     free = deque(range(len(memory)))
     slots = [layout.tensors(slot) for slot in memory]
     try:
@@ -61,7 +61,7 @@ def _filled(
 ) -> Iterator[SlotFilled]:
     with plan.open() as source:
         for epoch in plan.epoch_numbers():
-            for block, batches in share(plan.epoch_blocks(epoch), *place, by_batch=by_batch):
+            for block, batches in shard(plan.epoch_blocks(epoch), *place, by_batch=by_batch):
                 columns = source.read(block)
                 for rows in batches:
                     slot = _free_slot(pipe, free)

@@ -1,4 +1,4 @@
-"""An epoch's batches dealt to worker processes, and the dataset that DataLoader's workers iterate."""
+"""Shard an epoch over worker processes, as the dataset that DataLoader's workers iterate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from feedrate.errors import FeedrateError
 from feedrate.loading.batch import Batch
-from feedrate.system.threadpools import settle
+from feedrate.loading.worker_process import init_worker
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from feedrate.loading.block import Block
     from feedrate.loading.plan import Plan
 
-__all__ = ["Dealt", "Prepare", "share"]
+__all__ = ["ShardedBatches", "WorkerInit", "shard"]
 
 
-def share(
+def shard(
     blocks: Iterable[Block], worker: int, count: int, *, by_batch: bool
 ) -> Iterator[tuple[Block, Iterator[Tensor]]]:
-    """Yield this worker's part of an epoch: each `count`-th block whole, or each `count`-th batch of all blocks."""
+    """Yield this worker's shard of an epoch: each `count`-th block whole, or each `count`-th batch of all blocks."""
     served = 0
     for number, block in enumerate(blocks):
         if not by_batch:
@@ -40,8 +40,8 @@ def share(
 
 
 @dataclass
-class Dealt(IterableDataset[Batch]):
-    """Ready batches: the n-th time it is iterated it serves the n-th epoch, in each worker that worker's share."""
+class ShardedBatches(IterableDataset[Batch]):
+    """Yields ready batches: iterated the n-th time it serves the n-th epoch, in each worker that worker's shard."""
 
     plan: Plan
     by_batch: bool
@@ -53,7 +53,7 @@ class Dealt(IterableDataset[Batch]):
         blocks, self.epoch = self.plan.epoch_blocks(self.epoch), self.epoch + 1
         try:
             with self.plan.open() as source:
-                for block, batches in share(blocks, worker, count, by_batch=self.by_batch):
+                for block, batches in shard(blocks, worker, count, by_batch=self.by_batch):
                     columns = source.read(block)
                     for rows in batches:
                         yield columns.batch(rows)
@@ -63,13 +63,13 @@ class Dealt(IterableDataset[Batch]):
 
 
 @dataclass(frozen=True)
-class Prepare:
+class WorkerInit:
     """DataLoader's `worker_init_fn`; it must survive pickling."""
 
     logs: str
     reports: SimpleQueue[Any]
 
     def __call__(self, worker: int) -> None:
-        """Settle the worker and tell the parent what it looks like from inside."""
+        """Set the worker up, and tell the parent what it looks like from inside."""
         info = get_worker_info()
-        self.reports.put(settle(worker, info.seed if info else 0, self.logs))
+        self.reports.put(init_worker(worker, info.seed if info else 0, self.logs))

@@ -1,4 +1,4 @@
-"""Device-sized chunks: read many blocks, copy them once, cut batches on the device."""
+"""Load in device-sized chunks: read many blocks, copy them once, cut batches on the device."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GpuChunk(Loader):
     stage: str = knob("ring", "whole", "pageable")
 
     def chunk_bytes(self, plan: Plan) -> int:
-        """Bytes of a chunk; a single block may exceed it."""
+        """Count the bytes of a chunk; a single block may exceed it."""
         if self.chunk is not None:
             return self.chunk
         quarter = -(-plan.epoch_bytes // 4)
@@ -84,14 +84,14 @@ class GpuChunk(Loader):
         """The columns on the plan's device; on the CPU, where they were decoded."""
         if plan.device == "cpu":
             return columns
-        from feedrate.loading.batch import ROW_ID
+        from feedrate.loading.column import ROW_ID
         from feedrate.loading.transfer import copied_to_device
 
         moving = {name: tensor for name, tensor in columns.tensors.items() if name != ROW_ID}
         stage = self.stage if self.pin else "pageable"
         moved = copied_to_device(moving, plan.device, stage) | {ROW_ID: columns.tensors[ROW_ID]}
-        days = None if columns.days is None else columns.days.to(plan.device)
-        return replace(columns, tensors=moved, days=days)
+        day_starts = None if columns.day_starts is None else columns.day_starts.to(plan.device)
+        return replace(columns, tensors=moved, day_starts=day_starts)
 
 
 def _grouped(plan: Plan, chunk_bytes: int) -> Iterator[list[Block]]:

@@ -1,4 +1,4 @@
-"""A fixed set of ready batches: what the step can do when loading costs nothing."""
+"""Serve a fixed set of ready batches: what the step can do when loading costs nothing."""
 
 from __future__ import annotations
 

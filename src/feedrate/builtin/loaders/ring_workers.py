@@ -1,4 +1,4 @@
-"""Spawned workers that write batches straight into a shared-memory ring."""
+"""Have spawned workers write batches straight into a shared-memory ring."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def _registered(loader: RingWorkers, plan: Plan, count: int, layout: Layout) -> 
         runtime.cudaHostUnregister(memory.data_ptr())
 
 
-def _spawned(loader: RingWorkers, plan: Plan, share: tuple[int, int], memory: Tensor, layout: Layout) -> _Worker:
+def _spawned(loader: RingWorkers, plan: Plan, place: tuple[int, int], memory: Tensor, layout: Layout) -> _Worker:
     from torch import multiprocessing
 
     from feedrate.builtin.loaders._ring_worker import work
@@ -226,8 +226,8 @@ def _spawned(loader: RingWorkers, plan: Plan, share: tuple[int, int], memory: Te
 
     context: Any = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    arguments = (there, memory, layout, replace(plan, report=LoaderReport()), share, loader.deal == "batches")
-    process = context.Process(target=work, args=arguments, daemon=True, name=f"ring_workers-{share[0]}")
+    arguments = (there, memory, layout, replace(plan, report=LoaderReport()), place, loader.deal == "batches")
+    process = context.Process(target=work, args=arguments, daemon=True, name=f"ring_workers-{place[0]}")
     with one_thread_each():
         process.start()
     # With our copy of the worker's end open, its death would not read as the end of the pipe.

@@ -1,4 +1,4 @@
-"""torch's own DataLoader with spawned, persistent workers."""
+"""Load with torch's own DataLoader and spawned, persistent workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch.utils.data import DataLoader
 
-    from feedrate.builtin.loaders._sharding import Dealt
+    from feedrate.builtin.loaders._sharding import ShardedBatches
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.plugin.loader import Stream
@@ -28,7 +28,7 @@ __all__ = ["Workers", "automatic_count"]
 
 
 def automatic_count() -> int:
-    """Workers when nobody says how many: min(8, max(2, cores // 4))."""
+    """Give the number of workers when nobody says how many: min(8, max(2, cores // 4))."""
     return min(8, max(2, len(os.sched_getaffinity(0)) // 4))
 
 
@@ -67,11 +67,11 @@ class Workers(Loader):
         return min(automatic_count() if self.count is None else self.count, len(plan.stored_blocks))
 
     def stream(self, plan: Plan) -> Stream:
-        from feedrate.builtin.loaders._sharding import Dealt
+        from feedrate.builtin.loaders._sharding import ShardedBatches
 
         count = self._resolved(plan)
         plan.report.workers_requested, plan.report.workers_resolved = self.count, count
-        dataset = Dealt(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
+        dataset = ShardedBatches(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
             for _ in plan.epoch_numbers():
@@ -80,7 +80,7 @@ class Workers(Loader):
                         raise item
                     yield item
 
-    def _torch_loader(self, dataset: Dealt, plan: Plan, **workers: Any) -> DataLoader[Batch]:
+    def _torch_loader(self, dataset: ShardedBatches, plan: Plan, **workers: Any) -> DataLoader[Batch]:
         from torch.utils.data import DataLoader
 
         pin = self.pin and plan.device != "cpu"
@@ -111,11 +111,11 @@ def _demand_alive(running: Any) -> None:
 
 
 @contextmanager
-def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterator[Iterable[Batch]]:
+def _started(loader: Workers, dataset: ShardedBatches, plan: Plan, count: int) -> Iterator[Iterable[Batch]]:
     """An epoch's batches, again at each iteration, from workers that live until the block is left."""
     from torch import multiprocessing
 
-    from feedrate.builtin.loaders._sharding import Prepare
+    from feedrate.builtin.loaders._sharding import WorkerInit
     from feedrate.system.procfs import alive
     from feedrate.system.threadpools import one_thread_each
 
@@ -129,7 +129,7 @@ def _started(loader: Workers, dataset: Dealt, plan: Plan, count: int) -> Iterato
         persistent_workers=True,
         multiprocessing_context=context,
         timeout=loader.timeout_s,
-        worker_init_fn=Prepare(plan.logs, reports),
+        worker_init_fn=WorkerInit(plan.logs, reports),
     )
     with one_thread_each():
         running: Any = iter(torch_loader)

@@ -1,4 +1,4 @@
-"""Which layers of a board network learn."""
+"""Choose which layers of a board network learn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["freeze"]
 
 
 def freeze(net: VisionTransformer | ResNet, trainable: str) -> nn.Module:
-    """`net` with gradients off for what does not learn: `trainable` is all, last_two (layers, and the head) or head."""
+    """Turn gradients off for what does not learn: `trainable` is all, last_two (layers, and the head) or head."""
     if trainable == "all":
         return net
     learning: list[nn.Module] = [net.heads]

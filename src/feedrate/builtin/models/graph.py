@@ -1,4 +1,4 @@
-"""Who moves with whom."""
+"""Find the stocks that move together, and average what they say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["GraphLayer", "neighbours"]
 
 @torch.no_grad()
 def neighbours(series: Tensor, count: int) -> Tensor:
-    """int64 (B, count): the most correlated rows of `series`, float (B, T), itself the first; repeated if B is less."""
+    """Find int64 (B, count), the most correlated rows of float (B, T): itself first, repeated if B is small."""
     centred = series - series.mean(1, keepdim=True)
     unit = F.normalize(centred, dim=1)
     nearest = (unit @ unit.mT).topk(min(count, series.shape[0]), dim=1).indices
@@ -28,7 +28,7 @@ class GraphLayer(nn.Module):
         self.others = nn.Linear(width, width, bias=False)
 
     def forward(self, rows: Tensor, graph: Tensor | None) -> Tensor:
-        """float32 (B, width), int64 (B, K) or None for no neighbours, to (B, width)."""
+        """Map float32 (B, width), int64 (B, K) or None for no neighbours, to (B, width)."""
         near = rows if graph is None else rows[graph].mean(1)
         mixed: Tensor = self.own(rows) + self.others(near)
         return rows + F.elu(mixed)

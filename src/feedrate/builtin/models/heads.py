@@ -19,6 +19,6 @@ class MoveHeads(nn.Module):
         self.linear = nn.ModuleDict({label: nn.Linear(width, 1 if label == "value" else MOVES) for label in labels})
 
     def forward(self, pooled: Tensor) -> dict[str, Tensor]:
-        """float32 (B, width) to logits by label."""
+        """Map float32 (B, width) to logits by label."""
         logits = {label: layer(pooled) for label, layer in self.linear.items()}
         return {label: values.squeeze(1) if label == "value" else values for label, values in logits.items()}

@@ -27,7 +27,7 @@ class LastStepAttention(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, steps: Tensor) -> Tensor:
-        """float32 (B, T, width) to (B, width)."""
+        """Map float32 (B, T, width) to (B, width)."""
         rows, _, width = steps.shape
         last = steps[:, -1]
         query = self.query(last).view(rows, 1, _HEADS, -1).transpose(1, 2)
@@ -52,7 +52,7 @@ class PanelNet(nn.Module):
         self.quantiles = nn.Linear(hidden, HORIZONS * QUANTILES)
 
     def forward(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """`f` float32 (B, T, F), `m` (B, M), perhaps `graph` int64 (B, K), to (B, 4, 5)."""
+        """Map `f` float32 (B, T, F), `m` (B, M), perhaps `graph` int64 (B, K), to (B, 4, 5)."""
         steps, _ = self.lstm(self.selection(tensors["f"]))
         rows = self.attention(steps) + self.masks(tensors["m"])
         graph = self._graph(tensors)

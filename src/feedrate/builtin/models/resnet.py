@@ -40,7 +40,7 @@ class ResNet(nn.Module):
         return list(self.layers)[-2:]
 
     def forward(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Logits by label: `board` int64 (B, 81) and `hand` float32 (B, 14) to (B, 1496), `value` to (B,)."""
+        """Give logits by label: `board` int64 (B, 81) and `hand` float32 (B, 14) to (B, 1496), `value` to (B,)."""
         squares = self.piece(tensors["board"]) + self.hand(tensors["hand"])[:, None]
         picture = F.relu(self.norm(self.stem(squares.mT.unflatten(2, (SIDE, SIDE)))))
         for layer in self.layers:
@@ -65,5 +65,5 @@ class Bottleneck(nn.Module):
             self.around = nn.Sequential(nn.Conv2d(width, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, picture: Tensor) -> Tensor:
-        """float32 (B, width, H, W) to (B, out, H / stride, W / stride)."""
+        """Map float32 (B, width, H, W) to (B, out, H / stride, W / stride)."""
         return F.relu(self.path(picture) + self.around(picture))

@@ -26,7 +26,7 @@ class GatedResidual(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """float32 (N, inputs) to (N, width)."""
+        """Map float32 (N, inputs) to (N, width)."""
         inner = self.inner(F.elu(self.enter(inputs)))
         answer: Tensor = self.norm(self.around(inputs) + F.glu(self.gates(inner), dim=-1))
         return answer
@@ -40,7 +40,7 @@ class LoopedFeatures(nn.Module):
         self.nets = nn.ModuleList(nets)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """float32 (N, F), (N, F) to the weighted sum of the networks' outputs, (N, width)."""
+        """Map float32 (N, F), (N, F) to the weighted sum of the networks' outputs, (N, width)."""
         columns = zip(self.nets, torch.split(inputs, 1, dim=1), torch.split(weights, 1, dim=1), strict=True)
         outputs = torch.stack([weight * net(column) for net, column, weight in columns])
         return outputs.sum(0)
@@ -61,7 +61,7 @@ class BatchedFeatures(nn.Module):
         return torch.baddbmm(bias[:, None], inputs, weight.mT)
 
     def forward(self, inputs: Tensor, weights: Tensor) -> Tensor:
-        """float32 (N, F), (N, F) to the weighted sum of the networks' outputs, (N, width)."""
+        """Map float32 (N, F), (N, F) to the weighted sum of the networks' outputs, (N, width)."""
         columns = inputs.mT[:, :, None]
         inner = self._linear("inner", F.elu(self._linear("enter", columns)))
         summed = self._linear("around", columns) + F.glu(self._linear("gates", inner), dim=-1)
@@ -80,7 +80,7 @@ class VariableSelection(nn.Module):
         self.features = LoopedFeatures(nets) if form == "looped" else BatchedFeatures(nets)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """float32 (B, T, F) to (B, T, width)."""
+        """Map float32 (B, T, F) to (B, T, width)."""
         flat = inputs.flatten(0, 1)
         selected: Tensor = self.features(flat, self.scores(flat).softmax(dim=-1))
         return selected.view(*inputs.shape[:2], -1)

@@ -21,7 +21,7 @@ class AttentionPooling(nn.Module):
         self.score = nn.Linear(width, 1)
 
     def forward(self, steps: Tensor) -> Tensor:
-        """float32 (B, T, width) to (B, width)."""
+        """Map float32 (B, T, width) to (B, width)."""
         weights: Tensor = self.score(steps).softmax(dim=1)
         return (weights * steps).sum(1)
 
@@ -36,7 +36,7 @@ class SequenceRegressor(nn.Module):
         self.linear = nn.Linear(hidden, targets)
 
     def forward(self, tensors: Mapping[str, Tensor]) -> Tensor:
-        """`features` float32 (B, T, F) to (B, targets)."""
+        """Map `features` float32 (B, T, F) to (B, targets)."""
         steps, _ = self.lstm(tensors["features"])
         answer: Tensor = self.linear(self.pooling(steps))
         return answer
@@ -55,7 +55,7 @@ class FrameFusion(nn.Module):
         self.magnitude = nn.Linear(hidden, 1)
 
     def forward(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Windows float32 (B, length, F) to logits `direction` (B, 3) and `magnitude` (B,)."""
+        """Map windows float32 (B, length, F) to logits `direction` (B, 3) and `magnitude` (B,)."""
         parts = zip(self.frames, self.lstms, self.poolings, strict=True)
         pooled = [pooling(lstm(tensors[frame])[0]) for frame, lstm, pooling in parts]
         fused = self.fusion(torch.cat(pooled, dim=1))

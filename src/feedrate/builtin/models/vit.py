@@ -33,7 +33,7 @@ class VisionTransformer(nn.Module):
         return [*list(self.layers)[-2:], self.norm]
 
     def forward(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Logits by label: `board` int64 (B, 81) and `hand` float32 (B, 14) to (B, 1496), `value` to (B,)."""
+        """Give logits by label: `board` int64 (B, 81) and `hand` float32 (B, 14) to (B, 1496), `value` to (B,)."""
         tokens = self.piece(tensors["board"]) + self.place + self.hand(tensors["hand"])[:, None]
         for layer in self.layers:
             tokens = layer(tokens)
@@ -55,7 +55,7 @@ class EncoderLayer(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """float32 (B, S, width) to the same shape."""
+        """Map float32 (B, S, width) to the same shape."""
         rows, squares, width = tokens.shape
         packed = self.queries_keys_values(self.attention_norm(tokens)).view(rows, squares, 3, self.heads, -1)
         queries, keys, values = packed.permute(2, 0, 3, 1, 4)

@@ -1,4 +1,4 @@
-"""bfloat16 mixed precision."""
+"""Train in bfloat16 mixed precision."""
 
 from __future__ import annotations
 

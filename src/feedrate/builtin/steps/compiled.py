@@ -1,4 +1,4 @@
-"""torch.compile, in any precision."""
+"""Train with torch.compile, in any precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""float16 mixed precision with a gradient scaler."""
+"""Train in float16 mixed precision with a gradient scaler."""
 
 from __future__ import annotations
 

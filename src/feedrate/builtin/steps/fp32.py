@@ -1,4 +1,4 @@
-"""Plain single precision."""
+"""Train in plain single precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No training: what the loop and the hand-over cost alone."""
+"""Train nothing: what the loop and the hand-over cost alone."""
 
 from __future__ import annotations
 

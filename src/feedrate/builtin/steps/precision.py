@@ -19,7 +19,7 @@ __all__ = ["at_precision", "matmul_precision", "single_precision_update"]
 
 
 def at_precision(update: Update, precision: str) -> Update:
-    """The update with fp32 matrix products at that precision while it runs."""
+    """Give the update with fp32 matrix products at that precision while it runs."""
 
     def precise(batch: Batch) -> Tensor:
         with matmul_precision(precision):
@@ -31,13 +31,13 @@ def at_precision(update: Update, precision: str) -> Update:
 def single_precision_update(
     model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer, precision: str
 ) -> Update:
-    """An update in fp32 whose matrix products are `highest` (no TF32) or `high` (TF32)."""
+    """Give an update in fp32 whose matrix products are `highest` (no TF32) or `high` (TF32)."""
     return at_precision(plain_update(forward_and_loss(model, loss), optimizer), precision)
 
 
 @contextmanager
 def matmul_precision(precision: str) -> Iterator[None]:
-    """fp32 matrix products as `highest` (no TF32) or `high` (TF32), cuDNN included, as before on leaving."""
+    """Set fp32 matrix products to `highest` (no TF32) or `high` (TF32), cuDNN included; as before on leaving."""
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = precision != "highest"

@@ -1,4 +1,4 @@
-"""Single precision with TF32 matrix products."""
+"""Train in single precision with TF32 matrix products."""
 
 from __future__ import annotations
 

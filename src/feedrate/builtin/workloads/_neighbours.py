@@ -12,7 +12,7 @@ NEIGHBOURS = 20
 
 
 def day_neighbours(history: NDArray[np.float32], stocks: int) -> NDArray[np.int32]:
-    """int32 (stocks, 20): places of the most correlated stocks of the day; a stock's own place where there are fewer.
+    """Find, int32 (stocks, 20), places of the most correlated stocks of the day; its own place where there are fewer.
 
     `history`: float32 (T, n), returns of the first n stocks; the others have no full history and only themselves.
     """

@@ -56,7 +56,7 @@ class BoardMoves(Workload):
     name = "boardmoves"
     format: ClassVar[str] = "arrow"
     version: ClassVar[int] = 1
-    stored: ClassVar[tuple[str, ...]] = (
+    storage_knobs: ClassVar[tuple[str, ...]] = (
         "layout", "lists", "compression", "record_batches", "nan_ratio", "constant_columns",
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ class BoardMoves(Workload):
     trainable: str = knob("all", "last_two", "head")
     """Which layers learn: all, the last two and the head, the head alone."""
 
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         del size
         return (
             Field("row_id", "uint64", "int64"),
@@ -89,7 +89,7 @@ class BoardMoves(Workload):
             Field("value", "float32", "float32"),
         )
 
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         scale = _SCALES[size]
         ends = [scale.run_rows * index // self.record_batches for index in range(self.record_batches + 1)]
         run = tuple(high - low for low, high in pairwise(ends))
@@ -101,9 +101,9 @@ class BoardMoves(Workload):
     def storage(self) -> Mapping[str, str]:
         return {"compression": self.compression, "lists": self.lists}
 
-    def samples(self, size: str) -> tuple[Field, ...]:
+    def sample_fields(self, size: str) -> tuple[Field, ...]:
         labels = ("legal",) if self.head == "legal" else ("policy", "value")
-        return tuple(field for field in self.fields(size) if field.name in ("row_id", "board", "hand", *labels))
+        return tuple(field for field in self.stored_fields(size) if field.name in ("row_id", "board", "hand", *labels))
 
     def blocks(self, size: str) -> tuple[Block, ...]:
         from feedrate.loading.block import Block

@@ -58,7 +58,7 @@ class DayWindows(Workload):
     name = "daywindows"
     format: ClassVar[str] = "parquet"
     version: ClassVar[int] = 1
-    stored: ClassVar[tuple[str, ...]] = ("nan_ratio", "constant_columns")
+    storage_knobs: ClassVar[tuple[str, ...]] = ("nan_ratio", "constant_columns")
 
     reader: str = knob("pyarrow", "polars")
     """Library that decodes the files."""
@@ -73,7 +73,7 @@ class DayWindows(Workload):
     constant_columns: int = knob(0, low=0, high=437)
     """How many features, the last ones, never change."""
 
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         return (
             Field("row_id", "uint64", "int64"),
             Field("code", "int32", "int64"),
@@ -84,9 +84,9 @@ class DayWindows(Workload):
             Field("graph", "int32", "int64", (NEIGHBOURS,)),
         )
 
-    def samples(self, size: str) -> tuple[Field, ...]:
+    def sample_fields(self, size: str) -> tuple[Field, ...]:
         scale = _SCALES[size]
-        row_id, _, _, _, *others, graph = self.fields(size)
+        row_id, _, _, _, *others, graph = self.stored_fields(size)
         window = Field("f", "float32", "float32", (scale.features,), window=scale.window)
         if self.graph != "cached":
             return row_id, window, *others
@@ -94,10 +94,10 @@ class DayWindows(Workload):
             raise UsageError(f"{self.name}: graph=cached names neighbours by their place in the day; use batch=day")
         return row_id, window, *others, graph
 
-    def days(self, size: str) -> tuple[int, ...]:
+    def day_starts(self, size: str) -> tuple[int, ...]:
         return tuple(np.cumsum([0, *_listed(size)]).tolist())
 
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         listed, files = _listed(size), _SCALES[size].files
         ends = [len(listed) * index // files for index in range(files + 1)]
         return tuple(tuple(listed[low:high].tolist()) for low, high in pairwise(ends))
@@ -106,10 +106,14 @@ class DayWindows(Workload):
     def storage(self) -> Mapping[str, str]:
         return {"compression": "snappy"}
 
+    @property
+    def decoder(self) -> str:
+        return self.reader
+
     def blocks(self, size: str) -> tuple[Block, ...]:
         from feedrate.loading.block import Block
 
-        scale, starts, listed = _SCALES[size], self.days(size), _listed(size)
+        scale, starts, listed = _SCALES[size], self.day_starts(size), _listed(size)
         history = scale.window - 1
         # Twice as many days of samples as a window is long: a third of what is read is history, read a second time.
         count = -(-(scale.days - history) // (2 * scale.window))
@@ -127,7 +131,7 @@ class DayWindows(Workload):
         )
 
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
-        scale, starts = _SCALES[size], np.array(self.days(size))
+        scale, starts = _SCALES[size], np.array(self.day_starts(size))
         ids = np.arange(start, stop)
         day = np.searchsorted(starts, ids, side="right") - 1
         features = CounterRng(seed, _FEATURES, scale.features).normal(start, stop)

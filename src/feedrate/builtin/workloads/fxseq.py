@@ -58,7 +58,7 @@ class FxSeq(Workload):
     name = "fxseq"
     format: ClassVar[str] = "hdf5"
     version: ClassVar[int] = 1
-    stored: ClassVar[tuple[str, ...]] = ("form", "layout", "nan_ratio", "constant_columns")
+    storage_knobs: ClassVar[tuple[str, ...]] = ("form", "layout", "nan_ratio", "constant_columns")
 
     form: str = knob("single", "multi", "multi_base")
     """One stored sequence a sample; five stored windows a sample; or the series they are cut from, stored once."""
@@ -72,7 +72,7 @@ class FxSeq(Workload):
     constant_columns: int = knob(0, low=0, high=167)
     """How many features never change."""
 
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         scale = _SCALES[size]
         row_id = Field("row_id", "uint64", "int64")
         if self.form == "single":
@@ -84,8 +84,8 @@ class FxSeq(Workload):
         windows = (Field(f"last{n}", "float32", "float32", (n, scale.multi_features)) for n in scale.lengths)
         return row_id, *windows, *answers
 
-    def samples(self, size: str) -> tuple[Field, ...]:
-        stored = self.fields(size)
+    def sample_fields(self, size: str) -> tuple[Field, ...]:
+        stored = self.stored_fields(size)
         if self.form != "multi_base":
             return stored
         scale = _SCALES[size]
@@ -102,7 +102,7 @@ class FxSeq(Workload):
     def _samples(self, size: str) -> int:
         return _SCALES[size].rows if self.form == "single" else _SCALES[size].multi_rows
 
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         rows = self._samples(size) + self._history(size)
         starts = range(0, rows, _ROWS_WRITTEN_AT_ONCE)
         return (tuple(min(_ROWS_WRITTEN_AT_ONCE, rows - start) for start in starts),)

@@ -39,7 +39,7 @@ class Known(Workload):
     hidden = True
     format: ClassVar[str] = "arrow"
     version: ClassVar[int] = 2
-    stored: ClassVar[tuple[str, ...]] = ("row_bytes", "compression")
+    storage_knobs: ClassVar[tuple[str, ...]] = ("row_bytes", "compression")
 
     row_bytes: int = knob(0, 65_536, low=0, high=1 << 24)
     """Further bytes of a row, which nobody looks at: they are read, decoded, handed over and copied."""
@@ -51,7 +51,7 @@ class Known(Workload):
     def storage(self) -> Mapping[str, str]:
         return {"compression": self.compression, "lists": "fixed"}
 
-    def fields(self, size: str) -> tuple[Field, ...]:
+    def stored_fields(self, size: str) -> tuple[Field, ...]:
         del size
         plain = (
             Field("row_id", "uint64", "int64"),
@@ -60,7 +60,7 @@ class Known(Workload):
         )
         return (*plain, Field("payload", "uint8", "uint8", (self.row_bytes,))) if self.row_bytes else plain
 
-    def groups(self, size: str) -> tuple[tuple[int, ...], ...]:
+    def row_groups(self, size: str) -> tuple[tuple[int, ...], ...]:
         blocks = _BATCHES[size] // _BATCHES_A_BLOCK
         return tuple((BATCH_ROWS * _BATCHES_A_BLOCK,) for _ in range(blocks))
 

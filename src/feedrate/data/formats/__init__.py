@@ -45,7 +45,7 @@ class Part(NamedTuple):
     stop: int
 
     def group_range(self) -> tuple[int, int, int]:
-        """First group that is needed, the one after the last, and the rows before the first."""
+        """Give the first group that is needed, the one after the last, and the rows before the first."""
         ends = list(accumulate(self.groups))
         first, last = bisect_right(ends, self.start), bisect_right(ends, self.stop - 1)
         return first, last + 1, ends[first] - self.groups[first]
@@ -74,12 +74,12 @@ def _module(name: str) -> _FormatModule:
 
 
 def writer(name: str) -> Writer:
-    """The function that writes one shard in that format."""
+    """Give the function that writes one shard in that format."""
     return _module(name).write
 
 
 def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]:
-    """Columns of a file in that format that no field names."""
+    """Name the columns of a file in that format that no field names."""
     names = _module(name).names
     known: Callable[[Field], list[str]] = getattr(_module(name), "column_names", lambda field: [field.name])
     return sorted(
@@ -88,7 +88,7 @@ def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]
 
 
 def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    """Rows of one file in that format, of the shapes and dtypes that the fields say.
+    """Read rows of one file in that format, of the shapes and dtypes that the fields say.
 
     Raises:
         DataError: the file is missing, damaged, or holds something else.

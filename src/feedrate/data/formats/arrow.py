@@ -56,7 +56,7 @@ def _array(field: Field, values: NDArray[np.generic], *, fixed: bool) -> pa.Arra
 
 
 def names(path: Path) -> list[str]:
-    """Columns of a file."""
+    """Name the columns of a file."""
     with pa.memory_map(str(path)) as file:
         return list(pa.ipc.open_file(file).schema.names)
 

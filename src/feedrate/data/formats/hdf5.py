@@ -75,7 +75,7 @@ def _column(file: h5py.File, field: Field, rows: int, layout: str) -> h5py.Datas
 
 
 def names(path: Path) -> list[str]:
-    """Columns of a file."""
+    """Name the columns of a file."""
     with h5py.File(path, "r") as file:
         return list(file)
 

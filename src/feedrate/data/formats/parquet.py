@@ -26,7 +26,7 @@ _ROWS_AT_ONCE = 4_096
 
 
 def column_names(field: Field) -> list[str]:
-    """Columns of the file that make up `field`: `y1`, or `f000`, `f001`, ..."""
+    """Name the columns of the file that make up `field`: `y1`, or `f000`, `f001`, ..."""
     return [f"{field.name}{index:03d}" for index in range(field.shape[0])] if field.shape else [field.name]
 
 
@@ -51,15 +51,15 @@ def _split(field: Field, chunk: Chunk) -> list[NDArray[np.generic]]:
 
 
 def names(path: Path) -> list[str]:
-    """Columns of a file."""
+    """Name the columns of a file."""
     with pq.ParquetFile(path) as file:
         return list(file.schema_arrow.names)
 
 
 def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    """See `FormatReader`; `options["reader"]` is `pyarrow` or `polars`."""
+    """See `FormatReader`; `options["decoder"]` is `pyarrow` or `polars`."""
     wanted = [name for field in fields for name in column_names(field)]
-    decode = _with_polars if options["reader"] == "polars" else _with_pyarrow
+    decode = _with_polars if options["decoder"] == "polars" else _with_pyarrow
     columns = decode(part, wanted)
     return {field.name: _tensor(part.path, field, columns) for field in fields}
 

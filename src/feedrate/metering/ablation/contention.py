@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.metering.loop import Loop
     from feedrate.metering.recorded_stream import RecordedStream
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
 
 __all__ = ["loader_beside", "step_beside"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from feedrate.metering.ablation.source_switch import SourceSwitch
     from feedrate.metering.loop import Loop, Work
     from feedrate.metering.recorded_stream import RecordedStream
-    from feedrate.records.measurement import Window
+    from feedrate.records.window import Window
 
 __all__ = ["LadderTimer"]
 

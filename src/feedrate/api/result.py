@@ -1,0 +1,57 @@
+"""Show a result the way the commands do: as text, in HTML, as a DataFrame."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from feedrate.errors import UsageError
+from feedrate.report.rendered import as_html, as_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+__all__ = ["Result", "only", "show_raw"]
+
+T = TypeVar("T")
+
+
+class Result(ABC):
+    """Shows itself: `print` as the command does on a pipe, a notebook as the command does on a terminal."""
+
+    @abstractmethod
+    def show(self, console: Console, *, explain: bool = False) -> None:
+        """Print it; `explain` adds what its columns mean."""
+
+    @abstractmethod
+    def to_frame(self) -> pd.DataFrame:
+        """Give its numbers as a table; raises `UnavailableError` where pandas is not installed."""
+
+    def __str__(self) -> str:
+        return as_text(self.show)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return as_html(self.show)
+
+
+def only(several: Sequence[T], noun: str) -> T:
+    """Give the one that there is.
+
+    Raises:
+        UsageError: there are several, or none.
+    """
+    if len(several) != 1:
+        raise UsageError(f"there are {len(several)} {noun}, not one; `.{noun}` has them all")
+    return several[0]
+
+
+def show_raw(console: Console, *files: Path | None) -> None:
+    """Print where the raw results lie, if they were written down."""
+    names: Iterable[str] = map(str, filter(None, files))
+    if any(files):
+        console.print(f"raw         {', '.join(names)}", style="dim", soft_wrap=True)
