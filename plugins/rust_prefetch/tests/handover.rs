@@ -69,7 +69,7 @@ fn started(count: usize, lead: Lead) -> (Arc<Handover<usize, Made>>, Vec<thread:
 #[test]
 fn batches_come_in_the_order_of_their_blocks() {
     model(|| {
-        let (handover, threads) = started(2, Lead { batches: 2, together: 1, blocks: 1 });
+        let (handover, threads) = started(2, Lead { batches: 2, together: 2, blocks: 1 });
         handover.submit(7, 1, 1, None);
         handover.submit(8, 1, 1, None);
         handover.end();
@@ -97,19 +97,21 @@ fn several_batches_are_taken_at_once_and_in_order() {
 
 #[test]
 fn nothing_comes_after_a_fault() {
-    let handover: Handover<usize, Made> = Handover::new(Lead { batches: 3, together: 3, blocks: 1 });
-    handover.submit(7, 0, 3, None);
-    let mut places = Vec::new();
-    for _ in 0..3 {
-        let Some(Task::Cut { number, place, .. }) = handover.take() else { panic!("no batch to cut") };
-        places.push((number, place));
-    }
-    let fault = Fault::Data("file: is damaged".to_owned());
-    handover.cut(places[0].0, places[0].1, Ok((7, 0)));
-    handover.cut(places[2].0, places[2].1, Ok((7, 2)));
-    handover.cut(places[1].0, places[1].1, Err(fault.clone()));
-    assert_eq!(drained(&handover), (vec![(7, 0)], Some(fault)));
-    assert!(matches!(handover.next(Duration::ZERO), Ok(Next::End)));
+    model(|| {
+        let handover: Handover<usize, Made> = Handover::new(Lead { batches: 3, together: 3, blocks: 1 });
+        handover.submit(7, 0, 3, None);
+        let mut places = Vec::new();
+        for _ in 0..3 {
+            let Some(Task::Cut { number, place, .. }) = handover.take() else { panic!("no batch to cut") };
+            places.push((number, place));
+        }
+        let fault = Fault::Data("file: is damaged".to_owned());
+        handover.cut(places[0].0, places[0].1, Ok((7, 0)));
+        handover.cut(places[2].0, places[2].1, Ok((7, 2)));
+        handover.cut(places[1].0, places[1].1, Err(fault.clone()));
+        assert_eq!(drained(&handover), (vec![(7, 0)], Some(fault)));
+        assert!(matches!(handover.next(Duration::ZERO), Ok(Next::End)));
+    });
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn a_block_that_lies_decoded_is_served_from_there() {
             Err(fault) => break fault,
         }
     };
-    let served: Vec<Vec<i64>> = batches.iter().map(|batch| crate::ids(batch)).collect();
+    let served: Vec<Vec<i64>> = batches.iter().map(crate::ids).collect();
     assert_eq!(served, [vec![1005, 1000], vec![1099], vec![15, 10], vec![109]]);
     let offset = pipeline.reading().cutter.layout().offsets[1];
     let wanted: Vec<f32> = (0..WIDTH).map(|at| f32::from(255 - value(99, at))).collect();
