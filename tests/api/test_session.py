@@ -179,6 +179,7 @@ def test_a_cell_that_fails_has_no_diagnosis_and_its_failure_is_kept(session: Ses
         session.diagnose("sums/tiny/needy/train/cpu")
 
 
+@pytest.mark.alone
 def test_a_comparison_has_a_verdict_and_keeps_it_beside_the_raw_results(compared: ComparisonResult) -> None:
     assert compared.verdict.word == "UNSURE"
     assert compared.speedup.factor > 0

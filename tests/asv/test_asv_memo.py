@@ -11,9 +11,11 @@ from feedrate.asv.metrics import METRICS
 from feedrate.asv.sample_cache import SampleCache
 from feedrate.asv.settings import AsvSettings, identity
 from feedrate.errors import DataError, UsageError
+from feedrate.records.document import document
 from feedrate.records.measurement import Failure
 from feedrate.records.raw_results import read
 from feedrate.revisions.invoke import CellDocument, run_cell
+from tests.support.outcomes import measurement
 
 CELL = "toy/tiny/inline/fp32/cpu"
 
@@ -133,6 +135,17 @@ def test_a_feedrate_that_writes_nothing_is_kept_as_a_failure(tmp_path: Path) -> 
 def test_no_infinity_reaches_asv(value: float) -> None:
     with pytest.raises(DataError, match="time_per_sample_s"):
         METRICS[0].value({"time_per_sample_s": value})
+
+
+def test_every_metric_stands_in_the_document_of_a_measurement_and_no_name_of_before_has_changed() -> None:
+    metrics = document(measurement())["metrics"]
+
+    assert isinstance(metrics, dict)
+    assert {metric.key for metric in METRICS} <= metrics.keys()
+    assert [metric.name for metric in METRICS] == [
+        *("time_per_sample", "samples_per_s", "loader_time_per_sample", "step_time_per_sample", "first_batch"),
+        *("host_peak", "device_peak", "batch_gap_p99", "longest_stall"),
+    ]
 
 
 def test_no_metric_is_ever_zero_so_asv_can_divide_by_it() -> None:

@@ -135,7 +135,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.process
 def test_run_measures_names_what_failed_and_keeps_the_raw_results(tmp_path: Path) -> None:
     chosen = ("--loader", "plain", "--loader", "broken", "--loader", "needy", "--step", "train")
-    done = feedrate(tmp_path, "run", "sums", *chosen, *QUICK)
+    done = feedrate(tmp_path, "run", "sums", "--once", *chosen, *QUICK)
 
     assert done.returncode == 1, done.stderr
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("train")}
@@ -155,7 +155,7 @@ def test_run_measures_names_what_failed_and_keeps_the_raw_results(tmp_path: Path
 @pytest.mark.process
 def test_what_is_not_available_is_no_failure(tmp_path: Path) -> None:
     chosen = ("--loader", "needy", "--loader", "plain", "--step", "train", "--json")
-    done = feedrate(tmp_path, "run", "sums", *chosen, *QUICK)
+    done = feedrate(tmp_path, "run", "sums", "--once", *chosen, *QUICK)
 
     assert done.returncode == 0, done.stderr
     assert [outcome.get("failure", {}).get("kind") for outcome in json.loads(done.stdout)] == ["unavailable", None]

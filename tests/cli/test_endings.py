@@ -80,7 +80,7 @@ def records(folder: Path) -> list[dict[str, object]]:
 
 
 def test_a_run_whose_fork_server_is_killed_measures_every_cell(tmp_path: Path, scratch: Path) -> None:
-    with begun(tmp_path, "run", *SECOND, *QUICK, TMPDIR=str(scratch)) as process:
+    with begun(tmp_path, "run", "--once", *SECOND, *QUICK, TMPDIR=str(scratch)) as process:
         first_line(process, "plain/train/cpu: ")
         os.kill(fork_server(process), signal.SIGKILL)
         told, complaints = process.communicate(timeout=60)
@@ -91,7 +91,7 @@ def test_a_run_whose_fork_server_is_killed_measures_every_cell(tmp_path: Path, s
 
 
 def test_an_error_amid_a_run_prints_what_there_is_and_is_the_status(tmp_path: Path, scratch: Path) -> None:
-    with begun(tmp_path, "run", *SECOND, *QUICK, PYTHONPATH=_first(tmp_path), TMPDIR=str(scratch)) as process:
+    with begun(tmp_path, "run", "--once", *SECOND, *QUICK, PYTHONPATH=_first(tmp_path), TMPDIR=str(scratch)) as process:
         first_line(process, "plain/train/cpu: ")
         (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
         os.kill(fork_server(process), signal.SIGKILL)

@@ -12,6 +12,8 @@ import pytest
 
 from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant, run_rounds
 from feedrate.comparison.paired_test import ComparisonVerdict, looks
+from feedrate.records.conditions import Conditions
+from feedrate.records.measurement import Measurement
 from feedrate.report.comparison import document, interval, sentence, show
 from feedrate.report.console import console
 from feedrate.runner.forkserver import ForkServer
@@ -112,6 +114,38 @@ def test_sides_of_which_one_was_read_cold_are_not_comparable() -> None:
 
     assert found.word == "INVALID"
     assert "warm for one and cold for the other" in found.reason
+
+
+def disturbed(cell: str, full_ms: float, times: Sequence[int]) -> Variant:
+    """A side of which the processes of these numbers were measured while the machine swapped."""
+    numbers = iter(range(1000))
+
+    def measure(_: ForkServer) -> Measurement:
+        swapped = 9_999 if next(numbers) in times else 0
+        busy = Conditions(2.0, 8, own_core_s=3.0, all_core_s=3.1, stolen_core_s=0.0, swapped_pages=swapped)
+        return measurement(cell, full_ms=full_ms * (100 if swapped else 1), conditions=busy)
+
+    return Variant(cell, "", measure)
+
+
+def test_a_pair_with_a_doubtful_process_is_left_out() -> None:
+    limits = StoppingRule(pairs=8)
+    one = replace(duel(always(10), always(20), limits), a=disturbed(NAMES["a"], 10, [1]), runs=[])
+    (judgement,) = last([one], limits)
+
+    assert (judgement.word, len(judgement.pairs.ratios)) == ("FASTER", 7)
+    assert judgement.factor == pytest.approx(2)
+    assert "1 pair is left out as doubtful: the machine swapped" in shown([one], [judgement])
+    assert document(one, judgement)["doubtful_pairs"] == 1
+
+
+def test_a_comparison_of_mostly_doubtful_pairs_is_invalid_with_the_reason() -> None:
+    limits = StoppingRule(pairs=8)
+    one = replace(duel(always(10), always(20), limits), b=disturbed(NAMES["b"], 20, [0, 2, 3]), runs=[])
+    (judgement,) = last([one], limits)
+
+    assert judgement.word == "INVALID"
+    assert judgement.reason.startswith("3 of 4 pairs are doubtful: the machine swapped")
 
 
 def test_the_metric_is_the_one_that_was_asked_for() -> None:

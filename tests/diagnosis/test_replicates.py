@@ -10,12 +10,15 @@ import pytest
 
 from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, records
 from feedrate.errors import DataError
+from feedrate.records.conditions import Conditions
 from feedrate.records.jsonl import Unreadable
 from feedrate.records.ladder import Ladder, Rung
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.raw_results import append
 from feedrate.records.request import AblationRequest
 from feedrate.records.window import Window
+from feedrate.report.diagnosis import show
+from feedrate.report.rendered import as_text
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support.outcomes import failure, measurement
 
@@ -114,6 +117,39 @@ def test_more_are_asked_only_while_the_verdict_is_unsure(
     assert len(processes.requests) in counts
     assert isinstance(diagnosis, Diagnosis)
     assert len(diagnosis.measured) == len(processes.requests)
+
+
+def disturbed(replicate: int) -> Measurement:
+    """Loading costs nothing, and the machine swapped meanwhile."""
+    busy = Conditions(2.0, 8, own_core_s=3.0, all_core_s=3.1, stolen_core_s=0.0, swapped_pages=9_999)
+    measured = alike(replicate)
+    return replace(measured, full_windows=measured.step_windows, conditions=busy)
+
+
+def test_no_verdict_rests_on_doubtful_processes_alone(asked: Asked, settings: ReplicateSettings) -> None:
+    processes = asked(disturbed)
+
+    diagnosis = diagnose(CELL, settings, replicates=2, most=4)
+
+    assert isinstance(diagnosis, Diagnosis)
+    assert len(processes.requests) == 4, "another process may do better"
+    assert (diagnosis.verdict.kind, diagnosis.verdict.gain_at_most) == ("invalid", 1.0)
+    assert diagnosis.verdict.statement == (
+        "INVALID: no verdict rests on this: all 4 processes are doubtful: the machine swapped while it was measured:"
+        " free memory"
+    )
+    assert diagnosis.verdict_of_numbers.kind != "invalid"
+
+
+def test_a_doubtful_process_is_left_out_of_the_evidence(asked: Asked, settings: ReplicateSettings) -> None:
+    asked(lambda replicate: alike(replicate) if replicate else disturbed(replicate))
+
+    diagnosis = diagnose(CELL, settings, replicates=3)
+
+    assert isinstance(diagnosis, Diagnosis)
+    assert diagnosis.evidence == Diagnosis.of([(alike(number), ladder()) for number in (1, 2)]).evidence
+    assert diagnosis.verdict.kind != "invalid"
+    assert "mean of 2 processes, 1 doubtful left out" in as_text(lambda console: show(console, [diagnosis]))
 
 
 def test_a_line_of_several_cells_or_of_unlike_halves_is_no_diagnosis() -> None:

@@ -36,7 +36,7 @@ def test_batches_that_polars_decodes_keep_every_promise(promise: object, data: D
 
 def test_a_cell_that_reads_with_polars_is_measured(tmp_path: Path) -> None:
     cell = ("daywindows[reader=polars]", "--loader", "threads", "--step", "none", "--size", "tiny", "--device", "cpu")
-    done = feedrate(tmp_path, "run", *cell, "--seconds", "0.05")
+    done = feedrate(tmp_path, "run", *cell, "--once", "--seconds", "0.05")
 
     assert done.returncode == 0, done.stderr
     (raw,) = (tmp_path / "results/raw").glob("*.jsonl")

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def measured(folder: Path) -> subprocess.CompletedProcess[str]:
-    return feedrate(folder, "run", "boardmoves", "--loader", "inline", *SHORT)
+    return feedrate(folder, "run", "boardmoves", "--once", "--loader", "inline", *SHORT)
 
 
 def test_what_can_run_is_listed(folder: Path) -> None:

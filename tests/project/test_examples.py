@@ -34,7 +34,7 @@ def test_the_examples_own_tests_pass(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_examples_are_measured_together(tmp_path: Path) -> None:
     files = [word for name in PLUGINS for word in ("--plugin", str(EXAMPLES / f"{name}.py"))]
-    quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--quiet", "--json")
+    quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--quiet", "--once", "--json")
     done = feedrate(tmp_path, "run", "weighted_sum", *files, "--loader", "next_block", "--step", "accumulate", *quick)
     assert done.returncode == 0, done.stdout + done.stderr
     (line,) = [line for file in (tmp_path / "results/raw").glob("*.jsonl") for line in file.read_text().splitlines()]

@@ -180,7 +180,9 @@ def test_a_line_of_format_1_says_what_it_said(place: int) -> None:
     else:
         assert isinstance(record, Diagnosis)
         assert through_json(record.evidence.as_json()) == expected["evidence"]
-        assert record.verdict.kind == expected["verdict"]
+        assert record.verdict_of_numbers.kind == expected["verdict"]
+        # It was measured while others kept the cores busy: the numbers stand, and nothing may rest on them.
+        assert record.verdict.kind == "invalid"
         assert [properties(one, expected["measured"][0]) for one in record.measured] == expected["measured"]
 
 

@@ -14,18 +14,19 @@ from feedrate.diagnosis.evidence import STAGES
 from feedrate.diagnosis.finding import Kind
 from feedrate.report import calibration, comparison, contention, diagnosis_details, table
 from feedrate.report.console import console
+from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.glossary import GLOSSARY, HEADINGS, explained, page
 from tests.support import ROOT
 from tests.support.outcomes import measurement
 
 PAGE = ROOT / "docs/glossary.md"
 TABLES = (
-    table._COLUMNS, diagnosis_details._COLUMNS, contention._COLUMNS, comparison._SIDES, comparison._FAMILY,
+    table._COLUMNS, GAP_COLUMNS, diagnosis_details._COLUMNS, contention._COLUMNS, comparison._SIDES, comparison._FAMILY,
     calibration._COLUMNS, data._COLUMNS,
 )  # fmt: skip
 REMARKS = (
     *("doubtful", "page cache", "leak", "left running", "fallback", "failed", "n/a", "recompiles", "skipped updates"),
-    *("drift", "prefetch bias", "refused"),
+    *("drift", "prefetch bias", "refused", *table._TERMS),
 )
 
 

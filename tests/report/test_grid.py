@@ -25,6 +25,7 @@ from feedrate.report import diagnosis as picture
 from feedrate.report import diagnosis_details as rungs
 from feedrate.report import table
 from feedrate.report.console import console
+from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.grid import Column, Row, leaving, print_grid
 from tests.comparison.test_blocks import always, duel, last
 from tests.report.test_picture import diagnosis
@@ -55,7 +56,7 @@ MEASURED = [
 
 def run_tables(target: Console) -> None:
     other = measurement("fxseq/tiny/late/fp32/cuda", page_cache="cold")
-    table.show(target, [*MEASURED, failure(), other], explain=True)
+    table.show(target, [*MEASURED, failure(), other], explain=True, details=True)
 
 
 def measured_table(target: Console) -> None:
@@ -195,6 +196,7 @@ def test_the_documentation_states_the_order_of_every_table() -> None:
     stated = (ROOT / "docs/results.md").read_text()
     every = (
         table._COLUMNS,
+        GAP_COLUMNS,
         rungs._COLUMNS,
         besides._COLUMNS,
         duels._SIDES,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 
 import pytest
 from rich.console import Console
 
 from feedrate.formatting import factor, gigabytes, number, share
+from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.measurement import Outcome
 from feedrate.records.window import Window
 from feedrate.report.console import console
@@ -17,10 +19,10 @@ from feedrate.report.table import COLUMNS, show
 from tests.support.outcomes import failure, measurement
 
 
-def told(outcomes: Iterable[Outcome], *, explain: bool = False) -> str:
+def told(outcomes: Iterable[Outcome], *, explain: bool = False, details: bool = False) -> str:
     """The table as it goes into a pipe."""
     file = io.StringIO()
-    show(console(file), outcomes, explain=explain)
+    show(console(file), outcomes, explain=explain, details=details)
     return file.getvalue()
 
 
@@ -47,9 +49,8 @@ def test_what_is_absent_is_a_dash() -> None:
 def test_a_cell_is_a_row_with_its_three_times_and_both_ceilings() -> None:
     text = told([measurement(full_ms=20, loader_ms=16, step_ms=10)])
 
-    assert row(text, "inline") == [
-        *("fp32", "inline", "12,800", "-", "20.0", "16.0", "10.0", "x2.00", "x1.25", "0.140", "812")
-    ]
+    assert row(text, "inline") == [*("fp32", "inline", "12,800", "-", "20.0", "16.0", "x2.00", "x1.25", "0.140", "812")]
+    assert "\n  fp32: T_S 10.0 ms; " in text
     assert "boardmoves, small, cpu" in text
 
 
@@ -79,15 +80,45 @@ def test_the_fastest_loader_of_each_step_is_marked() -> None:
     assert text.index("threads") < text.index("inline")
 
 
-def test_a_loader_that_cannot_be_told_from_the_fastest_is_marked_too() -> None:
+def test_no_loader_is_marked_where_the_fastest_is_not_told_apart() -> None:
     cells = ("boardmoves/small/inline/fp32/cpu", "boardmoves/small/threads/fp32/cpu")
     near = [
-        measurement(cell, replicate=k, full_ms=20 + k + place / 9) for place, cell in enumerate(cells) for k in (0, 1)
+        measurement(cell, replicate=k, full_ms=20 + (k ^ place) + place / 9)
+        for place, cell in enumerate(cells)
+        for k in (0, 1)
     ]
 
     text = told(near)
 
-    assert (row(text, "inline")[2], row(text, "threads")[2]) == ("*", "~")
+    assert (row(text, "inline")[2], row(text, "threads")[2]) == ("12,495", "12,428")
+    assert "the two are not told apart" in text
+
+
+def test_several_that_lead_together_have_a_mark_of_their_own() -> None:
+    spread = {"inline": (20.0, 10.0), "threads": (20.3, 10.1), "workers": (60.0, 10.05)}
+    text = told(
+        measurement(f"boardmoves/small/{loader}/fp32/cpu", full_ms=full_ms, step_ms=step_ms)
+        for loader, (full_ms, step_ms) in spread.items()
+    )
+
+    assert [row(text, loader)[2] for loader in spread] == ["~", "~", "4,267"]
+    assert "*" not in text
+    assert "inline and threads lead, x2.96 (2.85 to 3.07)" in text
+
+
+def test_a_ceiling_below_one_is_no_gain() -> None:
+    text = told([measurement(full_ms=10, loader_ms=12, step_ms=11)])
+
+    assert row(text, "inline")[6:10] == ["none", "(noise)", "none", "(noise)"]
+    assert "x0." not in text
+
+
+def test_the_step_alone_is_one_number_of_its_loaders_with_its_spread() -> None:
+    times = {"inline": 9.0, "threads": 10.0, "workers": 11.0}
+    text = told(measurement(f"boardmoves/small/{name}/fp32/cpu", step_ms=ms) for name, ms in times.items())
+
+    assert "T_S ms" not in text
+    assert "\n  fp32: T_S 10.0 ms (9.00 to 11.0); " in text
 
 
 def test_a_replicate_that_failed_takes_the_number_away() -> None:
@@ -147,6 +178,36 @@ def test_the_same_remark_stands_once() -> None:
     text = told(measurement(cell, page_cache="cold") for cell in cells)
 
     assert text.count("not warm") == 1
+
+
+def test_what_most_cells_share_is_one_line_of_the_run() -> None:
+    cells = [f"boardmoves/small/{loader}/fp32/cpu" for loader in ("inline", "threads", "workers", "gpu_chunk")]
+    steps = [paces(10, ms) for ms in (10, 11, 13, 16)]
+    text = told(measurement(cell, full_ms=13, step_windows=step) for cell, step in zip(cells, steps, strict=True))
+
+    assert text.count("changed its pace") == 1
+    assert (
+        "note        3 of 4 cells that train: the step alone changed its pace by more than 5% during the run: the"
+        " machine was not steady (by more than 20% in 2, 50% in 1)\n"
+    ) in text
+    assert row(text, "gpu_chunk")[-1] == "812"
+
+
+def test_the_details_have_the_gaps_between_batches_and_the_longest_stall() -> None:
+    gaps = [0.02] * 98 + [0.1, 0.5]
+    kept = [measurement(replicate=0, batch_gaps=BatchGaps.of([gaps])), measurement(replicate=1)]
+    plain, detailed = told(kept), told(kept, details=True)
+
+    assert "gap p50 ms" not in plain
+    heading, line = (
+        re.split(r"  +", text)
+        for text in detailed.splitlines()
+        if "gap p50" in text or ("inline  " in text and "500" in text)
+    )
+    assert dict(zip(heading, line, strict=True)) == {
+        "step": "fp32", "loader": "inline", "T_S ms": "10.0", "gap p50 ms": "20.0", "gap p95 ms": "20.0",
+        "gap p99 ms": "62.0", "longest stall ms": "500",
+    }  # fmt: skip
 
 
 def test_the_caption_says_machine_software_and_run() -> None:

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 from feedrate.api.resources import Resources
 from feedrate.plugin.cell import Cell
+from feedrate.records.measurement import Measurement
+from feedrate.records.validity import is_doubtful
 from feedrate.report.progress import run_progress
+from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
     from feedrate.records.measurement import Outcome
 
-__all__ = ["measured", "measured_once", "unmet_reasons"]
+__all__ = ["AGAIN_S", "again_line", "measured", "measured_again", "measured_once", "unmet_reasons"]
+
+AGAIN_S = 120.0
+"""Seconds at most for measuring once more what is doubtful."""
 
 
 def measured(resources: Resources, cells: Sequence[Cell], replicates: int) -> Iterator[Outcome]:
@@ -25,6 +31,37 @@ def measured(resources: Resources, cells: Sequence[Cell], replicates: int) -> It
             resources.keep(outcome)
             progress.end(outcome)
             yield outcome
+
+
+def measured_again(resources: Resources, limit_s: float) -> Iterator[Outcome]:
+    """Measure each doubtful replicate of this session once more, under its own number, and yield what comes of it.
+
+    None is begun that would end after `limit_s` seconds if it took as long as the longest so far.
+    """
+    doubtful = [kept for kept in resources.outcomes if isinstance(kept, Measurement) and is_doubtful(kept)]
+    if not doubtful:
+        return
+    quiet, start_s, longest_s = resources.settings.quiet, now_s(), 0.0
+    if not quiet:
+        line = f"feedrate: {again_line(len(doubtful), 'replicate', limit_s)}"
+        resources.caller.console.print(line, soft_wrap=True)
+    with run_progress(resources.caller.console, quiet=quiet) as progress:
+        for place, first in enumerate(doubtful):
+            begin_s = now_s()
+            if begin_s - start_s + longest_s > limit_s:
+                return
+            progress.begin(first.cell, len(doubtful) - place)
+            outcome = resources.run.measure(first.cell, first.replicate)
+            longest_s = max(longest_s, now_s() - begin_s)
+            resources.keep(outcome)
+            progress.end(outcome)
+            yield outcome
+
+
+def again_line(count: int, noun: str, limit_s: float) -> str:
+    """Say how many are doubtful, and for how long they are measured once more at most."""
+    which = f"1 {noun} is doubtful; it" if count == 1 else f"{count} {noun}s are doubtful; each"
+    return f"{which} is measured once more, for {limit_s / 60:.0f} min at most in all"
 
 
 def measured_once(resources: Resources, cell: Cell, number: int) -> Outcome:

@@ -11,6 +11,7 @@ from feedrate.errors import FeedrateError, UsageError
 from feedrate.records.document import document
 from feedrate.records.estimate import estimate
 from feedrate.records.measurement import Failure, Measurement
+from feedrate.records.validity import without_superseded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +63,14 @@ class Results(Result):
             raise UsageError(f"these are results of {len(cells)} cells; to_frame() has the numbers of each")
         for failure in self.failures:
             raise CellError(failure)
-        return estimate([measurement.samples_per_s for measurement in self.measurements])
+        counting = without_superseded(self.measurements)
+        return estimate([counted.samples_per_s for counted in counting if isinstance(counted, Measurement)])
 
-    def show(self, console: Console, *, explain: bool = False) -> None:
-        """Print the table, as `feedrate run` does."""
+    def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
+        """Print the table, as `feedrate run` does; `details` adds how the gaps between batches spread."""
         from feedrate.report.table import show
 
-        show(console, self.outcomes, explain=explain)
+        show(console, self.outcomes, explain=explain, details=details)
         if self.outcomes:
             show_raw(console, self.raw)
 

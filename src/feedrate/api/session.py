@@ -11,7 +11,7 @@ from feedrate.api.calibration_result import CalibrationResult
 from feedrate.api.cells import cell_of, device_or_default, size_or_default
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.diagnosis_result import DiagnosisResult
-from feedrate.api.measuring import measured
+from feedrate.api.measuring import AGAIN_S, measured, measured_again
 from feedrate.api.resources import Resources
 from feedrate.api.results import Results
 from feedrate.api.selection import Selection
@@ -133,6 +133,13 @@ class Session(SessionResults):
         asked = (_several(workloads), _several(loaders), _several(steps))
         cells = Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
         return measured(self.resources, cells, demand_count("replicates", replicates))
+
+    def measure_doubtful_again(self, limit_s: float = AGAIN_S) -> Iterator[Outcome]:
+        """Measure each doubtful replicate so far once more, and yield outcomes as they come.
+
+        Tables then have the one that is not doubtful, or the first where both are. It ends after `limit_s` seconds.
+        """
+        return measured_again(self.resources, limit_s)
 
     def diagnose(
         self,

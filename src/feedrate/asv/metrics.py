@@ -1,4 +1,4 @@
-"""Define the seven numbers that asv keeps of every cell."""
+"""Define the nine numbers that asv keeps of every cell."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST = 1e300
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a cell, as asv names and shows it."""
+    """Describe one number of a cell, as asv names and shows it."""
 
     name: str
     """asv's benchmark is `track_<name>`; a new name starts a new history."""
@@ -48,5 +48,7 @@ METRICS = (
     Metric("first_batch", "first_batch_s", "seconds", floor=1e-12),
     Metric("host_peak", "host_peak_bytes", "bytes", floor=1.0),
     Metric("device_peak", "device_peak_bytes", "bytes", floor=1.0),
+    Metric("batch_gap_p99", "batch_gap_p99_s", "seconds", floor=1e-12),
+    Metric("longest_stall", "longest_stall_s", "seconds", floor=1e-12),
 )
 """asv reads every larger number as worse: watch `time_per_sample`; `samples_per_s` is there to be read."""

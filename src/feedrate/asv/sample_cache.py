@@ -1,4 +1,4 @@
-"""Keep the samples of a run on disk: asv wants one number a benchmark, and seven benchmarks share each measurement.
+"""Keep the samples of a run on disk: asv wants one number a benchmark, and nine benchmarks share each measurement.
 
 A folder of asv's own (the working directory that `setup_cache` shares) lasts for one commit of one run. A folder given
 in `FEEDRATE_MEMO` outlives the run: asv saves nothing before a commit is complete, so an interrupted run goes on here.

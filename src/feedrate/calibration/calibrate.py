@@ -73,7 +73,8 @@ def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
     outcome = diagnose(case.cell, settings, replicates=1)
     if isinstance(outcome, Failure):
         return _failed(outcome)
-    verdict = outcome.verdict
+    # A known answer is asked of the numbers; that others disturbed them excuses one that is wrong.
+    verdict = outcome.verdict_of_numbers
     excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
     return _Answer(verdict.kind, verdict.sentence, verdict.kind == case.verdict, excused)
 

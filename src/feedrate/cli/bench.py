@@ -13,11 +13,12 @@ from feedrate.api.cells import device_or_default, size_or_default
 from feedrate.api.datasets import ensure
 from feedrate.api.places import Place, demand_writable
 from feedrate.api.settings import RUN
-from feedrate.cli.bench_asv import ASV, LOGS, publish, run_asv
+from feedrate.cli.bench_again import measure_cells
+from feedrate.cli.bench_asv import ASV, LOGS, publish
 from feedrate.cli.bench_cells import matrix_cells, note_absent
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
-from feedrate.cli.options import add_device, add_explain
+from feedrate.cli.options import add_details, add_device, add_explain, add_once
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.raw_results import read
@@ -36,6 +37,8 @@ def arguments(parser: ArgumentParser) -> None:
     )
     add_device(parser.add_argument)
     parser.add_argument("--replicates", "-r", type=int, default=1, metavar="N", help="fresh processes a cell: 1")
+    add_once(parser.add_argument)
+    add_details(parser.add_argument)
     add_explain(parser.add_argument)
 
 
@@ -57,7 +60,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
         ensure({cell.recipe.folder_name: cell.recipe for cell in ready}.values(), shell.data, shell.err, quiet=False)
         note_absent(cells, name, raw, shell)
         chosen = {RUN: name, "FEEDRATE_SIZE": size, "FEEDRATE_DEVICE": device}
-        status = run_asv(ready, options.replicates, shell, chosen, raw)
+        status = measure_cells(ready, options.replicates, shell, chosen, raw, once=options.once)
     if end.status:
         _show(raw, shell, options)
         return end.status
@@ -89,7 +92,7 @@ def _show(raw: Path, shell: CommandContext, options: Namespace) -> None:
         outcomes = list(read(raw, left_out.append))
         for line in complaints(left_out):
             shell.err.print(f"feedrate: {line}", soft_wrap=True)
-        show(shell.out, outcomes, explain=options.explain)
+        show(shell.out, outcomes, explain=options.explain, details=options.details)
         shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
 
 

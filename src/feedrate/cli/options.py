@@ -21,6 +21,7 @@ __all__ = [
     "add_explain",
     "add_json",
     "add_logs",
+    "add_once",
     "add_plugin",
     "add_quiet",
     "add_results",
@@ -96,7 +97,9 @@ def add_quiet(add: Add) -> None:
 def add_details(add: Add) -> None:
     """Add `--details`."""
     add(
-        "--details", action="store_true", help="of a diagnosis also rungs, delays, what is in the step, and the machine"
+        "--details",
+        action="store_true",
+        help="of a table also T_S and the gaps between batches; of a diagnosis rungs, delays, the step and the machine",
     )
 
 
@@ -108,6 +111,11 @@ def add_json(add: Add) -> None:
 def add_explain(add: Add) -> None:
     """Add `--explain`."""
     add("--explain", action="store_true", help="say what each column of the table is")
+
+
+def add_once(add: Add) -> None:
+    """Add `--once`."""
+    add("--once", action="store_true", help="leave what is doubtful: else it is measured once more, for 2 min at most")
 
 
 def add_size(add: Add) -> None:

@@ -10,8 +10,10 @@ from feedrate.api.session import Session
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
+    add_details,
     add_device,
     add_explain,
+    add_once,
     add_plugin,
     add_size,
     measuring,
@@ -40,9 +42,10 @@ def arguments(parser: ArgumentParser) -> None:
     add_size(cells.add_argument)
     add_device(cells.add_argument)
     add_plugin(cells.add_argument)
-    measuring(parser)(
-        *("--replicates", "-r"), type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1"
-    )
+    add_details(cells.add_argument)
+    how = measuring(parser)
+    how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
+    add_once(how)
     add_explain(output(parser))
     _add_plumbing(parser)
 
@@ -71,12 +74,12 @@ def run(options: Namespace, shell: CommandContext) -> int:
     if options.json:
         shell.print_json(results.as_json())
     else:
-        results.show(shell.out, explain=options.explain)
+        results.show(shell.out, explain=options.explain, details=options.details)
     return end.status or _status(results.outcomes, shell)
 
 
 def _measure(session: Session, options: Namespace) -> None:
-    """Measure all of it; the session holds what comes of it."""
+    """Measure all of it, and once more what is doubtful; the session holds what comes of it."""
     outcomes = session.measure_all(
         workloads=[*options.workloads, *options.workload],
         loaders=options.loader,
@@ -87,6 +90,8 @@ def _measure(session: Session, options: Namespace) -> None:
         replicates=options.replicates,
     )
     for _ in outcomes:
+        pass
+    for _ in () if options.once else session.measure_doubtful_again():
         pass
 
 

@@ -59,7 +59,7 @@ def _print(records: Sequence[Outcome | Diagnosis], file: Path, options: Namespac
         return
     diagnosed.show(shell.out, explain=options.explain, details=options.details)
     if measured.outcomes or not diagnosed.diagnoses:
-        measured.show(shell.out, explain=options.explain)
+        measured.show(shell.out, explain=options.explain, details=options.details)
     show_raw(shell.out, file)
 
 

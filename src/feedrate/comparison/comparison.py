@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from feedrate.comparison.paired_test import ComparisonVerdict, Pairs, looks, verdicts
+from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict, Pairs, looks, verdicts
 from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.forkserver import ForkServer
 from feedrate.system.stopwatch import now_s
 
@@ -86,11 +87,28 @@ class Comparison:
         return self.pairs_of(self.rule.metric)
 
     def pairs_of(self, metric: str) -> Pairs:
-        """Pair the runs so far by any of `METRICS`: the processes measure all of them."""
-        a_s, b_s = ([getattr(run, METRICS[metric]) for run in self.measured(role)] for role in ("a", "b"))
-        ratios = tuple(math.log(b) - math.log(a) for a, b in zip(a_s, b_s, strict=False))
-        controls = [math.log(run.step_time_per_sample_s) for run in self.measured("control")]
-        return Pairs(ratios, tuple(controls), self.rule.margin, self.rule.pairs, self._doubt)
+        """Pair the runs so far by any of `METRICS`: the processes measure all of them.
+
+        Nothing rests on a doubtful process: its pair is left out, and as a control it is.
+        """
+        ratios = tuple(
+            math.log(getattr(b, METRICS[metric])) - math.log(getattr(a, METRICS[metric]))
+            for a, b in self._paired
+            if not (is_doubtful(a) or is_doubtful(b))
+        )
+        standing = (run for run in self.measured("control") if not is_doubtful(run))
+        controls = tuple(math.log(run.step_time_per_sample_s) for run in standing)
+        return Pairs(ratios, controls, self.rule.margin, self.rule.pairs, self._doubt)
+
+    @property
+    def doubtful_pairs(self) -> tuple[int, str]:
+        """Count the pairs that are left out, and give the first reason; the reason is empty where there are none."""
+        reasons = [reason for pair in self._paired if (reason := _doubt_about(pair))]
+        return len(reasons), next(iter(reasons), "")
+
+    @property
+    def _paired(self) -> list[tuple[Measurement, Measurement]]:
+        return list(zip(self.measured("a"), self.measured("b"), strict=False))
 
     @property
     def is_settled(self) -> bool:
@@ -120,7 +138,14 @@ class Comparison:
         if all(caches) and not caches[0] & caches[1]:
             states = [" and ".join(sorted(cache)) for cache in caches]
             return f"the page cache was {states[0]} for one and {states[1]} for the other"
+        count, reason = self.doubtful_pairs
+        if len(self._paired) >= FIRST_LOOK and 2 * count > len(self._paired):
+            return f"{count} of {len(self._paired)} pairs are doubtful: {reason}"
         return ""
+
+
+def _doubt_about(pair: tuple[Measurement, Measurement]) -> str:
+    return next((reason for measurement in pair for reason in doubts(measurement)), "")
 
 
 def run_rounds(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
 from feedrate.records.estimate import Estimate, estimate
 
-__all__ = ["ALPHA", "DRIFT", "FIRST_LOOK", "ComparisonVerdict", "Pairs", "Word", "looks", "verdicts"]
+__all__ = ["ALPHA", "DRIFT", "FIRST_LOOK", "ComparisonVerdict", "Pairs", "Word", "adjusted", "looks", "verdicts"]
 
 Word: TypeAlias = Literal["FASTER", "SLOWER", "SAME", "UNSURE", "INVALID"]
 
@@ -176,11 +176,24 @@ def verdicts(family: Sequence[Pairs]) -> tuple[ComparisonVerdict, ...]:
     Comparisons without a doubt are judged together: Benjamini and Hochberg's control of the false-discovery rate.
     """
     doubts = [_doubt(pairs) for pairs in family]
-    adjusted = _adjusted([pairs.p for pairs, doubt in zip(family, doubts, strict=True) if not doubt])
+    chances = iter(adjusted([pairs.p for pairs, doubt in zip(family, doubts, strict=True) if not doubt]))
     return tuple(
-        ComparisonVerdict("INVALID", doubt, pairs, 1.0) if doubt else _judged(pairs, next(adjusted), len(doubts))
+        ComparisonVerdict("INVALID", doubt, pairs, 1.0) if doubt else _judged(pairs, next(chances), len(doubts))
         for pairs, doubt in zip(family, doubts, strict=True)
     )
+
+
+def adjusted(chances: Sequence[float]) -> list[float]:
+    """Raise the p of tests that are judged together: those up to `ALPHA` hold that share of false ones at most.
+
+    Benjamini and Hochberg's control of the false-discovery rate.
+    """
+    if len(chances) < 2:
+        return list(chances)
+    # Late: it takes a second to import, and one comparison needs none of it.
+    from scipy.stats import false_discovery_control
+
+    return [float(chance) for chance in false_discovery_control(chances)]
 
 
 def _doubt(pairs: Pairs) -> str:
@@ -193,15 +206,6 @@ def _doubt(pairs: Pairs) -> str:
         f" ({math.exp(low):.2f}-{math.exp(high):.2f}), so the machine did not stay what it was;"
         " `feedrate doctor` says what may bend it"
     )
-
-
-def _adjusted(chances: Sequence[float]) -> Iterator[float]:
-    if len(chances) < 2:
-        return iter(chances)
-    # Late: it takes a second to import, and one comparison needs none of it.
-    from scipy.stats import false_discovery_control
-
-    return iter([float(chance) for chance in false_discovery_control(chances)])
 
 
 def _judged(pairs: Pairs, p: float, family: int) -> ComparisonVerdict:

@@ -10,7 +10,7 @@ from pathlib import Path
 from feedrate.diagnosis.attribution import attribute
 from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
 from feedrate.diagnosis.evidence import Evidence
-from feedrate.diagnosis.verdict import Verdict, verdict
+from feedrate.diagnosis.verdict import Verdict, no_verdict, verdict
 from feedrate.errors import DataError, one_line
 from feedrate.records.codec import decoded
 from feedrate.records.format_number import FORMAT, format_of
@@ -19,6 +19,7 @@ from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.raw_results import OUTCOMES, demand_cell
 from feedrate.records.request import AblationRequest
+from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
 
@@ -49,14 +50,31 @@ class Diagnosis:
         """Measurement and ladder of each, as if all batches had the mean size of an epoch's."""
         return correct_for_batch_size(tuple(zip(self.measured, self.ladders, strict=True)))
 
+    @cached_property
+    def standing(self) -> tuple[Replicate, ...]:
+        """The replicates that are not doubtful; all of them where none is left."""
+        standing = tuple(replicate for replicate in self.replicates if not is_doubtful(replicate[0]))
+        return standing or self.replicates
+
     @property
     def evidence(self) -> Evidence:
-        """What all replicates say together."""
-        return attribute(self.replicates)
+        """What the replicates that stand say together."""
+        # The step's inside is looked at in one process, and is the same whatever the machine does meanwhile.
+        facts = next((ladder.facts for ladder in self.ladders if ladder.facts), None)
+        return replace(attribute(self.standing), facts=facts)
 
     @property
     def verdict(self) -> Verdict:
-        """What holds the cell back."""
+        """What holds the cell back; where all replicates are doubtful, that there is no verdict, and why."""
+        if not all(map(is_doubtful, self.measured)):
+            return self.verdict_of_numbers
+        reason = next(doubt for measurement in self.measured for doubt in doubts(measurement))
+        count = len(self.measured)
+        return no_verdict(f"{'its process is' if count == 1 else f'all {count} processes are'} doubtful: {reason}")
+
+    @property
+    def verdict_of_numbers(self) -> Verdict:
+        """What the numbers say of the cell, doubtful or not."""
         return verdict(self.evidence)
 
     def as_json(self) -> dict[str, object]:

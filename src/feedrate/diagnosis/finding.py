@@ -32,14 +32,14 @@ __all__ = [
 Kind: TypeAlias = Literal[
     "read cold", "read warm", "decode", "hand-over", "copy", "loader-bound",
     "compute", "launch", "sync", "step-bound",
-    "contention", "coupling", "no overlap", "start-up", "unsure",
+    "contention", "coupling", "no overlap", "start-up", "unsure", "invalid",
 ]  # fmt: skip
 """`loader-bound` and `step-bound` alone: bound there, and the stage was not told apart."""
 Family: TypeAlias = Literal["loader", "step", "both", "unsure"]
 
 _FAMILIES: Mapping[Kind, Family] = {
     "compute": "step", "launch": "step", "sync": "step", "step-bound": "step",
-    "contention": "both", "coupling": "both", "no overlap": "both", "unsure": "unsure",
+    "contention": "both", "coupling": "both", "no overlap": "both", "unsure": "unsure", "invalid": "unsure",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from feedrate.diagnosis.finding import Facts, Family, Kind, family_of
 from feedrate.diagnosis.rules import find
 from feedrate.diagnosis.wording import promise, statement
 
-__all__ = ["Family", "Kind", "Verdict", "verdict"]
+__all__ = ["Family", "Kind", "Verdict", "no_verdict", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,12 @@ def verdict(evidence: Evidence) -> Verdict:
     gain = max(1.0, finding.gain) if way.startswith("try ") else 1.0
     sentence = f"{holds}: {way}{promise(gain)}"
     return Verdict(finding.kind, sentence, way, gain, _numbers(evidence), finding.firm, holds, finding.facts)
+
+
+def no_verdict(reason: str) -> Verdict:
+    """Say why nothing is said of a cell; a further replicate may do better."""
+    statement, way = f"INVALID: no verdict rests on this: {reason}", "measure again when the machine is left alone"
+    return Verdict("invalid", f"{statement}: {way}", way, 1.0, firm=False, statement=statement)
 
 
 def _numbers(evidence: Evidence) -> dict[str, float]:

@@ -11,6 +11,7 @@ METRICS = (
     *("loader_time_per_sample_s", "step_time_per_sample_s"),
     *("full_batch_mean_s", "loader_batch_s", "step_batch_s", "first_batch_s"),
     *("loader_ceiling", "step_ceiling", "stall_share", "overlap", "prefetch_bias", "step_drift"),
+    *("batch_gap_p50_s", "batch_gap_p95_s", "batch_gap_p99_s", "longest_stall_s"),
     *("host_peak_bytes", "device_peak_bytes"),
 )
 """Properties and fields of `Measurement` that stand under `metrics`."""

@@ -172,6 +172,26 @@ class Measurement(_Record):
         return (t_l + t_s - t_f) / min(t_l, t_s)
 
     @property
+    def batch_gap_p50_s(self) -> float | None:
+        """Median gap between batches in the full windows; None where there is no gap."""
+        return self.batch_gaps.p50_s
+
+    @property
+    def batch_gap_p95_s(self) -> float | None:
+        """Gap between batches that one in twenty exceeds; None where there is no gap."""
+        return self.batch_gaps.p95_s
+
+    @property
+    def batch_gap_p99_s(self) -> float | None:
+        """Gap between batches that one in a hundred exceeds; None where there is no gap."""
+        return self.batch_gaps.p99_s
+
+    @property
+    def longest_stall_s(self) -> float | None:
+        """Longest gap between batches in the full windows; None where there is no gap."""
+        return self.batch_gaps.max_s
+
+    @property
     def prefetch_bias(self) -> float:
         """Bound the share by which batches made before the windows can flatter the full run.
 

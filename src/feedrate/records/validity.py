@@ -7,12 +7,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from feedrate.records.cell_key import CellKey
+from feedrate.records.measurement import Measurement
 
 if TYPE_CHECKING:
     from feedrate.records.conditions import GpuClock
-    from feedrate.records.measurement import Measurement
+    from feedrate.records.measurement import Outcome
 
-__all__ = ["doubts", "had_foreign_load", "identical_results", "read_from_disk", "refusals", "remarks", "remarks_on"]
+__all__ = [
+    "doubts",
+    "had_foreign_load",
+    "identical_results",
+    "is_doubtful",
+    "read_from_disk",
+    "refusals",
+    "remarks",
+    "remarks_on",
+    "without_superseded",
+]
 
 _SLOW_CLOCK = 0.75
 """Share of the default clock below which a GPU does not show what it can do."""
@@ -66,6 +77,30 @@ def doubts(measurement: Measurement) -> Iterator[str]:
         yield "processes waited for memory while it was measured: free memory"
     if conditions.gpu_strangers:
         yield "other processes were on the GPU: `nvidia-smi` names them"
+
+
+def is_doubtful(measurement: Measurement) -> bool:
+    """Tell whether nothing may rest on its numbers."""
+    return any(True for _ in doubts(measurement))
+
+
+def without_superseded(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield each replicate as it counts, in the given order, where a doubtful one was measured once more.
+
+    Of measurements with one run, cell and replicate number those count that are not doubtful; where all are, the first.
+    Failures all count.
+    """
+    everything = list(outcomes)
+    by_number: dict[tuple[str, str, int], list[Measurement]] = defaultdict(list)
+    for outcome in everything:
+        if isinstance(outcome, Measurement):
+            by_number[outcome.run, outcome.cell, outcome.replicate].append(outcome)
+    superseded = {
+        id(measurement)
+        for alike in by_number.values()
+        for measurement in (filter(is_doubtful, alike) if not all(map(is_doubtful, alike)) else alike[1:])
+    }
+    yield from (outcome for outcome in everything if id(outcome) not in superseded)
 
 
 def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -> Iterator[str]:

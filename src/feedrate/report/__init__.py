@@ -1,1 +1,1 @@
-"""What a person sees: tables of outcomes and the progress of a run. Numbers come in, text goes out; no torch."""
+"""Show a person tables of outcomes and the progress of a run: numbers come in, text goes out; no torch."""

@@ -1,4 +1,4 @@
-"""Known answers against found ones: progress while they come, and the table."""
+"""Show known answers against found ones: progress while they come, and the table."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _COLUMNS = (
 
 
 class AnswersProgress(Protocol):
-    """Told of the cases as they are measured."""
+    """Hears of the cases as they are measured."""
 
     def begin(self, name: str, left: int) -> None:
-        """A case starts; `left` are to come, this one among them."""
+        """Hear that a case starts; `left` are to come, this one among them."""
 
     def end(self, answer: CaseResult) -> None:
-        """It was answered."""
+        """Hear the answer of a case."""
 
 
 @contextmanager
 def answers_progress(console: Console, *, quiet: bool) -> Iterator[AnswersProgress]:
-    """A bar on a terminal, a line a case elsewhere; nothing if `quiet`."""
+    """Show a bar on a terminal, a line a case elsewhere; nothing if `quiet`."""
     if console.is_terminal and not quiet:
         with bar(console) as drawn:
             yield _Live(drawn)

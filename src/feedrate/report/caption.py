@@ -1,4 +1,4 @@
-"""What a table was measured on and under, in a few lines below it."""
+"""Say below a table, in a few lines, on which machine and with which software it was measured."""
 
 from __future__ import annotations
 

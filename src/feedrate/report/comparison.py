@@ -124,23 +124,27 @@ def _mean(values: Iterable[float]) -> float | None:
 
 
 def _remarks(comparison: Comparison) -> Iterator[str]:
-    """Yield what a reader must know before believing a side's numbers."""
+    """Yield what a reader must know before believing a verdict or a side's numbers."""
+    count, reason = comparison.doubtful_pairs
+    if count:
+        yield f"{'1 pair is' if count == 1 else f'{count} pairs are'} left out as doubtful: {reason}"
     for label, role, side in (("A", "a", comparison.a), ("B", "b", comparison.b)):
         measured = tuple(comparison.measured(role))
-        yield from (f"{label}: {line}" for line in notes(Cell(side.cell, measured, ())) if measured)
+        yield from (f"{label}: {note.text}" for note in notes(Cell(side.cell, measured, ())) if measured)
 
 
 def _key(side: Variant) -> str:
     return f"{side.cell}@{side.code}" if side.code else side.cell
 
 
-def _names(duel: Comparison) -> tuple[str, str]:
-    """What tells the two apart, in as few words as will do."""
-    a, b = CellKey.parse(duel.a.cell), CellKey.parse(duel.b.cell)
-    if a == b:
-        return (f"@{duel.a.code}", f"@{duel.b.code}") if duel.a.code and duel.b.code else (_key(duel.a), _key(duel.b))
-    if duel.a.code != duel.b.code:
-        return _key(duel.a), _key(duel.b)
+def _names(comparison: Comparison) -> tuple[str, str]:
+    """Name what tells the two apart, in as few words as will do."""
+    side_a, side_b = comparison.a, comparison.b
+    a, b = CellKey.parse(side_a.cell), CellKey.parse(side_b.cell)
+    if a == b and side_a.code and side_b.code:
+        return f"@{side_a.code}", f"@{side_b.code}"
+    if a == b or side_a.code != side_b.code:
+        return _key(side_a), _key(side_b)
     apart = [(of_a, of_b) for of_a, of_b in zip(a, b, strict=True) if of_a != of_b]
     return "/".join(of_a for of_a, _ in apart), "/".join(of_b for _, of_b in apart)
 
@@ -172,6 +176,7 @@ def document(comparison: Comparison, judgement: ComparisonVerdict) -> dict[str, 
         "confidence": pairs.confidence,
         "p": judgement.p,
         "pairs": len(pairs.ratios),
+        "doubtful_pairs": comparison.doubtful_pairs[0],
         "more_pairs": pairs.more() if judgement.word == "UNSURE" else None,
         "margin": pairs.margin,
         "smallest_effect": pairs.smallest_effect,

@@ -1,4 +1,4 @@
-"""Where text goes: as wide as it likes and without colour when it is not a terminal, and never as a command to it."""
+"""Print text as wide as it is and without colour where there is no terminal, and never as a command to one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEAD, _TAIL = 400, 200
 
 
 def console(file: TextIO) -> Console:
-    """A console on `file` that takes text as it is: no markup, no emoji, no guessed colours, no control characters."""
+    """Make a console on `file` that takes text as it is: no markup, emoji, guessed colours or control characters."""
     if isinstance(file, io.TextIOWrapper):
         # What the encoding of a terminal or a pipe lacks is shown as a number, and is no reason to end.
         file.reconfigure(errors="backslashreplace")
@@ -34,11 +34,11 @@ class Screen(Console):
         super().__init__(file=file, markup=False, emoji=False, highlight=False, force_jupyter=False, **how)
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """As rich does it, but each text is one line."""
+        """Print as rich does, but each text as one line."""
         super().print(*map(_harmless, objects), **how)
 
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which knows that whoever read has seen enough."""
+        """Leave a closed pipe to the command line, which knows that whoever read has seen enough."""
         raise BrokenPipeError
 
 
@@ -52,7 +52,7 @@ def _harmless(printed: object) -> object:
 
 
 def harmless(text: str) -> str:
-    """One line that no terminal obeys: unprintable characters as escapes such as `\\x1b`, a long one cut in the middle.
+    """Make one line that no terminal obeys: unprintable characters as escapes such as `\\x1b`, a long text cut short.
 
     Newlines, overrides of the writing direction and halves of characters are unprintable.
     """

@@ -54,7 +54,7 @@ def _row(diagnosis: Diagnosis) -> tuple[str, ...]:
 
 
 def _side(alone_s: float, beside_s: float | None, spread: Estimate | None) -> tuple[str, str, str, str]:
-    """Milliseconds alone, and beside the other with half the interval and the factor."""
+    """Format milliseconds alone, and beside the other with half the interval and the factor."""
     alone = number(1e3 * alone_s)
     if beside_s is None or spread is None:
         return alone, ABSENT, ABSENT, ABSENT

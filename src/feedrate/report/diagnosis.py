@@ -42,11 +42,10 @@ def show(console: Console, diagnoses: Sequence[Diagnosis], *, explain: bool = Fa
 
 def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: bool) -> None:
     """Print the verdict first, then the picture that it comes from, then what to try."""
-    verdict, count = diagnosis.verdict, len(diagnosis.measured)
+    verdict = diagnosis.verdict
     print_entry(console, "", 0, Text(verdict.statement, style="bold"))
     console.print()
-    processes = "1 process" if count == 1 else f"{count} processes"
-    console.print(Text(f"{diagnosis.cell}, ms a batch, mean of {processes}"), soft_wrap=True)
+    console.print(Text(f"{diagnosis.cell}, ms a batch, mean of {_processes(diagnosis)}"), soft_wrap=True)
     print_waterfall(console, diagnosis.evidence)
     console.print()
     print_entry(console, "next", MARGIN, Text(verdict.advice))
@@ -58,6 +57,12 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
     footer = caption(diagnosis.measured) if details else ("details     --details: rungs, delays, step and machine",)
     for line in (*(_explained(verdict.kind, details=details) if explain else ()), *footer):
         console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def _processes(diagnosis: Diagnosis) -> str:
+    """Count the processes that the numbers are of, and those that are left out."""
+    count, out = len(diagnosis.standing), len(diagnosis.measured) - len(diagnosis.standing)
+    return f"{count} process{'' if count == 1 else 'es'}{f', {out} doubtful left out' if out else ''}"
 
 
 def _explained(kind: Kind, *, details: bool) -> Iterator[str]:

@@ -66,7 +66,7 @@ def print_details(console: Console, diagnosis: Diagnosis) -> None:
 
 def _rungs(diagnosis: Diagnosis) -> Iterator[Row]:
     for name in RUNGS:
-        full, alone = (rung_s(diagnosis.replicates, name, alone=alone) for alone in (False, True))
+        full, alone = (rung_s(diagnosis.standing, name, alone=alone) for alone in (False, True))
         absent = next((ladder.rungs[name].absent for ladder in diagnosis.ladders if name in ladder.rungs), "")
         if full is None and name == "R5" and not absent:
             continue

@@ -27,7 +27,7 @@ GLOSSARY: Mapping[str, str] = {
     "fork server": "a process that has imported torch, from which those that measure on a CPU are forked",
     "safe mode": "a second try of a cell without worker processes, after the first one failed",
     # times and what follows from them
-    "T_S": "the time of a batch, the step alone on batches that are ready",
+    "T_S": "the time of a batch, the step alone on batches that are ready; the range over its loaders is noise",
     "T_L": "the time of a batch, the loader alone, drained to where the step would take over",
     "T_F": "the time of a batch (of mean size, where sizes differ), loader and step together",
     "T_S'": "the step's time of a batch while the loader works beside it and neither waits for the other",
@@ -35,8 +35,8 @@ GLOSSARY: Mapping[str, str] = {
     "slower by": "a side's time beside the other over its time alone; - where the loader works only when it is asked",
     "samples/s": "loader and step together: samples over seconds, mean of the replicates",
     "+-": "half of the 95 % interval around it (Student's t over replicates); - with one replicate",
-    "loader ceiling": "T_F/T_S: what a perfect loader would gain here, and the most that any can",
-    "step ceiling": "T_F/T_L: what a perfect step would gain here, and the most that any can",
+    "loader ceiling": "T_F/T_S: what a perfect loader would gain here, and the most that any can; below 1 it is noise",
+    "step ceiling": "T_F/T_L: what a perfect step would gain here, and the most that any can; below 1 it is noise",
     "stall share": "1 - T_S/T_F: the share of the time in which the step waits for loading",
     "overlap": "how well loader and step run side by side: 1 perfectly, 0 one after the other",
     "contention": "loader and step slow each other down while both work",
@@ -46,7 +46,13 @@ GLOSSARY: Mapping[str, str] = {
     "PSS": "memory of a process in which each shared page counts by its share, so that processes can be summed",
     "first s": "seconds from opening the loader to its first batch on the device",
     "notes": "numbers of the remarks below the table",
-    "mark": "* the fastest loader of its step; ~ not told apart from it, as intervals overlap; ? doubtful, see notes",
+    "mark": "* the one loader of its step that leads; ~ one of several that lead together; ? doubtful, see notes",
+    "lead": "be faster than every other loader of the step beyond what chance gives; the factor is over the next one",
+    "noise": "what chance does to a number: T_S of a step differs by it from loader to loader",
+    "gap p50 ms": "the median of the times from one batch to the next, milliseconds, loader and step together",
+    "gap p95 ms": "the time from one batch to the next that one in twenty exceeds",
+    "gap p99 ms": "the time from one batch to the next that one in a hundred exceeds",
+    "longest stall ms": "the longest time from one batch to the next",
     # a cell taken apart
     "ladder": "the rungs of a cell, from a step on ready batches to the cell itself",
     "swap point": "what a loader can read in place of the data set's files: their bytes in memory, or decoded blocks",
@@ -75,6 +81,7 @@ GLOSSARY: Mapping[str, str] = {
     "no overlap": "loader and step work one after the other",
     "start-up": "waiting for the first batch, of all or of each epoch, takes most of what loading costs",
     "unsure": "the numbers scatter too much, or contradict each other, to say what holds the cell back",
+    "invalid": "all processes of a diagnosis are doubtful, so there is no verdict, and the reason says why",
     # comparisons
     "A": "the first of the two sides of a comparison",
     "B": "the second of the two sides of a comparison",
@@ -132,7 +139,7 @@ HEADINGS: Mapping[str, str] = {
 
 
 def meaning_of(heading: str) -> str:
-    """What a term or a heading of a table means."""
+    """Look up what a term or a heading of a table means."""
     return GLOSSARY[HEADINGS.get(heading, heading)]
 
 
@@ -143,7 +150,7 @@ def explained(headings: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def page() -> str:
-    """The text of docs/glossary.md."""
+    """Compose the text of docs/glossary.md."""
     entries = "".join(f"- **{term}**: {meaning}.\n" for term, meaning in sorted(GLOSSARY.items(), key=_by_letters))
     return f"# Glossary\n\nEvery term of the output and of the API, as `--explain` says it.\n\n{entries}"
 

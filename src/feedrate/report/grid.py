@@ -1,4 +1,4 @@
-"""Tables that fit where they are printed: columns leave whole, in a stated order, and no number is ever cut."""
+"""Print tables that fit where they are printed: columns leave whole, in a stated order, and no number is cut."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BREAKS = re.compile(r"(?<=[\s|/])(?=\S)|(?<=,)(?=[a-z])")
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table."""
+    """Describe a column of a table."""
 
     heading: str
     right: bool = False
@@ -37,13 +37,13 @@ class Column:
     """Its place in the order in which columns are left out where there is no room, from 1; 0: it stays."""
 
     def headed(self, *, on_terminal: bool) -> str:
-        """The heading; on a terminal the unit goes below, for headings are wider than the numbers under them."""
+        """Write the heading; on a terminal the unit goes below, for headings are wider than the numbers under them."""
         return self.heading.replace(" ", "\n", 1) if on_terminal and self.right else self.heading
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table."""
+    """Hold a line of a table."""
 
     texts: Sequence[str | Text]
     """One for each column; a `Text` has a style of its own."""
@@ -51,7 +51,7 @@ class Row:
 
 
 def leaving(columns: Sequence[Column]) -> str:
-    """What is left out of a narrow terminal, in which order, as the end of a sentence."""
+    """Say what is left out of a narrow terminal, in which order, as the end of a sentence."""
     order = sorted((column for column in columns if column.leaves), key=lambda column: column.leaves)
     return f"{', '.join(column.heading for column in order)}; where the rest does not fit, each row is a block"
 
@@ -101,7 +101,7 @@ def _safe(text: str | Text) -> Text:
 
 
 def _fitted(columns: Sequence[Column], lines: list[list[Text]], target: Console) -> list[list[Text]] | None:
-    """The lines as they fit into the terminal, with one column wrapped if need be; None: they do not."""
+    """Fit the lines into the terminal, with one column wrapped if need be; None: they do not fit."""
     widths = [
         max([_widest(column.headed(on_terminal=True)), *(line[place].cell_len for line in lines)])
         for place, column in enumerate(columns)
@@ -124,7 +124,7 @@ def _widest(text: str) -> int:
 
 
 def _wrapped(text: Text, room: int) -> Text:
-    """The text in lines of so many characters, broken where it may be."""
+    """Wrap a text into lines of so many characters, broken where it may be."""
     lines = [""]
     for piece in _BREAKS.split(text.plain):
         if lines[-1] and cell_len(lines[-1]) + cell_len(piece.rstrip()) > room:
@@ -134,7 +134,7 @@ def _wrapped(text: Text, room: int) -> Text:
 
 
 def _table(columns: Sequence[Column], lines: list[list[Text]], rows: Sequence[Row], *, on_terminal: bool) -> Table:
-    """A rule below the headings on a terminal, nothing but aligned columns elsewhere."""
+    """Draw a rule below the headings on a terminal, nothing but aligned columns elsewhere."""
     box, blanks = (SIMPLE_HEAD, GAP - 1) if on_terminal else (None, GAP)
     table = Table(box=box, padding=(0, blanks, 0, 0), pad_edge=False, show_edge=False)
     for column in columns:

@@ -1,4 +1,4 @@
-"""How far a run is: a bar with the time left on a terminal, a line a result elsewhere, on standard error."""
+"""Show how far a run is, on standard error: a bar with the time left on a terminal, a line a result elsewhere."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Told of a run as it goes on."""
+    """Hears of a run as it goes on."""
 
     def begin(self, cell: str, left: int) -> None:
-        """A cell starts; `left` measurements are to come, this one among them."""
+        """Hear that a cell starts; `left` measurements are to come, this one among them."""
 
     def end(self, outcome: Outcome) -> None:
-        """Something came of a cell."""
+        """Hear what came of a cell."""
 
 
 @contextmanager
@@ -81,7 +81,7 @@ class _Live:
 
 
 def bar(console: Console) -> bars.Progress:
-    """A bar with what is done, the time it took and the time that is left."""
+    """Draw a bar with what is done, the time it took and the time that is left."""
     # Late: this part of rich is slow to import, and most commands draw no bar.
     from rich.progress import (
         BarColumn,

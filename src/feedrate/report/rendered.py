@@ -18,25 +18,25 @@ _STYLE = "font-family:ui-monospace,Menlo,Consolas,monospace;line-height:1.25;whi
 
 
 def as_text(show: Callable[[Console], None]) -> str:
-    """What `show` prints into a pipe: without colours, no line cut or wrapped."""
+    """Collect what `show` prints into a pipe: without colours, no line cut or wrapped."""
     file = io.StringIO()
     show(console(file))
     return file.getvalue().rstrip("\n")
 
 
 def as_html(show: Callable[[Console], None]) -> str:
-    """What `show` prints on a terminal, as one element with its colours; all text is escaped."""
+    """Collect what `show` prints on a terminal, as one element with its colours; all text is escaped."""
     page = _Page(io.StringIO())
     show(page)
     return page.export_html(inline_styles=True, code_format=f'<pre style="{_STYLE}">{{code}}</pre>')
 
 
 class _Page(Screen):
-    """A terminal that nobody sits at. It wraps sentences, whose end a cell of a notebook would hide."""
+    """Stands for a terminal that nobody sits at; it wraps sentences, whose end a cell of a notebook would hide."""
 
     def __init__(self, file: io.StringIO) -> None:
         super().__init__(file, record=True, force_terminal=True, color_system="truecolor", width=_WIDTH)
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """As a terminal does it, but wrapped."""
+        """Print as a terminal does, but wrapped."""
         super().print(*objects, **{key: value for key, value in how.items() if key != "soft_wrap"})

@@ -1,4 +1,4 @@
-"""One line of the table: what all replicates of one cell say together."""
+"""Sum up what all replicates of one cell say together: one line of the table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.measurement import Failure, Measurement, Outcome
-from feedrate.records.validity import doubts, identical_results
+from feedrate.records.validity import doubts, identical_results, without_superseded
 
 __all__ = ["SummaryRow", "rows"]
 
@@ -27,43 +27,62 @@ class SummaryRow:
 
     @property
     def group(self) -> tuple[str, str, str]:
-        """Workload, size and device: what a table is about."""
+        """Name workload, size and device: what a table is about."""
         return self._key.workload, self._key.size, self._key.device
 
     @property
     def loader(self) -> str:
-        """The loader, with the knobs that are not at their default."""
+        """Name the loader, with the knobs that are not at their default."""
         return self._key.loader
 
     @property
     def step(self) -> str:
-        """The step, with the knobs that are not at their default."""
+        """Name the step, with the knobs that are not at their default."""
         return self._key.step
 
     @property
     def available(self) -> bool:
-        """False: this machine lacks what the cell needs, so nothing ran."""
+        """Tell whether this machine has what the cell needs; if not, nothing ran."""
         return not any(failure.why == "unavailable" for failure in self.failed)
 
     @property
     def whole(self) -> bool:
-        """Every replicate was measured."""
+        """Tell whether every replicate was measured."""
         return bool(self.measured) and not self.failed
 
     @cached_property
     def samples_per_s(self) -> Estimate | None:
-        """Mean over the replicates with its interval; None unless all were measured."""
+        """Estimate the mean over the replicates with its interval; None unless all were measured."""
         return estimate([m.samples_per_s for m in self.measured]) if self.whole else None
 
     @cached_property
     def is_doubtful(self) -> bool:
-        """Whether nothing may rest on its numbers; see `feedrate.records.validity`."""
+        """Tell whether nothing may rest on its numbers; see `feedrate.records.validity`."""
         return bool(self.twins) or any(True for m in self.measured for _ in doubts(m))
 
     def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
-        """Mean of a quantity over the replicates; None unless every one of them has it."""
-        values = [value for m in self.measured if (value := quantity(m)) is not None]
-        return statistics.fmean(values) if self.whole and len(values) == len(self.measured) else None
+        """Average a quantity over the replicates; None unless every one of them has it."""
+        values = self.values(quantity)
+        return statistics.fmean(values) if values else None
+
+    def largest(self, quantity: Callable[[Measurement], float | None]) -> float | None:
+        """Find the largest of a quantity over the replicates; None unless every one of them has it."""
+        return max(self.values(quantity), default=None)
+
+    def values(self, quantity: Callable[[Measurement], float | None]) -> tuple[float, ...]:
+        """List a quantity by replicate; empty unless every one of them has it."""
+        values = tuple(value for m in self.measured if (value := quantity(m)) is not None)
+        return values if self.whole and len(values) == len(self.measured) else ()
+
+    @property
+    def stands(self) -> bool:
+        """Tell whether there is a number and it may be rested on."""
+        return self.whole and not self.is_doubtful
+
+    @property
+    def trains(self) -> bool:
+        """Tell whether the step trains; one that does not takes microseconds, which say nothing of a machine."""
+        return any(m.loss_first is not None for m in self.measured)
 
     @cached_property
     def _key(self) -> CellKey:
@@ -71,9 +90,12 @@ class SummaryRow:
 
 
 def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
-    """One row a cell, in the order in which the cells first appear."""
+    """Make one row a cell, in the order in which the cells first appear.
+
+    Of a replicate that was measured once more since it was doubtful, the row has what `without_superseded` leaves.
+    """
     by_cell: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
+    for outcome in without_superseded(outcomes):
         by_cell.setdefault(outcome.cell, []).append(outcome)
     alike = list(identical_results(m for in_cell in by_cell.values() for m in in_cell if isinstance(m, Measurement)))
     return tuple(

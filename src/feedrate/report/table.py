@@ -1,8 +1,8 @@
-"""The table of a run: one row a cell, one table a workload, the best loader of each step marked."""
+"""Print the table of a run: one row a cell, one table a workload, and a sentence on the loaders of each step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from rich.console import Console
@@ -11,22 +11,30 @@ from rich.text import Text
 from feedrate.formatting import ABSENT, factor, megabytes, number, share
 from feedrate.records.measurement import Outcome
 from feedrate.report.caption import caption
+from feedrate.report.gap_table import GAP_COLUMNS, print_gaps
 from feedrate.report.glossary import explained, meaning_of
-from feedrate.report.grid import Column, leaving, print_grid
+from feedrate.report.grid import Column, leaving, print_entry, print_grid
 from feedrate.report.grid import Row as Line
-from feedrate.report.notes import notes
+from feedrate.report.notes import Note, notes, shared_notes
+from feedrate.report.step_group import StepGroup, step_groups
+from feedrate.report.step_sentence import step_sentence
 from feedrate.report.summary_row import SummaryRow, rows
 
 __all__ = ["COLUMNS", "show"]
 
+NO_GAIN = "none (noise)"
+"""What stands in place of a ceiling below 1."""
+_TERMS = ("T_S", "lead", "noise")
+"""What sentences and cells of a table hold besides its columns, as the glossary knows it."""
+
 _HEADINGS = (
-    *("step", "loader", "", "samples/s", "+-", "T_F ms", "T_L ms", "T_S ms", "loader up to", "step up to"),
+    *("step", "loader", "", "samples/s", "+-", "T_F ms", "T_L ms", "loader up to", "step up to"),
     *("first s", "host MB", "GPU MB", "notes"),
 )
 COLUMNS = {heading: meaning_of(heading) for heading in _HEADINGS}
 """What each column says, by its heading."""
 _LEFT = ("step", "loader", "", "notes")
-_LEAVING = ("first s", "host MB", "GPU MB", "T_L ms", "T_S ms", "T_F ms", "step up to", "loader up to", "+-")
+_LEAVING = ("first s", "host MB", "GPU MB", "T_L ms", "T_F ms", "step up to", "loader up to", "+-")
 """Columns that are left out where there is no room for all, the first one first."""
 _COLUMNS = tuple(
     Column(
@@ -37,39 +45,65 @@ _COLUMNS = tuple(
     )
     for heading in COLUMNS
 )
+_MARGIN = 12
+"""Characters of the names of lines below the tables."""
 
 
-def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False) -> None:
-    """Print all tables, their remarks, and what they were measured on; one line when there are no outcomes."""
+def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False, details: bool = False) -> None:
+    """Print all tables, their remarks, and what they were measured on; one line when there are no outcomes.
+
+    `details`: also T_S of each loader, and how the gaps between batches spread.
+    """
     everything = list(outcomes)
     if not everything:
         console.print("nothing was measured")
         return
     summaries = sorted(rows(everything), key=lambda row: row.group)
+    shared = shared_notes(summaries)
     for (workload, size, device), members in groupby(summaries, key=lambda row: row.group):
-        _show_group(console, f"{workload}, {size}, {device}", list(members))
+        _show_table(console, f"{workload}, {size}, {device}", step_groups(_ranked(list(members))), shared, details)
+    for line in shared.values():
+        print_entry(console, "note", _MARGIN, Text(line))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    legend = [f"{heading:>12}  {text}" for heading, text in explained(COLUMNS)]
-    legend.append(f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}")
-    for line in legend if explain else ("`feedrate show --explain` says what each column is",):
+    for line in _legend(details) if explain else ("`feedrate show --explain` says what each column is",):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _show_group(console: Console, title: str, members: list[SummaryRow]) -> None:
-    ordered = list(_ranked(members))
-    remarks = list(dict.fromkeys(remark for row in ordered for remark in notes(row)))
+def _legend(details: bool) -> Iterator[str]:
+    """Yield what each column means, and in which order columns leave."""
+    headings = [*COLUMNS, *(column.heading for column in GAP_COLUMNS if details)]
+    yield from (f"{heading:>12}  {text}" for heading, text in explained((*headings, *_TERMS)))
+    yield f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}"
+
+
+def _show_table(
+    console: Console, title: str, groups: Sequence[StepGroup], shared: Mapping[str, str], details: bool
+) -> None:
+    """Print the rows of one workload, then a sentence on each step, then the remarks that rows refer to."""
+    members = [row for group in groups for row in group.rows]
+    own = {row.cell: [note for note in notes(row) if note.subject not in shared] for row in members}
+    remarks = list(dict.fromkeys(note.text for row in members for note in own[row.cell]))
+    numbers = {cell: ",".join(str(remarks.index(note.text) + 1) for note in mine) for cell, mine in own.items()}
     console.print(Text(title, style="bold"))
-    on_device = any(row.mean(lambda m: m.device_peak_bytes) for row in ordered)
+    on_device = any(row.mean(lambda m: m.device_peak_bytes) for row in members)
     columns = [column for column in _COLUMNS if column.heading != "GPU MB" or on_device]
-    print_grid(console, columns, [_line(row, loader, columns, ordered, remarks) for row, loader in _listed(ordered)])
+    lines = [_line(row, loader, mark, numbers[row.cell], columns) for row, loader, mark in _listed(groups, own)]
+    print_grid(console, columns, lines)
+    for group in groups:
+        sentence = step_sentence(group)
+        if sentence:
+            # Indented, so that no line but a row begins with the name of a step.
+            print_entry(console, "", 2, Text(f"{group.step}: {sentence}", style="bold"))
     for index, remark in enumerate(remarks, 1):
-        console.print(Text(f"{index:>3}  {remark}"), soft_wrap=True)
+        print_entry(console, f"{index:>3}", 5, Text(remark))
+    if details:
+        print_gaps(console, [row for row in members if row.whole])
     console.print()
 
 
 def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:
-    """The rows step by step; within a step the fastest first; what has no number comes last in either."""
+    """Yield the rows step by step; within a step the fastest first; what has no number comes last in either."""
     by_step: dict[str, list[SummaryRow]] = {}
     for row in members:
         by_step.setdefault(row.step, []).append(row)
@@ -77,40 +111,34 @@ def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:
         yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
 
 
-def _listed(ordered: list[SummaryRow]) -> Iterator[tuple[SummaryRow, str]]:
-    """The rows with what stands for their loader: one row for all loaders of a step that cannot run here at all."""
-    for _, group in groupby(ordered, key=lambda row: row.step):
-        mine = list(group)
-        if len(mine) > 2 and not any(row.available for row in mine) and len({tuple(notes(row)) for row in mine}) == 1:
-            yield mine[0], f"all {len(mine)}"
+def _listed(groups: Iterable[StepGroup], own: Mapping[str, Sequence[Note]]) -> Iterator[tuple[SummaryRow, str, str]]:
+    """Yield each row, what stands for its loader, and its mark: one for all loaders that cannot run here at all."""
+    for group in groups:
+        mine = group.rows
+        unlike = {tuple(own[row.cell]) for row in mine}
+        if len(mine) > 2 and not any(row.available for row in mine) and len(unlike) == 1:
+            yield mine[0], f"all {len(mine)}", ""
         else:
-            yield from ((row, row.loader) for row in mine)
+            yield from ((row, row.loader, _mark(row, group)) for row in mine)
 
 
 def _rate(row: SummaryRow) -> float:
     return row.samples_per_s.mean if row.samples_per_s else 0.0
 
 
-def _line(
-    row: SummaryRow, loader: str, columns: Iterable[Column], ordered: list[SummaryRow], remarks: list[str]
-) -> Line:
-    mark = _mark(row, [other for other in ordered if other.step == row.step])
-    texts = _texts(row, mark, remarks) | {"loader": loader}
-    return Line([texts[column.heading] for column in columns], _style(row, mark))
-
-
-def _mark(row: SummaryRow, rivals: list[SummaryRow]) -> str:
-    """`*` for the fastest of several, `~` for those whose interval reaches into the fastest's, `?` for the doubtful."""
+def _mark(row: SummaryRow, group: StepGroup) -> str:
+    """Choose `*` for the one loader that leads, `~` for each of several that lead together, `?` for the doubtful."""
     if row.whole and row.is_doubtful:
         return "?"
-    rated = [rival for rival in rivals if rival.samples_per_s and not rival.is_doubtful]
-    best = max(rated, key=_rate, default=row)
-    if len(rated) < 2 or not row.samples_per_s or not best.samples_per_s:
+    leaders = group.ranking.leaders
+    if not row.stands or row.loader not in leaders:
         return ""
-    if row is best:
-        return "*"
-    both_spread = row.samples_per_s.half is not None and best.samples_per_s.half is not None
-    return "~" if both_spread and row.samples_per_s.high >= best.samples_per_s.low else ""
+    return "*" if len(leaders) == 1 else "~"
+
+
+def _line(row: SummaryRow, loader: str, mark: str, numbers: str, columns: Iterable[Column]) -> Line:
+    texts = _texts(row) | {"loader": loader, "": mark, "notes": numbers}
+    return Line([texts[column.heading] for column in columns], _style(row, mark))
 
 
 def _style(row: SummaryRow, mark: str) -> str:
@@ -119,25 +147,26 @@ def _style(row: SummaryRow, mark: str) -> str:
     return "red" if row.failed else "bold green" if mark == "*" else ""
 
 
-def _texts(row: SummaryRow, mark: str, remarks: list[str]) -> dict[str, str]:
+def _texts(row: SummaryRow) -> dict[str, str]:
     rate = row.samples_per_s
     lacking = "failed" if row.available else "n/a"
     return {
         "step": row.step,
-        "loader": row.loader,
-        "": mark,
         "samples/s": number(rate.mean, 4) if rate else lacking,
         "+-": share(rate.half / rate.mean) if rate and rate.half is not None else ABSENT,
         "T_F ms": _ms(row.mean(lambda m: m.full_batch_mean_s)),
         "T_L ms": _ms(row.mean(lambda m: m.loader_batch_s)),
-        "T_S ms": _ms(row.mean(lambda m: m.step_batch_s)),
-        "loader up to": factor(row.mean(lambda m: m.loader_ceiling)),
-        "step up to": factor(row.mean(lambda m: m.step_ceiling)),
+        "loader up to": _gain(row.mean(lambda m: m.loader_ceiling)),
+        "step up to": _gain(row.mean(lambda m: m.step_ceiling)),
         "first s": number(row.mean(lambda m: m.first_batch_s)),
         "host MB": megabytes(row.mean(lambda m: m.host_peak_bytes)),
         "GPU MB": megabytes(row.mean(lambda m: m.device_peak_bytes)),
-        "notes": ",".join(str(remarks.index(remark) + 1) for remark in notes(row)),
     }
+
+
+def _gain(ceiling: float | None) -> str:
+    """Write a ceiling; one below 1 is no gain but noise: together they cannot be quicker than one of them alone."""
+    return NO_GAIN if ceiling is not None and ceiling < 1 else factor(ceiling)
 
 
 def _ms(seconds: float | None) -> str:
