@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch, Columns
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
+    from feedrate.loading.decoded_blocks import DecodedBlocks
     from feedrate.loading.loader_report import LoaderReport
     from feedrate.loading.order import BlockOrder
     from feedrate.loading.plan import Plan
     from feedrate.loading.prefetch import ahead
     from feedrate.loading.source import Source
+    from feedrate.loading.source_control import SourceControl, SwapPoint, Turn
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Stream
@@ -49,7 +51,9 @@ _HOMES = {
     "loading.batch_spec": ("BatchSpec",),
     "loading.block": ("Block",),
     "loading.order": ("BlockOrder",),
+    "loading.decoded_blocks": ("DecodedBlocks",),
     "loading.source": ("Source",),
+    "loading.source_control": ("SourceControl", "SwapPoint", "Turn"),
     "plugin.cell": ("Cell",),
     "data.counter_rng": ("CounterRng",),
     "data.dataset": ("DataSet",),
@@ -85,6 +89,7 @@ __all__ = [
     "CounterRng",
     "DataError",
     "DataSet",
+    "DecodedBlocks",
     "DiagnosisResult",
     "Failure",
     "FeedrateError",
@@ -101,10 +106,13 @@ __all__ = [
     "Results",
     "Session",
     "Source",
+    "SourceControl",
     "Step",
     "StepTraits",
     "Strategy",
     "Stream",
+    "SwapPoint",
+    "Turn",
     "UnavailableError",
     "Update",
     "UsageError",

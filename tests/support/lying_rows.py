@@ -113,6 +113,56 @@ class CannotTravel(Loader):
 
 
 @dataclass(frozen=True)
+class SaysItSwaps(Loader):
+    """Says that each block came from where it was told to read, and always reads the files."""
+
+    name = "says_it_swaps"
+    swap_points = ("memory", "decoded")
+
+    def stream(self, plan: Plan) -> Stream:
+        if plan.source_control is None:
+            yield from honest(plan)
+            return
+        with plan.open() as source:
+            for block in plan.blocks():
+                turn, columns = plan.source_control.current(), source.read(block)
+                for rows in block.batches():
+                    plan.source_control.served(block, turn)
+                    yield columns.batch(rows)
+
+
+@dataclass(frozen=True)
+class NeverSwaps(Loader):
+    """Truthfully says that it reads the files, whatever it is told."""
+
+    name = "never_swaps"
+    swap_points = ("memory",)
+
+    def stream(self, plan: Plan) -> Stream:
+        if plan.source_control is None:
+            yield from honest(plan)
+            return
+        first = plan.source_control.current()
+        with plan.open() as source:
+            for block in plan.blocks():
+                columns = source.read(block)
+                for rows in block.batches():
+                    plan.source_control.served(block, first)
+                    yield columns.batch(rows)
+
+
+@dataclass(frozen=True)
+class SwapsInSilence(Loader):
+    """Claims a swap point and says nothing of its blocks."""
+
+    name = "swaps_in_silence"
+    swap_points = ("decoded",)
+
+    def stream(self, plan: Plan) -> Stream:
+        return honest(plan)
+
+
+@dataclass(frozen=True)
 class LiesAbroad(Loader):
     """Shuffles in a way of its own in every process but the first."""
 

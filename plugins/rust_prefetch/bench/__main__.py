@@ -7,6 +7,8 @@
 Batches are widened on the host, so that all loaders do the same work. The clock starts when the first epoch has come:
 processes are up, memory is touched. Files are read twice before; bytes that the disk had to give meanwhile are counted
 and shown. The floor is one Rust function that decodes each byte once and cuts each batch once with as many threads.
+What taking a batch costs its consumer is told in user CPU time of that thread, which neighbours on the machine disturb
+less than a clock.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pathlib import Path
 from footprint import TIMES, peaks
 from layouts import SIZES, layouts
 from rich.console import Console
-from tables import times
+from tables import consumers, times
 from timing import Timing, contestants, measured
 
 from feedrate import Registry
@@ -45,6 +47,7 @@ def main() -> None:
                 console.print(f"{size}, {layout.name}: {medians}", markup=False)
                 keep(arguments, timings)
         console.print(times(timings, size))
+        console.print(consumers(timings, size))
     disk = sum(timing.disk_bytes for timing in timings)
     console.print(f"page cache: warm; {disk:,} bytes came from the disk while the clocks ran")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 from timing import Timing
 
-__all__ = ["times"]
+__all__ = ["consumers", "times"]
 
 
 def times(timings: Iterable[Timing], size: str) -> Table:
@@ -24,6 +25,20 @@ def times(timings: Iterable[Timing], size: str) -> Table:
         medians = {timing.loader: timing.median for timing in here}
         row = (f"{medians[name]:,.0f}" for name in names)
         table.add_row(layout, f"{here[0].stored_bytes / 1e9:.2f}", *row, *_ratios(medians))
+    return table
+
+
+def consumers(timings: Iterable[Timing], size: str) -> Table:
+    """What taking a batch costs the thread that takes it: medians of everybody on every layout of one size."""
+    timings = [timing for timing in timings if timing.size == size and timing.consumer_us]
+    names = list(dict.fromkeys(timing.loader for timing in timings))
+    table = Table(title=f"{size}: user CPU microseconds a batch of the consumer's thread, medians")
+    table.add_column("layout")
+    for name in names:
+        table.add_column(name, justify="right")
+    for layout in dict.fromkeys(timing.layout for timing in timings):
+        medians = {t.loader: statistics.median(t.consumer_us) for t in timings if t.layout == layout}
+        table.add_row(layout, *(f"{medians[name]:,.1f}" for name in names))
     return table
 
 

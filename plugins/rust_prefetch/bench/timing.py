@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,8 @@ class Timing:
     """One a round."""
     disk_bytes: int
     """Read from the disk while the clock ran, by this process."""
+    consumer_us: tuple[float, ...] = ()
+    """User CPU time a batch of the thread that takes the batches, one a round; empty: nobody takes them."""
 
     @property
     def median(self) -> float:
@@ -48,6 +51,9 @@ class Run:
 
     s: float
     rows: int
+    batches: int = 0
+    consumer_s: float = 0.0
+    """User CPU time of the thread that took the batches: waiting for a core, or for a batch, does not count."""
 
 
 Timed = Callable[[Plan], Run]
@@ -56,7 +62,7 @@ Timed = Callable[[Plan], Run]
 
 def drained(registry: Registry, spec: str, plan: Plan) -> Run:
     """All epochs but the first, or as many batches as `LONGEST_S` has room for; without collections of garbage."""
-    rows, begin = 0, 0.0
+    rows, batches, begin, used_s = 0, 0, 0.0, 0.0
     with closing(registry.loader(spec).stream(plan)) as stream, _no_collection():
         opened = now = time.perf_counter()
         for number, batch in enumerate(stream, 1):
@@ -64,11 +70,18 @@ def drained(registry: Registry, spec: str, plan: Plan) -> Run:
             del batch
             if not begin:
                 begin = now if number == plan.epoch_batches or now > opened + LONGEST_S else 0.0
+                used_s = user_s() if begin else 0.0
                 continue
-            rows += size
+            rows, batches = rows + size, batches + 1
             if now > begin + LONGEST_S:
                 break
-    return Run(now - begin, rows)
+        used_s = user_s() - used_s
+    return Run(now - begin, rows, batches, used_s)
+
+
+def user_s() -> float:
+    """Seconds of user CPU time of this thread."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_utime
 
 
 @contextmanager
@@ -124,6 +137,7 @@ def measured(names: tuple[str, str], plan: Plan, who: Mapping[str, Timed], round
     warm(plan)
     epochs = {name: enough_epochs(plan, run) for name, run in who.items()}
     times: dict[str, list[float]] = {name: [] for name in who}
+    consumers: dict[str, list[float]] = {name: [] for name in who}
     disk = dict.fromkeys(who, 0)
     for _ in range(rounds):
         for name, run in who.items():
@@ -131,7 +145,10 @@ def measured(names: tuple[str, str], plan: Plan, who: Mapping[str, Timed], round
             ran = run(plan.for_epochs(epochs[name] + 1))
             disk[name] += disk_bytes() - before
             times[name].append(ran.s / ran.rows * 1e9)
-    return [Timing(*names, name, plan.epoch_bytes, tuple(times[name]), disk[name]) for name in who]
+            if ran.batches:
+                consumers[name].append(ran.consumer_s / ran.batches * 1e6)
+    stored = plan.epoch_bytes
+    return [Timing(*names, name, stored, tuple(times[name]), disk[name], tuple(consumers[name])) for name in who]
 
 
 def enough_epochs(plan: Plan, run: Timed) -> int:

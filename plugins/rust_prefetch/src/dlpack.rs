@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::dtype::Dtype;
+use crate::layout::Tensor;
 use crate::memory::Memory;
 use crate::ring::Lease;
 
@@ -53,20 +54,21 @@ struct Owned {
     _lease: Arc<Lease<Memory>>,
 }
 
-/// A tensor of `shape` at `start`, which `lease` keeps alive. Whoever takes it calls its deleter once, from any thread.
-pub fn managed(start: NonNull<u8>, dtype: Dtype, shape: &[i64], lease: Arc<Lease<Memory>>) -> NonNull<Managed> {
-    let mut sizes = shape.to_vec();
-    let mut stride = 1;
-    for size in shape.iter().rev() {
-        sizes.push(stride);
-        stride *= size;
+/// `rows` samples of `tensor` at `start`, which `lease` keeps alive. Whoever takes it calls its deleter once, from any thread.
+pub fn managed(start: NonNull<u8>, tensor: &Tensor, rows: usize, lease: Arc<Lease<Memory>>) -> NonNull<Managed> {
+    let dimensions = tensor.shape.len() + 1;
+    let counted = |size: &usize| i64::try_from(*size).unwrap_or(i64::MAX);
+    // The shape, then as many strides.
+    let mut sizes: Vec<i64> = std::iter::once(&rows).chain(&tensor.shape).map(counted).collect();
+    sizes.resize(2 * dimensions, 1);
+    for axis in (1..dimensions).rev() {
+        sizes[dimensions + axis - 1] = sizes[dimensions + axis] * sizes[axis];
     }
-    sizes[shape.len()..].reverse();
     let view = View {
         data: start.as_ptr().cast(),
         device: Device { kind: 1, id: 0 },
-        ndim: i32::try_from(shape.len()).unwrap_or(0),
-        dtype: element_type(dtype),
+        ndim: i32::try_from(dimensions).unwrap_or(0),
+        dtype: element_type(tensor.dtype),
         shape: std::ptr::null_mut(),
         strides: std::ptr::null_mut(),
         byte_offset: 0,
@@ -76,7 +78,7 @@ pub fn managed(start: NonNull<u8>, dtype: Dtype, shape: &[i64], lease: Arc<Lease
     let sizes = owned.sizes.as_mut_ptr();
     owned.managed.view.shape = sizes;
     // SAFETY: `sizes` holds the shape, then as many strides.
-    owned.managed.view.strides = unsafe { sizes.add(shape.len()) };
+    owned.managed.view.strides = unsafe { sizes.add(dimensions) };
     owned.managed.context = std::ptr::from_mut(owned).cast();
     NonNull::from(&mut owned.managed)
 }

@@ -8,6 +8,7 @@ use crate::dtype::Dtype;
 use crate::fault::Fault;
 use crate::layout::{Layout, Tensor};
 use half::f16;
+use std::ops::Range;
 
 /// Rows `row` to `row + count` of run `run`.
 #[derive(Clone, Copy)]
@@ -85,6 +86,20 @@ impl Cutter {
             Some(days) => days.at(first + row).and_then(|at| days.back(at, back)?.checked_sub(first)),
         };
         row < rows && oldest.is_some()
+    }
+
+    /// Rows of a block that all [reach](Self::reaches); there may be others.
+    #[must_use]
+    pub fn surely_reached(&self, first: usize, rows: usize) -> Range<usize> {
+        let Some(back) = self.longest.checked_sub(1) else { return 0..rows };
+        let oldest = match &self.days {
+            None => back,
+            Some(days) => {
+                let day = days.starts.partition_point(|start| *start < first);
+                days.starts.get(day + back).map_or(rows, |start| start - first)
+            }
+        };
+        oldest.min(rows)..rows
     }
 
     /// Write the samples at `rows` of a block that starts at row `first` into `buffer`. Every row [reaches](Self::reaches).

@@ -11,8 +11,19 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard, locked};
 pub struct Lead {
     /// Batches that are ready or in the making before the consumer asks.
     pub batches: usize,
+    /// Batches that the consumer takes at once where as many are ready, and uses one after the other.
+    pub together: usize,
     /// Blocks that are decoded ahead of the one that batches are cut from.
     pub blocks: usize,
+}
+
+impl Lead {
+    /// Let `depth` batches be made before they are used: those the consumer has taken and not yet used count.
+    #[must_use]
+    pub fn of(depth: usize, blocks: usize) -> Self {
+        let together = depth.div_ceil(2).max(1);
+        Self { batches: depth.max(1) - (together - 1), together, blocks }
+    }
 }
 
 /// A piece of work for one thread.
@@ -25,7 +36,8 @@ pub enum Task<B> {
 
 /// What the consumer gets.
 pub enum Next<R> {
-    Batch(R),
+    /// One or several, in order.
+    Batches(Vec<R>),
     /// Not yet; ask again.
     Pending,
     /// There are no more batches, or the stream failed before.
@@ -50,6 +62,8 @@ struct Turns<B, R> {
     delivered: usize,
     /// The consumer sleeps until there is enough for it.
     awaited: bool,
+    /// Threads that sleep until there is something to do.
+    idle: usize,
     ended: bool,
     failed: bool,
     closed: bool,
@@ -89,6 +103,7 @@ impl<B, R> Handover<B, R> {
             batches,
             delivered: 0,
             awaited: false,
+            idle: 0,
             ended: false,
             failed: false,
             closed: false,
@@ -102,8 +117,9 @@ impl<B, R> Handover<B, R> {
         let block = Arc::new(block);
         let (units_begun, units_done, batches_begun, batches_done) = (0, 0, 0, 0);
         let entry = Entry { block, units, units_begun, units_done, batches, batches_begun, batches_done, fault };
-        locked(&self.turns).blocks.push_back(entry);
-        self.work.notify_all();
+        let mut turns = locked(&self.turns);
+        turns.blocks.push_back(entry);
+        self.wake_all(turns);
     }
 
     /// Whether the threads could use another block: those they may work on, and one to go on with.
@@ -114,8 +130,9 @@ impl<B, R> Handover<B, R> {
 
     /// No more blocks will come.
     pub fn end(&self) {
-        locked(&self.turns).ended = true;
-        self.work.notify_all();
+        let mut turns = locked(&self.turns);
+        turns.ended = true;
+        self.wake_all(turns);
     }
 
     /// Tell everybody to stop.
@@ -141,7 +158,9 @@ impl<B, R> Handover<B, R> {
             if task.is_some() {
                 return task;
             }
+            turns.idle += 1;
             turns = waited(&self.work, turns);
+            turns.idle -= 1;
         }
     }
 
@@ -158,8 +177,7 @@ impl<B, R> Handover<B, R> {
             entry.fault = Some((unit, fault));
         }
         if entry.is_decoded() || entry.has_failed() {
-            drop(turns);
-            self.work.notify_all();
+            self.wake_all(turns);
         }
     }
 
@@ -173,45 +191,54 @@ impl<B, R> Handover<B, R> {
         let finished = turns.finish(number);
         let all_taken = turns.ended && turns.blocks.is_empty();
         let wake = turns.awaited && turns.has_enough(self.lead);
+        let idle = turns.idle > 0;
         drop(turns);
         if wake {
             self.ready.notify_all();
         }
-        if finished.is_some() || all_taken {
+        if idle && (finished.is_some() || all_taken) {
             self.work.notify_all();
         }
         // The block's memory goes back to its pool here, outside the lock.
         drop(finished);
     }
 
-    /// The next batch in order, if it is there within `patience`.
+    /// The next batches in order, up to [`Lead::together`] of those that are ready; waits for `patience` at most where none
+    /// is. One lock for all of them, and threads are woken only if some sleep.
     ///
     /// # Errors
-    /// What went wrong with this batch; after that the stream is over.
+    /// What went wrong with the next batch; after that the stream is over.
     pub fn next(&self, patience: Duration) -> Result<Next<R>, Fault> {
         let mut turns = locked(&self.turns);
-        if !turns.has_news() {
+        if !turns.has_news() && !patience.is_zero() {
             turns.awaited = true;
             turns = waited_for(&self.ready, turns, patience);
             turns.awaited = false;
         }
-        if turns.closed {
+        if turns.closed || turns.is_over() {
             return Ok(Next::End);
         }
-        if !matches!(turns.batches.front(), Some(Some(_))) {
-            let over = turns.batches.is_empty() && (turns.failed || (turns.ended && turns.blocks.is_empty()));
-            return Ok(if over { Next::End } else { Next::Pending });
+        let batches = turns.ready(self.lead.together);
+        if batches.is_empty() {
+            return turns.fault().map_or(Ok(Next::Pending), Err);
         }
-        let Some(Some(outcome)) = turns.batches.pop_front() else {
-            return Ok(Next::Pending);
-        };
-        turns.delivered += 1;
-        if outcome.is_err() {
-            turns.failed = true;
-        }
+        let idle = turns.idle;
         drop(turns);
-        self.work.notify_one();
-        outcome.map(Next::Batch)
+        match idle.min(batches.len()) {
+            0 => {}
+            1 => self.work.notify_one(),
+            _ => self.work.notify_all(),
+        }
+        Ok(Next::Batches(batches))
+    }
+
+    /// Let go of the lock and wake the threads that sleep: where none does, that costs no call of the system.
+    fn wake_all(&self, turns: MutexGuard<'_, Turns<B, R>>) {
+        let idle = turns.idle;
+        drop(turns);
+        if idle > 0 {
+            self.work.notify_all();
+        }
     }
 }
 
@@ -220,18 +247,42 @@ impl<B, R> Turns<B, R> {
         self.blocks.iter().all(|entry| entry.batches_begun == entry.batches)
     }
 
+    fn is_over(&self) -> bool {
+        self.batches.is_empty() && (self.failed || (self.ended && self.blocks.is_empty()))
+    }
+
     fn has_news(&self) -> bool {
-        let over = self.batches.is_empty() && (self.failed || (self.ended && self.blocks.is_empty()));
-        self.closed || over || matches!(self.batches.front(), Some(Some(_)))
+        self.closed || self.is_over() || matches!(self.batches.front(), Some(Some(_)))
+    }
+
+    /// Take the batches that are ready, `most` of them, up to the first that is not or that failed.
+    fn ready(&mut self, most: usize) -> Vec<R> {
+        let mut batches = Vec::with_capacity(most);
+        while batches.len() < most && matches!(self.batches.front(), Some(Some(Ok(_)))) {
+            batches.extend(self.batches.pop_front().flatten().and_then(Result::ok));
+        }
+        self.delivered += batches.len();
+        batches
+    }
+
+    /// If the next batch failed, what it says; nothing comes after it.
+    fn fault(&mut self) -> Option<Fault> {
+        let Some(Some(Err(fault))) = self.batches.front() else {
+            return None;
+        };
+        let fault = fault.clone();
+        self.failed = true;
+        self.batches.clear();
+        Some(fault)
     }
 
     /// Whether a consumer that sleeps is to be woken. Falling asleep and waking up cost it, and the thread whose core it
-    /// takes, more than a small batch does: after the first batch it sleeps until half of those ahead are ready, or as
-    /// many as there are for now.
+    /// takes, more than a small batch does: after the first batch it sleeps until as many are ready as it takes at once,
+    /// or as many as there are until a block is decoded or it takes some.
     fn has_enough(&self, lead: Lead) -> bool {
         let ready = self.batches.iter().take_while(|batch| batch.is_some()).count();
-        let enough = if self.delivered == 0 { 1 } else { lead.batches.div_ceil(2) };
-        ready > 0 && (ready >= enough || ready == self.batches.len())
+        let enough = if self.delivered == 0 { 1 } else { lead.together };
+        ready > 0 && (ready >= enough || (ready == self.batches.len() && !self.can_cut(lead)))
     }
 
     fn entry(&mut self, number: usize) -> Option<&mut Entry<B>> {
@@ -259,16 +310,18 @@ impl<B, R> Turns<B, R> {
         true
     }
 
+    /// Whether a thread that asks now gets a batch to cut.
+    fn can_cut(&self, lead: Lead) -> bool {
+        self.batches.len() < lead.batches && self.current().is_some_and(|index| self.blocks[index].is_decoded())
+    }
+
     fn cut(&mut self, lead: Lead) -> Option<Task<B>> {
-        if self.batches.len() >= lead.batches {
+        if !self.can_cut(lead) {
             return None;
         }
         let index = self.current()?;
         let (number, place) = (self.first + index, self.delivered + self.batches.len());
         let entry = &mut self.blocks[index];
-        if !entry.is_decoded() {
-            return None;
-        }
         let batch = entry.batches_begun;
         entry.batches_begun += 1;
         let block = Arc::clone(&entry.block);

@@ -41,10 +41,11 @@ pub fn suitable_readers() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(16)
 }
 
-/// Buffers of a ring: those ahead, the one in use, the one before it, and one that is on its way back.
+/// Buffers of a ring: those ahead, those taken at once (one of them in use), the one before it, and one that is on its way
+/// back.
 #[must_use]
 pub fn buffers(lead: Lead) -> usize {
-    lead.batches + 3
+    lead.batches + lead.together + 2
 }
 
 impl Pipeline {
@@ -72,17 +73,21 @@ impl Pipeline {
         &self.shared.reading
     }
 
-    /// Append a block; see [`Block::new`].
+    /// Append a block that is read from files; see [`Block::new`].
     ///
     /// # Errors
     /// The block asks for rows that it does not have.
     pub fn submit(&self, first: usize, parts: &[Part], positions: &[i64], lengths: &[usize]) -> Result<(), Fault> {
-        let block = Block::new(&self.shared.reading, first, parts, positions, lengths)?;
+        self.append(Block::new(self.reading(), first, parts, positions, lengths)?);
+        Ok(())
+    }
+
+    /// Append a block that was made from [`Self::reading`].
+    pub fn append(&self, block: Block) {
         let (units, batches) = (block.units(), block.batches());
         if batches > 0 {
             self.shared.handover.submit(block, units, batches, None);
         }
-        Ok(())
     }
 
     /// Append a block that cannot be read: the stream ends with `fault` where its first batch would be.
@@ -101,10 +106,10 @@ impl Pipeline {
         self.shared.handover.end();
     }
 
-    /// The next batch in the order of submission, if it is there within `patience`.
+    /// The next batches in the order of submission, if one is there within `patience`.
     ///
     /// # Errors
-    /// What went wrong with it; the stream is over then.
+    /// What went wrong with the next one; the stream is over then.
     pub fn next(&self, patience: Duration) -> Result<Next<Batch>, Fault> {
         self.shared.handover.next(patience)
     }

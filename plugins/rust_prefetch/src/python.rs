@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
 use pyo3::{create_exception, ffi};
 
 use crate::columns::{Column, slab_bytes};
@@ -17,6 +18,7 @@ use crate::fault::Fault;
 use crate::files::File;
 use crate::floor;
 use crate::formats::hdf5::{Extents, Filters};
+use crate::formats::ready::Ready;
 use crate::formats::{self, Format};
 use crate::gather::{Cutter, Days};
 use crate::handover::{Lead, Next};
@@ -67,12 +69,14 @@ struct Source {
     block_rows: usize,
     batch_rows: usize,
     extents: Arc<Extents>,
+    decoded: Option<PathBuf>,
 }
 
 #[pymethods]
 impl Source {
     #[new]
-    #[pyo3(signature = (format, files, columns, tensors, *, days, block_rows, batch_rows))]
+    #[pyo3(signature = (format, files, columns, tensors, *, days, block_rows, batch_rows, decoded=None))]
+    #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         format: String,
         files: Vec<(PathBuf, Vec<usize>)>,
@@ -81,6 +85,7 @@ impl Source {
         days: Option<Vec<usize>>,
         block_rows: usize,
         batch_rows: usize,
+        decoded: Option<PathBuf>,
     ) -> PyResult<Self> {
         let files: Vec<File> = files.into_iter().map(|(path, groups)| File::new(path, &groups)).collect();
         let columns = columns.into_iter().map(|(name, dtype, shape)| {
@@ -93,7 +98,7 @@ impl Source {
             .map(|(column, dtype, window, shape)| Ok(Tensor { column, dtype: Dtype::named(&dtype)?, window, shape }));
         let tensors = tensors.collect::<Result<_, Fault>>()?;
         let extents = Arc::new(Extents::new(files.len()));
-        Ok(Self { format, files: Arc::new(files), columns, tensors, days, block_rows, batch_rows, extents })
+        Ok(Self { format, files: Arc::new(files), columns, tensors, days, block_rows, batch_rows, extents, decoded })
     }
 
     fn describe(&self, file: usize, columns: Vec<(usize, bool, bool, PyBuffer<i64>)>, py: Python<'_>) -> PyResult<()> {
@@ -142,7 +147,9 @@ impl Source {
         let cutter = Cutter::new(self.tensors.clone(), self.columns.clone(), layout, days)?;
         let pool = Pool::new(slab_bytes(&self.columns, self.block_rows));
         let limits = (self.block_rows, self.batch_rows);
-        Ok(Reading { format, files: Arc::clone(&self.files), columns: self.columns.clone(), cutter, pool, limits })
+        let (files, columns) = (Arc::clone(&self.files), self.columns.clone());
+        let ready = self.decoded.clone().map(Ready::new);
+        Ok(Reading { format, files, ready, columns, cutter, pool, limits })
     }
 }
 
@@ -150,15 +157,33 @@ impl Source {
 #[pyclass]
 struct Pipeline {
     running: Option<pipeline::Pipeline>,
+    wrapping: Wrapping,
 }
+
+/// How a batch becomes objects of Python.
+struct Wrapping {
+    /// Makes a tensor of a capsule.
+    tensor: Py<PyAny>,
+    /// Of the tensors, in the order of the source.
+    names: Vec<Py<PyString>>,
+    /// Number of the tensor that tells the rows.
+    ids: usize,
+}
+
+/// The tensor of row ids, and the others by name.
+type Wrapped<'py> = (Bound<'py, PyAny>, Bound<'py, PyDict>);
 
 #[pymethods]
 #[allow(clippy::needless_pass_by_value, reason = "arguments are converted into values of ours")]
 impl Pipeline {
     #[new]
-    #[pyo3(signature = (source, *, readers, depth, blocks_ahead, allocate=None))]
+    #[pyo3(signature = (source, *, tensor, names, ids, readers, depth, blocks_ahead, allocate=None))]
+    #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         source: &Bound<'_, Source>,
+        tensor: Py<PyAny>,
+        names: Vec<String>,
+        ids: usize,
         readers: usize,
         depth: usize,
         blocks_ahead: usize,
@@ -166,27 +191,35 @@ impl Pipeline {
         py: Python<'_>,
     ) -> PyResult<Self> {
         let reading = source.get().reading()?;
-        let lead = Lead { batches: depth.max(1), blocks: blocks_ahead };
+        let lead = Lead::of(depth, blocks_ahead);
         let bytes = reading.cutter.layout().bytes;
         let make: Make = match allocate {
             None => Box::new(move || Memory::anonymous(bytes)),
             Some(allocate) => Box::new(move || borrowed(&allocate, bytes)),
         };
         let readers = readers_or_all(readers);
+        let names = names.iter().map(|name| PyString::intern(py, name).unbind()).collect();
         let running = py.detach(|| pipeline::Pipeline::start(reading, readers, lead, make))?;
-        Ok(Self { running: Some(running) })
+        Ok(Self { running: Some(running), wrapping: Wrapping { tensor, names, ids } })
     }
 
+    #[pyo3(signature = (first, parts, positions, lengths, offsets=None))]
     fn submit(
         &self,
         first: usize,
         parts: Vec<RawPart>,
         positions: PyBuffer<i64>,
         lengths: Vec<usize>,
+        offsets: Option<Vec<u64>>,
         py: Python<'_>,
     ) -> PyResult<()> {
-        let positions = positions.to_vec(py)?;
-        Ok(self.running()?.submit(first, &converted(parts), &positions, &lengths)?)
+        let (running, positions) = (self.running()?, positions.to_vec(py)?);
+        let block = Block::new(running.reading(), first, &converted(parts), &positions, &lengths)?;
+        running.append(match offsets {
+            Some(offsets) => block.lying_at(running.reading(), offsets)?,
+            None => block,
+        });
+        Ok(())
     }
 
     fn submit_fault(&self, text: String) -> PyResult<()> {
@@ -204,7 +237,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Wrapped<'py>>> {
         let running = self.running()?;
         let mut found = running.next(Duration::ZERO)?;
         while matches!(found, Next::Pending) {
@@ -212,8 +245,10 @@ impl Pipeline {
             found = py.detach(|| waited(running))?;
         }
         match found {
-            Next::Batch(batch) => Ok(Some(capsules(py, running.reading(), batch)?)),
-            Next::Pending | Next::End => Ok(None),
+            Next::Batches(batches) => {
+                batches.into_iter().map(|batch| self.wrapping.wrapped(py, running.reading(), batch)).collect()
+            }
+            Next::Pending | Next::End => Ok(Vec::new()),
         }
     }
 
@@ -269,20 +304,28 @@ fn borrowed(allocate: &Py<PyAny>, bytes: usize) -> Result<Memory, Fault> {
     Ok(unsafe { Memory::foreign(start, bytes, Box::new(owner)) })
 }
 
-fn capsules<'py>(py: Python<'py>, reading: &Reading, batch: Batch) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let cutter = &reading.cutter;
-    let Some(start) = batch.lease.memory().map(Memory::start) else {
-        return Ok(Vec::new());
-    };
-    let lease = std::sync::Arc::new(batch.lease);
-    let tensor = |(tensor, offset): (&Tensor, &usize)| {
-        let sizes = std::iter::once(batch.rows).chain(tensor.shape.iter().copied());
-        let shape: Vec<i64> = sizes.map(|size| i64::try_from(size).unwrap_or(i64::MAX)).collect();
-        // SAFETY: the layout has its offsets within a buffer.
-        let start = unsafe { start.add(*offset) };
-        capsule(py, dlpack::managed(start, tensor.dtype, &shape, std::sync::Arc::clone(&lease)))
-    };
-    cutter.tensors().iter().zip(&cutter.layout().offsets).map(tensor).collect()
+impl Wrapping {
+    fn wrapped<'py>(&self, py: Python<'py>, reading: &Reading, batch: Batch) -> PyResult<Wrapped<'py>> {
+        let cutter = &reading.cutter;
+        let Some(start) = batch.lease.memory().map(Memory::start) else {
+            return Err(PyRuntimeError::new_err("a batch without memory"));
+        };
+        let lease = std::sync::Arc::new(batch.lease);
+        let (tensors, mut ids) = (PyDict::new(py), None);
+        for (number, (tensor, offset)) in cutter.tensors().iter().zip(&cutter.layout().offsets).enumerate() {
+            // SAFETY: the layout has its offsets within a buffer.
+            let start = unsafe { start.add(*offset) };
+            let managed = dlpack::managed(start, tensor, batch.rows, std::sync::Arc::clone(&lease));
+            let made = self.tensor.bind(py).call1((capsule(py, managed)?,))?;
+            if number == self.ids {
+                ids = Some(made);
+            } else if let Some(name) = self.names.get(number) {
+                tensors.set_item(name, made)?;
+            }
+        }
+        let ids = ids.ok_or_else(|| PyRuntimeError::new_err(format!("no tensor number {}", self.ids)))?;
+        Ok((ids, tensors))
+    }
 }
 
 fn capsule(py: Python<'_>, tensor: NonNull<dlpack::Managed>) -> PyResult<Bound<'_, PyAny>> {

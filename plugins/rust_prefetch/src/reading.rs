@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::columns::{Column, Decoded};
 use crate::fault::Fault;
 use crate::files::{File, Unit};
+use crate::formats::ready::Ready;
 use crate::formats::{Format, Scratch};
 use crate::gather::Cutter;
 use crate::memory::Pool;
@@ -14,6 +15,8 @@ use crate::memory::Pool;
 pub struct Reading {
     pub format: Box<dyn Format>,
     pub files: Arc<Vec<File>>,
+    /// Where blocks lie decoded; none: nowhere.
+    pub ready: Option<Ready>,
     pub columns: Vec<Column>,
     pub cutter: Cutter,
     pub pool: Arc<Pool>,
@@ -36,6 +39,8 @@ pub struct Block {
     positions: Vec<u32>,
     /// Position after the last one of each batch.
     ends: Vec<usize>,
+    /// Where each column lies in the file of decoded blocks; none: the block is read from its files.
+    ready: Option<Vec<u64>>,
     decoded: OnceLock<Result<Decoded, Fault>>,
 }
 
@@ -73,19 +78,28 @@ impl Block {
         if too_large || ends.last().copied().unwrap_or(0) != positions.len() {
             return Err(Fault::Unsupported("batches hold other rows than the block".to_owned()));
         }
-        let position = |position: &i64| {
-            let row = u32::try_from(*position).ok().filter(|row| reading.cutter.reaches(*row as usize, first, rows));
-            row.ok_or_else(|| Fault::Unsupported(format!("no row {position} with its history among {rows}")))
-        };
-        let positions = positions.iter().map(position).collect::<Result<_, _>>()?;
-        Ok(Self { first, rows, units, starts, positions, ends, decoded: OnceLock::new() })
+        let positions = placed(&reading.cutter, positions, first, rows)?;
+        Ok(Self { first, rows, units, starts, positions, ends, ready: None, decoded: OnceLock::new() })
     }
 
     /// A block that nothing is read of.
     #[must_use]
     pub fn empty() -> Self {
         let (units, starts, positions, ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { first: 0, rows: 0, units, starts, positions, ends, decoded: OnceLock::new() }
+        Self { first: 0, rows: 0, units, starts, positions, ends, ready: None, decoded: OnceLock::new() }
+    }
+
+    /// The same block, whose columns lie decoded at `offsets` of the file of decoded blocks.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`]: there is no such file, or another number of columns.
+    pub fn lying_at(mut self, reading: &Reading, offsets: Vec<u64>) -> Result<Self, Fault> {
+        if reading.ready.is_none() || offsets.len() != reading.columns.len() {
+            return Err(Fault::Unsupported(format!("no decoded block of {} columns", offsets.len())));
+        }
+        (self.units, self.starts) = (vec![Unit { file: 0, groups: 0..0, rows: 0..self.rows }], vec![0]);
+        self.ready = Some(offsets);
+        Ok(self)
     }
 
     /// Units to decode.
@@ -114,7 +128,10 @@ impl Block {
     pub fn decode(&self, reading: &Reading, unit: usize, scratch: &mut Scratch) -> Result<(), Fault> {
         let fresh = || Decoded::new(&reading.columns, self.rows, self.starts.clone(), &reading.pool);
         let decoded = self.decoded.get_or_init(fresh).as_ref().map_err(Clone::clone)?;
-        reading.format.decode(&self.units[unit], unit, decoded, scratch)
+        match reading.ready.as_ref().zip(self.ready.as_ref()) {
+            Some((ready, offsets)) => ready.place(&reading.columns, offsets, self.rows, decoded),
+            None => reading.format.decode(&self.units[unit], unit, decoded, scratch),
+        }
     }
 
     /// Cut a batch into `buffer`, after every unit was decoded.
@@ -135,6 +152,26 @@ impl Block {
         reading.cutter.cut(decoded, self.first, rows, buffer, &mut scratch.spans);
         Ok(rows.len())
     }
+}
+
+/// The positions as the cutter takes them.
+fn placed(cutter: &Cutter, positions: &[i64], first: usize, rows: usize) -> Result<Vec<u32>, Fault> {
+    let sure = cutter.surely_reached(first, rows);
+    let (low, high) = (i64::try_from(sure.start).unwrap_or(i64::MAX), i64::try_from(sure.end).unwrap_or(0));
+    // Nearly always all of them: a comparison each, which the compiler makes vectors of.
+    if positions.iter().filter(|position| (low..high).contains(position)).count() == positions.len() {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "within the rows, fewer than 2^32"
+        )]
+        return Ok(positions.iter().map(|position| *position as u32).collect());
+    }
+    let position = |position: &i64| {
+        let row = u32::try_from(*position).ok().filter(|row| cutter.reaches(*row as usize, first, rows));
+        row.ok_or_else(|| Fault::Unsupported(format!("no row {position} with its history among {rows}")))
+    };
+    positions.iter().map(position).collect()
 }
 
 fn units(reading: &Reading, parts: &[Part]) -> Result<Vec<Unit>, Fault> {

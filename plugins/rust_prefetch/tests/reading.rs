@@ -14,6 +14,7 @@ use _native::fault::{Fault, unpanicked};
 use _native::files::File;
 use _native::floor::floor;
 use _native::formats::arrow::Arrow;
+use _native::formats::ready::Ready;
 use _native::gather::{Cutter, Days};
 use _native::handover::{Lead, Next};
 use _native::layout::{Layout, Tensor};
@@ -84,12 +85,12 @@ fn reading(path: &Path, window: usize, days: Option<Days>) -> Reading {
     let cutter = Cutter::new(tensors, columns.clone(), layout, days).unwrap();
     let format = Box::new(Arrow::new(Arc::clone(&files), columns.clone()));
     let pool = Pool::new(slab_bytes(&columns, ROWS));
-    Reading { format, files, columns, cutter, pool, limits: (ROWS, 16) }
+    Reading { format, files, ready: None, columns, cutter, pool, limits: (ROWS, 16) }
 }
 
 fn started(reading: Reading, readers: usize) -> Pipeline {
     let bytes = reading.cutter.layout().bytes;
-    let lead = Lead { batches: 3, blocks: 1 };
+    let lead = Lead::of(4, 1);
     Pipeline::start(reading, readers, lead, Box::new(move || Memory::anonymous(bytes))).unwrap()
 }
 
@@ -97,7 +98,7 @@ fn drained(pipeline: &Pipeline) -> Result<Vec<Batch>, Fault> {
     let mut batches = Vec::new();
     loop {
         match pipeline.next(Duration::from_millis(50))? {
-            Next::Batch(batch) => batches.push(batch),
+            Next::Batches(more) => batches.extend(more),
             Next::Pending => {}
             Next::End => return Ok(batches),
         }
@@ -173,6 +174,43 @@ fn windows_reach_back_by_rows_or_by_days() {
     assert_eq!(values(&batches[0], offset, 3 * WIDTH), wanted);
 }
 
+/// A file of decoded blocks in place of the data set's files, whose rows are others.
+#[test]
+fn a_block_that_lies_decoded_is_served_from_there() {
+    let folder = Folder::new("decoded");
+    let (path, ready) = (folder.0.join("rows.arrow"), folder.0.join("decoded"));
+    write(&path, Some(CompressionType::LZ4_FRAME));
+    // Eight bytes of something else, then 100 ids, then as many rows of `x`.
+    let ids = (0..100_u64).flat_map(|row| (1000 + row).to_le_bytes());
+    let values = (0..100).flat_map(|row| (0..WIDTH).map(move |at| 255 - value(row, at)));
+    std::fs::write(&ready, [7; 8].into_iter().chain(ids).chain(values).collect::<Vec<u8>>()).unwrap();
+    let mut reading = reading(&path, 0, None);
+    reading.ready = Some(Ready::new(ready.clone()));
+    let pipeline = started(reading, 2);
+    let block =
+        || Block::new(pipeline.reading(), 10, &[Part { file: 0, rows: 10..110 }], &[5, 0, 99], &[2, 1]).unwrap();
+    assert!(block().lying_at(pipeline.reading(), vec![8]).is_err());
+    pipeline.append(block().lying_at(pipeline.reading(), vec![8, 808]).unwrap());
+    pipeline.append(block());
+    pipeline.append(block().lying_at(pipeline.reading(), vec![8, 809]).unwrap());
+    pipeline.end();
+    let mut batches = Vec::new();
+    let fault = loop {
+        match pipeline.next(Duration::from_millis(50)) {
+            Ok(Next::Batches(more)) => batches.extend(more),
+            Ok(Next::Pending) => {}
+            Ok(Next::End) => panic!("no fault"),
+            Err(fault) => break fault,
+        }
+    };
+    let served: Vec<Vec<i64>> = batches.iter().map(crate::ids).collect();
+    assert_eq!(served, [vec![1005, 1000], vec![1099], vec![15, 10], vec![109]]);
+    let offset = pipeline.reading().cutter.layout().offsets[1];
+    let wanted: Vec<f32> = (0..WIDTH).map(|at| f32::from(255 - value(99, at))).collect();
+    assert_eq!(crate::values(&batches[1], offset, WIDTH), wanted);
+    assert!(fault.to_string().starts_with(ready.to_str().unwrap()), "{fault}");
+}
+
 #[test]
 fn a_row_without_its_history_is_refused() {
     let folder = Folder::new("history");
@@ -236,9 +274,9 @@ fn a_pipeline_dropped_early_joins_its_threads_and_its_batches_live_on() {
     for _ in 0..3 {
         pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[5; 16], &[4, 4, 4, 4]).unwrap();
     }
-    let Next::Batch(batch) = pipeline.next(Duration::from_secs(10)).unwrap() else { panic!("no batch came") };
+    let Next::Batches(batches) = pipeline.next(Duration::from_secs(10)).unwrap() else { panic!("no batch came") };
     drop(pipeline);
-    assert_eq!(ids(&batch), [5; 4]);
+    assert_eq!(ids(&batches[0]), [5; 4]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ from feedrate.contract.steps import (
     moves_the_parameters,
     returns_a_loss,
 )
+from feedrate.contract.swapping import swaps_its_source
 from feedrate.contract.workloads import (
     cuts_every_sample,
     learns_what_it_asks,
@@ -82,6 +83,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     names_a_missing_file,
     names_a_truncated_file,
     names_a_corrupt_file,
+    swaps_its_source,
     declares_the_range_of_each_number,
 )
 """Each raises ContractError where its `applies_to` holds: a synthetic loader is not asked about rows and files."""

@@ -51,13 +51,20 @@ class Block:
 
     def batches(self) -> Iterator[torch.Tensor]:
         """Yield, for each batch, int64 (B,): positions of its samples among the rows read."""
-        if self.batch_rows is None:
-            for span in self._shuffled(np.arange(len(self.spans))):
-                start, stop = self.spans[span]
-                yield torch.arange(start - self.start, stop - self.start)
-            return
-        rows = np.concatenate([np.arange(start, stop) for start, stop in self.spans]) - self.start
-        yield from torch.split(torch.from_numpy(self._shuffled(rows)), self.batch_rows)
+        positions, lengths = self.positions()
+        yield from torch.split(torch.from_numpy(positions), lengths)
+
+    def positions(self) -> tuple[NDArray[np.int64], list[int]]:
+        """Give the positions of all samples, int64 (samples,), batch after batch, and the samples of each batch."""
+        if self.batch_rows is not None:
+            spans = [np.arange(start - self.start, stop - self.start) for start, stop in self.spans]
+            full, rest = divmod(self.samples, self.batch_rows)
+            return self._shuffled(np.concatenate(spans)), [self.batch_rows] * full + [rest] * (rest > 0)
+        starts, stops = np.array(self.spans, np.int64)[self._shuffled(np.arange(len(self.spans)))].T
+        lengths = stops - starts
+        # One range over all samples, moved to where each span begins.
+        ends = np.cumsum(lengths)
+        return np.arange(ends[-1]) + np.repeat(starts - self.start - ends + lengths, lengths), lengths.tolist()
 
     def ids(self) -> Iterator[torch.Tensor]:
         """Yield, for each batch, int64 (B,): numbers of the rows that its samples are."""

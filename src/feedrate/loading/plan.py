@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
     from feedrate.loading.source import Source
+    from feedrate.loading.source_control import SourceControl
 
 __all__ = ["Placement", "Plan"]
 
@@ -38,6 +39,8 @@ class Placement:
     """Folder where processes of a loader may leave their dumps; empty: nowhere."""
     source_factory: Callable[[Plan], AbstractContextManager[Source]] | None = field(default=None, compare=False)
     """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
+    source_control: SourceControl | None = field(default=None, compare=False)
+    """The same for loaders that read natively; picklable. None: they read the files."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,11 @@ class Plan:
     def logs(self) -> str:
         """Folder where processes of a loader may leave their dumps; empty: nowhere."""
         return self.placement.logs
+
+    @property
+    def source_control(self) -> SourceControl | None:
+        """Where a loader with `swap_points` takes each block from; None: from the files."""
+        return self.placement.source_control
 
     @contextmanager
     def open(self) -> Iterator[Source]:

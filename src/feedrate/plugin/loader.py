@@ -7,6 +7,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+# Hints are looked at when knobs are read.
+from feedrate.loading.source_control import SwapPoint
 from feedrate.plugin.strategy import Strategy, knob
 from feedrate.records.cell_traits import LoaderTraits
 
@@ -27,6 +29,9 @@ class Loader(Strategy):
     """False: batches may come in another order than planned, each of them as planned."""
     synthetic: ClassVar[bool] = False
     """True: serves the same few batches again and again; nothing is asked of it about rows, order or damaged files."""
+
+    swap_points: ClassVar[tuple[SwapPoint, ...]] = ()
+    """What a loader that reads without `plan.open()` can read in place of the files, as `plan.source_control` asks."""
 
     cast: str = knob("device", "host")
     """Where stored dtypes become the model's: the plan passes it on to whoever gathers or copies."""

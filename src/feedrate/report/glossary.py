@@ -55,6 +55,7 @@ GLOSSARY: Mapping[str, str] = {
     "longest stall ms": "the longest time from one batch to the next",
     # a cell taken apart
     "ladder": "the rungs of a cell, from a step on ready batches to the cell itself",
+    "swap point": "what a loader can read in place of the data set's files: their bytes in memory, or decoded blocks",
     "rung": "the cell with everything beyond one stage of loading replaced by what is ready",
     "with step ms": "milliseconds a batch of a rung while the step trains",
     "without ms": "milliseconds a batch of a rung when its batches are dropped instead",

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 Positions: TypeAlias = NDArray[np.int64]
 Part: TypeAlias = tuple[int, int, int]
@@ -30,12 +31,14 @@ class Source:
         days: Sequence[int] | None,
         block_rows: int,
         batch_rows: int,
+        decoded: str | PathLike[str] | None = None,
     ) -> Source:
         """Take note of everything.
 
         `files`: path and rows of each group. `columns`: name, stored dtype, shape of a row. `tensors`: number of the
         column (None: made elsewhere, it only has a place), dtype in the batch, window, shape of a sample. `days`: row
         where each day starts, and the end. No block holds more than `block_rows`, no batch more than `batch_rows`.
+        `decoded`: a file in memory where blocks lie decoded, for `Pipeline.submit`.
 
         Raises:
             NotImplementedError: a dtype is unknown.
@@ -56,7 +59,7 @@ class Source:
         """Seconds that the unavoidable work on `blocks` takes: each decoded once, each batch cut once, in no order.
 
         `readers` threads (0: as many as suit the machine) write into `buffers` buffers in turn. `warm` is read before,
-        so that all memory has been touched. Blocks are what `Pipeline.submit` takes. Raises like `Pipeline.next`.
+        so that all memory has been touched. Blocks are what `Pipeline.submit` takes. Raises like `Pipeline.take`.
         """
 
 class Pipeline:
@@ -66,6 +69,9 @@ class Pipeline:
         cls,
         source: Source,
         *,
+        tensor: Callable[[object], Tensor],
+        names: Sequence[str],
+        ids: int,
         readers: int,
         depth: int,
         blocks_ahead: int,
@@ -73,26 +79,36 @@ class Pipeline:
     ) -> Pipeline:
         """Start `readers` threads (0: as many as suit the machine).
 
-        `depth` batches are made before they are asked for; `blocks_ahead` blocks are decoded before batches are cut
-        from them. `allocate` returns (owner, address, bytes) of a buffer that the owner keeps alive; it may be called
-        by any thread. None: ordinary memory.
+        `tensor` makes a tensor of a DLPack capsule; `names` are those of the source's tensors, and number `ids` of them
+        holds the row ids.
+        `depth` batches are made before they are used, those that were taken counted; `blocks_ahead` blocks are decoded
+        before batches are cut from them. `allocate` returns (owner, address, bytes) of a buffer that the owner keeps
+        alive; it may be called by any thread. None: ordinary memory.
 
         Raises:
             NotImplementedError: the format, or a tensor of another dtype than its column, is not supported.
         """
 
-    def submit(self, first: int, parts: Sequence[Part], positions: Positions, lengths: Sequence[int]) -> None:
+    def submit(
+        self,
+        first: int,
+        parts: Sequence[Part],
+        positions: Positions,
+        lengths: Sequence[int],
+        offsets: Sequence[int] | None = None,
+    ) -> None:
         """Append the block that starts at row `first` and is read from `parts`; returns at once.
 
         `positions`: int64, samples of all batches counted from `first`; `lengths`: samples in each batch. Both are
-        copied.
+        copied. `offsets`: the byte of the source's decoded file where each column of the block lies; None: it is read
+        from the parts.
 
         Raises:
             NotImplementedError: a row or its history is not in the block.
         """
 
     def submit_fault(self, text: str) -> None:
-        """Append a block that cannot be read: `next` raises `DamagedError` with this text in its turn."""
+        """Append a block that cannot be read: `take` raises `DamagedError` with this text in its turn."""
 
     @property
     def is_hungry(self) -> bool:
@@ -101,10 +117,11 @@ class Pipeline:
     def end(self) -> None:
         """Say that no more blocks will come."""
 
-    def next(self) -> list[object] | None:
-        """The next batch as one DLPack capsule a tensor, or None after the last. Waits without the interpreter lock.
+    def take(self) -> list[tuple[Tensor, dict[str, Tensor]]]:
+        """The next batches that are ready, up to half of `depth` and at least one: row ids, and the others by name.
 
-        The tensors share a buffer of the ring, which returns when all of them are gone, wherever that happens.
+        Nothing after the last one. Waits without the interpreter lock while none is ready. The tensors of a batch share
+        a buffer of the ring, which returns when all of them are gone, wherever that happens.
 
         Raises:
             DamagedError: a file is not what it should be; the stream is over.

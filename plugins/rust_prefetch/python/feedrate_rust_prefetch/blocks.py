@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import deque
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from feedrate import DataError
 from feedrate_rust_prefetch._native import Source
 from feedrate_rust_prefetch.extents import extents
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-    from feedrate import Block, Plan
+    from feedrate import Block, DataSet, Plan, Turn
     from feedrate_rust_prefetch._native import Part, Pipeline
 
 __all__ = ["Blocks", "source"]
+
+_BLOCKS, _SAMPLES = 8, 8_192
+"""Blocks that are put into order in a row, and samples after which no other follows: a tenth of a millisecond."""
 
 
 def source(plan: Plan) -> Source:
@@ -26,26 +28,23 @@ def source(plan: Plan) -> Source:
     number = {field.name: index for index, field in enumerate(columns)}
     cut = [(number[f.column_name], f.dtype(plan.cast), f.window, f.sample_shape) for f in plan.fields]
     added = [(None, field.dtype(plan.cast), 0, field.sample_shape) for field in plan.derived]
+    control = plan.source_control
     return Source(
         plan.data.format,
-        [(plan.data.path(index), shard.groups) for index, shard in enumerate(plan.data.shards)],
+        [(data.path(index), shard.groups) for data in _places(plan) for index, shard in enumerate(data.shards)],
         [(field.name, field.stored, field.shape) for field in columns],
         [*cut, *added],
         days=plan.day_starts,
         block_rows=max(block.stop - block.start for block in plan.stored_blocks),
         batch_rows=plan.max_batch_rows,
+        decoded=None if control is None else control.decoded.path,
     )
 
 
-def _cut(block: Block) -> tuple[NDArray[np.int64], list[int]]:
-    """Positions of all samples in the order of the batches, and samples of each batch."""
-    if block.batch_rows is None:
-        rows = [batch.numpy() for batch in block.batches()]
-        return np.concatenate(rows), [len(batch) for batch in rows]
-    # All samples as one batch: the same order, without an object for each batch.
-    (whole,) = replace(block, batch_rows=block.samples).batches()
-    full, rest = divmod(block.samples, block.batch_rows)
-    return whole.numpy(), [block.batch_rows] * full + [rest] * (rest > 0)
+def _places(plan: Plan) -> tuple[DataSet, ...]:
+    """The data set where it is, and where it may be read instead: the numbers of its files go on."""
+    control = plan.source_control
+    return (plan.data,) if control is None else (plan.data, control.in_memory)
 
 
 class Blocks:
@@ -56,34 +55,64 @@ class Blocks:
         self._native = native
         self._coming = plan.blocks()
         self._described: set[int] = set()
+        self.begun: deque[tuple[Block, Turn]] = deque()
+        """Blocks that were handed over, and where each is read; kept only for whoever takes the stream apart."""
 
     def submit_next(self, pipeline: Pipeline) -> bool:
-        """Hand over the next block; False: there was none, or it cannot be read and is the last."""
-        block = next(self._coming, None)
-        if block is not None:
-            try:
-                pipeline.submit(*self.native(block))
-                return True
-            except DataError as error:
-                # It belongs to this block: those before it are delivered first.
-                pipeline.submit_fault(str(error))
-        pipeline.end()
-        return False
+        """Hand over the next blocks; False: there were none, or one cannot be read and is the last.
 
-    def native(self, block: Block) -> tuple[int, list[Part], NDArray[np.int64], list[int]]:
+        Several at a time, where they are small: what orders a block is in the processor's caches for the next one. One
+        at a time for whoever takes the stream apart, as a block that was handed over can no longer be swapped.
+        """
+        samples, most = 0, 1 if self._plan.source_control else _BLOCKS
+        for _ in range(most):
+            block = next(self._coming, None)
+            if block is None or not self._submitted(block, pipeline):
+                pipeline.end()
+                return False
+            samples += block.samples
+            if samples > _SAMPLES:
+                break
+        return True
+
+    def _submitted(self, block: Block, pipeline: Pipeline) -> bool:
+        try:
+            self._submit(block, pipeline)
+        except DataError as error:
+            # It belongs to this block: those before it are delivered first.
+            pipeline.submit_fault(str(error))
+            return False
+        return True
+
+    def _submit(self, block: Block, pipeline: Pipeline) -> None:
+        control = self._plan.source_control
+        if control is None:
+            pipeline.submit(*self.native(block))
+            return
+        turn = control.current()
+        offsets = control.decoded.offsets[block.number] if turn.stage == "decoded" else None
+        pipeline.submit(*self.native(block, in_memory=turn.stage == "memory"), offsets)
+        self.begun.append((block, turn))
+
+    def native(self, block: Block, *, in_memory: bool = False) -> tuple[int, list[Part], NDArray[np.int64], list[int]]:
         """First row, parts, positions of all samples, samples of each batch.
 
         Raises:
             DataError: a file of the block cannot be looked into.
         """
         parts = list(self._plan.data.locate(block.start, block.stop))
+        if in_memory:
+            count = len(self._plan.data.shards)
+            parts = [(count + shard, start, stop) for shard, start, stop in parts]
         if self._plan.data.format == "hdf5":
-            for shard, _, _ in parts:
-                self._describe(shard)
-        return block.start, parts, *_cut(block)
+            for number, _, _ in parts:
+                self._describe(number)
+        return block.start, parts, *block.positions()
 
-    def _describe(self, shard: int) -> None:
-        if shard not in self._described:
-            data = self._plan.data
-            self._native.describe(shard, extents(data.path(shard), self._plan.stored_columns, data.shards[shard].rows))
-            self._described.add(shard)
+    def _describe(self, number: int) -> None:
+        if number not in self._described:
+            place, shard = divmod(number, len(self._plan.data.shards))
+            data = _places(self._plan)[place]
+            columns = extents(data.path(shard), self._plan.stored_columns, data.shards[shard].rows)
+            self._native.describe(number, columns)
+            self._described.add(number)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING
 
 from feedrate import DataError, Loader, LoaderTraits, UnavailableError, ahead, knob, package
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from feedrate import Batch, Plan, Stream
+    from feedrate import Batch, Plan, SourceControl, Stream
     from feedrate_rust_prefetch._native import Pipeline
     from feedrate_rust_prefetch.blocks import Blocks
 
@@ -31,6 +32,7 @@ class RustPrefetch(Loader):
 
     name = "rust_prefetch"
     needs = (package("feedrate_rust_prefetch._native", "feedrate-rust-prefetch"), package("h5py"))
+    swap_points = ("memory", "decoded")
 
     readers: int = knob(0, 1, 2, 4, low=0, high=256)
     """Threads; 0: as many as suit the machine."""
@@ -45,8 +47,10 @@ class RustPrefetch(Loader):
 
         try:
             with self._pipeline(plan) as (pipeline, blocks):
-                batches = _batches(pipeline, blocks, plan)
-                yield from batches if plan.derive is None else _derived(batches, plan, self.depth)
+                batches = _batches(pipeline, blocks)
+                batches = batches if plan.derive is None else _derived(batches, plan, self.depth)
+                control = plan.source_control
+                yield from batches if control is None else _noted(batches, blocks, control)
         except DamagedError as error:
             raise DataError(str(error)) from None
         except NotImplementedError as error:
@@ -54,12 +58,17 @@ class RustPrefetch(Loader):
 
     @contextmanager
     def _pipeline(self, plan: Plan) -> Iterator[tuple[Pipeline, Blocks]]:
+        from torch.utils.dlpack import from_dlpack
+
         from feedrate_rust_prefetch._native import Pipeline
         from feedrate_rust_prefetch.blocks import Blocks, source
 
-        native = source(plan)
+        native, names = source(plan), [field.name for field in plan.batch_fields]
         pipeline = Pipeline(
             native,
+            tensor=from_dlpack,
+            names=names,
+            ids=names.index(ROW_ID),
             readers=self.readers,
             depth=self.depth,
             blocks_ahead=self.blocks_ahead,
@@ -83,22 +92,31 @@ class RustPrefetch(Loader):
         return self.depth
 
 
-def _batches(pipeline: Pipeline, blocks: Blocks, plan: Plan) -> Iterator[Batch]:
+def _batches(pipeline: Pipeline, blocks: Blocks) -> Iterator[Batch]:
     """Yield each batch, keeping the threads fed."""
-    from torch.utils.dlpack import from_dlpack
-
     from feedrate import Batch
 
-    names = [field.name for field in plan.batch_fields]
     feeding = True
     while True:
         while feeding and pipeline.is_hungry:
             feeding = blocks.submit_next(pipeline)
-        capsules = pipeline.next()
-        if capsules is None:
+        ready = pipeline.take()
+        if not ready:
             return
-        tensors = dict(zip(names, map(from_dlpack, capsules), strict=True))
-        yield Batch(tensors.pop(ROW_ID), tensors)
+        # No name of this function holds a batch: its buffer returns as soon as the consumer lets go.
+        yield from starmap(Batch, ready)
+
+
+def _noted(batches: Iterator[Batch], blocks: Blocks, control: SourceControl) -> Iterator[Batch]:
+    """Say of which block each batch is when it is handed over."""
+    rest = 0
+    for batch in batches:
+        if not rest:
+            block, turn = blocks.begun.popleft()
+            control.served(block, turn)
+            rest = block.batch_count
+        rest -= 1
+        yield batch
 
 
 def _derived(batches: Iterator[Batch], plan: Plan, depth: int) -> Iterator[Batch]:

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod hdf5;
 pub mod parquet;
 pub mod pread;
+pub mod ready;
 pub mod values;
 
 use crate::columns::Decoded;

@@ -67,18 +67,28 @@ impl Mapped {
     /// # Errors
     /// They are not in the mapped range, or the file has lost them since.
     pub fn bytes(&self, path: &Path, range: Range<u64>) -> Result<&[u8], Fault> {
-        let place = |at: u64| at.checked_sub(self.offset).and_then(|at| usize::try_from(at).ok());
-        let found =
-            place(range.start).zip(place(range.end)).filter(|(start, end)| start <= end && *end <= self.map.len());
-        let Some((start, end)) = found else {
-            return Err(truncated(path, &range, self.offset + self.map.len() as u64));
-        };
+        let (start, end) = self.place(path, &range)?;
         // One call makes all pages present, which would else cost a fault each; and where the file has shrunk it says so
         // instead of killing the process. A kernel before 5.14 does not know it: then the faults come one by one.
         match self.map.advise_range(Advice::PopulateRead, start, end - start) {
             Err(error) if error.raw_os_error() == Some(EFAULT) => Err(truncated(path, &range, range.start)),
             _ => Ok(&self.map[start..end]),
         }
+    }
+
+    /// Bytes `range` of a file that does not shrink, which [`Self::bytes`] was asked for before.
+    ///
+    /// # Errors
+    /// They are not in the mapped range.
+    pub fn present(&self, path: &Path, range: Range<u64>) -> Result<&[u8], Fault> {
+        self.place(path, &range).map(|(start, end)| &self.map[start..end])
+    }
+
+    fn place(&self, path: &Path, range: &Range<u64>) -> Result<(usize, usize), Fault> {
+        let place = |at: u64| at.checked_sub(self.offset).and_then(|at| usize::try_from(at).ok());
+        let found =
+            place(range.start).zip(place(range.end)).filter(|(start, end)| start <= end && *end <= self.map.len());
+        found.ok_or_else(|| truncated(path, range, self.offset + self.map.len() as u64))
     }
 }
 

@@ -14,7 +14,7 @@ from feedrate.metering.ablation.competition import competition
 from feedrate.metering.ablation.dataset_cache import DataSetCache
 from feedrate.metering.ablation.ladder_timer import LadderTimer
 from feedrate.metering.ablation.soak import SoakRunner
-from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource
+from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource, SwitchControl
 from feedrate.metering.ablation.step_profile import facts
 from feedrate.records.ladder import Ladder
 from feedrate.system.stopwatch import now_s
@@ -67,7 +67,9 @@ class Ablation:
         self._lacking = DataSetCache.lacking(plan, folder)
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
         self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
-        return replace(plan, placement=replace(plan.placement, source_factory=SwitchableSource(self._switch, stock)))
+        control = None if stock is None else SwitchControl(self._switch, stock.in_memory(plan).data, stock.decoded)
+        source = SwitchableSource(self._switch, stock)
+        return replace(plan, placement=replace(plan.placement, source_factory=source, source_control=control))
 
     def time_rungs(self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
         """Watch and time a plan that `instrument` returned, while its stream is open: the soak, then the rungs."""
@@ -84,8 +86,9 @@ class Ablation:
         self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, batches: Iterator[Batch], ahead: int
     ) -> Ladder:
         with ready_on_host(self.cell.loader, plan, _READY) as host:
-            timer = LadderTimer(loop, feed, plan, self._switch, ahead, self._lacking)
-            return timer.ladder({"R0": batches} if self.cell.loader.synthetic else {"R0": batches, "R1": host})
+            loader = self.cell.loader
+            timer = LadderTimer(loop, feed, plan, self._switch, ahead, self._lacking, loader.swap_points)
+            return timer.ladder({"R0": batches} if loader.synthetic else {"R0": batches, "R1": host})
 
     def ladder(self, loop: TrainingLoop, plan: Plan, resident: Resident) -> Ladder:
         """Complete the ladder with what is measured when the stream is closed."""

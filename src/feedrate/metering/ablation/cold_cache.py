@@ -41,7 +41,7 @@ def cold_rung(loop: TrainingLoop, loader: Loader, plan: Plan, pace_s: float) -> 
     if kept > _LEFT:
         return Rung(absent=f"the kernel keeps {kept:.0%} of the files' pages")
     try:
-        files_alone = replace(plan.placement, source_factory=None)
+        files_alone = replace(plan.placement, source_factory=None, source_control=None)
         with closing(
             delivered(loader, replace(plan.for_epochs(1), placement=files_alone, report=LoaderReport()))
         ) as stream:

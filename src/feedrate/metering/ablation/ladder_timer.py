@@ -14,6 +14,7 @@ from feedrate.system.synthetic_load import sleep_s
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
+    from feedrate.loading.source_control import SwapPoint
     from feedrate.metering.ablation.source_switch import SourceSwitch
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.metering.training_loop import TrainingLoop, Work
@@ -65,6 +66,8 @@ class LadderTimer:
     """Batches that may have been made before they are asked for."""
     lacking: str
     """Why there is nothing in memory to read from; empty: there is."""
+    swap_points: tuple[SwapPoint, ...] = ()
+    """What a loader that reads natively swaps by itself; empty: it reads through the plan's source, or not at all."""
     _full: dict[str, list[Window]] = field(default_factory=dict)
     _alone: dict[str, list[Window]] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
@@ -165,7 +168,7 @@ class LadderTimer:
         """Make what comes come from there, with these delays; False: it cannot be."""
         if wanted == self._set:
             return True
-        if self._stays or (self.lacking and wanted.stage != "files"):
+        if self._stays or (self.lacking and wanted.stage != "files") or not self._offered(wanted):
             return False
         self._turn(wanted)
         if not self._tracker.settle(_SETTLE_S):
@@ -177,6 +180,13 @@ class LadderTimer:
     def _turn(self, supply: _Supply) -> None:
         self.switch.turn(supply.stage, supply.read_s, supply.decode_s, supply.gather_s)
         self._set = supply
+
+    def _offered(self, wanted: _Supply) -> bool:
+        """Whether the loader can do that: one that swaps by itself takes no delays."""
+        if not self.swap_points:
+            return True
+        delays = wanted.read_s, wanted.decode_s, wanted.gather_s
+        return wanted.stage in ("files", *self.swap_points) and not any(delays)
 
     def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
         effort = self.loop.effort

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from feedrate.loading.source import FileSource
+from feedrate.loading.source_control import Turn
 from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
 from feedrate.system.synthetic_load import burn_cpu, sleep_s
 
@@ -20,14 +21,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from feedrate.data.dataset import DataSet
     from feedrate.loading.batch import Columns
     from feedrate.loading.block import Block
+    from feedrate.loading.decoded_blocks import DecodedBlocks
     from feedrate.loading.plan import Plan
     from feedrate.loading.source import Source
 
-__all__ = ["STAGES", "SourceSwitch", "SwitchableSource"]
+__all__ = ["STAGES", "SourceSwitch", "SwitchControl", "SwitchableSource"]
 
-STAGES = ("files", "memory", "decoded")
+STAGES: tuple[Literal["files", "memory", "decoded"], ...] = ("files", "memory", "decoded")
 """Where blocks come from: the data set's files, their bytes in memory, or memory that holds them decoded."""
 _STATE = np.dtype([("stage", "i4"), ("generation", "i4"), ("read_s", "f8"), ("decode_s", "f8"), ("gather_s", "f8")])
 _READ = np.dtype([("generation", "i4"), ("reader", "i4"), ("times", "i8")])
@@ -69,6 +72,12 @@ class SourceSwitch:
         # Last: a note with this number says that all of the above was seen.
         state["generation"] += 1
 
+    def note(self, block: Block, generation: int) -> None:
+        """Note that this thread has read `block` as that turn says."""
+        note = self.reads[block.number]
+        note["generation"], note["reader"] = generation, threading.get_native_id()
+        note["times"] += 1
+
     def is_new(self, block: int) -> bool:
         """Whether that block was last read after the last turn."""
         return bool(self.reads["generation"][block] == self.state["generation"][0])
@@ -78,6 +87,24 @@ class SourceSwitch:
         """Threads, of whatever process, that did the latest reading of the blocks."""
         read_blocks = self.reads[self.reads["times"] > 0]
         return len(set(read_blocks["reader"].tolist()))
+
+
+@dataclass(frozen=True)
+class SwitchControl:
+    """Tells a loader that reads natively what is set; a `SourceControl`."""
+
+    switch: SourceSwitch
+    in_memory: DataSet
+    decoded: DecodedBlocks
+
+    def current(self) -> Turn:
+        """See `SourceControl`."""
+        state = self.switch.state[0]
+        return Turn(STAGES[state["stage"]], int(state["generation"]))
+
+    def served(self, block: Block, turn: Turn) -> None:
+        """See `SourceControl`."""
+        self.switch.note(block, turn.number)
 
 
 @dataclass(frozen=True)
@@ -111,9 +138,7 @@ class _SwitchedSource:
             burn_cpu(float(state["decode_s"]) * block.batch_count)
         if state["gather_s"]:
             columns = replace(columns, derive=_Slowly(float(state["gather_s"]), columns.derive))
-        note = self._switch.reads[block.number]
-        note["generation"], note["reader"] = state["generation"], threading.get_native_id()
-        note["times"] += 1
+        self._switch.note(block, int(state["generation"]))
         return columns
 
 
