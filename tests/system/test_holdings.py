@@ -21,7 +21,7 @@ def test_memory_of_this_process_is_told_from_pages_of_files_and_shared_memory(tm
     file = tmp_path / "pages"
     file.write_bytes(bytes(16 * MB))
     before = holdings()
-    own = bytearray(b"x" * (16 * MB))
+    own = bytearray(b"x" * (128 * MB))
     after_own = holdings()
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as mapped:
         sum(mapped[:: mmap.PAGESIZE])
@@ -30,11 +30,12 @@ def test_memory_of_this_process_is_told_from_pages_of_files_and_shared_memory(tm
         segment.write(b"x" * (64 * MB))
         after_segment = holdings()
 
-    assert after_own.trainer_bytes - before.trainer_bytes >= 15 * MB
+    # What others free meanwhile in this process is not counted.
+    assert after_own.trainer_bytes - before.trainer_bytes >= 120 * MB
     assert after_pages.trainer_file_bytes - after_own.trainer_file_bytes >= 15 * MB
     assert abs(after_pages.trainer_bytes - after_own.trainer_bytes) < 8 * MB
     assert after_segment.shared_bytes >= 64 * MB
-    assert len(own) == 16 * MB
+    assert len(own) == 128 * MB
     assert holdings(ours_bytes=5 * MB).trainer_bytes == pytest.approx(holdings().trainer_bytes - 5 * MB, abs=MB)
 
 

@@ -95,7 +95,7 @@ def _one_side(evidence: Evidence) -> Finding | None:
     by_loader = evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
     if by_step and not (by_loader and loader_s > step_s):
         return _by_step(evidence)
-    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns
+    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns and not _is_slower_than_turns(evidence)
     if by_loader or (takes_turns and step_s < Thresholds.min_step_share_worth_overlapping * loader_s):
         return _by_loader(evidence)
     return None

@@ -102,7 +102,7 @@ def _state(cured: bool) -> Extra:
 _NUMBERS = 1 << 17
 
 _ROWS, _COLUMNS = 128, 1024
-_FIRST_UPDATE, _ROWS_AN_UPDATE = 16, 2.5
+_FIRST_UPDATE, _ROWS_AN_UPDATE = 16, 0.3
 _TIMES = 8
 _DECAY = 0.97
 
