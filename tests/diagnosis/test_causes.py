@@ -122,7 +122,16 @@ def test_busy_threads_that_are_no_pool_are_none(threads: tuple[ThreadUse, ...]) 
 def test_a_thread_that_keeps_the_interpreter_is_named_with_its_place() -> None:
     (cause,) = causes_in(interpreter(30, 0.1, 30, 31, 30), 0.02)
 
-    assert cause == Cause("interpreter held", HeldInterpreter(0.005, "prefetch", CodePlace("compute", "feed.py", 41)))
+    assert isinstance(cause.facts, HeldInterpreter)
+    assert cause.facts.wait_s == pytest.approx(0.00402)
+    assert cause == Cause(
+        "interpreter held", HeldInterpreter(cause.facts.wait_s, "prefetch", CodePlace("compute", "feed.py", 41))
+    )
+
+
+def test_a_thread_that_is_met_at_work_in_a_third_of_the_turns_is_a_cause() -> None:
+    waits_ms = (19, 0.1, 0.1, 18, 0.2, 0.1, 20, 0.1, 0.1)
+    assert kinds(interpreter(*waits_ms)) == ["interpreter held"]
 
 
 def test_waits_that_are_short_rare_or_nothing_beside_a_batch_are_no_cause() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal, TypeAlias
 
 from feedrate.diagnosis.thresholds import Thresholds
@@ -62,7 +63,8 @@ class HeldInterpreter:
     """A thread beside the step runs Python, and the step waits until it gets the interpreter back."""
 
     wait_s: float
-    """What it waits each time that it has let the interpreter go: as long as Python lets a thread keep it, at most."""
+    """What it waits each time that it has let the interpreter go: the mean of waits that each count as long as Python
+    lets a thread keep it, at most."""
     thread: str
     """Name of the busiest such thread; empty: it is not known."""
     place: CodePlace | None = None
@@ -161,9 +163,9 @@ def _pools(use: ProcessorUse) -> Iterator[tuple[ThreadUse, ...]]:
 
 
 def _held(use: InterpreterUse, full_s: float) -> HeldInterpreter | None:
-    wait_s = sorted(use.waits_s)[len(use.waits_s) // 2]
+    # A thread that also waits for the step is met at work in some of the turns only.
+    wait_s = fmean(min(wait_s, Thresholds.interpreter_switch_s) for wait_s in use.waits_s)
     if wait_s < max(Thresholds.min_interpreter_wait_s, Thresholds.min_interpreter_share * full_s):
         return None
     busiest = next(iter(use.threads), None)
-    wait_s = min(wait_s, Thresholds.interpreter_switch_s)
     return HeldInterpreter(wait_s, busiest.name if busiest else "", busiest.place if busiest else None)

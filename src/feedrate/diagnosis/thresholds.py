@@ -102,9 +102,10 @@ class Thresholds:
     with pools of four threads 4 times."""
     min_pool_share = 0.75
     """Processors that pools want beyond one of each process, over those that there are."""
-    min_interpreter_wait_s = 2.5e-3
-    """Seconds that a step must wait for the interpreter: half of the 5 ms after which it is handed on. A thread that
-    computes in Python keeps it for all of its work, or the 30 ms that it is lent; others give it back in 0.1 ms."""
+    min_interpreter_wait_s = 1.25e-3
+    """Seconds that a step must wait for the interpreter in the mean of the turns: a quarter of the 5 ms after which it
+    is handed on. A thread that computes in Python keeps it for all of its work, or the 30 ms that it is lent; others
+    give it back in 0.1 ms. One that makes batches was met at work in 4 to 8 of nine turns."""
     min_interpreter_share = 0.05
     """Share of T_F that the wait of one batch must come to."""
     interpreter_switch_s = 5e-3

@@ -22,7 +22,7 @@ __all__ = ["competition"]
 _STRETCH_S = 0.2
 """Aim of the stretch in which threads are watched."""
 _LEAST_BATCHES, _MOST_BATCHES = 2, 400
-_TURNS, _FEW_TURNS, _SLOW_S = 9, 5, 0.05
+_TURNS, _FEW_TURNS, _SLOW_S = 15, 5, 0.05
 """Batches around which the interpreter is let go and asked for again; fewer from so many seconds a batch on."""
 _PAUSE_S = 2e-3
 """For so long it is let go: a thread that wants it has woken up and taken it by then, on a busy machine too."""
