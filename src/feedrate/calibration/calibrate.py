@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from feedrate.calibration.case import HEALTHY
-from feedrate.diagnosis.diagnosis import diagnose, soak_symptoms
+from feedrate.diagnosis.cause_wording import cause_statement
+from feedrate.diagnosis.causes import THREAD_CAUSES
+from feedrate.diagnosis.diagnosis import competing_causes, diagnose, soak_symptoms
 from feedrate.diagnosis.symptom_wording import describe_symptom
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import doubts, had_foreign_load, remarks
@@ -14,6 +16,8 @@ from feedrate.runner.isolation import measure
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from feedrate.calibration.case import Case
     from feedrate.runner.isolation import ReplicateSettings
 
@@ -60,7 +64,7 @@ def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
     settings = replace(settings, seconds=case.seconds, threads=1)
     while True:
         tries += 1
-        ask = _diagnose if case.is_diagnosed else _soak if case.symptom else _measure
+        ask = _way_to_ask(case)
         # The number of the try keeps their logs apart.
         answer = ask(case, replace(settings, replicate=tries))
         if answer.right or tries == TRIES or not answer.excused:
@@ -68,16 +72,37 @@ def run_case(case: Case, settings: ReplicateSettings) -> CaseResult:
             return CaseResult(*known, answer.summary, answer.sentence, answer.right, tries, seconds)
 
 
+def _way_to_ask(case: Case) -> Callable[[Case, ReplicateSettings], _Answer]:
+    """Choose the least that must be measured to know."""
+    if case.cause or case.healthy in THREAD_CAUSES:
+        return _watch_threads
+    if case.verdict or case.healthy:
+        return _diagnose
+    return _soak if case.symptom else _measure
+
+
 def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
-    outcome = diagnose(case.cell, settings, replicates=1)
+    outcome = diagnose(case.cell, settings, replicates=1, watched=False)
     if isinstance(outcome, Failure):
         return _failed(outcome)
     # A known answer is asked of the numbers; that others disturbed them excuses one that is wrong.
     verdict = outcome.verdict_of_numbers
     names = (verdict.kind, *(cause.kind for cause in verdict.causes))
     excused = verdict.kind == "unsure" or any(map(had_foreign_load, outcome.measured))
-    right = case.healthy not in names if case.healthy else (case.verdict or case.cause) in names
+    right = case.healthy not in names if case.healthy else case.verdict in names
     return _Answer(", because ".join(names), verdict.sentence, right, excused)
+
+
+def _watch_threads(case: Case, settings: ReplicateSettings) -> _Answer:
+    outcome = competing_causes(case.cell, settings)
+    if isinstance(outcome, Failure):
+        return _failed(outcome)
+    measurement, causes = outcome
+    names = [cause.kind for cause in causes]
+    right = case.cause in names if case.cause else case.healthy not in names
+    summary = f"because: {', '.join(names)}" if names else "no cause"
+    sentence = "; ".join(map(cause_statement, causes))
+    return _Answer(case.expected if right else summary, sentence, right, had_foreign_load(measurement))
 
 
 def _soak(case: Case, settings: ReplicateSettings) -> _Answer:

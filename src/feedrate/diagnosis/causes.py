@@ -13,6 +13,7 @@ from feedrate.records.competition import Competition, InterpreterUse, ProcessorU
 from feedrate.records.step_profile import StepProfile
 
 __all__ = [
+    "THREAD_CAUSES",
     "Cause",
     "CauseFacts",
     "CauseKind",
@@ -25,6 +26,8 @@ __all__ = [
 ]
 
 CauseKind: TypeAlias = Literal["shared processors", "thread pools", "interpreter held", "python"]
+THREAD_CAUSES: tuple[CauseKind, ...] = ("shared processors", "thread pools", "interpreter held")
+"""Those that watching threads tells, without taking the cell apart."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from feedrate.diagnosis.attribution import attribute
 from feedrate.diagnosis.batch_size_correction import Replicate, correct_for_batch_size
+from feedrate.diagnosis.causes import Cause, causes_in
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.symptom import Symptom
 from feedrate.diagnosis.symptom_rules import symptoms_of
@@ -136,16 +137,22 @@ class _Replicates:
 
 
 def diagnose(
-    cell: str, settings: ReplicateSettings, *, replicates: int = 3, most: int = 0, cold: bool = False
+    cell: str,
+    settings: ReplicateSettings,
+    *,
+    replicates: int = 3,
+    most: int = 0,
+    cold: bool = False,
+    watched: bool = True,
 ) -> Diagnosis | Failure:
     """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
 
     `most`: go on up to so many while the verdict is not firm. `cold`: also measure one epoch with files that the page
-    cache does not hold. The first replicate that fails is what comes back; nothing is left of the processes, whatever
-    happens.
+    cache does not hold. `watched`: in the first process, also watch threads and what gets worse as the loop goes on.
+    The first replicate that fails is what comes back; nothing is left of the processes, whatever happens.
     """
     known: list[Replicate] = []
-    for outcome in iter_replicates(cell, settings, replicates, most, cold=cold):
+    for outcome in iter_replicates(cell, settings, replicates, most, cold=cold, watched=watched):
         if isinstance(outcome, Failure):
             return outcome
         known.append(outcome)
@@ -154,16 +161,38 @@ def diagnose(
 
 def soak_symptoms(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Symptom, ...]] | Failure:
     """Measure `cell` in a fresh process, watch it for a while without taking it apart, and tell what ails it."""
-    with Scratch.made(SHARED_MEMORY) as memory:
-        replicate = take_apart(cell, settings, AblationRequest(memory.folder, rungs=False, soak=True))
+    replicate = _watched_alone(cell, settings, soak=True)
     if isinstance(replicate, Failure):
         return replicate
     measurement, ladder = replicate
     return measurement, () if ladder.soak is None else symptoms_of(ladder.soak)
 
 
+def competing_causes(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Cause, ...]] | Failure:
+    """Measure `cell` in a fresh process, watch its threads without taking it apart, and tell what they do."""
+    replicate = _watched_alone(cell, settings, competition=True)
+    if isinstance(replicate, Failure):
+        return replicate
+    measurement, ladder = replicate
+    return measurement, causes_in(ladder.competition, measurement.full_batch_mean_s)
+
+
+def _watched_alone(
+    cell: str, settings: ReplicateSettings, *, soak: bool = False, competition: bool = False
+) -> Replicate | Failure:
+    with Scratch.made(SHARED_MEMORY) as memory:
+        request = AblationRequest(memory.folder, rungs=False, soak=soak, competition=competition)
+        return take_apart(cell, settings, request)
+
+
 def iter_replicates(
-    cell: str, settings: ReplicateSettings, replicates: int, most: int = 0, *, cold: bool = False
+    cell: str,
+    settings: ReplicateSettings,
+    replicates: int,
+    most: int = 0,
+    *,
+    cold: bool = False,
+    watched: bool = True,
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
     replicates_so_far: list[Replicate] = []
@@ -171,7 +200,8 @@ def iter_replicates(
         with Scratch.made(SHARED_MEMORY) as memory:
             # Profiling the step and watching threads says the same in every process, and so does a soak.
             first = not replicates_so_far
-            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=first)
+            watch = first and watched
+            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=watch, soak=watch)
             replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
         yield replicate
         if isinstance(replicate, Failure):
