@@ -41,6 +41,7 @@ def attribute(replicates: Sequence[Replicate]) -> Evidence:
         replicates=len(pooled),
         stage_parts=tuple(_stage_parts(pooled)),
         unexplained_s=_mean_of_all(pooled, _unexplained_s),
+        resting_s=statistics.fmean(_resting_s(*replicate) for replicate in pooled),
         contention_s=_mean_of_all(pooled, _contention_s),
         loader_beside_s=_mean_of_all(pooled, lambda m, ladder: _batch_s(ladder.loader_beside, m)),
         coupling_s=_mean_of_all(pooled, _coupling_s),
@@ -135,10 +136,13 @@ def _unexplained_s(measurement: Measurement, ladder: Ladder) -> float | None:
     first, last = _rung_batch_s(measurement, ladder, "R0"), _rung_batch_s(measurement, ladder, "R4")
     if first is None or last is None:
         return None
-    if measurement.step_beside_resting_loader:
-        # What the resting stream costs the step is known, and no rung's.
-        return measurement.full_batch_mean_s - last
     return measurement.full_batch_mean_s - measurement.step_batch_s - (last - first)
+
+
+def _resting_s(measurement: Measurement, ladder: Ladder) -> float:
+    """What a stream that is open and rests costs the step, where it was seen to cost something."""
+    first = _rung_batch_s(measurement, ladder, "R0")
+    return first - measurement.step_batch_s if first is not None and measurement.step_beside_resting_loader else 0.0
 
 
 def _contention_s(measurement: Measurement, ladder: Ladder) -> float | None:

@@ -82,6 +82,8 @@ class Evidence:
     device: str = "cpu"
     traits: CellTraits = field(default_factory=CellTraits)
     facts: StepProfile | None = None
+    resting_s: float = 0.0
+    """Part of `unexplained_s`: what a stream that is open and rests costs the step, seconds a batch."""
     competition: Competition | None = None
     """What threads did to one another in the first replicate."""
 
@@ -98,7 +100,9 @@ class Evidence:
     def as_json(self) -> dict[str, object]:
         """Plain values, as JSON can hold them, parts by the names of their stages; the rest stands in the ladders."""
         raw = encoded(self) | {"parts": plain(self.parts), "lumped": plain(self.lumped)}
-        return {key: value for key, value in raw.items() if key not in ("stage_parts", "traits", "competition")}
+        return {
+            key: value for key, value in raw.items() if key not in ("stage_parts", "traits", "competition", "resting_s")
+        }
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:

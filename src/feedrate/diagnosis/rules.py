@@ -71,7 +71,8 @@ def _doubt(evidence: Evidence, likely: Kind) -> WideStall | Unexplained | None:
         more = replicates_for(stall, evidence.replicates, half)
         return WideStall(low, high, likely, more if more <= Thresholds.max_replicates_to_suggest else None)
     limit_s = Thresholds.max_unexplained_share * evidence.full_s.mean
-    if rest is not None and abs(rest.mean) > limit_s and rest.excludes_zero:
+    # What a resting stream costs the step is no rung's, and known.
+    if rest is not None and abs(rest.mean - evidence.resting_s) > limit_s and rest.excludes_zero:
         return Unexplained(rest.mean, evidence.full_s.mean, likely)
     return None
 
@@ -95,7 +96,8 @@ def _one_side(evidence: Evidence) -> Finding | None:
     by_loader = evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
     if by_step and not (by_loader and loader_s > step_s):
         return _by_step(evidence)
-    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns and not _is_slower_than_turns(evidence)
+    # What they were seen to do to each other is no turn taking.
+    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns and _contention(evidence) is None
     if by_loader or (takes_turns and step_s < Thresholds.min_step_share_worth_overlapping * loader_s):
         return _by_loader(evidence)
     return None
