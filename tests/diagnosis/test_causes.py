@@ -134,6 +134,10 @@ def test_a_thread_that_is_met_at_work_in_a_third_of_the_turns_is_a_cause() -> No
     assert kinds(interpreter(*waits_ms)) == ["interpreter held"]
 
 
+def test_a_batch_that_is_slow_because_it_waits_again_and_again_hides_no_cause() -> None:
+    assert kinds(interpreter(30, 31, 30, 29, 30), full_s=0.25) == ["interpreter held"]
+
+
 def test_waits_that_are_short_rare_or_nothing_beside_a_batch_are_no_cause() -> None:
     assert kinds(interpreter(0.3, 0.2, 2.0, 0.3, 0.1)) == []
     assert kinds(interpreter(30, 0.1, 0.2, 0.1, 0.1)) == []

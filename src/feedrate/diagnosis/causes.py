@@ -168,7 +168,8 @@ def _pools(use: ProcessorUse) -> Iterator[tuple[ThreadUse, ...]]:
 def _held(use: InterpreterUse, full_s: float) -> HeldInterpreter | None:
     # A thread that also waits for the step is met at work in some of the turns only.
     wait_s = fmean(min(wait_s, Thresholds.interpreter_switch_s) for wait_s in use.waits_s)
-    if wait_s < max(Thresholds.min_interpreter_wait_s, Thresholds.min_interpreter_share * full_s):
+    is_nothing_beside_a_batch = fmean(use.waits_s) < Thresholds.min_interpreter_share * full_s
+    if wait_s < Thresholds.min_interpreter_wait_s or is_nothing_beside_a_batch:
         return None
     busiest = next(iter(use.threads), None)
     return HeldInterpreter(wait_s, busiest.name if busiest else "", busiest.place if busiest else None)
