@@ -13,7 +13,7 @@ from pathlib import Path
 from feedrate.records.competition import ProcessorUse, ThreadUse
 from feedrate.system.machine import limits, stopped_s
 from feedrate.system.procfs import process_tree
-from feedrate.system.stopwatch import now_s
+from feedrate.system.stopwatch import now_s, thread_wait_s
 
 __all__ = ["ThreadMonitor", "ThreadRun", "thread_run"]
 
@@ -87,16 +87,11 @@ class ThreadRun:
 @contextmanager
 def thread_run() -> Iterator[ThreadRun]:
     """Watch the calling thread until the block is left; what it had is known then."""
-    run, waited_before_s = ThreadRun(), _own_waited_s()
+    run, waited_before_s = ThreadRun(), thread_wait_s()
     begin_s, ran_before_s = now_s(), time.thread_time()
     yield run
     run.ran_s, run.took_s = time.thread_time() - ran_before_s, now_s() - begin_s
-    run.waited_s = _own_waited_s() - waited_before_s
-
-
-def _own_waited_s() -> float:
-    counted = _counted(f"self/task/{threading.get_native_id()}/schedstat")
-    return counted[1] if counted else 0.0
+    run.waited_s = thread_wait_s() - waited_before_s
 
 
 def _readings() -> Iterator[tuple[int, _Reading]]:
