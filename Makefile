@@ -48,7 +48,7 @@ bench-rounds: $(STAMP) ## Measure what timing by turns is worth beside a neighbo
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (12 minutes)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (some 20 minutes)
 
 check: test test-answers ## `test`, and that known answers are found
 
@@ -71,7 +71,7 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
 	@$(BIN)/python -m pytest -m "not process and not integration"
 
-test-answers: $(PLUGINS) ## Measure cells whose answer is known, as `feedrate calibrate` does, and compare (six minutes)
+test-answers: $(PLUGINS) ## Measure cells whose answer is known, as `feedrate calibrate` does, and compare (some eight minutes)
 	@$(BIN)/python -m pytest -m answer
 
 $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["ABSENT", "factor", "gigabytes", "half_ms", "megabytes", "ms", "number", "share", "signed_ms"]
+__all__ = [
+    "ABSENT",
+    "factor",
+    "factor_interval",
+    "gigabytes",
+    "half_ms",
+    "megabytes",
+    "ms",
+    "number",
+    "share",
+    "signed_ms",
+]
 
 ABSENT = "-"
 
@@ -24,6 +35,11 @@ def factor(value: float | None) -> str:
     if value is None:
         return ABSENT
     return "x>99" if value > 99 else f"x{value:.2f}" if value < 9.995 else f"x{value:.0f}"
+
+
+def factor_interval(value: float, low: float | None, high: float | None) -> str:
+    """A factor with its interval, such as `x1.53 (1.44 to 1.62)`; alone where there is none."""
+    return factor(value) if low is None or high is None else f"{factor(value)} ({number(low)} to {number(high)})"
 
 
 def share(value: float | None) -> str:

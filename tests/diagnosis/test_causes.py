@@ -194,7 +194,7 @@ def test_a_step_in_python_is_told_where_the_step_is_not_all_that_takes_time() ->
         (
             interpreter(30, 30, 30),
             "the thread 'prefetch' (in compute, feed.py, line 41) holds the interpreter: each time that the step has "
-            "let it go, it waits 5 ms to have it back",
+            "let it go, it waits 5 ms in the mean to have it back",
             "try that thread's work in a process of its own, or that thread's work in a library that lets the "
             "interpreter go",
         ),

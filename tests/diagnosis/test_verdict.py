@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -51,6 +51,12 @@ def seconds(ms: float) -> Estimate:
 
 SLOW_LOADER = (2.0, 20.0, 20.2)
 SLOW_STEP = (20.0, 2.0, 20.2)
+NEVER_AT_REST = (7.0, 134.0, 262.0)
+DISTURBED: dict[str, Any] = {
+    "contention_s": seconds(255),
+    "loader_beside_s": seconds(43),
+    "unexplained_s": Estimate(0.25, 0.001),
+}
 LUMPED = StagePart(("hand-over", "decode", "read warm"), seconds(17))
 
 
@@ -95,6 +101,10 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         # Slower together than one after the other: by what they do to each other, or by what nobody knows.
         (evidence(35, 80, 263, contention_s=seconds(190), loader_beside_s=seconds(79)), "contention"),
         (evidence(35, 80, 263, contention_s=seconds(90), loader_beside_s=seconds(79)), "unsure"),
+        # So, too, where the step alone is nothing beside the loader; but not where nobody saw them disturb each other.
+        (evidence(6.8, 132, 255, contention_s=seconds(251), loader_beside_s=seconds(68)), "contention"),
+        (evidence(0.014, 12.5, 16.8), "loader-bound"),
+        (evidence(4, 40, 52, contention_s=seconds(0.1), loader_beside_s=seconds(40)), "loader-bound"),
         (evidence(10, 9, 14), "step-bound"),
         (evidence(9, 10, 14), "loader-bound"),
         (evidence(10, 2, 10.1, first_batch_s=60.0), "start-up"),
@@ -102,6 +112,9 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         (evidence(10, 9, 15, stall_share=Estimate(0.33, 0.4)), "unsure"),
         (evidence(10, 2, 30), "unsure"),
         (evidence(2, 20, 20.2, unexplained_s=Estimate(0.01, 0.001)), "unsure"),
+        # What a stream that never rests costs the step is in no rung, and no riddle.
+        (evidence(*NEVER_AT_REST, resting_s=0.248, **DISTURBED), "contention"),
+        (evidence(*NEVER_AT_REST, **DISTURBED), "unsure"),
     ],
 )
 def test_what_holds_a_cell_back_is_named(case: Evidence, kind: Kind) -> None:

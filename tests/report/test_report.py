@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from feedrate.formatting import factor, gigabytes, number, share
 from feedrate.records.batch_gaps import BatchGaps
-from feedrate.records.measurement import Outcome
+from feedrate.records.measurement import Measurement, Outcome
 from feedrate.records.window import Window
 from feedrate.report.console import console
 from feedrate.report.progress import run_progress
@@ -193,6 +194,37 @@ def test_what_most_cells_share_is_one_line_of_the_run() -> None:
     assert row(text, "gpu_chunk")[-1] == "812"
 
 
+def by_turns(*paces: tuple[float, float]) -> Measurement:
+    """One process whose rounds took so many milliseconds a batch, both together and the step alone."""
+    full, step = ([Window(ms / 100, 10, 2_560) for ms in kind] for kind in zip(*paces, strict=True))
+    return replace(
+        measurement(),
+        full_windows=tuple(full),
+        loader_windows=tuple(full),
+        step_windows=tuple(step),
+        step_windows_before=tuple(step),
+        rounds=len(paces),
+    )
+
+
+def test_one_process_that_took_turns_has_intervals_of_its_own_and_a_machine_that_drifts_cancels() -> None:
+    text = told([by_turns((20, 10), (30, 15), (41, 20), (49, 25))], details=True)
+    block = told([measurement(full_ms=20, step_ms=10)], details=True)
+
+    assert "loading is a limit; a perfect loader would gain x2.00 (1.9" in text
+    assert re.search(
+        r"^fp32 +inline +17\.5 +x2\.00 \(1\.9\d to 2\.0\d\) +x1\.00 \(1\.00 to 1\.00\) ", text, re.MULTILINE
+    )
+    assert "a perfect loader would gain x2.00\n" in block
+
+
+def test_a_ceiling_that_may_be_a_gain_says_so_in_the_details_and_one_below_1_is_none() -> None:
+    text = told([by_turns((9, 10), (11, 10), (9.5, 10), (9.6, 10))], details=True)
+
+    assert re.search(r" none \(0\.\d+ to 1\.\d+\) ", text)
+    assert "what limits it is not clear; a perfect loader would gain x1." in text
+
+
 def test_the_details_have_the_gaps_between_batches_and_the_longest_stall() -> None:
     gaps = [0.02] * 98 + [0.1, 0.5]
     kept = [measurement(replicate=0, batch_gaps=BatchGaps.of([gaps])), measurement(replicate=1)]
@@ -205,7 +237,8 @@ def test_the_details_have_the_gaps_between_batches_and_the_longest_stall() -> No
         if "gap p50" in text or ("inline  " in text and "500" in text)
     )
     assert dict(zip(heading, line, strict=True)) == {
-        "step": "fp32", "loader": "inline", "T_S ms": "10.0", "gap p50 ms": "20.0", "gap p95 ms": "20.0",
+        "step": "fp32", "loader": "inline", "T_S ms": "10.0", "loader up to": "x2.00 (2.00 to 2.00)",
+        "step up to": "x1.67 (1.67 to 1.67)", "gap p50 ms": "20.0", "gap p95 ms": "20.0",
         "gap p99 ms": "62.0", "longest stall ms": "500",
     }  # fmt: skip
 

@@ -24,7 +24,7 @@ def cause_statement(cause: Cause) -> str:
             return "; ".join(python_phrases(profile))
         case HeldInterpreter(wait_s, thread, place):
             holder = f"the thread {thread!r}{_at(place)} holds the interpreter" if thread else "the interpreter is held"
-            return f"{holder}: each time that the step has let it go, it waits {ms(wait_s)} to have it back"
+            return f"{holder}: each time that the step has let it go, it waits {ms(wait_s)} in the mean to have it back"
 
 
 def _shared(facts: SharedProcessors) -> str:

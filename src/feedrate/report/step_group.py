@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from feedrate.comparison.ranking import Noise, Ranking, noise_of, rank
-from feedrate.records.estimate import Estimate, estimate
+from feedrate.records.estimate import Estimate
 from feedrate.records.measurement import Measurement
+from feedrate.records.window_estimates import Ratio
 from feedrate.report.summary_row import SummaryRow
 
 __all__ = ["Spread", "StepGroup", "step_groups"]
@@ -66,16 +67,11 @@ class StepGroup:
     def gain(self) -> Estimate | None:
         """Estimate the logarithm of what a perfect loader would gain over the leaders, or over all if none leads.
 
-        The interval is over their replicates; None: nothing stands.
+        The interval is over their processes, or over the rounds of the only one; None: nothing stands.
         """
         leaders = self.ranking.leaders or self.ranking.order
-        ceilings = [
-            math.log(ceiling)
-            for row in self.standing
-            if row.loader in leaders
-            for ceiling in row.values(_loader_ceiling)
-        ]
-        return estimate(ceilings) if ceilings else None
+        ratios = [m.loader_ratio() for row in self.standing if row.loader in leaders for m in row.measured]
+        return Ratio.over(ratios).log if ratios else None
 
 
 def step_groups(rows: Iterable[SummaryRow]) -> tuple[StepGroup, ...]:
@@ -121,7 +117,3 @@ def _step_batch_s(measurement: Measurement) -> float:
 
 def _loader_batch_s(measurement: Measurement) -> float:
     return measurement.loader_batch_s
-
-
-def _loader_ceiling(measurement: Measurement) -> float:
-    return measurement.loader_ceiling

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from feedrate.diagnosis.thresholds import Thresholds
-from feedrate.formatting import factor, number
+from feedrate.formatting import factor, factor_interval, number
 from feedrate.records.estimate import Estimate
 from feedrate.report.step_group import Spread, StepGroup
 
@@ -72,7 +72,7 @@ def _lead(group: StepGroup, rest: str) -> str:
 
 def _interval(ratio: Estimate) -> str:
     """Format a factor with its interval, from their logarithms."""
-    return f"{factor(math.exp(ratio.mean))} ({number(math.exp(ratio.low))} to {number(math.exp(ratio.high))})"
+    return factor_interval(math.exp(ratio.mean), math.exp(ratio.low), math.exp(ratio.high))
 
 
 def _listed(names: Sequence[str]) -> str:

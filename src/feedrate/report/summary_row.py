@@ -11,6 +11,7 @@ from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import doubts, identical_results, without_superseded
+from feedrate.records.window_estimates import Ratio
 
 __all__ = ["SummaryRow", "rows"]
 
@@ -59,6 +60,10 @@ class SummaryRow:
     def is_doubtful(self) -> bool:
         """Tell whether nothing may rest on its numbers; see `feedrate.records.validity`."""
         return bool(self.twins) or any(True for m in self.measured for _ in doubts(m))
+
+    def ceiling(self, ratio: Callable[[Measurement], Ratio]) -> Ratio | None:
+        """Estimate a ceiling over the replicates, or over the rounds of the only one; None unless all were measured."""
+        return Ratio.over([ratio(m) for m in self.measured]) if self.whole else None
 
     def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
         """Average a quantity over the replicates; None unless every one of them has it."""

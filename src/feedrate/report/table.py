@@ -8,9 +8,10 @@ from itertools import groupby
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.formatting import ABSENT, factor, megabytes, number, share
+from feedrate.formatting import ABSENT, megabytes, number, share
 from feedrate.records.measurement import Outcome
 from feedrate.report.caption import caption
+from feedrate.report.ceilings import ceiling_text
 from feedrate.report.gap_table import GAP_COLUMNS, print_gaps
 from feedrate.report.glossary import explained, meaning_of
 from feedrate.report.grid import Column, leaving, print_entry, print_grid
@@ -22,8 +23,6 @@ from feedrate.report.summary_row import SummaryRow, rows
 
 __all__ = ["COLUMNS", "show"]
 
-NO_GAIN = "none (noise)"
-"""What stands in place of a ceiling below 1."""
 _TERMS = ("T_S", "lead", "noise")
 """What sentences and cells of a table hold besides its columns, as the glossary knows it."""
 
@@ -52,7 +51,7 @@ _MARGIN = 12
 def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False, details: bool = False) -> None:
     """Print all tables, their remarks, and what they were measured on; one line when there are no outcomes.
 
-    `details`: also T_S of each loader, and how the gaps between batches spread.
+    `details`: also T_S and the ceilings of each loader with their intervals, and how the gaps between batches spread.
     """
     everything = list(outcomes)
     if not everything:
@@ -156,17 +155,12 @@ def _texts(row: SummaryRow) -> dict[str, str]:
         "+-": share(rate.half / rate.mean) if rate and rate.half is not None else ABSENT,
         "T_F ms": _ms(row.mean(lambda m: m.full_batch_mean_s)),
         "T_L ms": _ms(row.mean(lambda m: m.loader_batch_s)),
-        "loader up to": _gain(row.mean(lambda m: m.loader_ceiling)),
-        "step up to": _gain(row.mean(lambda m: m.step_ceiling)),
+        "loader up to": ceiling_text(row.mean(lambda m: m.loader_ceiling)),
+        "step up to": ceiling_text(row.mean(lambda m: m.step_ceiling)),
         "first s": number(row.mean(lambda m: m.first_batch_s)),
         "host MB": megabytes(row.mean(lambda m: m.host_peak_bytes)),
         "GPU MB": megabytes(row.mean(lambda m: m.device_peak_bytes)),
     }
-
-
-def _gain(ceiling: float | None) -> str:
-    """Write a ceiling; one below 1 is no gain but noise: together they cannot be quicker than one of them alone."""
-    return NO_GAIN if ceiling is not None and ceiling < 1 else factor(ceiling)
 
 
 def _ms(seconds: float | None) -> str:
