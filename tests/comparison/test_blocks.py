@@ -56,6 +56,19 @@ def last(duels: Sequence[Comparison], limits: StoppingRule) -> tuple[ComparisonV
     return list(run_rounds(duels, limits, opened, silent))[-1]
 
 
+def test_an_interrupt_while_a_process_is_written_down_leaves_it_in_the_comparison() -> None:
+    def interrupted(outcome: object) -> None:
+        raise KeyboardInterrupt
+
+    comparison = duel(always(10.0), always(10.0), StoppingRule(pairs=4))
+    comparison = replace(comparison, a=replace(comparison.a, keep=interrupted))
+
+    with pytest.raises(KeyboardInterrupt):
+        last([comparison], StoppingRule(pairs=4))
+
+    assert [run.role for run in comparison.runs] == ["control", "a"]
+
+
 def test_a_block_is_the_control_then_a_b_b_a() -> None:
     limits = StoppingRule(pairs=4)
     one = duel(always(10), always(20), limits)

@@ -42,7 +42,8 @@ class VariantRunner:
             BuildError: it does not build.
         """
         if not named.commit:
-            return Variant(cell, named.code, self._here(cell, (named.file,) if named.file else ()))
+            measure = self._here(cell, (named.file,) if named.file else ())
+            return Variant(cell, named.code, measure, self.resources.write)
         return Variant(cell, named.code, self._at(self._commit(named.commit), cell))
 
     def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
@@ -80,9 +81,7 @@ class VariantRunner:
                 plugin_files=(*common.plugin_files, *files),
                 fork_server=fork_server,
             )
-            outcome = measure(cell, settings)
-            self.resources.write(outcome)
-            return outcome
+            return measure(cell, settings)
 
         return measured
 

@@ -27,6 +27,10 @@ pairs alone."""
 _PAIRS_A_ROUND = 2
 
 
+def _is_kept_already(outcome: Outcome) -> None:
+    del outcome
+
+
 @dataclass(frozen=True)
 class Variant:
     """One of the things that are compared: a cell, and the code that measures it."""
@@ -36,6 +40,8 @@ class Variant:
     """Commit or plugin file that it was asked for at; empty: the code that runs."""
     measure: Callable[[ForkServer], Outcome]
     """Measures the cell once, in a fresh process."""
+    keep: Callable[[Outcome], object] = _is_kept_already
+    """Adds an outcome to the raw results where measuring does not."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,9 @@ class Comparison:
         variants = {"control": self.control, "a": self.a, "b": self.b}
         for role in ORDER:
             run = ComparedRun(role, variants[role].measure(fork_server))
+            # First: an interrupt between the two must not leave a process out that the raw results have.
             self.runs.append(run)
+            variants[role].keep(run.outcome)
             yield run
             if isinstance(run.outcome, Failure):
                 return
