@@ -144,7 +144,7 @@ def test_windows_alternate_there_and_back_and_each_new_consumer_discards_what_wa
     assert [window.batches for window in times.loader_windows] == [7] * 4
     assert [window.batches for window in times.step_windows] == [1] * 4
     assert (times.discarded_batches, times.cut_discards) == (8, 0)
-    assert times.batch_gaps.count == 4 * 4
+    assert times.batch_gaps.count == 4 * 5
     assert len(epochs) == 8
     assert epochs == tuple(sorted(epochs))
     assert phases.windows_s > 0

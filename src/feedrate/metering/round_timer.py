@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
+from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
@@ -57,7 +58,7 @@ class RoundTimer:
             full_windows=tuple(self._windows["full"]),
             step_windows=tuple(self._windows["step"]),
             loader_windows=tuple(self._windows["loader"]),
-            batch_gaps=BatchGaps.of(self._gaps),
+            batch_gaps=BatchGaps.of(self._gaps, first=0),
             discarded_batches=self._discarded,
             cut_discards=self._cut,
         )
@@ -80,7 +81,13 @@ class RoundTimer:
     def _full_window(self) -> Window:
         self._hand_stream_to("full", lambda count: self._loop.both(self.feed, count, []))
         stamps: list[float] = []
-        window = self._timed(partial(self._loop.both, self.feed, stamps=stamps), self.schedule.full_batches)
+
+        def both(count: int) -> int:
+            # A window of a slow step has one batch: what it waits for is a gap like any other.
+            stamps.append(now_s())
+            return self._loop.both(self.feed, count, stamps)
+
+        window = self._timed(both, self.schedule.full_batches)
         self._gaps.append([after - before for before, after in pairwise(stamps)])
         self.memory.sample(training=True)
         return window

@@ -31,7 +31,8 @@ class LongGap:
 class BatchGaps:
     """Sum up seconds from batch to batch on the host in the full windows: jitter, never the mean's source.
 
-    The first batch of a window ends no gap. Times are None where there is no gap; all but the sample have four digits.
+    The first gap of a window begins with it; in records without `rounds` the first batch of a window ends no gap. Times
+    are None where there is no gap; all but the sample have four digits.
     """
 
     count: int = 0
@@ -54,10 +55,15 @@ class BatchGaps:
         return tuple(us / 1e6 for us in self.sample_us)
 
     @classmethod
-    def of(cls, windows: Iterable[Sequence[float]]) -> BatchGaps:
-        """Sum up the gaps of each full window, in the order in which they came."""
+    def of(cls, windows: Iterable[Sequence[float]], first: int = 1) -> BatchGaps:
+        """Sum up the gaps of each full window, in the order in which they came.
+
+        `first`: number, in its window, of the batch that the first gap ends with.
+        """
         placed = [
-            LongGap(s, window, batch) for window, gaps in enumerate(windows) for batch, s in enumerate(gaps, start=1)
+            LongGap(s, window, batch)
+            for window, gaps in enumerate(windows)
+            for batch, s in enumerate(gaps, start=first)
         ]
         if not placed:
             return cls()
