@@ -6,9 +6,9 @@ import math
 
 __all__ = [
     "ABSENT",
+    "byte_size",
     "factor",
     "factor_interval",
-    "gigabytes",
     "half_ms",
     "megabytes",
     "ms",
@@ -70,6 +70,14 @@ def megabytes(count: float | None) -> str:
     return ABSENT if count is None else number(count / 1e6)
 
 
-def gigabytes(count: float | None) -> str:
-    """Bytes in units of 10**9, unit included."""
-    return ABSENT if count is None else f"{number(count / 1e9)} GB"
+def byte_size(count: float | None) -> str:
+    """Bytes in the largest unit of powers of 1,000 that leaves at least one, unit included, such as `102 MB`."""
+    if count is None:
+        return ABSENT
+    # Of what is printed: 999,999 bytes are 1.00 MB, not 1,000 kB.
+    printed = float(f"{count:.3g}")
+    unit, name = next(((unit, name) for unit, name in _BYTE_UNITS if abs(printed) >= unit), (1.0, "bytes"))
+    return f"{number(count / unit)} {name}" if unit > 1 else f"{count:.0f} {name}"
+
+
+_BYTE_UNITS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))

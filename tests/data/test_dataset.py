@@ -101,7 +101,9 @@ def test_a_flipped_bit_is_found_in_its_file(data: DataSet) -> None:
 
 def test_a_full_disk_is_foreseen_in_one_line_before_anything_is_written(tmp_path: Path) -> None:
     huge = Table(fields=(Field("row_id", "uint64", "int64"), Field("wide", "float32", "float32", (10**15,))))
-    with pytest.raises(DataError, match=r"needs some [\d.]+ GB and the disk has [\d.]+ GB free;.*--size") as caught:
+    with pytest.raises(
+        DataError, match=r"needs some [\d.,]+ TB and the disk has [\d.]+ [MGT]B free;.*--size"
+    ) as caught:
         DataSet.write(tmp_path / "table", huge)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -117,7 +119,7 @@ def test_a_disk_that_holds_the_rows_compressed_is_large_enough(tmp_path: Path, m
 
     assert data.bytes < raw // 2
     assert [path.name for path in tmp_path.iterdir()] == ["compressed"]
-    with pytest.raises(DataError, match="needs some"):
+    with pytest.raises(DataError, match=r"needs some 1\d\.\d MB and the disk has 7\.77 MB free"):
         DataSet.write(tmp_path / "plain", replace(BoardMoves(), compression="none").at("tiny"))
 
 

@@ -55,4 +55,4 @@ def test_no_room_is_a_reason(sums_fixture: Fixture, monkeypatch: pytest.MonkeyPa
     folder = Path("/dev/shm/feedrate")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free=100))
 
-    assert DataSetCache.lacking(sums_fixture.plan, folder).startswith("/dev/shm has room for 1e-07 GB")
+    assert DataSetCache.lacking(sums_fixture.plan, folder).startswith("/dev/shm has room for 100 bytes")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from feedrate.formatting import factor, gigabytes, number, share
+from feedrate.formatting import byte_size, factor, number, share
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.measurement import Measurement, Outcome
 from feedrate.records.window import Window
@@ -43,8 +43,25 @@ def test_numbers_have_three_digits_that_matter(value: float | None, text: str) -
 
 
 def test_what_is_absent_is_a_dash() -> None:
-    assert [factor(None), share(None), gigabytes(None)] == ["-", "-", "-"]
+    assert [factor(None), share(None), byte_size(None)] == ["-", "-", "-"]
     assert "0" not in row(told([failure()]), "workers")[2:-1]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1_000, "1.00 kB"),
+        (999_999, "1.00 MB"),
+        (38_400_000, "38.4 MB"),
+        (-512_000_000, "-512 MB"),
+        (34_359_738_368, "34.4 GB"),
+        (4e15, "4,000 TB"),
+    ],
+)
+def test_a_size_has_the_unit_that_leaves_something_of_it(count: float, text: str) -> None:
+    assert byte_size(count) == text
 
 
 def test_a_cell_is_a_row_with_its_three_times_and_both_ceilings() -> None:

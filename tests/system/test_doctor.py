@@ -41,8 +41,12 @@ def test_a_quiet_machine_has_no_findings(tmp_path: Path) -> None:
     ("path", "text", "what"),
     [
         ("proc/loadavg", "9.00 1 1 1/1 1", "load 9.00 over the last minute on 16 cores"),
-        ("proc/meminfo", "MemAvailable: 60000000 kB\nSwapTotal: 900000 kB\nSwapFree: 100000 kB", "GB are swapped out"),
-        ("proc/meminfo", "MemAvailable: 100000 kB", "only 0.102 GB of 68.7 GB memory are available"),
+        (
+            "proc/meminfo",
+            "MemAvailable: 60000000 kB\nSwapTotal: 900000 kB\nSwapFree: 100000 kB",
+            "819 MB are swapped out",
+        ),
+        ("proc/meminfo", "MemAvailable: 100000 kB", "only 102 MB of 68.7 GB memory are available"),
         ("proc/cpuinfo", "flags : fpu hypervisor sse2", "virtual machine"),
         ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave", "governor is 'powersave'"),
         ("sys/devices/system/cpu/intel_pstate/no_turbo", "0", "turbo is on"),

@@ -13,7 +13,7 @@ from feedrate.asv.matrix import Matrix, Names, missing
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_data, add_json, add_plugin
 from feedrate.errors import DataError
-from feedrate.formatting import gigabytes
+from feedrate.formatting import byte_size
 from feedrate.plugin.registry import Registry
 from feedrate.system.doctor import Finding, SystemView, findings
 from feedrate.system.machine import Machine, machine
@@ -55,9 +55,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
 def _lines(here: Machine) -> Iterator[str]:
     yield f"machine     {here.name}"
     yield f"processor   {here.cpu}, {here.cores} cores, of which this process can keep {here.usable_cores:g} busy"
-    yield f"memory      {gigabytes(here.usable_bytes)}"
+    yield f"memory      {byte_size(here.usable_bytes)}"
     for gpu in here.gpus:
-        yield f"GPU         {gpu.name}, {gigabytes(gpu.memory_bytes)}, driver {gpu.driver}"
+        yield f"GPU         {gpu.name}, {byte_size(gpu.memory_bytes)}, driver {gpu.driver}"
     if not here.gpus:
         yield "GPU         none"
 

@@ -16,6 +16,7 @@ from feedrate.data.dataset import digest
 from feedrate.data.manifest import MANIFEST, Manifest, Shard
 from feedrate.data.ownership import demand_ours, demand_replaceable, remove
 from feedrate.errors import DataError
+from feedrate.formatting import byte_size
 from feedrate.system.parent_death import end_with_parent
 from feedrate.system.scratch import Scratch, sweep
 
@@ -137,7 +138,7 @@ def _demand_room(folder: Path, recipe: DataSetSpec, work: Path) -> None:
         needed = round(needed * _written_share(recipe, work))
     if needed > free:
         raise DataError(
-            f"{folder}: needs some {needed / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB free;"
+            f"{folder}: needs some {byte_size(needed)} and the disk has {byte_size(free)} free;"
             " choose a smaller --size, or another folder with --data"
         )
 

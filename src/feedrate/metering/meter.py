@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feedrate.errors import UnavailableError
+from feedrate.formatting import byte_size
 from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.prepared_cell import PreparedCell, plan_of
@@ -114,8 +115,8 @@ class Meter:
         largest = max(map(plan.block_bytes, plan.stored_blocks))
         if 2 * largest > free:
             raise UnavailableError(
-                f"{self.cell.workload}/{self.cell.size}: needs twice {largest / 1e9:.1f} GB, a decoded block, and"
-                f" {free / 1e9:.1f} GB of memory are free; choose a smaller size, or smaller blocks"
+                f"{self.cell.workload}/{self.cell.size}: needs twice {byte_size(largest)}, a decoded block, and"
+                f" {byte_size(free)} of memory are free; choose a smaller size, or smaller blocks"
             )
 
     @property

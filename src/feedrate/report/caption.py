@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from feedrate.formatting import gigabytes
+from feedrate.formatting import byte_size
 from feedrate.records.measurement import Measurement, Outcome
 from feedrate.report.summary_row import rows
 
@@ -38,7 +38,7 @@ def _machine(machine: Mapping[str, object]) -> str:
     if limits.get("cores"):
         parts.append(f"limited to {limits['cores']} cores' time")
     memory = limits.get("memory_bytes") or machine.get("memory_bytes")
-    parts.append(gigabytes(memory) if isinstance(memory, (int, float)) and memory else "memory unknown")
+    parts.append(byte_size(memory) if isinstance(memory, (int, float)) and memory else "memory unknown")
     first = gpus[0] if isinstance(gpus, Sequence) and gpus else None
     if isinstance(first, Mapping):
         parts.append(f"{first.get('name')}, driver {first.get('driver')}")

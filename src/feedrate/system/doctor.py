@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from feedrate.formatting import gigabytes
+from feedrate.formatting import byte_size
 from feedrate.system.environment import relevant
 from feedrate.system.machine import Machine
 
@@ -78,12 +78,12 @@ def _swap(view: SystemView) -> Iterator[Finding]:
     used = 1024 * (int(memory.get("SwapTotal", 0)) - int(memory.get("SwapFree", 0)))
     if used > 64 << 20:
         yield Finding(
-            f"{gigabytes(used)} are swapped out", "free memory and run `swapoff -a`: paging stalls any loader"
+            f"{byte_size(used)} are swapped out", "free memory and run `swapoff -a`: paging stalls any loader"
         )
     available = 1024 * int(memory.get("MemAvailable", 0))
     if memory and available < 0.25 * view.machine.memory_bytes:
         yield Finding(
-            f"only {gigabytes(available)} of {gigabytes(view.machine.memory_bytes)} memory are available",
+            f"only {byte_size(available)} of {byte_size(view.machine.memory_bytes)} memory are available",
             "free memory: a data set that does not stay in the page cache is read from the disk again",
         )
 
@@ -111,7 +111,7 @@ def _quota(view: SystemView) -> Iterator[Finding]:
         )
     if limits.memory_bytes is not None and limits.memory_bytes < view.machine.memory_bytes:
         yield Finding(
-            f"the control group allows {gigabytes(limits.memory_bytes)} of memory, the page cache among it",
+            f"the control group allows {byte_size(limits.memory_bytes)} of memory, the page cache among it",
             "keep data set and loader below it together, or raise the limit",
         )
 
@@ -148,7 +148,7 @@ def _shared_memory(view: SystemView) -> Iterator[Finding]:
     size = room.f_frsize * room.f_blocks
     if size < _SMALL_SHM:
         yield Finding(
-            f"/dev/shm holds {gigabytes(size)}: worker processes hand batches over through it",
+            f"/dev/shm holds {byte_size(size)}: worker processes hand batches over through it",
             "enlarge it (`docker run --shm-size=8g`, `mount -o remount,size=8g /dev/shm`)",
         )
 
@@ -185,7 +185,7 @@ def _gpu(view: SystemView) -> Iterator[Finding]:
         # A driver that keeps its state loaded holds some hundred MB without any process.
         if used > 1 << 30:
             yield Finding(
-                f"GPU {index}: {gigabytes(used)} of its memory are in use before anything ran",
+                f"GPU {index}: {byte_size(used)} of its memory are in use before anything ran",
                 "end the other processes on it (`nvidia-smi` names them): they share its clock and its bandwidth",
             )
     try:

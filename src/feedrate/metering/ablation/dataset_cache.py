@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from feedrate.errors import DataError
+from feedrate.formatting import byte_size
 from feedrate.loading.decoded_blocks import DecodedBlocks
 from feedrate.loading.source import FileSource
 from feedrate.system import memory
@@ -43,9 +44,13 @@ class DataSetCache:
         """Why there is no room for it in `folder`; empty when there is."""
         needed, room = plan.data.bytes + plan.epoch_bytes, shutil.disk_usage(folder).free
         if needed > room:
-            return f"{folder.parent} has room for {_gb(room)}, and the data set takes {_gb(needed)} there"
+            return f"{folder.parent} has room for {byte_size(room)}, and the data set takes {byte_size(needed)} there"
         spared = int(_SHARE * memory.available_bytes())
-        return f"the data set takes {_gb(needed)} of memory, and {_gb(spared)} can be spared" if needed > spared else ""
+        return (
+            f"the data set takes {byte_size(needed)} of memory, and {byte_size(spared)} can be spared"
+            if needed > spared
+            else ""
+        )
 
     @classmethod
     def filled(cls, plan: Plan, folder: Path) -> DataSetCache:
@@ -63,10 +68,6 @@ class DataSetCache:
     def in_memory(self, plan: Plan) -> Plan:
         """The plan over the copies."""
         return replace(plan, data=replace(plan.data, folder=self.folder))
-
-
-def _gb(count: int) -> str:
-    return f"{count / 1e9:.2g} GB"
 
 
 def _copy(data: DataSet, index: int, folder: Path) -> None:
