@@ -37,8 +37,8 @@ class _Record:
     """UTC, ISO 8601."""
     environment: Mapping[str, object]
     """Versions, machine, git commit, limits and variables; see `feedrate.system.environment`."""
-    log: str
-    """Path of what the run's processes wrote to standard error."""
+    log: str = field(default="", kw_only=True)
+    """Path of what the run's processes wrote to standard error; empty: there is nothing to read."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ class Measurement(_Record):
     """Batches compared bit by bit with the generator before timing."""
     loss_first: float | None = field(default=None, kw_only=True)
     loss_last: float | None = field(default=None, kw_only=True)
-    skipped_updates: int
+    skipped_updates: int = field(default=0, kw_only=True)
     """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
-    compiles: int
+    compiles: int = field(default=0, kw_only=True)
     """Graphs that torch.compile built before timing."""
-    recompiles: int
+    recompiles: int = field(default=0, kw_only=True)
     """Graphs it built again while the run went on."""
     batch_bytes: int
     """Bytes of a planned batch of mean size as the loader yields it."""
