@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _WINDOW_DIGITS = 5
-"""Digits of a window's seconds that are kept: the rest is at most one part in 20,000 (docs/decisions/0012-records.md)."""
+"""Digits of a window's seconds that are kept: the rest is at most one part in 20,000, see docs/decisions/0012."""
 _TICK_DIGITS = 2
 """Digits of a second that /proc gives."""
 
