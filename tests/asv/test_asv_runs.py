@@ -153,6 +153,20 @@ def test_a_memo_that_outlives_asv_measures_nothing_twice(project: Project, commi
     assert column(project, commits[1], "stats_repeat", size="seed")[0] == 2
 
 
+def test_asv_starts_one_process_a_cell_however_many_metrics_it_asks_for(
+    project: Project, commits: tuple[str, str]
+) -> None:
+    module, noted = project.folder / "benchmarks/feed.py", project.home / "imported"
+    before = module.read_text()
+    module.write_text(f"{before}\nwith open({str(noted)!r}, 'a') as file:\n    print(*sys.argv[1:], file=file)\n")
+    project.run("HEAD^!", "--bench", "track_(time_per_sample|samples_per_s|first_batch)", FEEDRATE_SIZE="once")
+    module.write_text(before)
+    started = Counter(line.split()[0] for line in noted.read_text().splitlines())
+
+    assert started["run"] == len(("inline", "flaky", "late"))
+    assert column(project, commits[1], "result", "samples_per_s", size="once")[0] == pytest.approx(2.01e-5)
+
+
 def raw(project: Project, commit: str) -> list[dict[str, Any]]:
     """What `feedrate run` kept, which was started in a checkout of the commit."""
     lines = (project.folder / f"results/raw/{commit}.jsonl").read_text().splitlines()
