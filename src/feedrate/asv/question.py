@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from feedrate.asv.metrics import Metric
-from feedrate.asv.sample_cache import SampleCache
+from feedrate.asv.sample_cache import Measure, SampleCache
 from feedrate.asv.settings import AsvSettings
 from feedrate.revisions.invoke import CellDocument, run_cell
 
@@ -39,13 +39,15 @@ class Question:
     loader: str
     step: str
 
-    def answer(self, settings: AsvSettings, folder: Path) -> Answer:
+    def answer(self, settings: AsvSettings, folder: Path, measure: Measure | None = None) -> Answer:
         """Give the metric's next samples, measured where none are kept; `folder` is asv's working directory.
+
+        `measure` measures a sample; None: a process of the commit does, started for it.
 
         Raises:
             DataError: the count of samples is torn, or a sample is not a finite number.
         """
-        cell, cache = self._cell(settings), _sample_cache(settings, folder)
+        cell, cache = self._cell(settings), _sample_cache(settings, folder, measure)
         replicates = self._replicates(cell, settings, cache)
         answer = _answer(cell, self.metric, cache.samples(cell, replicates))
         if answer.values:
@@ -82,6 +84,6 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _sample_cache(settings: AsvSettings, folder: Path) -> SampleCache:
+def _sample_cache(settings: AsvSettings, folder: Path, measure: Measure | None = None) -> SampleCache:
     kept = settings.memo / settings.commit / settings.environment if settings.memo else folder
-    return SampleCache(kept, settings.run, partial(run_cell, settings.invocation))
+    return SampleCache(kept, settings.run, measure or partial(run_cell, settings.invocation))

@@ -16,9 +16,10 @@ from feedrate.errors import DataError
 from feedrate.records.atomic_write import replace_text
 from feedrate.revisions.invoke import CellDocument
 
-__all__ = ["SampleCache"]
+__all__ = ["Measure", "SampleCache"]
 
 Measure = Callable[[str, int, Path], dict[str, object]]
+"""(cell, replicate, folder for what is written) -> the document of the sample."""
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,22 @@
-"""Answer asv without starting a process where nothing is left to measure: of nine metrics of a cell that is eight."""
+"""Answer asv without its process for each metric of each cell, which would import for a while and then ask the same."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, class_name
 from feedrate.asv.metrics import METRICS
 from feedrate.asv.question import Answer, Question
+from feedrate.asv.sample_cache import Measure
 from feedrate.asv.settings import AsvSettings
 from feedrate.errors import FeedrateError
 
-__all__ = ["KeptAnswer"]
+__all__ = ["DirectAnswer"]
 
 _MODULE, _MATRIX = "feed", "matrix.json"
 """The module that asv finds in `benchmarks/`, and the file beside it that its classes are made of."""
@@ -25,17 +26,23 @@ _NO_PROFILE = "None"
 
 
 @dataclass(frozen=True)
-class KeptAnswer:
+class DirectAnswer:
     """Hold an answer, and what a process of asv's that gives it would leave behind."""
 
     answer: Answer
 
     @classmethod
-    def of(cls, command: Sequence[str], environ: Mapping[str, str], folder: Path | None) -> KeptAnswer | None:
+    def of(
+        cls,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        folder: Path | None,
+        measure_for: Callable[[AsvSettings, Path], Measure | None],
+    ) -> DirectAnswer | None:
         """Answer the command with which asv would start a process for a metric of a cell, and write its file.
 
-        None: it is another command, something is left to measure, or something is wrong of which that process tells.
-        `folder` is where asv would start it.
+        `folder` is where asv would start it. `measure_for` is asked how to measure where something is left to be.
+        None: it is another command, nobody here can measure, or something is wrong of which asv's process tells.
         """
         if folder is None or len(command) != 7 or command[1] != "run" or command[5] != _NO_PROFILE:
             return None
@@ -43,13 +50,18 @@ class KeptAnswer:
         try:
             question = _question(Path(benchmarks), name)
             settings = AsvSettings.read(environ)
-            if question is None or not question.is_measured(settings, folder):
+            if question is None:
                 return None
-            kept = cls(question.answer(settings, folder))
-            kept._write(Path(file))
+            measure = None
+            if not question.is_measured(settings, folder):
+                measure = measure_for(settings, folder)
+                if measure is None:
+                    return None
+            direct = cls(question.answer(settings, folder, measure))
+            direct._write(Path(file))
         except (FeedrateError, OSError):
             return None
-        return kept
+        return direct
 
     @property
     def outcome(self) -> tuple[str, str, int]:

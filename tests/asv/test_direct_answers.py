@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.asv.kept_answers import KeptAnswer
+from feedrate.asv.direct_answers import DirectAnswer
 from feedrate.asv.sample_cache import SampleCache
 
 ENVIRON = {"FEEDRATE_REPLICATES": "2", "FEEDRATE_ASV_RUN": "first"}
@@ -30,9 +30,9 @@ def keep(folder: Path, *documents: dict[str, object]) -> None:
     SampleCache(folder, "first", lambda *_: next(answers)).samples(CELL, range(len(documents)))
 
 
-def ask(folder: Path, name: str = NAME, profile: str = "None", **environ: str) -> KeptAnswer | None:
+def ask(folder: Path, name: str = NAME, profile: str = "None", **environ: str) -> DirectAnswer | None:
     command = ["asv/benchmark.py", "run", str(folder), name, "{}", profile, str(folder / "result.json")]
-    return KeptAnswer.of(command, ENVIRON | environ, folder)
+    return DirectAnswer.of(command, ENVIRON | environ, folder, lambda *_: None)
 
 
 def seconds(value: object) -> dict[str, object]:
@@ -50,7 +50,21 @@ def test_kept_samples_are_given_as_asvs_process_would_and_once_each(matrix: Path
     assert ask(matrix) is None
 
 
-def test_with_one_sample_still_to_be_measured_asv_starts_its_process(matrix: Path) -> None:
+def test_what_is_left_to_measure_is_measured_by_whoever_serves_the_commit(matrix: Path) -> None:
+    keep(matrix, seconds(1.0))
+    command = ["asv/benchmark.py", "run", str(matrix), NAME, "{}", "None", str(matrix / "result.json")]
+    asked: list[tuple[str, int]] = []
+
+    def measure(cell: str, replicate: int, folder: Path) -> dict[str, object]:
+        asked.append((cell, replicate))
+        return seconds(3.0)
+
+    direct = DirectAnswer.of(command, ENVIRON, matrix, lambda *_: measure)
+
+    assert (direct and direct.answer.values, asked) == ((1.0, 3.0), [(CELL, 1)])
+
+
+def test_with_one_sample_still_to_be_measured_and_nobody_to_do_it_asv_starts_its_process(matrix: Path) -> None:
     keep(matrix, seconds(1.0))
 
     assert ask(matrix) is None
@@ -115,5 +129,5 @@ def test_of_what_is_wrong_asvs_own_process_tells(matrix: Path, wrong: str) -> No
 
 @pytest.mark.parametrize("command", [["asv/benchmark.py", "discover", "benchmarks", "list.json"], ["-c", "pass"]])
 def test_all_other_commands_are_left_to_the_interpreter(matrix: Path, command: list[str]) -> None:
-    assert KeptAnswer.of(command, ENVIRON, matrix) is None
-    assert KeptAnswer.of(command, ENVIRON, None) is None
+    for folder in (matrix, None):
+        assert DirectAnswer.of(command, ENVIRON, folder, lambda *_: None) is None
