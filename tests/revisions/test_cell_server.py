@@ -78,8 +78,9 @@ def test_all_cells_are_measured_by_one_process(servers: CellServers, invocation:
     assert (first["pid"], first["replicate"], second["replicate"]) == (second["pid"], 0, 1)
 
 
-def test_a_commit_that_cannot_serve_is_asked_once(tmp_path: Path, servers: CellServers) -> None:
-    older = of_commit(tmp_path, REFUSES)
+@pytest.mark.parametrize("refusal", [REFUSES, REFUSES.replace("sys.exit", "print('usage', flush=True)\nsys.exit")])
+def test_a_commit_that_cannot_serve_is_asked_once(tmp_path: Path, servers: CellServers, refusal: str) -> None:
+    older = of_commit(tmp_path, refusal)
 
     assert [servers.server(older, tmp_path / "serve.log") for _ in range(3)] == [None, None, None]
     assert (older.checkout / "asked").read_text() == "once "

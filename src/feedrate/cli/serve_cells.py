@@ -12,11 +12,9 @@ from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import complain
 from feedrate.cli.run_cell import run_cell
 from feedrate.errors import FeedrateError, UsageError
+from feedrate.revisions.call import READY
 
-__all__ = ["READY", "serve_cells"]
-
-READY = "ready"
-"""The first line that is written: whoever reads it can ask."""
+__all__ = ["serve_cells"]
 
 
 def serve_cells(session: Session, requests: Iterable[str], answers: IO[str], shell: CommandContext) -> int:

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from feedrate.revisions.call import PATIENCE_S, Invocation
+from feedrate.revisions.call import PATIENCE_S, READY, Invocation
 from feedrate.revisions.invoke import ended, environment, feedrate_run, written
 from feedrate.system.guard import bound
 
@@ -44,14 +44,14 @@ class CellServer:
 
     def is_ready(self) -> bool:
         """Wait until it can be asked; False: it has ended, as that of a commit does that cannot serve."""
-        return self._answers(PATIENCE_S)
+        return self._answer(PATIENCE_S) == f"{READY}\n".encode()
 
     def measure(self, cell: str, replicate: int, folder: Path) -> dict[str, object]:
         """Measure one sample and give its document, like `run_cell`; `folder` is for what it writes."""
         out, status = folder / "out.json", 0
         out.unlink(missing_ok=True)
         try:
-            if not (self._ask(cell, replicate, out) and self._answers(self._invocation.deadline_s + PATIENCE_S)):
+            if not (self._ask(cell, replicate, out) and self._answer(self._invocation.deadline_s + PATIENCE_S)):
                 status = self.close()
         except KeyboardInterrupt:
             self.close()
@@ -73,18 +73,19 @@ class CellServer:
             return False
         return True
 
-    def _answers(self, patience_s: float) -> bool:
-        """Wait for one line; False: it has ended, or is silent for so long."""
-        until, output = time.monotonic() + patience_s, self._process.stdout
+    def _answer(self, patience_s: float) -> bytes:
+        """Wait for one line; empty: it has ended, or is silent for so long."""
+        until, output, line = time.monotonic() + patience_s, self._process.stdout, b""
         while output is not None and time.monotonic() < until:
             alive = self.is_alive
             if select.select([output], [], [], _LOOK_S if alive else 0)[0]:
                 text = os.read(output.fileno(), 1 << 12)
-                if not text or text.endswith(b"\n"):
-                    return bool(text)
+                line += text
+                if not text or line.endswith(b"\n"):
+                    return line if text else b""
             elif not alive:
-                return False
-        return False
+                return b""
+        return b""
 
 
 class CellServers:
