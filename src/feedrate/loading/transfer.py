@@ -49,7 +49,10 @@ def delivered(loader: Sender, plan: Plan) -> Stream:
         if plan.device == "cpu":
             wanted = model_dtypes(plan.batch_fields)
             for batch in stream:
-                yield batch if _in_dtypes(batch, wanted) else _widened(batch, plan)
+                widened = _in_dtypes(batch, wanted)
+                if plan.report.batches_arrive_widened is None:
+                    plan.report.batches_arrive_widened = widened
+                yield batch if widened else _widened(batch, plan)
                 # Before the stream is asked: the next batch may be written where this one was.
                 del batch
         else:
