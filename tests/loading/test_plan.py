@@ -4,12 +4,13 @@ import hashlib
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from feedrate.data.dataset import DataSet
 from feedrate.loading.batch_spec import BatchSpec
-from feedrate.loading.block import Block
+from feedrate.loading.block import Block, permuted
 from feedrate.loading.order import BlockOrder
 from feedrate.loading.plan import Plan
 from tests.support.tables import Table
@@ -137,6 +138,14 @@ def test_a_source_reads_the_rows_of_a_block(data: DataSet, tmp_path: Path) -> No
 def test_the_order_is_the_one_that_earlier_results_were_measured_in(data: DataSet, layout: str, digest: str) -> None:
     plan = plan_of(data, LAYOUTS[layout], epochs=3, seed=11)
     assert hashlib.sha256(str([list(batch) for batch in ids(plan)]).encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize("key", [(0, 0, 0), (7, 3, 2), (2**62, 1_000, 2**32 - 1)])
+def test_a_shuffle_is_philoxs_under_that_key(key: tuple[int, int, int]) -> None:
+    seed, epoch, number = key
+    bits = np.random.Philox(key=[seed, epoch << 32 | number])
+    values = np.arange(1_000)
+    assert permuted(values, *key).tolist() == np.random.Generator(bits).permutation(values).tolist()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import torch
@@ -11,7 +13,8 @@ import torch
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.contract import Fixture, check_batch
-from feedrate.loading.transfer import delivered
+from feedrate.loading.plan import Plan
+from feedrate.loading.transfer import Stream, delivered
 
 
 @pytest.mark.parametrize("cast", ["host", "device"])
@@ -30,6 +33,32 @@ def test_closing_the_delivery_closes_the_loader(sums_fixture: Fixture) -> None:
     stream.close()
     with pytest.raises(StopIteration):
         next(stream)
+
+
+@dataclass(frozen=True)
+class Forgetful(Inline):
+    """Notes whether the batch before is still alive somewhere when the next one is asked for."""
+
+    name = "forgetful"
+    alive: list[bool] = field(default_factory=list, compare=False)
+
+    def stream(self, plan: Plan) -> Stream:
+        before: weakref.ref[torch.Tensor] | None = None
+        for batch in super().stream(plan):
+            if before is not None:
+                self.alive.append(before() is not None)
+            before = weakref.ref(batch.ids)
+            yield batch
+            del batch
+
+
+@pytest.mark.parametrize("cast", ["host", "device"])
+def test_a_batch_is_let_go_before_the_next_one_is_asked_for(cast: str, sums_fixture: Fixture) -> None:
+    loader = Forgetful(cast=cast)
+    with closing(delivered(loader, sums_fixture.plan_for(loader))) as stream:
+        deque(stream, maxlen=0)
+    assert len(loader.alive) > 1
+    assert not any(loader.alive)
 
 
 @pytest.mark.gpu

@@ -3,6 +3,7 @@
     python bench                        # every workload and layout, at size small and as at least 1 GB
     python bench --readers 1 2          # how it scales with threads
     python bench --footprint            # peak memory over 1x, 4x, 16x rows
+    python bench --layers --size small  # what each layer costs the consumer
 
 Batches are widened on the host, so that all loaders do the same work. The clock starts when the first epoch has come:
 processes are up, memory is touched. Files are read twice before; bytes that the disk had to give meanwhile are counted
@@ -20,6 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from footprint import TIMES, peaks
+from layers import costs, layers
 from layouts import SIZES, layouts
 from rich.console import Console
 from tables import consumers, times
@@ -36,6 +38,12 @@ def main() -> None:
         for spec, found in peaks(registry, arguments.data).items():
             rows = ", ".join(f"{n}x {peak / 1e6:,.0f} MB" for n, peak in zip(TIMES, found, strict=True))
             console.print(f"{spec}: draining an epoch adds to the peak of a fresh process: {rows}", markup=False)
+        return
+    if arguments.layers:
+        for size in arguments.size:
+            chosen = [layout for layout in layouts(registry) if arguments.only in layout.name]
+            times_by_layout = {it.name: costs(it.plan(arguments.data, size), arguments.rounds) for it in chosen}
+            console.print(layers(times_by_layout, size))
         return
     timings: list[Timing] = []
     for size in arguments.size:
@@ -68,6 +76,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="layouts whose name contains this")
     parser.add_argument("--readers", type=int, nargs="+", default=[0], help="compare these numbers of threads")
     parser.add_argument("--footprint", action="store_true", help="peak memory instead of times")
+    parser.add_argument("--layers", action="store_true", help="what each layer costs the consumer instead of times")
     parser.add_argument("--json", type=Path, default=Path("bench-rust.json"))
     return parser.parse_args()
 

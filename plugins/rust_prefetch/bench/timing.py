@@ -14,7 +14,7 @@ from pathlib import Path
 from feedrate import Plan, Registry
 from feedrate_rust_prefetch.blocks import Blocks, source
 
-__all__ = ["Timing", "contestants", "measured", "warm"]
+__all__ = ["Timing", "contestants", "measured", "no_collection", "user_s", "warm"]
 
 LOADERS = ("inline[cast=host]", "threads[cast=host]", "workers[cast=host,count=2]", "rust_prefetch[cast=host]")
 SECONDS = 1.0
@@ -63,7 +63,7 @@ Timed = Callable[[Plan], Run]
 def drained(registry: Registry, spec: str, plan: Plan) -> Run:
     """All epochs but the first, or as many batches as `LONGEST_S` has room for; without collections of garbage."""
     rows, batches, begin, used_s = 0, 0, 0.0, 0.0
-    with closing(registry.loader(spec).stream(plan)) as stream, _no_collection():
+    with closing(registry.loader(spec).stream(plan)) as stream, no_collection():
         opened = now = time.perf_counter()
         for number, batch in enumerate(stream, 1):
             size, now = len(batch), time.perf_counter()
@@ -85,7 +85,8 @@ def user_s() -> float:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
+    """Collect no garbage inside the block."""
     gc.collect()
     gc.disable()
     try:

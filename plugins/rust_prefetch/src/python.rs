@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyNotImplementedError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyCapsule, PyDict, PyString};
 use pyo3::{create_exception, ffi};
 
 use crate::columns::{Column, slab_bytes};
-use crate::dlpack;
+use crate::dlpack::{self, Exchange};
 use crate::dtype::Dtype;
 use crate::fault::Fault;
 use crate::files::File;
@@ -26,6 +26,7 @@ use crate::layout::{Layout, Tensor};
 use crate::memory::{Memory, Pool};
 use crate::pipeline::{self, Batch, Make};
 use crate::reading::{Block, Part, Reading};
+use crate::ring::Lease;
 use crate::sync::Arc;
 
 create_exception!(
@@ -114,6 +115,11 @@ impl Source {
         Layout::of(&self.tensors, self.batch_rows).bytes
     }
 
+    fn check(&self) -> PyResult<()> {
+        self.reading()?;
+        Ok(())
+    }
+
     fn floor(
         &self,
         warm: Vec<RawBlock>,
@@ -162,12 +168,19 @@ struct Pipeline {
 
 /// How a batch becomes objects of Python.
 struct Wrapping {
-    /// Makes a tensor of a capsule.
-    tensor: Py<PyAny>,
+    maker: Maker,
     /// Of the tensors, in the order of the source.
     names: Vec<Py<PyString>>,
     /// Number of the tensor that tells the rows.
     ids: usize,
+}
+
+/// What makes a tensor of Python.
+enum Maker {
+    /// A function of C; no object of Python is in between.
+    Exchange(Exchange),
+    /// A function that is called with a capsule.
+    Function(Py<PyAny>),
 }
 
 /// The tensor of row ids, and the others by name.
@@ -177,7 +190,7 @@ type Wrapped<'py> = (Bound<'py, PyAny>, Bound<'py, PyDict>);
 #[allow(clippy::needless_pass_by_value, reason = "arguments are converted into values of ours")]
 impl Pipeline {
     #[new]
-    #[pyo3(signature = (source, *, tensor, names, ids, readers, depth, blocks_ahead, allocate=None))]
+    #[pyo3(signature = (source, *, tensor, names, ids, readers, depth, blocks_ahead, exchange=None, allocate=None))]
     #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         source: &Bound<'_, Source>,
@@ -187,6 +200,7 @@ impl Pipeline {
         readers: usize,
         depth: usize,
         blocks_ahead: usize,
+        exchange: Option<Bound<'_, PyCapsule>>,
         allocate: Option<Py<PyAny>>,
         py: Python<'_>,
     ) -> PyResult<Self> {
@@ -200,7 +214,9 @@ impl Pipeline {
         let readers = readers_or_all(readers);
         let names = names.iter().map(|name| PyString::intern(py, name).unbind()).collect();
         let running = py.detach(|| pipeline::Pipeline::start(reading, readers, lead, make))?;
-        Ok(Self { running: Some(running), wrapping: Wrapping { tensor, names, ids } })
+        let exchange = exchange.map(|capsule| offered(&capsule)).transpose()?.flatten();
+        let maker = exchange.map_or(Maker::Function(tensor), Maker::Exchange);
+        Ok(Self { running: Some(running), wrapping: Wrapping { maker, names, ids } })
     }
 
     #[pyo3(signature = (first, parts, positions, lengths, offsets=None))]
@@ -315,8 +331,7 @@ impl Wrapping {
         for (number, (tensor, offset)) in cutter.tensors().iter().zip(&cutter.layout().offsets).enumerate() {
             // SAFETY: the layout has its offsets within a buffer.
             let start = unsafe { start.add(*offset) };
-            let managed = dlpack::managed(start, tensor, batch.rows, std::sync::Arc::clone(&lease));
-            let made = self.tensor.bind(py).call1((capsule(py, managed)?,))?;
+            let made = self.maker.tensor(py, start, tensor, batch.rows, &lease)?;
             if number == self.ids {
                 ids = Some(made);
             } else if let Some(name) = self.names.get(number) {
@@ -326,6 +341,43 @@ impl Wrapping {
         let ids = ids.ok_or_else(|| PyRuntimeError::new_err(format!("no tensor number {}", self.ids)))?;
         Ok((ids, tensors))
     }
+}
+
+impl Maker {
+    fn tensor<'py>(
+        &self,
+        py: Python<'py>,
+        start: NonNull<u8>,
+        tensor: &Tensor,
+        rows: usize,
+        lease: &std::sync::Arc<Lease<Memory>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let lease = std::sync::Arc::clone(lease);
+        match self {
+            Self::Exchange(exchange) => {
+                // SAFETY: the tensor was just made and is known to nobody else; `py` says that the interpreter is attached.
+                let object = unsafe { exchange.object(dlpack::versioned(start, tensor, rows, lease)) };
+                let object = object.map_or(std::ptr::null_mut(), NonNull::as_ptr).cast();
+                // SAFETY: the function returns a new reference, or sets an error.
+                unsafe { Bound::from_owned_ptr_or_err(py, object) }
+            }
+            Self::Function(function) => {
+                let capsule = capsule(py, dlpack::managed(start, tensor, rows, lease))?;
+                function.bind(py).call1((capsule,))
+            }
+        }
+    }
+}
+
+/// What the capsule that a class of tensors carries offers; none: nothing that is known here.
+fn offered(capsule: &Bound<'_, PyCapsule>) -> PyResult<Option<Exchange>> {
+    // SAFETY: the name is static.
+    let table = unsafe { ffi::PyCapsule_GetPointer(capsule.as_ptr(), Exchange::NAME.as_ptr()) };
+    if table.is_null() {
+        return Err(PyErr::fetch(capsule.py()));
+    }
+    // SAFETY: a capsule of that name holds a table, which DLPack wants to live as long as the process does.
+    Ok(unsafe { Exchange::of(table.cast()) })
 }
 
 fn capsule(py: Python<'_>, tensor: NonNull<dlpack::Managed>) -> PyResult<Bound<'_, PyAny>> {
@@ -347,7 +399,7 @@ unsafe extern "C" fn free_unused(capsule: *mut ffi::PyObject) {
     // SAFETY: a capsule's destructor is called with the capsule, attached to the interpreter.
     unsafe {
         if ffi::PyCapsule_IsValid(capsule, dlpack::UNUSED.as_ptr()) == 1 {
-            dlpack::delete(ffi::PyCapsule_GetPointer(capsule, dlpack::UNUSED.as_ptr()).cast());
+            dlpack::delete(ffi::PyCapsule_GetPointer(capsule, dlpack::UNUSED.as_ptr()).cast::<dlpack::Managed>());
         }
     }
 }

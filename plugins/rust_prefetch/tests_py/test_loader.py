@@ -23,9 +23,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import trial
+from torch.utils.dlpack import from_dlpack
 
 from feedrate import Batch, DataError, Plan, Registry
 from feedrate.contract import Fixture
+from feedrate.contract.reference import demand_equal
 from feedrate_rust_prefetch import RustPrefetch
 
 
@@ -189,6 +191,43 @@ def test_a_slow_consumer_that_holds_everything_gets_everything(boards: Fixture) 
     assert [batch.ids.tolist() for batch in held] == [ids.tolist() for ids in boards.plan]
 
 
+def test_tensors_are_the_same_where_torch_offers_no_table_of_functions(
+    boards: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = boards.plan.with_cast("host")
+    wanted = list(RustPrefetch(cast="host").stream(plan))
+    monkeypatch.delattr(torch.Tensor, "__dlpack_c_exchange_api__", raising=False)
+    found = list(RustPrefetch(cast="host").stream(plan))
+    for number, (batch, other) in enumerate(zip(wanted, found, strict=True)):
+        demand_equal("through capsules", other, batch)
+        assert other.ids.equal(batch.ids), number
+
+
+def test_a_table_of_another_kind_is_refused() -> None:
+    from feedrate_rust_prefetch._native import Pipeline, Source
+
+    source = Source("arrow", [], [], [], days=None, block_rows=1, batch_rows=1)
+    another = torch.ones(1).__dlpack__()
+    with pytest.raises(ValueError, match="incorrect name"):
+        Pipeline(source, tensor=from_dlpack, names=[], ids=0, readers=1, depth=1, blocks_ahead=0, exchange=another)
+
+
+def test_threads_widen_where_nothing_is_copied_after_them(boards: Fixture) -> None:
+    batch = next(RustPrefetch(cast="device").stream(boards.plan.with_cast("device")))
+    wanted = {field.name: field.model for field in boards.plan.fields if field.name != "row_id"}
+    assert {name: str(tensor.dtype) for name, tensor in batch.tensors.items()} == {
+        name: f"torch.{dtype}" for name, dtype in wanted.items()
+    }
+
+
+def test_stored_dtypes_are_served_where_threads_cannot_widen_to_the_models(boards: Fixture) -> None:
+    plan = boards.plan.with_cast("device")
+    fields = tuple(replace(field, model="bfloat16") if field.name == "hand" else field for field in plan.fields)
+    plan = replace(plan, spec=replace(plan.spec, fields=fields))
+    batch = next(RustPrefetch(cast="device").stream(plan))
+    assert {tensor.dtype for tensor in batch.tensors.values()} == {torch.uint8}
+
+
 SCRIPT = """
 import os, sys, time
 from dataclasses import replace
@@ -196,6 +235,7 @@ sys.path.insert(0, {tests!r})
 from pathlib import Path
 from typing import Any
 from conftest import trial
+from torch.utils.dlpack import from_dlpack
 from feedrate import Registry
 from feedrate_rust_prefetch import RustPrefetch
 workload = Registry.load().workload("boardmoves[compression=none]")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from feedrate.contract.fixture import Fixture, with_deadline
 from feedrate.contract.promise import promise_if
-from feedrate.contract.reference import GeneratorSource, Reference, demand_equal
+from feedrate.contract.reference import GeneratorSource, Reference, check_batch
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
@@ -95,7 +95,7 @@ class _Swappable:
     def _check(self, batch: Batch) -> None:
         turn = self._turn(batch)
         try:
-            demand_equal(self.loader, batch, self.references[turn.stage].batch(batch.ids))
+            check_batch(self.loader, batch, self.references[turn.stage])
         except ContractError as error:
             raise ContractError(f"{error}: it says that it read them from {turn.stage!r}") from None
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.random.bit_generator import ISeedSequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["Block", "permuted"]
 
@@ -58,8 +59,9 @@ class Block:
         """Give the positions of all samples, int64 (samples,), batch after batch, and the samples of each batch."""
         if self.batch_rows is not None:
             spans = [np.arange(start - self.start, stop - self.start) for start, stop in self.spans]
+            rows = spans[0] if len(spans) == 1 else np.concatenate(spans)
             full, rest = divmod(self.samples, self.batch_rows)
-            return self._shuffled(np.concatenate(spans)), [self.batch_rows] * full + [rest] * (rest > 0)
+            return self._shuffled(rows), [self.batch_rows] * full + [rest] * (rest > 0)
         starts, stops = np.array(self.spans, np.int64)[self._shuffled(np.arange(len(self.spans)))].T
         lengths = stops - starts
         # One range over all samples, moved to where each span begins.
@@ -77,4 +79,22 @@ class Block:
 
 def permuted(values: NDArray[np.int64], seed: int, epoch: int, number: int) -> NDArray[np.int64]:
     """Shuffle a copy of `values` in an order that follows from (seed, epoch, number) alone; `number` is below 2**32."""
-    return np.random.Generator(np.random.Philox(key=[seed, epoch << 32 | number])).permutation(values)
+    # numpy takes every ISeedSequence, as its documentation says; its annotations know only one.
+    bits = np.random.Philox(_Key(seed, epoch << 32 | number))  # type: ignore[arg-type]
+    return np.random.Generator(bits).permutation(values)
+
+
+class _Key(ISeedSequence):
+    """Gives Philox its key, as its argument `key` does.
+
+    With `key`, numpy asks the system for entropy as well and leaves it unused, which takes as long as the shuffle of a
+    small block.
+    """
+
+    def __init__(self, seed: int, number: int) -> None:
+        self._words = (seed, number)
+
+    def generate_state(self, n_words: int, dtype: DTypeLike = np.uint64) -> NDArray[np.uint64]:
+        """Give the two words of the key."""
+        del n_words, dtype
+        return np.array(self._words, np.uint64)

@@ -27,6 +27,9 @@ class LoaderReport:
     """Each worker as it saw itself: its number, pid and seed, and the sizes of its thread pools."""
     batches_arrive_on: Literal["host", "device"] | None = None
     """Where the first batch was when the loader yielded it; filled in by the transfer. None: no CUDA device."""
+    batches_arrive_widened: bool | None = None
+    """Whether the first batch had the model's dtypes when the loader yielded it; filled in by the transfer. None: not
+    on the CPU, where alone it decides whether the transfer has anything to do."""
 
     def observed(self) -> dict[str, object]:
         """Give what is known by the keys that stand under `observed` in a line of raw results."""

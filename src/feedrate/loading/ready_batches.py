@@ -34,7 +34,12 @@ class _Repeated:
 
 @contextmanager
 def ready_on_host(sender: Sender, plan: Plan, count: int) -> Iterator[Iterator[Batch]]:
-    """Serve the plan's first `count` batches as `sender` would send them, through the same transfer, endlessly."""
+    """Serve the plan's first `count` batches as `sender` would send them, through the same transfer, endlessly.
+
+    Once the plan has been streamed, batches have the dtypes that they arrived in.
+    """
+    if plan.report.batches_arrive_widened:
+        plan = plan.with_cast("host")
     pin = sender.pin and plan.device != "cpu"
     batches = (batch.pin_memory() if pin else batch for batch in _cut(plan))
     with closing(delivered(_Repeated(tuple(islice(batches, count)), sender.copy, sender.pin), plan)) as stream:

@@ -49,10 +49,22 @@ def delivered(loader: Sender, plan: Plan) -> Stream:
         if plan.device == "cpu":
             wanted = model_dtypes(plan.batch_fields)
             for batch in stream:
-                ready = all(tensor.dtype == wanted[name] for name, tensor in batch.tensors.items())
-                yield batch if ready else _widened(batch, plan)
+                widened = _in_dtypes(batch, wanted)
+                if plan.report.batches_arrive_widened is None:
+                    plan.report.batches_arrive_widened = widened
+                yield batch if widened else _widened(batch, plan)
+                # Before the stream is asked: the next batch may be written where this one was.
+                del batch
         else:
             yield from _copied(stream, plan, loader)
+
+
+def _in_dtypes(batch: Batch, wanted: Mapping[str, torch.dtype]) -> bool:
+    # A generator would take as long as looking at several tensors.
+    for name, tensor in batch.tensors.items():  # noqa: SIM110
+        if tensor.dtype is not wanted[name]:
+            return False
+    return True
 
 
 def _widened(batch: Batch, plan: Plan) -> Batch:

@@ -51,6 +51,13 @@ class Source:
         first row, offset, bytes, and mask of the filters left out, in the order of the rows.
         """
 
+    def check(self) -> None:
+        """See whether batches can be cut as they are wanted; opens nothing.
+
+        Raises:
+            NotImplementedError: the format, or a tensor of another dtype than its column, is not supported.
+        """
+
     @property
     def bytes(self) -> int:
         """Size of a buffer for the largest batch."""
@@ -75,12 +82,14 @@ class Pipeline:
         readers: int,
         depth: int,
         blocks_ahead: int,
+        exchange: object | None = None,
         allocate: Callable[[], tuple[object, int, int]] | None = None,
     ) -> Pipeline:
         """Start `readers` threads (0: as many as suit the machine).
 
-        `tensor` makes a tensor of a DLPack capsule; `names` are those of the source's tensors, and number `ids` of them
-        holds the row ids.
+        `tensor` makes a tensor of a DLPack capsule. `exchange` is a capsule with DLPack's table of C functions, which
+        make it without one; None, or of another version: `tensor` is called. `names` are those of the source's tensors,
+        and number `ids` of them holds the row ids.
         `depth` batches are made before they are used, those that were taken counted; `blocks_ahead` blocks are decoded
         before batches are cut from them. `allocate` returns (owner, address, bytes) of a buffer that the owner keeps
         alive; it may be called by any thread. None: ordinary memory.

@@ -15,7 +15,7 @@ from feedrate import DataError, Loader, LoaderTraits, UnavailableError, ahead, k
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
+    import torch
 
     from feedrate import Batch, Plan, SourceControl, Stream
     from feedrate_rust_prefetch._native import Pipeline
@@ -46,7 +46,8 @@ class RustPrefetch(Loader):
         from feedrate_rust_prefetch._native import DamagedError
 
         try:
-            with self._pipeline(plan) as (pipeline, blocks):
+            plan = _widened_ahead(plan)
+            with self.pipeline(plan) as (pipeline, blocks):
                 batches = _batches(pipeline, blocks)
                 batches = batches if plan.derive is None else _derived(batches, plan, self.depth)
                 control = plan.source_control
@@ -57,7 +58,9 @@ class RustPrefetch(Loader):
             raise UnavailableError(f"{self}: {error}") from None
 
     @contextmanager
-    def _pipeline(self, plan: Plan) -> Iterator[tuple[Pipeline, Blocks]]:
+    def pipeline(self, plan: Plan) -> Iterator[tuple[Pipeline, Blocks]]:
+        """Open the threads, and what hands them the plan's blocks."""
+        from torch import Tensor
         from torch.utils.dlpack import from_dlpack
 
         from feedrate_rust_prefetch._native import Pipeline
@@ -72,6 +75,8 @@ class RustPrefetch(Loader):
             readers=self.readers,
             depth=self.depth,
             blocks_ahead=self.blocks_ahead,
+            # Not every torch has one; where it is missing, tensors are made through capsules.
+            exchange=getattr(Tensor, "__dlpack_c_exchange_api__", None),
             allocate=_page_locked(native.bytes) if self.pin and plan.device != "cpu" else None,
         )
         # A stream that is still open when the interpreter ends has threads that must not outlive it.
@@ -90,6 +95,24 @@ class RustPrefetch(Loader):
         """See `Loader.prefetch_batches`."""
         del plan
         return self.depth
+
+
+def _widened_ahead(plan: Plan) -> Plan:
+    """Give the plan with batches in the model's dtypes, where nothing is copied after the threads have cut them.
+
+    The consumer would widen them on its own time. Work on whole batches, which may tell dtypes apart, keeps what it
+    gets, and so does whoever asks for a dtype that is not widened here.
+    """
+    from feedrate_rust_prefetch.blocks import source
+
+    if plan.device != "cpu" or plan.cast == "host" or plan.derive is not None:
+        return plan
+    widened = plan.with_cast("host")
+    try:
+        source(widened).check()
+    except NotImplementedError:
+        return plan
+    return widened
 
 
 def _batches(pipeline: Pipeline, blocks: Blocks) -> Iterator[Batch]:
@@ -138,7 +161,7 @@ def _derived(batches: Iterator[Batch], plan: Plan, depth: int) -> Iterator[Batch
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _put(derived: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+def _put(derived: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> None:
     for name, tensor in derived.items():
         tensors[name].copy_(tensor)
 
