@@ -31,7 +31,11 @@ __all__ = ["main"]
 _COMPILER = ("torch._dynamo", "torch._inductor.compile_fx", "torch._inductor.codegen.cpp", "torch._inductor.graph")
 """What the first update of any optimizer imports, and the first compiled one: seconds each. Absent in some version of
 torch they cost the child that needs them a little more time, no more."""
-_LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "feedrate.metering.meter")
+_LOOP = (
+    *("torch.utils.data", "h5py", "pyarrow.parquet", "feedrate.metering.meter", "feedrate.metering.replicate_main"),
+    *("feedrate.metering.ablation.ablation", "feedrate.plugin.registry", "feedrate.builtin"),
+)
+"""What every child needs, whatever its cell; of plugins from elsewhere nothing: they may touch CUDA when imported."""
 _LONGEST_REQUEST = 16 << 20
 """Bytes; the longest environment that the kernel hands to a program is shorter."""
 _REFUSING_S = 1.0
