@@ -96,7 +96,16 @@ class Ablation:
             loader = self.cell.loader
             ahead = loader.prefetch_batches(plan)
             timer = LadderTimer(
-                loop, feed, plan, self._switch, ahead, rounds, self._lacking, loader.swap_points, self.request.stages
+                loop,
+                feed,
+                plan,
+                self._switch,
+                ahead,
+                rounds,
+                self._lacking,
+                loader.swap_points,
+                self.request.stages,
+                step_seconds=loop.effort.step_seconds(self.cell.step),
             )
             return timer.ladder({"R0": batches} if loader.synthetic else {"R0": batches, "R1": host})
 

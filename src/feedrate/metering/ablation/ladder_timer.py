@@ -75,6 +75,8 @@ class LadderTimer:
     """What a loader that reads natively swaps by itself; empty: it reads through the plan's source, or not at all."""
     stages: bool = True
     """Whether the stages of loading are told apart."""
+    step_seconds: float = field(kw_only=True)
+    """Aim of the rungs that need no loader."""
     _full: dict[str, list[Window]] = field(default_factory=dict)
     _alone: dict[str, list[Window]] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
@@ -130,7 +132,7 @@ class LadderTimer:
         """Say how long a batch of each kind takes that the rounds had, or had but for a delay, at most."""
         paces = self.rounds
         delayed = dict.fromkeys(("step", *_AT_READER), paces.full_s + delay_s)
-        return {"R0": paces.step_s, "R1": paces.step_s, "R4": paces.full_s, "R4 alone": paces.loader_s, **delayed}
+        return {"R0": paces.step_s, "R4": paces.full_s, "R4 alone": paces.loader_s, **delayed}
 
     def _rung(self, name: str) -> Rung:
         full, alone = (tuple(windows.get(name, ())) for windows in (self._full, self._alone))
@@ -214,11 +216,18 @@ class LadderTimer:
             work(1)
         if key not in self._paces:
             self._paces[key] = self.loop.pace_s(work, self._block if in_blocks else 8)
-        total = effort.batches(self._paces[key], effort.least_batches, self.ahead, self.plan.epoch_batches)
-        half = -(-total // 2)
+        half = -(-self._batches(self._paces[key], in_blocks=in_blocks) // 2)
         window = self.loop.windows(work, 1, effort.whole(half, self._block if in_blocks else 1))[0]
         self._paces[key] = window.batch_s
         return window
+
+    def _batches(self, pace_s: float, *, in_blocks: bool) -> int:
+        """Count the batches of both windows of a kind together."""
+        effort = self.loop.effort
+        if in_blocks:
+            return effort.batches(pace_s, effort.least_batches, self.ahead, self.plan.epoch_batches)
+        # Batches that are ready have no queue, and of a step that trains nothing little time tells.
+        return max(effort.least_batches, int(self.step_seconds / pace_s))
 
     def _train(self, count: int) -> int:
         return self.loop.both(self.feed, count, [])
