@@ -14,6 +14,7 @@ from feedrate.contract import Fixture
 from feedrate.data.dataset import DataSet
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.workload import SizedWorkload
+from feedrate.runner.forkserver import NURSERY, ForkServer
 
 # A shell that starts this in the background lets it ignore Ctrl-C, and whatever it starts, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,6 +57,14 @@ def only_marked_tests_start_processes(request: pytest.FixtureRequest) -> Iterato
 def _pages_of_children() -> int:
     """Pages that all ended children of this process have touched, as often as each did."""
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fork_server() -> Iterator[ForkServer]:
+    """The process that imports torch for all tests, and for all commands that they start; it begins on demand."""
+    with ForkServer.opened({}) as shared, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(NURSERY, str(shared.folder))
+        yield shared
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -22,7 +21,7 @@ from feedrate.diagnosis.causes import CauseKind
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.report.console import console
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support.commands import interrupted
 
@@ -39,12 +38,14 @@ def marked(case: Case) -> ParameterSet:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[ReplicateSettings]:
+def settings(
+    tmp_path_factory: pytest.TempPathFactory, registry: Registry, fork_server: ForkServer
+) -> ReplicateSettings:
     root = tmp_path_factory.mktemp("calibrate")
     recipes = {cell.recipe.folder_name: cell.recipe for cell in (Cell.parse(case.cell, registry) for case in CASES)}
-    with (root / "said").open("w") as said, ForkServer.opened({}) as fork_server:
+    with (root / "said").open("w") as said:
         ensure(recipes.values(), root, console(said), quiet=True)
-        yield ReplicateSettings(root, root / "logs", "test", timeout_s=100, fork_server=fork_server)
+    return ReplicateSettings(root, root / "logs", "test", timeout_s=100, fork_server=fork_server)
 
 
 @pytest.mark.answer
@@ -128,22 +129,12 @@ def test_a_loader_of_known_pace_serves_what_is_planned(
     assert [(promise, str(error)) for promise, error in check(registry.loader(name), fixture) if error] == []
 
 
-@pytest.fixture
-def shared(settings: ReplicateSettings) -> dict[str, str]:
-    """Variables that have a command use the fork server of this file."""
-    assert settings.fork_server is not None
-    return {NURSERY: str(settings.fork_server.folder)}
-
-
-def test_expected_against_found_is_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: dict[str, str]
-) -> None:
+def test_expected_against_found_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status = main(
         [
             *("calibrate", "--only", "loss is NaN", "--only", "GPU: waits"),
             *("--data", str(tmp_path), "--logs", str(tmp_path / "logs")),
         ],
-        shared,
     )
 
     told = capsys.readouterr()
@@ -156,19 +147,19 @@ def test_expected_against_found_is_printed(
 
 
 def test_a_wrong_answer_is_told_and_its_status_is_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, shared: dict[str, str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wrong = replace(KNOWN["loss is NaN"], refused="is not above 0")
     monkeypatch.setattr("feedrate.api.calibrating.CASES", (wrong,))
     folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
 
-    assert main(["calibrate", "--quiet", *folders], shared) == 1
+    assert main(["calibrate", "--quiet", *folders]) == 1
     told = capsys.readouterr()
     assert "WRONG" in told.out
     assert "loss is NaN: known/tiny/inline/faulty/cpu: faulty on known: loss nan is not finite" in told.out
     assert told.out.splitlines()[-1].startswith("0 of 1 right")
 
-    assert main(["calibrate", "--quiet", "--json", *folders], shared) == 1
+    assert main(["calibrate", "--quiet", "--json", *folders]) == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["name"], found["right"], found["found"]) == ("loss is NaN", False, "failed, invalid")
 
@@ -185,13 +176,11 @@ def test_an_interrupted_calibration_says_what_there_is(tmp_path: Path) -> None:
     assert int(found.told.splitlines()[-1].split()[0]) < len(names)
 
 
-def test_the_cases_of_one_device_can_be_asked_for_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], shared: dict[str, str]
-) -> None:
+def test_the_cases_of_one_device_can_be_asked_for_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = ("--data", str(tmp_path), "--logs", str(tmp_path / "logs"))
     names = ("--only", "loss is NaN", "--only", "GPU: waits")
 
-    assert main(["calibrate", "--quiet", "--json", "--device", "cpu", *names, *folders], shared) == 0
+    assert main(["calibrate", "--quiet", "--json", "--device", "cpu", *names, *folders]) == 0
     assert [case["name"] for case in json.loads(capsys.readouterr().out)] == ["loss is NaN"]
     assert main(["calibrate", "--device", "cdua"], {}) == 2
     assert capsys.readouterr().err == "feedrate: no device 'cdua'; did you mean cuda or cpu?\n"

@@ -38,7 +38,7 @@ def verdicts(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.alone
+@pytest.mark.answer
 def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_path: Path) -> None:
     done = compare(tmp_path, f"{REREAD}@{PLUGINS / 'reread_often.py'}", f"@{PLUGINS / 'reread.py'}")
 
@@ -62,7 +62,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _project(tmp_path_factory.mktemp("two") / "project")
 
 
-@pytest.mark.alone
+@pytest.mark.answer
 def test_what_moved_since_a_commit_is_named(project: Path) -> None:
     # What runs is this feedrate; at HEAD every column is decoded 30 times.
     words = ("why", "fxseq", "inline", "none", "--since", "HEAD", "--replicates", "3", "--results", "since", "--json")
@@ -79,7 +79,6 @@ def test_what_moved_since_a_commit_is_named(project: Path) -> None:
     assert set(found["comparisons"]) == {"full", "loader"}, "nobody asks of a step that trains nothing"
 
 
-@pytest.mark.alone
 def test_a_commit_that_what_changed_is_asked_of_is_no_file(project: Path) -> None:
     command = [sys.executable, "-m", "feedrate", "why", "fxseq", "inline", "none", "--since", "x.py", "--size", "tiny"]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120, check=False)
@@ -90,7 +89,7 @@ def test_a_commit_that_what_changed_is_asked_of_is_no_file(project: Path) -> Non
     )
 
 
-@pytest.mark.alone
+@pytest.mark.answer
 def test_two_commits_are_each_measured_with_their_own_code(project: Path) -> None:
     done = compare(project, "fxseq/inline/none@HEAD", "@HEAD~1", "--json")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from feedrate.runner.forkserver import NURSERY
 from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS, ROOT
 from tests.support.asv_project import Project
@@ -40,7 +41,8 @@ def begun(folder: Path, *arguments: str, **variables: str) -> Iterator[subproces
     with subprocess.Popen(
         [sys.executable, "-m", "feedrate", *arguments],
         cwd=folder,
-        env={**os.environ, **variables},
+        # With a fork server of its own, as a user has: that it ends, too, is asked here.
+        env={**os.environ, NURSERY: "", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -157,7 +159,7 @@ def test_a_killed_bench_ends_asv_and_all_that_asv_measures(tmp_path: Path) -> No
     ) as bench:
         waits = project.folder / "waits"
         try:
-            until(lambda: waits.exists() or bench.poll() is not None, 60)
+            until(lambda: waits.exists() or bench.poll() is not None, 120)
             family = set(process_tree(bench.pid)) - {bench.pid}
             assert int(waits.read_text()) in family
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,19 +25,19 @@ SLOWED = PLUGINS / "slowed.py"
 
 
 @pytest.fixture(scope="module")
-def settings(sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicateSettings]:
-    logs = tmp_path_factory.mktemp("logs")
-    with ForkServer.opened({}) as fork_server:
-        yield ReplicateSettings(
-            sums_data.folder.parent,
-            logs,
-            "test",
-            seconds=0.1,
-            plugin_files=(SLOWED,),
-            timeout_s=100,
-            threads=1,
-            fork_server=fork_server,
-        )
+def settings(
+    sums_data: DataSet, tmp_path_factory: pytest.TempPathFactory, fork_server: ForkServer
+) -> ReplicateSettings:
+    return ReplicateSettings(
+        sums_data.folder.parent,
+        tmp_path_factory.mktemp("logs"),
+        "test",
+        seconds=0.1,
+        plugin_files=(SLOWED,),
+        timeout_s=100,
+        threads=1,
+        fork_server=fork_server,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -29,12 +29,6 @@ pytestmark = pytest.mark.process
 MISCHIEF = PLUGINS / "mischief.py"
 
 
-@pytest.fixture(scope="module")
-def fork_server() -> Iterator[ForkServer]:
-    with ForkServer.opened({}) as opened:
-        yield opened
-
-
 @pytest.fixture
 def settings(
     sums_data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fork_server: ForkServer

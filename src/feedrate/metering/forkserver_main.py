@@ -50,6 +50,8 @@ def main() -> None:
     with door:
         try:
             import_s = _prepare()
+            # It may outlive who started it: no folder of theirs is kept in use.
+            os.chdir(Path(sys.argv[1]).parent)
         except BaseException as error:
             traceback.print_exc()
             _refuse(door, f"{type(error).__name__}: {error}".splitlines()[0])
