@@ -32,7 +32,7 @@ _LONG_S = 8.0
 """After so long no round is begun beyond the least."""
 _MOST_BATCHES = 200
 """Of a stretch."""
-_LONG_BATCH_S = 0.03
+_LONG_BATCH_S = 0.1
 """A batch of longer fills caches in a small part of its time, and is a stretch of its own."""
 _CYCLE_BATCHES = 4
 """Batches whose cycles are counted."""
