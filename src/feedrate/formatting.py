@@ -6,10 +6,10 @@ import math
 
 __all__ = [
     "ABSENT",
+    "bare_ms",
     "byte_size",
     "factor",
     "factor_interval",
-    "half_ms",
     "megabytes",
     "ms",
     "number",
@@ -60,9 +60,9 @@ def signed_ms(seconds: float) -> str:
     return text.removeprefix("-") if not text.strip("-0.,") else text
 
 
-def half_ms(half_s: float | None) -> str:
-    """Half an interval of seconds, in milliseconds without the unit."""
-    return number(None if half_s is None else 1e3 * half_s)
+def bare_ms(seconds: float | None) -> str:
+    """Milliseconds without the unit."""
+    return number(None if seconds is None else 1e3 * seconds)
 
 
 def megabytes(count: float | None) -> str:

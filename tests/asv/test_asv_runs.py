@@ -153,6 +153,38 @@ def test_a_memo_that_outlives_asv_measures_nothing_twice(project: Project, commi
     assert column(project, commits[1], "stats_repeat", size="seed")[0] == 2
 
 
+def test_asv_starts_one_process_a_cell_however_many_metrics_it_asks_for(
+    project: Project, commits: tuple[str, str]
+) -> None:
+    started = processes(project, FEEDRATE_SIZE="once")
+
+    assert started["run"] == len(("inline", "flaky", "late"))
+    assert column(project, commits[1], "result", "samples_per_s", size="once")[0] == pytest.approx(2.01e-5)
+
+
+def test_asv_starts_no_process_for_cells_of_a_commit_that_serves(tmp_path: Path) -> None:
+    project = Project.make(tmp_path)
+    commit = project.commit({"inline": 1e-5, "flaky": ABORTED}, ["inline", "flaky", "late"], serves=True)
+    started = processes(project)
+    inline, flaky, late = column(project, commit, "result")
+
+    assert started["run"] == 0
+    assert (inline, flaky, math.isnan(late)) == (pytest.approx(1.005e-5), None, True)
+    assert column(project, commit, "samples")[0] == pytest.approx([1e-5, 1.01e-5])
+    assert Counter(line["cell"] for line in raw(project, commit)).most_common(1) == [("toy/small/inline/fp32/cpu", 2)]
+
+
+def processes(project: Project, **environ: str) -> Counter[str]:
+    """Count the processes that asv starts for three metrics of HEAD, by what they are for."""
+    module, noted = project.folder / "benchmarks/feed.py", project.home / "imported"
+    before = module.read_text()
+    module.write_text(f"{before}\nwith open({str(noted)!r}, 'a') as file:\n    print(*sys.argv[1:], file=file)\n")
+    metrics = ("--bench", "track_(time_per_sample|samples_per_s|first_batch)")
+    project.run("HEAD^!", "--record-samples", *metrics, **environ)
+    module.write_text(before)
+    return Counter(line.split()[0] for line in noted.read_text().splitlines())
+
+
 def raw(project: Project, commit: str) -> list[dict[str, Any]]:
     """What `feedrate run` kept, which was started in a checkout of the commit."""
     lines = (project.folder / f"results/raw/{commit}.jsonl").read_text().splitlines()

@@ -141,8 +141,8 @@ def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, 
 
 
 def test_no_more_workers_start_than_there_are_blocks(sums_fixture: Fixture) -> None:
-    assert Workers(count=8)._resolved(sums_fixture.plan) == 4
-    assert Workers(count=0)._resolved(sums_fixture.plan) == 0
+    assert Workers(count=8).started_count(sums_fixture.plan) == 4
+    assert Workers(count=0).started_count(sums_fixture.plan) == 0
 
 
 def test_the_safe_mode_leaves_no_loader_with_processes() -> None:

@@ -145,9 +145,10 @@ def _is_of(folder: Path, pid: int) -> bool:
 
 
 @pytest.mark.timeout(180)
-def test_a_killed_bench_ends_asv_and_all_that_asv_measures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("serves", [False, True])
+def test_a_killed_bench_ends_asv_and_all_that_asv_measures(tmp_path: Path, serves: bool) -> None:
     project = Project.make(tmp_path)
-    project.commit({"inline": "wait"}, ["inline"])
+    project.commit({"inline": "wait"}, ["inline"], serves=serves)
     matrix = {"workloads": {"boardmoves": "1"}, "loaders": ["inline"], "steps": ["none"]}
     project.write("benchmarks/matrix.json", json.dumps(matrix))
     with subprocess.Popen(

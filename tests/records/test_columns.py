@@ -20,6 +20,7 @@ keys = st.sampled_from(("s", "batches", "columns", "columns_", "columns__", ""))
 scalars = (
     st.none()
     | st.booleans()
+    | st.integers(10**9, 10**9 + 2)
     | st.sampled_from((0, 1, 0.0, -0.0, 1.0, "1", ""))
     | st.floats(allow_nan=False, allow_infinity=False)
 )
@@ -53,6 +54,38 @@ def test_a_key_stands_once_and_a_value_that_repeats_once() -> None:
     assert packed(windows) == {"columns": {"s": [0.5, 0.25], "batches": 140, "samples": [8_960, 8_961]}}
 
 
+def test_values_that_come_again_and_again_stand_once() -> None:
+    turn = (True, False, False, True)
+
+    assert packed([{"s": place / 2, "training": turn[place % 4]} for place in range(8)]) == {
+        "columns": {"s": [place / 2 for place in range(8)], "training": {"cycle": list(turn)}}
+    }
+
+
+def test_a_cycle_that_does_not_end_with_the_rows_is_written_in_full() -> None:
+    training = [True, False, False, True, True]
+
+    assert packed([{"s": 0.5, "training": value} for value in training]) == {
+        "columns": {"s": [0.5] * 5, "training": training}
+    }
+
+
+def test_whole_numbers_that_lie_near_each_other_are_steps() -> None:
+    host = (479_061_352, 479_033_640, 479_033_640, 479_562_888, 479_562_880, 479_562_888)
+
+    assert packed([{"epochs": place, "host_bytes": value} for place, value in enumerate(host)]) == {
+        "columns": {"epochs": [0, 1, 2, 3, 4, 5], "host_bytes": {"steps": [479_061_352, -27_712, 0, 529_248, -8, 8]}}
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [(5, 6, 5), (10_664, 10_633, 10_651), (5, 600_000, 7), (100_000.0, 100_001.0, 100_002.0), (True, 1, False)],
+)
+def test_other_values_are_a_list_as_they_are(values: tuple[object, ...]) -> None:
+    assert packed([{"s": 0.5, "t": value} for value in values]) == {"columns": {"s": [0.5] * 3, "t": list(values)}}
+
+
 @pytest.mark.parametrize(
     "objects", [[], [{"s": 1}], [{}, {}], [{"s": 1}, {"s": 1, "t": 2}], [{"s": 1, "t": 2}, {"t": 2, "s": 1}], [{}, 3]]
 )
@@ -78,6 +111,16 @@ def test_objects_in_objects_are_columns_of_columns() -> None:
         (
             {"s": [1] * 2_000, **{f"key {number}": 1 for number in range(100)}},
             "full_windows has 101 columns of 2,000 rows: no record has so many",
+        ),
+        ({"s": [1.5] * 4, "batches": {"cycle": [4, 5, 6]}}, "full_windows.batches is no cycle of 4 rows"),
+        ({"s": [1.5] * 4, "batches": {"cycle": []}}, "full_windows.batches is no cycle of 4 rows"),
+        ({"s": [1.5] * 4, "batches": {"cycle": 4}}, "full_windows.batches is no cycle of 4 rows"),
+        ({"s": [1.5] * 2, "batches": {"steps": [4]}}, "full_windows.batches is not 2 steps in whole numbers"),
+        ({"s": [1.5] * 2, "batches": {"steps": [4, 0.5]}}, "full_windows.batches is not 2 steps in whole numbers"),
+        ({"s": [1.5] * 2, "batches": {"steps": 4}}, "full_windows.batches is not 2 steps in whole numbers"),
+        (
+            {"s": [1.5] * 2, "batches": {"x": 4}, "samples": 4},
+            "full_windows[0].batches is an object, not a whole number",
         ),
         ({"s": [1.5, "x"], "batches": 4, "samples": 4}, "full_windows[1].s is 'x', not a number"),
         ({"s": [1.5, 2.5], "batches": 4}, "full_windows[0].samples is missing"),

@@ -60,6 +60,12 @@ def test_the_properties_of_a_measurement_are_columns() -> None:
     assert (found["machine"], found["commit"]) == ("box-cpu", "0123456789abcdef")
 
 
+def test_the_documentation_names_every_column() -> None:
+    named = set(re.findall(r"`(\w+)`", (ROOT / "docs/results.md").read_text()))
+
+    assert set(frame([measurement(), failure()]).columns) - named == set()
+
+
 def test_the_code_in_the_documentation_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("plotly", reason="the page draws with plotly, which is not installed")
     page = ROOT / "docs/results.md"

@@ -61,6 +61,27 @@ def test_two_at_once_do_not_meet(settings: ReplicateSettings) -> None:
     assert [type(one.result()) for one in found] == [Measurement, Measurement]
 
 
+def test_what_is_forked_imports_nothing_that_every_cell_needs(
+    settings: ReplicateSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with ForkServer.opened({}) as reporting:
+        measured = measure("sums/tiny/inline/none/cpu", replace(settings, fork_server=reporting))
+    modules = [line.rpartition("|")[2].strip() for line in Path(measured.log).read_text().splitlines()]
+
+    shared = (
+        "torch",
+        "numpy",
+        "scipy",
+        "feedrate.metering",
+        "feedrate.plugin",
+        "feedrate.builtin",
+        "feedrate.calibration",
+    )
+    assert "sums" in modules, "a plugin of a stranger's is each child's to import"
+    assert [name for name in modules if name.startswith(shared)] == []
+
+
 def test_what_the_fork_server_lends_counts_as_memory_of_the_measured(settings: ReplicateSettings) -> None:
     forked, own = (
         measure("sums/tiny/inline/fp32/cpu", replace(settings, fork_server=n)) for n in (settings.fork_server, None)

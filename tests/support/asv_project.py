@@ -61,6 +61,18 @@ with (pathlib.Path(asked.results) / (commit + ".jsonl")).open("a") as kept:
     kept.write(json.dumps(answer | vars(asked)) + "\\n")
 """
 
+_SERVES = """
+import json, subprocess, sys
+if "--serve" in sys.argv:
+    common = [word for word in sys.argv[1:] if word != "--serve"]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        cell = ["--cell", asked["cell"], "--replicate", str(asked["replicate"]), "--out", asked["out"]]
+        print(subprocess.call([sys.executable, "-P", "-m", "feedrate", *common, *cell]), flush=True)
+    sys.exit()
+"""
+
 
 @dataclass(frozen=True)
 class Project:
@@ -88,11 +100,14 @@ class Project:
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / name).write_text(text)
 
-    def commit(self, answers: dict[str, object], loaders: list[str]) -> str:
-        """Commit a feedrate that answers so, with these loaders in the matrix; give the commit's hash."""
+    def commit(self, answers: dict[str, object], loaders: list[str], *, serves: bool = False) -> str:
+        """Commit a feedrate that answers so, with these loaders in the matrix; give the commit's hash.
+
+        `serves`: it knows `feedrate run --serve`, as those of long ago do not.
+        """
         self.write("pyproject.toml", _PYPROJECT.format(name="feedrate", package="feedrate"))
         self.write("src/feedrate/__init__.py", "")
-        self.write("src/feedrate/__main__.py", _MAIN)
+        self.write("src/feedrate/__main__.py", _SERVES * serves + _MAIN)
         self.write("src/feedrate/answers.json", json.dumps(answers))
         self.matrix(loaders)
         return self._committed()

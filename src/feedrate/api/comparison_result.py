@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
-    from feedrate.comparison.comparison import Comparison, Variant
+    from feedrate.comparison.comparison import Comparison
     from feedrate.comparison.paired_test import ComparisonVerdict
 
 __all__ = ["ComparisonResult", "Speedup"]
@@ -77,7 +77,7 @@ class ComparisonResult(Result):
 
         columns = ["a", "b", "metric", "verdict", "reason", "speedup", "speedup_low", "speedup_high", "pairs", "p"]
         documents = [
-            {**document, "a": _side(comparison.a), "b": _side(comparison.b)}
+            {**document, "a": str(comparison.a), "b": str(comparison.b)}
             for comparison, document in zip(self.comparisons, self.as_json(), strict=True)
         ]
         return tabulated(([document[name] for name in columns] for document in documents), columns)
@@ -89,7 +89,3 @@ class ComparisonResult(Result):
         return [
             document(comparison, verdict) for comparison, verdict in zip(self.comparisons, self.verdicts, strict=True)
         ]
-
-
-def _side(variant: Variant) -> str:
-    return f"{variant.cell}@{variant.code}" if variant.code else variant.cell

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from feedrate.api.calibration_result import CalibrationResult
-from feedrate.api.cells import cell_of, device_or_default, size_or_default
+from feedrate.api.cells import device_or_default, size_or_default
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.diagnosis_result import DiagnosisResult
 from feedrate.api.measuring import AGAIN_S, measured, measured_again
-from feedrate.api.resources import Resources
+from feedrate.api.open_session import OpenSession
 from feedrate.api.results import Results
 from feedrate.api.selection import Selection
-from feedrate.api.session_results import SessionResults
-from feedrate.api.settings import Caller, CellParts, Settings, demand_count
+from feedrate.api.settings import CellParts, demand_count
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
@@ -32,71 +29,13 @@ __all__ = ["Session"]
 S = TypeVar("S", bound=Strategy)
 
 
-class Session(SessionResults):
+class Session(OpenSession):
     """Measures cells in fresh processes, all of them under one run name and from one fork server.
 
     A context manager; a notebook may as well keep one open over its cells and `close()` it at the end: whatever is
     open ends with this process. An interrupt (Ctrl-C) ends all child processes and is raised again; what there is by
     then stands in the raw results and in `outcomes`, `results`, `diagnosis`, `comparison` and `calibration`.
     """
-
-    def __init__(
-        self,
-        *,
-        data: Path | str = "data",
-        results: Path | str | None = "results/raw",
-        logs: Path | str = "logs",
-        plugins: Iterable[Path | str] | Path | str = (),
-        seconds: float = 0.4,
-        threads: int | None = None,
-        deadline_s: float = 600.0,
-        safe: bool = False,
-        quiet: bool = False,
-        caller: Caller | None = None,
-    ) -> None:
-        """Nothing is measured, read or written yet.
-
-        Args:
-            data: Folder of the data sets; one that is missing or stale is made.
-            results: Folder for a file of raw results, a line of JSON an outcome; None: nothing is written down.
-            logs: Folder for what the processes write to standard error.
-            plugins: Python files that offer strategies, besides the installed ones.
-            seconds: Aim of each time that is measured.
-            threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
-            deadline_s: Longest that a process may take, seconds.
-            safe: Loaders start no worker processes.
-            quiet: Show no progress; it goes to standard error.
-            caller: For programs that are a front themselves, as the command line is.
-
-        Raises:
-            UsageError: a number is not positive.
-        """
-        settings = Settings(
-            data=Path(data),
-            results=None if results is None else Path(results),
-            logs=Path(logs),
-            plugins=tuple(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins)),
-            seconds=seconds,
-            threads=threads,
-            deadline_s=deadline_s,
-            safe=safe,
-            quiet=quiet,
-        )
-        self.resources = Resources(settings, caller or Caller.python())
-
-    def __enter__(self) -> Self:
-        # At once: it removes what killed runs left, whatever comes of this one.
-        _ = self.resources.fork_server
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the fork server; a later call starts another one."""
-        self.resources.close()
 
     def measure(self, cell: Cell | str | None = None, *, replicates: int = 3, **parts: Unpack[CellParts]) -> Results:
         """Measure one cell in so many fresh processes.
@@ -236,21 +175,6 @@ class Session(SessionResults):
         from feedrate.api.calibrating import calibrated, cases_of
 
         return calibrated(self.resources, cases_of(_several(only), device))
-
-    def prepare(self, cells: Iterable[Cell]) -> None:
-        """Try all folders and make all data sets now, so that none is made between two measurements.
-
-        Raises:
-            UsageError: a folder cannot be written to.
-        """
-        from feedrate.api.diagnosing import demand_places
-
-        demand_places(self.resources)
-        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
-
-    def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
-        """Give the cell that `measure` means by these; raises like it."""
-        return cell_of(cell, parts, self.resources.registry)
 
 
 def _several(asked: Iterable[S | str]) -> Sequence[S | str]:

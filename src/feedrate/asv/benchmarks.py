@@ -1,6 +1,6 @@
 """Make asv's benchmarks from the matrix: a class per workload, a `track_` method per metric.
 
-asv runs these in a fresh interpreter for each cell and metric, hundreds of times: nothing heavy is imported here. They
+asv runs these in a fresh interpreter for each cell that it measures: nothing heavy is imported here. They
 are the classes of the feedrate that drives asv, whatever the commit under test holds; that one is only asked over its
 command line.
 """
@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, class_name
 from feedrate.asv.metrics import METRICS, Metric
-from feedrate.asv.sample_cache import SampleCache
+from feedrate.asv.question import Question, printable
 from feedrate.asv.settings import AsvSettings
 from feedrate.errors import DataError, FeedrateError
-from feedrate.revisions.invoke import CellDocument, run_cell
 
 __all__ = ["Feed", "classes"]
 
@@ -45,17 +43,19 @@ class Feed:
         try:
             return self._samples(metric, loader, step)
         except (FeedrateError, OSError) as error:
-            raise SystemExit(_line(f"{self.workload}/{loader}/{step}: {error}")) from error
+            raise SystemExit(printable(f"{self.workload}/{loader}/{step}: {error}")) from error
 
     def _samples(self, metric: Metric, loader: str, step: str) -> Samples:
-        settings = AsvSettings.read(os.environ)
-        cell, cache = settings.cell(self.workload, loader, step), _sample_cache(settings)
-        first = cache.served(cell, metric.name)
-        until = first + settings.replicates
-        values = _values(cell, metric, cache.samples(cell, range(first, until)))
-        cache.serve(cell, metric.name, until)
-        # asv keeps no statistics of a plain number; of this shape it keeps median, interval and samples.
-        return {"samples": values, "number": 1}
+        # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
+        from asv_runner.benchmarks.mark import SkipNotImplemented
+
+        question = Question(metric, self.workload, loader, step)
+        answer = question.answer(AsvSettings.read(os.environ), Path.cwd())
+        if answer.absent:
+            raise SkipNotImplemented(answer.absent)
+        if answer.failed:
+            raise SystemExit(answer.failed)
+        return answer.document
 
 
 def classes(file: Path) -> dict[str, type[Feed]]:
@@ -93,28 +93,3 @@ def _track(metric: Metric, workload: str) -> Callable[[Feed, str, str], Samples]
     # Where asv looks for them.
     vars(track).update(unit=metric.unit, pretty_name=f"{workload}: {metric.name}")
     return track
-
-
-def _values(cell: str, metric: Metric, samples: tuple[CellDocument, ...]) -> list[float]:
-    # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
-    from asv_runner.benchmarks.mark import SkipNotImplemented
-
-    last = samples[-1]
-    if last.kind == "unavailable":
-        raise SkipNotImplemented(_line(f"{cell}: {last.reason}"))
-    if last.kind:
-        raise SystemExit(_line(f"{cell}: {last.kind}: {last.reason}"))
-    values = [metric.value(each.metrics) for each in samples]
-    if None in values:
-        raise SkipNotImplemented(f"{cell} has no {metric.name}")
-    return [value for value in values if value is not None]
-
-
-def _line(text: str) -> str:
-    """Escape what asv would print as it is: one line, whatever a plugin's reason holds."""
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
-
-
-def _sample_cache(settings: AsvSettings) -> SampleCache:
-    folder = settings.memo / settings.commit / settings.environment if settings.memo else Path.cwd()
-    return SampleCache(folder, settings.run, partial(run_cell, settings.invocation))

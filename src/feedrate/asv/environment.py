@@ -10,7 +10,10 @@ import atexit
 import os
 import sys
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,10 @@ from asv.console import log
 from asv.environment import Environment, EnvironmentUnavailable
 
 import feedrate
-from feedrate.asv.settings import identity
+from feedrate.asv.direct_answers import DirectAnswer
+from feedrate.asv.sample_cache import Measure
+from feedrate.asv.settings import AsvSettings, identity
+from feedrate.revisions.cell_server import CellServers
 from feedrate.revisions.venv import BuildError, Venv
 from feedrate.runner.forkserver import NURSERY, ForkServer
 from feedrate.system.machine import gpus
@@ -46,6 +52,8 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         self._requirements = requirements
         super().__init__(conf, python, requirements, {**settled, **tagged_env_vars})
         self._kept = Path(conf.env_dir).resolve()
+        self._servers = CellServers()
+        atexit.register(self._servers.close)
         self._global_env_vars |= {
             "FEEDRATE_DRIVER": str(Path(feedrate.__file__).parents[1]),
             "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
@@ -63,8 +71,20 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         return python == _VERSION
 
     def run(self, args: list[str], **kwargs: Any) -> Any:
-        """Run the environment's interpreter."""
-        return self.run_executable("python", args, **kwargs)
+        """Run the environment's interpreter, unless what asv asks of it can be answered here."""
+        environ, folder = {**kwargs.get("env", os.environ), **self._global_env_vars}, kwargs.get("cwd")
+        measure_for = partial(self._measure_for, environ)
+        direct = DirectAnswer.of(args, environ, Path(folder) if folder else None, measure_for)
+        return self.run_executable("python", args, **kwargs) if direct is None else direct.outcome
+
+    def _measure_for(self, environ: Mapping[str, str], settings: AsvSettings, folder: Path) -> Measure | None:
+        """Give the way to measure that the commit under test serves; None: it serves none."""
+        # As asv would set them for its own process.
+        variables = {name: value for name, value in environ.items() if name != "PYTHONPATH"}
+        variables["PATH"] = os.pathsep.join((str(Path(self._path) / "bin"), environ.get("PATH", "")))
+        invocation = replace(settings.invocation, python=str(self._venv.python), variables=variables)
+        server = self._servers.server(invocation, folder / "serve.log")
+        return None if server is None else server.measure
 
     def create(self) -> None:
         """Make the venv where there is none, and look at the host's packages anew: they may have changed since."""
@@ -77,6 +97,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         self._venv.make()
 
     def _uninstall_project(self) -> None:
+        self._servers.close()
         self._set_installed_commit_hash(None)
         self._venv.empty()
 

@@ -16,9 +16,10 @@ from feedrate.errors import DataError
 from feedrate.records.atomic_write import replace_text
 from feedrate.revisions.invoke import CellDocument
 
-__all__ = ["SampleCache"]
+__all__ = ["Measure", "SampleCache"]
 
 Measure = Callable[[str, int, Path], dict[str, object]]
+"""(cell, replicate, folder for what is written) -> the document of the sample."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class SampleCache:
             if samples[-1].kind:
                 break
         return tuple(samples)
+
+    def holds(self, cell: str, replicates: range) -> bool:
+        """Tell whether `samples` would give these without measuring any."""
+        for replicate in replicates:
+            kept = _kept(self._file(cell, replicate))
+            if kept is None or kept.kind:
+                return kept is not None
+        return True
 
     def served(self, cell: str, metric: str) -> int:
         """Count the samples this run of asv has had of a metric: rounds of one run each get samples of their own.
@@ -59,7 +68,7 @@ class SampleCache:
         _write(self._count(cell, metric), str(until))
 
     def _sample(self, cell: str, replicate: int) -> CellDocument:
-        file = self.folder / "samples" / f"{_digest(cell)}-{replicate}.json"
+        file = self._file(cell, replicate)
         kept = _kept(file)
         if kept is None:
             work = self.folder / "work"
@@ -67,6 +76,9 @@ class SampleCache:
             kept = CellDocument.read(self.measure(cell, replicate, work))
             _write(file, json.dumps(kept.document))
         return kept
+
+    def _file(self, cell: str, replicate: int) -> Path:
+        return self.folder / "samples" / f"{_digest(cell)}-{replicate}.json"
 
     def _count(self, cell: str, metric: str) -> Path:
         return self.folder / "served" / self.run / f"{_digest(cell)}-{metric}"

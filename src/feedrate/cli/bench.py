@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ from feedrate.cli.endings import ending
 from feedrate.cli.options import add_details, add_device, add_explain, add_once
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.records.jsonl import Unreadable, complaints
-from feedrate.records.measurement import Outcome
+from feedrate.records.measurement import Measurement, Outcome
 from feedrate.records.raw_results import read
 from feedrate.report.time_spent import time_spent
 from feedrate.revisions.commit import commit_hash
@@ -63,18 +64,28 @@ def run(options: Namespace, shell: CommandContext) -> int:
     with ending(shell, raw.exists) as end:
         ensure({cell.recipe.folder_name: cell.recipe for cell in ready}.values(), shell.data, shell.err, quiet=False)
         note_absent(cells, name, raw, shell)
+        data_s, asked = time.monotonic() - start_s, datetime.now(UTC)
         chosen = {RUN: name, "FEEDRATE_SIZE": size, "FEEDRATE_DEVICE": device}
         status = measure_cells(ready, options.replicates, shell, chosen, raw, once=options.once)
     if end.status:
         _show(raw, shell, options)
         return end.status
+    published_s = time.monotonic()
     site = publish()
+    pages_s = time.monotonic() - published_s
     outcomes = _show(raw, shell, options)
     shell.out.print(f"history     {site}", soft_wrap=True)
     shell.out.print(f"to read it  {_program('asv')} preview, then open the address that it prints", soft_wrap=True)
-    spent = time_spent(outcomes, time.monotonic() - start_s, "asv's own and all else")
+    outside_s = {"data sets": data_s, "asv's environment": _until_first_s(outcomes, asked), "pages": pages_s}
+    spent = time_spent(outcomes, time.monotonic() - start_s, outside_s, "asv's own and all else")
     shell.out.print(f"time        {spent}", style="dim", soft_wrap=True)
     return status
+
+
+def _until_first_s(outcomes: Iterable[Outcome], asked: datetime) -> float:
+    """Give the seconds from when asv was asked until it measured: it builds feedrate and plugins of the commit."""
+    begun = (datetime.fromisoformat(each.started) for each in outcomes if isinstance(each, Measurement))
+    return max(0.0, (min(begun, default=asked) - asked).total_seconds())
 
 
 def _demand_checkout(options: Namespace) -> None:

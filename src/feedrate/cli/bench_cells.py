@@ -58,7 +58,7 @@ def note_absent(cells: Sequence[Cell], name: str, raw: Path, shell: CommandConte
     for cell in cells:
         if cell.unmet_needs:
             reason = "; ".join(need.reason for need in cell.unmet_needs)
-            absent = Failure(str(cell), name, 0, now, environment, "", "unavailable", reason)
+            absent = Failure(str(cell), name, 0, now, environment, "unavailable", reason)
             append(raw, absent)
 
 

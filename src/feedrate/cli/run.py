@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,13 +56,24 @@ def _add_plumbing(parser: ArgumentParser) -> None:
     plumbing.add_argument("--cell", metavar="CELL", help="workload/size/loader/step/device")
     plumbing.add_argument("--replicate", type=int, default=0, metavar="K", help="number of the replicate: 0")
     plumbing.add_argument("--out", type=Path, metavar="FILE", help="where its outcome is written as JSON")
+    plumbing.add_argument(
+        "--serve",
+        action="store_true",
+        help='measure what each line of standard input asks for: {"cell", "replicate", "out"}',
+    )
 
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Measure, and print the table: 0 done, 1 some cells failed, 2 none can run or an error ended it, 130 Ctrl-C."""
     if options.out and not options.cell:
         raise UsageError("--out needs --cell; --json prints all outcomes of a run")
+    if options.serve and options.cell:
+        raise UsageError("--serve reads cells from standard input; --cell names one: give one of the two")
     with shell.session(session_options(vars(options))) as session:
+        if options.serve:
+            from feedrate.cli.serve_cells import serve_cells
+
+            return serve_cells(session, sys.stdin, shell.out.file, shell)
         if options.cell:
             from feedrate.cli.run_cell import run_cell
 

@@ -43,6 +43,9 @@ class Variant:
     keep: Callable[[Outcome], object] = _is_kept_already
     """Adds an outcome to the raw results where measuring does not."""
 
+    def __str__(self) -> str:
+        return f"{self.cell}@{self.code}" if self.code else self.cell
+
 
 @dataclass(frozen=True)
 class ComparedRun:

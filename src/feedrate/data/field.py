@@ -75,19 +75,19 @@ class Field:
             ValueError: it is not of that form, in every part and range.
         """
         for part in (_NEEDED - raw.keys()) | (raw.keys() - _NEEDED - _OPTIONAL):
-            raise ValueError(f"a field {'lacks' if part in _NEEDED else 'has'} {_short(part)}")
+            raise ValueError(f"a field {'lacks' if part in _NEEDED else 'has'} {reprlib.repr(part)}")
         name, stored, model, shape = (raw[part] for part in ("name", "stored", "model", "shape"))
         column, window = raw.get("column", ""), raw.get("window", 0)
         if not (isinstance(name, str) and name and name.isprintable()):
-            raise ValueError(f"a field is called {_short(name)}")
+            raise ValueError(f"a field is called {reprlib.repr(name)}")
         if not (isinstance(column, str) and column.isprintable()):
-            raise ValueError(f"field {name!r} is cut from {_short(column)}")
+            raise ValueError(f"field {name!r} is cut from {reprlib.repr(column)}")
         if not (isinstance(stored, str) and stored in _BYTES and isinstance(model, str) and model in _MODEL):
-            raise ValueError(f"field {name!r}: no dtypes {_short(stored)} and {_short(model)}")
+            raise ValueError(f"field {name!r}: no dtypes {reprlib.repr(stored)} and {reprlib.repr(model)}")
         if not (isinstance(shape, list) and len(shape) <= _AXES and all(_counts(size, 1) for size in shape)):
-            raise ValueError(f"field {name!r}: shape {_short(shape)}")
+            raise ValueError(f"field {name!r}: shape {reprlib.repr(shape)}")
         if not _counts(window, 0):
-            raise ValueError(f"field {name!r}: window {_short(window)}")
+            raise ValueError(f"field {name!r}: window {reprlib.repr(window)}")
         field = cls(name, stored, model, tuple(shape), column, window)
         if field.row_bytes > _ROW_BYTES:
             raise ValueError(f"field {name!r}: rows of {field.row_bytes:.1e} bytes")
@@ -96,7 +96,3 @@ class Field:
 
 def _counts(value: object, least: int) -> TypeGuard[int]:
     return type(value) is int and least <= value <= _LONGEST
-
-
-def _short(value: object) -> str:
-    return reprlib.repr(value)

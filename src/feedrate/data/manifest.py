@@ -95,11 +95,11 @@ class Manifest:
         """Before the mark was thought of, manifests had the same parts and no other."""
         parts = _mapping(raw, "it")
         if parts.get(_MARK, _LAYOUT) != _LAYOUT:
-            raise ValueError(f"layout {_short(parts[_MARK])}, and this version of feedrate knows {_LAYOUT}")
+            raise ValueError(f"layout {reprlib.repr(parts[_MARK])}, and this version of feedrate knows {_LAYOUT}")
         for name in sorted(_PARTS.symmetric_difference(parts.keys() - {_MARK})):
-            raise ValueError(f"no {name!r}" if name in _PARTS else f"{_short(name)} belongs in none")
+            raise ValueError(f"no {name!r}" if name in _PARTS else f"{reprlib.repr(name)} belongs in none")
         if parts["format"] not in FORMATS:
-            raise ValueError(f"format {_short(parts['format'])}; there are {', '.join(FORMATS)}")
+            raise ValueError(f"format {reprlib.repr(parts['format'])}; there are {', '.join(FORMATS)}")
         fields = tuple(map(Field.from_json, _rows_of(parts["fields"], "fields")))
         shards = tuple(_shards(parts["shards"], str(parts["format"])))
         _demand_unique("column", [field.name for field in fields])
@@ -117,13 +117,13 @@ class Manifest:
 def _shards(raw: object, kind: str) -> Iterator[Shard]:
     for place, shard in enumerate(_rows_of(raw, "shards")):
         for name in {"file", "groups", "bytes", "digest"}.symmetric_difference(shard):
-            raise ValueError(f"shard {place}: {_short(name)} is missing, or belongs in none")
+            raise ValueError(f"shard {place}: {reprlib.repr(name)} is missing, or belongs in none")
         file, digest = shard["file"], shard["digest"]
         # A plain name: with a path in it, files of others would be read, overwritten and removed.
         if not (isinstance(file, str) and re.fullmatch(rf"\w[\w.-]{{0,200}}\.{kind}", file, re.ASCII)):
-            raise ValueError(f"shard {place}: file {_short(file)} is no plain file name that ends in .{kind}")
+            raise ValueError(f"shard {place}: file {reprlib.repr(file)} is no plain file name that ends in .{kind}")
         if not (isinstance(digest, str) and re.fullmatch("[0-9a-f]{32}", digest)):
-            raise ValueError(f"{file}: digest {_short(digest)} is not 32 hexadecimal digits")
+            raise ValueError(f"{file}: digest {reprlib.repr(digest)} is not 32 hexadecimal digits")
         groups = tuple(_count(rows, f"{file}: a group's rows") for rows in _listed(shard["groups"], f"{file}: groups"))
         if not sum(groups):
             raise ValueError(f"{file}: no rows")
@@ -134,7 +134,7 @@ def _demand_countable(fields: tuple[Field, ...], shards: tuple[Shard, ...]) -> N
     rows = sum(shard.rows for shard in shards)
     size = max(sum(shard.bytes for shard in shards), rows * max(1, math.fsum(field.row_bytes for field in fields)))
     if size > _MOST:
-        raise ValueError(f"{_short(rows)} rows: more than int64 counts the bytes of")
+        raise ValueError(f"{reprlib.repr(rows)} rows: more than int64 counts the bytes of")
 
 
 def _demand_unique(what: str, names: list[str]) -> None:
@@ -145,13 +145,13 @@ def _demand_unique(what: str, names: list[str]) -> None:
 
 def _mapping(raw: object, what: str) -> Mapping[str, object]:
     if not isinstance(raw, dict):
-        raise ValueError(f"{what} is {_short(raw)} instead of an object")
+        raise ValueError(f"{what} is {reprlib.repr(raw)} instead of an object")
     return raw
 
 
 def _listed(raw: object, what: str) -> list[object]:
     if not (isinstance(raw, list) and raw):
-        raise ValueError(f"{what}: {_short(raw)} instead of a list of at least one")
+        raise ValueError(f"{what}: {reprlib.repr(raw)} instead of a list of at least one")
     return raw
 
 
@@ -163,16 +163,12 @@ def _texts(raw: object, what: str) -> dict[str, str]:
     texts = {}
     for key, value in _mapping(raw, what).items():
         if not (isinstance(value, str) and value.isprintable() and key.isprintable()):
-            raise ValueError(f"{what}: {_short(key)} is {_short(value)} instead of a line of text")
+            raise ValueError(f"{what}: {reprlib.repr(key)} is {reprlib.repr(value)} instead of a line of text")
         texts[key] = value
     return texts
 
 
 def _count(raw: object, what: str) -> int:
     if type(raw) is not int or not 0 <= raw <= _MOST:
-        raise ValueError(f"{what}: {_short(raw)} instead of a whole number from 0 to 2^63 - 1")
+        raise ValueError(f"{what}: {reprlib.repr(raw)} instead of a whole number from 0 to 2^63 - 1")
     return raw
-
-
-def _short(raw: object) -> str:
-    return reprlib.repr(raw)

@@ -96,4 +96,4 @@ class Device:
         """Read what is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
         host = memory.own_bytes(process_tree(os.getpid())) - ours
         device = torch.cuda.memory_allocated() if self._cuda else None
-        return MemorySample(round(epochs, 6), host, memory.shm_bytes(), device, training)
+        return MemorySample(round(epochs, 3), host, memory.shm_bytes(), device, training)

@@ -19,6 +19,7 @@ import traceback
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
@@ -31,11 +32,13 @@ __all__ = ["main"]
 _COMPILER = ("torch._dynamo", "torch._inductor.compile_fx", "torch._inductor.codegen.cpp", "torch._inductor.graph")
 """What the first update of any optimizer imports, and the first compiled one: seconds each. Absent in some version of
 torch they cost the child that needs them a little more time, no more."""
-_LOOP = (
-    *("torch.utils.data", "h5py", "pyarrow.parquet", "feedrate.metering.meter", "feedrate.metering.replicate_main"),
-    *("feedrate.metering.ablation.ablation", "feedrate.plugin.registry", "feedrate.builtin"),
+_LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "scipy.special", "feedrate.metering.meter")
+_ANSWER = (
+    *("feedrate.metering.replicate_main", "feedrate.metering.ablation.ablation", "feedrate.metering.budget"),
+    *("feedrate.plugin.registry", "feedrate.plugin.cell", "feedrate.loading.batch_spec"),
+    "feedrate.system.sampling_flags",
 )
-"""What every child needs, whatever its cell; of plugins from elsewhere nothing: they may touch CUDA when imported."""
+"""What reads a request, and finds who offers the cell."""
 _LONGEST_REQUEST = 16 << 20
 """Bytes; the longest environment that the kernel hands to a program is shorter."""
 _REFUSING_S = 1.0
@@ -77,13 +80,19 @@ def _prepare() -> float:
     """Import what every child needs; gives the seconds until torch was there."""
     import_module("torch")
     import_s = since_start_s()
-    for name in (*_COMPILER, *_LOOP):
+    for name in (*_COMPILER, *_LOOP, *_ANSWER, *_own_plugins()):
         with suppress(ImportError):
             import_module(name)
     gc.collect()
     # The collector writes to all it looks at, and pages that are written to are no longer shared.
     gc.freeze()
     return import_s
+
+
+def _own_plugins() -> list[str]:
+    """Name the modules in which feedrate itself offers strategies; what others import may start threads."""
+    points = entry_points(group="feedrate")
+    return [point.module for point in points if point.dist is not None and point.dist.name == "feedrate"]
 
 
 class _ForkServerProcess:

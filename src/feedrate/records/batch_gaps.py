@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from feedrate.records.digits import significant
+
 __all__ = ["BatchGaps", "LongGap"]
 
 _LONGEST = 10
@@ -94,8 +96,8 @@ def _spaced(values: Sequence[float]) -> Sequence[float]:
 
 def _microseconds(seconds: float) -> float:
     us = seconds * 1e6
-    return round(us) if us >= 100 else float(f"{us:.3g}")
+    return round(us) if us >= 100 else significant(us, 3)
 
 
 def _short(seconds: float) -> float:
-    return float(f"{seconds:.{_DIGITS}g}")
+    return significant(seconds, _DIGITS)

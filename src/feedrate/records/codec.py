@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from feedrate.errors import DataError
 
-__all__ = ["Record", "decoded", "decoded_as", "encoded", "plain"]
+__all__ = ["Record", "decoded", "decoded_as", "encoded", "field_types", "plain"]
 
 
 class Record(Protocol):
@@ -55,7 +55,7 @@ def decoded(cls: type[D], raw: object, where: str = "") -> D:
     """
     if not isinstance(raw, Mapping):
         raise DataError(f"{where or 'it'} is {_brief(raw)}, not an object")
-    hints, values = _hints(cls), {}
+    hints, values = field_types(cls), {}
     for field in dataclasses.fields(cls):
         name = f"{where}.{field.name}" if where else field.name
         if field.name in raw:
@@ -66,7 +66,8 @@ def decoded(cls: type[D], raw: object, where: str = "") -> D:
 
 
 @cache
-def _hints(cls: type[Record]) -> dict[str, Any]:
+def field_types(cls: type[Record]) -> dict[str, Any]:
+    """Give the annotation of each field of a dataclass, resolved."""
     return typing.get_type_hints(cls)
 
 

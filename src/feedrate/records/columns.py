@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from feedrate.errors import DataError
+from feedrate.records.column import in_full, shortened
 
 __all__ = ["packed", "unpacked"]
 
@@ -19,7 +21,7 @@ _MOST = 100_000
 def packed(value: object) -> object:
     """Give plain values with `{"columns": {...}}` in place of each list of two or more objects of the same keys.
 
-    The first column is a list; any other is the bare value where that is the same text, number or null in every row.
+    The first column is a list; any other of texts, numbers or nulls is what `shortened` makes of it.
     """
     if isinstance(value, Mapping):
         return {_escaped(key): packed(item) for key, item in value.items()}
@@ -38,14 +40,13 @@ def _are_alike(rows: Sequence[object]) -> bool:
 def _columns(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
     columns = {key: [row[key] for row in rows] for key in rows[0]}
     return {
-        _escaped(key): _once(column) if place else packed(column) for place, (key, column) in enumerate(columns.items())
+        _escaped(key): shortened(column) if place and _are_scalars(column) else packed(column)
+        for place, (key, column) in enumerate(columns.items())
     }
 
 
-def _once(column: Sequence[object]) -> object:
-    is_scalar = column[0] is None or isinstance(column[0], (bool, int, float, str))
-    # By their text: 1, 1.0 and true are equal, and not the same.
-    return column[0] if is_scalar and len(set(map(repr, column))) == 1 else packed(column)
+def _are_scalars(column: Sequence[object]) -> TypeGuard[Sequence[bool | float | str | None]]:
+    return all(value is None or isinstance(value, (bool, int, float, str)) for value in column)
 
 
 def unpacked(value: object, where: str = "") -> object:
@@ -74,7 +75,10 @@ def _rows(columns: object, where: str) -> list[object]:
     (count,) = lengths
     if count * len(values) > _MOST:
         raise DataError(f"{where or 'it'} has {len(values):,} columns of {count:,} rows: no record has so many")
-    full = [column if isinstance(column, list) else [column] * count for column in values.values()]
+    full = [
+        column if isinstance(column, list) else in_full(column, count, f"{where}.{key}")
+        for key, column in values.items()
+    ]
     return [dict(zip(values, row, strict=True)) for row in zip(*full, strict=True)]
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 from feedrate.errors import DataError
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.codec import decoded_as, encoded
+from feedrate.records.digits import significant
 from feedrate.records.format_number import format_of
 from feedrate.records.window import Window, demand_work
 
@@ -32,7 +33,7 @@ def _with_microseconds(raw: Mapping[str, object]) -> Mapping[str, object]:
     if not isinstance(gaps, Mapping) or "sample_s" not in gaps:
         return raw
     sample_s = decoded_as(tuple[float, ...], gaps["sample_s"], "batch_gaps.sample_s")
-    return {**raw, "batch_gaps": {**gaps, "sample_us": [float(f"{s * 1e6:.6g}") for s in sample_s]}}
+    return {**raw, "batch_gaps": {**gaps, "sample_us": [significant(s * 1e6, 6) for s in sample_s]}}
 
 
 def _with_batch_gaps(raw: Mapping[str, object]) -> Mapping[str, object]:

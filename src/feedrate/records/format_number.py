@@ -9,11 +9,12 @@ from feedrate.records.codec import Record, decoded_as, encoded
 
 __all__ = ["FORMAT", "format_of", "line_of"]
 
-FORMAT = 3
+FORMAT = 4
 """What is written. Before it:
 
 1, which lines without a number have: every gap between batches was kept, as `full_batch_s`.
 2: lists of objects were written as such, and the sample of the gaps in seconds.
+3: defaults of a record were written, and each value of a column that comes again and again.
 """
 _KEY = "format"
 

@@ -25,7 +25,7 @@ _SEQUENCES = (
 )
 _NUMBERS = (
     *(field.name for field in fields(Measurement) if field.name not in (*_PLACE, *_RECORD, *_TEXTS, *_SEQUENCES)),
-    *(name for name, value in vars(Measurement).items() if isinstance(value, property)),
+    *(name for of in reversed(Measurement.__mro__) for name, value in vars(of).items() if isinstance(value, property)),
 )
 """Scalars of a measurement, then its properties, in the order in which they are defined."""
 _FAILURE = ("why", "reason")

@@ -6,7 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from feedrate.records.digits import significant
+
 __all__ = ["Phases", "summed"]
+
+_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,10 @@ class Phases:
     def total_s(self) -> float:
         """Add all of them up."""
         return sum(seconds for _, seconds in self.items())
+
+    def rounded(self) -> Phases:
+        """Round each phase to the digits that a sum of many stretches has."""
+        return Phases(*(significant(seconds, _DIGITS) for _, seconds in self.items()))
 
     def items(self) -> Iterator[tuple[str, float]]:
         """Yield each phase's name and seconds, in the order of the fields."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import reprlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeGuard
 
@@ -13,6 +13,7 @@ from feedrate.errors import DataError, UsageError
 from feedrate.records.atomic_write import add_line
 from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.columns import packed
+from feedrate.records.defaults import without_defaults
 from feedrate.records.jsonl import Decoder, Unreadable, complaints, raw_lines
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
@@ -29,31 +30,43 @@ class Line(Protocol):
         """Give plain values, the record's `kind` among them."""
 
 
+_CLASSES: Mapping[object, type[Measurement | Failure]] = {"measurement": Measurement, "failure": Failure}
 OTHERS = ("diagnosis",)
 """Kinds of lines that are no outcomes, and that `read` passes over."""
 
 
 def append(path: Path, outcome: Line) -> None:
-    """Add one line to a raw results file, whole or not at all; nulls of records are left out.
+    """Add one line to a raw results file, whole or not at all; what reading fills in by itself is left out.
 
     Raises:
         OSError: it cannot be written; the file ends with its last whole line.
     """
-    values = packed(_without_none(outcome.as_json()))
+    values = packed(_short(outcome.as_json()))
     add_line(path, json.dumps(values, allow_nan=False, default=str, separators=(",", ":")))
 
 
-def _without_none(record: Mapping[str, object]) -> dict[str, object]:
-    """Leave out what is None in a record, and in records of a kind that it lists."""
+def _short(record: Mapping[str, object]) -> dict[str, object]:
+    """Leave out the defaults of an outcome; of another record its nulls, and the defaults of outcomes that it lists."""
+    if record["kind"] in _CLASSES:
+        return _without_defaults([record])[0]
     return {
-        key: [_without_none(item) if _is_record(item) else item for item in value] if isinstance(value, list) else value
+        key: _without_defaults(value) if _are_outcomes(value) else value
         for key, value in record.items()
         if value is not None
     }
 
 
-def _is_record(item: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(item, Mapping) and "kind" in item
+def _without_defaults(outcomes: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Leave out the defaults of outcomes of one kind."""
+    return without_defaults(_CLASSES[outcomes[0]["kind"]], outcomes)
+
+
+def _are_outcomes(value: object) -> TypeGuard[Sequence[Mapping[str, object]]]:
+    """Tell whether a value is a list of outcomes, all of one kind."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, Mapping) for item in value):
+        return False
+    kinds = {item.get("kind") for item in value}
+    return len(kinds) == 1 and kinds <= _CLASSES.keys()
 
 
 def refuse(line: Unreadable) -> None:

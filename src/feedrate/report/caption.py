@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from feedrate.formatting import byte_size
 from feedrate.records.measurement import Measurement, Outcome
 from feedrate.report.summary_row import rows
+from feedrate.system.environment import unset
 
 __all__ = ["caption"]
 
@@ -21,8 +22,9 @@ def caption(outcomes: Sequence[Outcome]) -> Iterator[str]:
     if versions:
         named = (f"{name} {versions[name]}" for name in ("feedrate", "torch", "pyarrow") if versions.get(name))
         yield f"software    {', '.join([*named, *_commit(_inner(environment, 'git'))])}"
-    if _inner(environment, "variables"):
-        yield f"variables   {environment.get('unset')}"
+    variables = _inner(environment, "variables")
+    if variables:
+        yield f"variables   {unset(variables)}"
     yield f"run         {_run(outcomes)}"
 
 

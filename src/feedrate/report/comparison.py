@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.comparison.comparison import METRICS, Comparison, Variant
+from feedrate.comparison.comparison import METRICS, Comparison
 from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict
-from feedrate.formatting import ABSENT, number
+from feedrate.formatting import ABSENT, bare_ms, number
 from feedrate.records.cell_key import CellKey
 from feedrate.records.measurement import Measurement
 from feedrate.report.caption import caption
@@ -83,8 +83,8 @@ def _show_family(console: Console, comparisons: Sequence[Comparison], judgements
         texts = (
             *(
                 judgement.word,
-                _key(comparison.a),
-                _key(comparison.b),
+                str(comparison.a),
+                str(comparison.b),
                 interval(judgement),
                 str(len(judgement.pairs.ratios)),
             ),
@@ -99,7 +99,7 @@ def _show_sides(console: Console, comparisons: Sequence[Comparison]) -> None:
     metric = comparisons[0].rule.metric
     console.print(f"time a sample of {_ABOUT[metric]}; means of processes, each fresh, in the order CABBA")
     rows = [
-        Row((label, _key(side), *_figures(comparison.measured(role))))
+        Row((label, str(side), *_figures(comparison.measured(role))))
         for comparison in comparisons
         for label, role, side in (
             ("A", "a", comparison.a),
@@ -113,9 +113,9 @@ def _show_sides(console: Console, comparisons: Sequence[Comparison]) -> None:
 def _figures(measured: Sequence[Measurement]) -> Iterator[str]:
     yield str(len(measured))
     yield number(_mean(run.samples_per_s for run in measured), 4)
-    yield number(_mean(1e3 * run.full_batch_mean_s for run in measured))
-    yield number(_mean(1e3 * run.loader_batch_s for run in measured))
-    yield number(_mean(1e3 * run.step_batch_s for run in measured))
+    yield bare_ms(_mean(run.full_batch_mean_s for run in measured))
+    yield bare_ms(_mean(run.loader_batch_s for run in measured))
+    yield bare_ms(_mean(run.step_batch_s for run in measured))
 
 
 def _mean(values: Iterable[float]) -> float | None:
@@ -133,10 +133,6 @@ def _remarks(comparison: Comparison) -> Iterator[str]:
         yield from (f"{label}: {note.text}" for note in notes(Cell(side.cell, measured, ())) if measured)
 
 
-def _key(side: Variant) -> str:
-    return f"{side.cell}@{side.code}" if side.code else side.cell
-
-
 def _names(comparison: Comparison) -> tuple[str, str]:
     """Name what tells the two apart, in as few words as will do."""
     side_a, side_b = comparison.a, comparison.b
@@ -144,7 +140,7 @@ def _names(comparison: Comparison) -> tuple[str, str]:
     if a == b and side_a.code and side_b.code:
         return f"@{side_a.code}", f"@{side_b.code}"
     if a == b or side_a.code != side_b.code:
-        return _key(side_a), _key(side_b)
+        return str(side_a), str(side_b)
     apart = [(of_a, of_b) for of_a, of_b in zip(a, b, strict=True) if of_a != of_b]
     return "/".join(of_a for of_a, _ in apart), "/".join(of_b for _, of_b in apart)
 

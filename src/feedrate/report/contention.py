@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.formatting import ABSENT, factor, number
+from feedrate.formatting import ABSENT, bare_ms, factor
 from feedrate.report.glossary import explained
 from feedrate.report.grid import Column, Row, leaving, print_grid
 
@@ -48,15 +48,15 @@ def _row(diagnosis: Diagnosis) -> tuple[str, ...]:
         diagnosis.cell,
         *_side(evidence.step_s.mean, step_beside_s, step_loss_s),
         *_side(evidence.loader_s.mean, loader_beside_s, loader_s),
-        number(1e3 * evidence.full_s.mean),
+        bare_ms(evidence.full_s.mean),
         diagnosis.verdict.kind,
     )
 
 
 def _side(alone_s: float, beside_s: float | None, spread: Estimate | None) -> tuple[str, str, str, str]:
     """Format milliseconds alone, and beside the other with half the interval and the factor."""
-    alone = number(1e3 * alone_s)
+    alone = bare_ms(alone_s)
     if beside_s is None or spread is None:
         return alone, ABSENT, ABSENT, ABSENT
-    half = ABSENT if spread.half is None else number(1e3 * spread.half)
-    return alone, number(1e3 * beside_s), half, factor(beside_s / alone_s)
+    half = bare_ms(spread.half)
+    return alone, bare_ms(beside_s), half, factor(beside_s / alone_s)

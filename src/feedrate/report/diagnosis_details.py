@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.diagnosis.attribution import rung_s
-from feedrate.formatting import ABSENT, factor, half_ms, number, share, signed_ms
+from feedrate.formatting import ABSENT, bare_ms, factor, number, share, signed_ms
 from feedrate.records.ladder import RUNGS
 from feedrate.report.grid import Column, Row, leaving, print_entry, print_grid
 from feedrate.report.soak_line import describe_soak
@@ -79,7 +79,7 @@ def _rungs(diagnosis: Diagnosis) -> Iterator[Row]:
 
 
 def _figures(cost: Estimate | None) -> tuple[str, str]:
-    return (ABSENT, ABSENT) if cost is None else (signed_ms(cost.mean), half_ms(cost.half))
+    return (ABSENT, ABSENT) if cost is None else (signed_ms(cost.mean), bare_ms(cost.half))
 
 
 def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
@@ -150,4 +150,4 @@ def _work(profile: StepProfile, step_s: float) -> Iterator[str]:
 
 
 def _with_half(cost: Estimate) -> str:
-    return f"{signed_ms(cost.mean)} ms" if cost.half is None else f"{signed_ms(cost.mean)} +-{half_ms(cost.half)} ms"
+    return f"{signed_ms(cost.mean)} ms" if cost.half is None else f"{signed_ms(cost.mean)} +-{bare_ms(cost.half)} ms"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from feedrate.formatting import number
+from feedrate.formatting import bare_ms
 from feedrate.report.ceilings import ceiling_with_interval
 from feedrate.report.grid import Column, Row, print_grid
 from feedrate.report.summary_row import SummaryRow
@@ -36,9 +36,5 @@ def _texts(row: SummaryRow) -> tuple[str, ...]:
         row.largest(lambda m: m.longest_stall_s),
     )
     ceilings = (row.ceiling(lambda m: m.loader_ratio()), row.ceiling(lambda m: m.step_ratio()))
-    step_ms, *gaps_ms = map(_ms, (row.mean(lambda m: m.step_batch_s), *figures))
+    step_ms, *gaps_ms = map(bare_ms, (row.mean(lambda m: m.step_batch_s), *figures))
     return row.step, row.loader, step_ms, *map(ceiling_with_interval, ceilings), *gaps_ms
-
-
-def _ms(seconds: float | None) -> str:
-    return number(None if seconds is None else 1e3 * seconds)

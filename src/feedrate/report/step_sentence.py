@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from feedrate.diagnosis.thresholds import Thresholds
-from feedrate.formatting import factor, factor_interval, number
+from feedrate.formatting import bare_ms, factor, factor_interval
 from feedrate.records.estimate import Estimate
 from feedrate.report.step_group import Spread, StepGroup
 
@@ -41,7 +41,8 @@ def _clauses(group: StepGroup) -> Iterator[str]:
 def _step_time(spread: Spread, *, trains: bool) -> str:
     # Of microseconds the spread says nothing of the machine.
     is_spread = trains and spread.low < spread.high
-    return f"T_S {_ms(spread.mean)} ms" + (f" ({_ms(spread.low)} to {_ms(spread.high)})" if is_spread else "")
+    around = f" ({bare_ms(spread.low)} to {bare_ms(spread.high)})" if is_spread else ""
+    return f"T_S {bare_ms(spread.mean)} ms{around}"
 
 
 def _limit(gain: Estimate) -> str:
@@ -85,7 +86,3 @@ def _count(count: int) -> str:
 
 def _all_of(count: int) -> str:
     return "it is" if count == 1 else "both are" if count == 2 else f"all {_count(count)} are"
-
-
-def _ms(seconds: float) -> str:
-    return number(1e3 * seconds)

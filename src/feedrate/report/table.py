@@ -8,7 +8,7 @@ from itertools import groupby
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.formatting import ABSENT, megabytes, number, share
+from feedrate.formatting import ABSENT, bare_ms, megabytes, number, share
 from feedrate.records.measurement import Outcome
 from feedrate.report.caption import caption
 from feedrate.report.ceilings import ceiling_text
@@ -153,15 +153,11 @@ def _texts(row: SummaryRow) -> dict[str, str]:
         "step": row.step,
         "samples/s": number(rate.mean, 4) if rate else lacking,
         "+-": share(rate.half / rate.mean) if rate and rate.half is not None else ABSENT,
-        "T_F ms": _ms(row.mean(lambda m: m.full_batch_mean_s)),
-        "T_L ms": _ms(row.mean(lambda m: m.loader_batch_s)),
+        "T_F ms": bare_ms(row.mean(lambda m: m.full_batch_mean_s)),
+        "T_L ms": bare_ms(row.mean(lambda m: m.loader_batch_s)),
         "loader up to": ceiling_text(row.mean(lambda m: m.loader_ceiling)),
         "step up to": ceiling_text(row.mean(lambda m: m.step_ceiling)),
         "first s": number(row.mean(lambda m: m.first_batch_s)),
         "host MB": megabytes(row.mean(lambda m: m.host_peak_bytes)),
         "GPU MB": megabytes(row.mean(lambda m: m.device_peak_bytes)),
     }
-
-
-def _ms(seconds: float | None) -> str:
-    return number(None if seconds is None else 1e3 * seconds)

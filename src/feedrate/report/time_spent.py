@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from feedrate.records.measurement import Measurement, Outcome
 from feedrate.records.phases import summed
@@ -13,13 +13,17 @@ _WORDS = {"warm_up": "warm-up", "build": "models built", "windows": "timed windo
 """Phases whose field is not what a reader would call them."""
 
 
-def time_spent(outcomes: Iterable[Outcome], total_s: float, rest: str) -> str:
-    """Write the total and what it is made of, the longest first; `rest` names what no process was measured in."""
+def time_spent(outcomes: Iterable[Outcome], total_s: float, outside_s: Mapping[str, float], rest: str) -> str:
+    """Write the total and what it is made of, the longest first.
+
+    `outside_s` holds, by name, seconds of which no measured process knows; `rest` names what is left besides.
+    """
     phases = summed(
         outcome.phases for outcome in outcomes if isinstance(outcome, Measurement) and outcome.phases is not None
     )
     parts = [(_WORDS.get(name, name), seconds) for name, seconds in phases.items()]
-    parts.append((rest, max(0.0, total_s - phases.total_s)))
+    parts += outside_s.items()
+    parts.append((rest, max(0.0, total_s - sum(seconds for _, seconds in parts))))
     longest = sorted(parts, key=lambda part: -part[1])
     return f"{_clock(total_s)}: {', '.join(f'{name} {_clock(seconds)}' for name, seconds in longest if seconds >= 0.5)}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from feedrate.formatting import half_ms, signed_ms
+from feedrate.formatting import bare_ms, signed_ms
 from feedrate.report.grid import GAP, Column, Row, print_grid
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def print_waterfall(console: Console, evidence: Evidence) -> None:
     """Print one line for each part of T_F: its milliseconds a batch, half its interval, and a bar."""
     bars = list(_bars(evidence))
     longest = max(max(bar.start_s, bar.start_s + bar.cost.mean) for bar in bars)
-    texts = [(bar.name, signed_ms(bar.cost.mean), half_ms(bar.cost.half)) for bar in bars]
+    texts = [(bar.name, signed_ms(bar.cost.mean), bare_ms(bar.cost.half)) for bar in bars]
     taken = sum(max(map(len, column)) + GAP for column in zip(*texts, strict=True))
     width = max(_NARROW, min(_WIDTH, console.width - taken))
     mark = "█" if console.is_terminal else "#"

@@ -105,9 +105,7 @@ def measure_at_commit(cell: str, replicate: int, invocation: Invocation) -> Outc
         return (Failure if "failure" in document else Measurement).from_json(document)
     except DataError:
         reason = f"its record at commit {invocation.commit[:8]} is not one that this version can read"
-        return Failure(
-            cell, invocation.run, replicate, "", {"git": {"commit": invocation.commit}}, "", "invalid", reason
-        )
+        return Failure(cell, invocation.run, replicate, "", {"git": {"commit": invocation.commit}}, "invalid", reason)
 
 
 def diagnose_at_commit(cell: str, invocation: Invocation) -> Diagnosis | None:

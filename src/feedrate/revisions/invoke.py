@@ -13,7 +13,7 @@ from pathlib import Path
 from feedrate.revisions.call import PATIENCE_S, Invocation
 from feedrate.system.guard import bound
 
-__all__ = ["CellDocument", "environment", "run_cell"]
+__all__ = ["CellDocument", "ended", "environment", "feedrate_run", "run_cell", "written"]
 
 _UNKNOWN = ("No module named feedrate", "unrecognized arguments", "invalid choice")
 """What a commit older than this command line prints."""
@@ -53,6 +53,11 @@ def run_cell(invocation: Invocation, cell: str, replicate: int, folder: Path) ->
     out.unlink(missing_ok=True)
     with log.open("wb") as sink:
         status = _status(_command(invocation, cell, replicate, out), invocation, sink.fileno())
+    return written(out, log, invocation, cell, replicate, status)
+
+
+def written(out: Path, log: Path, invocation: Invocation, cell: str, replicate: int, status: int) -> dict[str, object]:
+    """Give the document that `feedrate run` wrote, or one that says why it wrote none, which is kept as a failure."""
     try:
         document = json.loads(out.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -60,11 +65,15 @@ def run_cell(invocation: Invocation, cell: str, replicate: int, folder: Path) ->
     return document if isinstance(document, dict) else {}
 
 
-def _command(invocation: Invocation, cell: str, replicate: int, out: Path) -> list[str]:
+def feedrate_run(invocation: Invocation) -> list[str]:
+    """Give the command that all calls of the commit's `feedrate run` have in common."""
     # -P: the folder it is started in is a checkout, of which nothing is to be imported.
-    command = [invocation.python, "-P", "-m", "feedrate", "run", "--cell", cell, "--replicate", str(replicate)]
-    command += ["--deadline-s", str(invocation.deadline_s), "--out", str(out), "--quiet"]
+    command = [invocation.python, "-P", "-m", "feedrate", "run", "--deadline-s", str(invocation.deadline_s), "--quiet"]
     return [*command, "--results", str(invocation.raw), "--logs", str(invocation.logs), *invocation.options]
+
+
+def _command(invocation: Invocation, cell: str, replicate: int, out: Path) -> list[str]:
+    return [*feedrate_run(invocation), "--cell", cell, "--replicate", str(replicate), "--out", str(out)]
 
 
 def _status(command: list[str], invocation: Invocation, sink: int) -> int:
@@ -81,9 +90,9 @@ def _status(command: list[str], invocation: Invocation, sink: int) -> int:
         try:
             return process.wait(invocation.deadline_s + PATIENCE_S)
         except subprocess.TimeoutExpired:
-            return _ended(process)
+            return ended(process)
         except KeyboardInterrupt:
-            _ended(process)
+            ended(process)
             raise
 
 
@@ -92,7 +101,8 @@ def environment(invocation: Invocation) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | dict(invocation.variables)
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int:
+def ended(process: subprocess.Popen[bytes]) -> int:
+    """End a process, and give its exit status."""
     process.terminate()
     try:
         return process.wait(PATIENCE_S / 10)

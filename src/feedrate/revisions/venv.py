@@ -12,7 +12,7 @@ from pathlib import Path
 
 from feedrate.errors import FeedrateError
 from feedrate.revisions.overlay import host_folders, lay
-from feedrate.revisions.wheels import Package, WheelCache, packages
+from feedrate.revisions.wheels import Package, WheelCache, packages, wheels_folder
 from feedrate.system.guard import run
 
 __all__ = ["BuildError", "Venv", "checked"]
@@ -67,7 +67,7 @@ class Venv:
             BuildError: feedrate itself does not build.
         """
         own, *plugins = packages(checkout)
-        wheel_cache, lacking = WheelCache(self.kept / "wheels" / f"py{_VERSION}", self._build), []
+        wheel_cache, lacking = WheelCache(wheels_folder(self.kept), self._build), []
         wheels = [wheel_cache.wheel(own)]
         for plugin in plugins:
             try:

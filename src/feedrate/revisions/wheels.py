@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-__all__ = ["Package", "WheelCache", "canonical", "distribution_names", "packages"]
+__all__ = ["Package", "WheelCache", "canonical", "distribution_names", "packages", "wheels_folder"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,21 @@ class Package:
             ["git", "ls-tree", "HEAD", "--", *parts], cwd=self.checkout, check=True, capture_output=True, timeout=60
         )
         return hashlib.sha256(listed.stdout).hexdigest()[:24]
+
+    @property
+    def is_committed(self) -> bool:
+        """Tell whether the folder holds what the last commit has of it, and nothing else that git does not ignore."""
+        command = ["git", "status", "--porcelain", "--", self.folder]
+        try:
+            listed = subprocess.run(command, cwd=self.checkout, capture_output=True, timeout=60)
+        except OSError:
+            return False
+        return listed.returncode == 0 and not listed.stdout
+
+
+def wheels_folder(kept: Path) -> Path:
+    """Give the folder of wheels for this version of Python, in one that outlives environments."""
+    return kept / "wheels" / f"py{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def packages(checkout: Path) -> tuple[Package, ...]:

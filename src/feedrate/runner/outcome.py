@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from feedrate.errors import DataError, one_line
 from feedrate.records.answer import Failed, Measured, ReplicateAnswer
 from feedrate.records.codec import decoded_as
+from feedrate.records.digits import microseconds, significant
 from feedrate.records.measurement import Failure, Kind, Measurement
 from feedrate.records.validity import refusals
 from feedrate.system.signals import signal_name
@@ -44,7 +45,7 @@ class Heading:
 
     def failure(self, why: Kind, reason: str) -> Failure:
         """Make the record of a replicate that gave no number."""
-        return Failure(self.cell, self.run, self.replicate, self.started, self.environment, self.log, why, reason)
+        return Failure(self.cell, self.run, self.replicate, self.started, self.environment, why, reason, log=self.log)
 
 
 def outcome(heading: Heading, answer: Path, ending: Ending, log: Path) -> Replicate | Failure:
@@ -124,15 +125,15 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         loader_windows=rounds.loader_windows,
         full_windows=rounds.full_windows,
         batch_gaps=rounds.batch_gaps,
-        import_s=answer.import_s,
-        build_s=cell.build_s,
-        first_batch_s=stream.first_batch_s,
+        import_s=microseconds(answer.import_s),
+        build_s=microseconds(cell.build_s),
+        first_batch_s=microseconds(stream.first_batch_s),
         first_step_s=step.first_step_s,
         ahead_batches=stream.ahead_batches,
         discarded_batches=rounds.discarded_batches,
         checked_batches=stream.checked_batches,
-        loss_first=training.loss_first,
-        loss_last=training.loss_last,
+        loss_first=_loss(training.loss_first),
+        loss_last=_loss(training.loss_last),
         skipped_updates=training.skipped_updates,
         compiles=step.compiles,
         recompiles=step.recompiles,
@@ -145,12 +146,17 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         page_cache=cell.page_cache,
         requested=answer.requested,
         observed=cell.observed,
-        batch_samples=stream.batch_samples,
+        batch_samples=significant(stream.batch_samples, 9),
         conditions=cell.conditions,
         looks=stream.memory_samples,
         rounds=len(rounds.full_windows),
         cut_discards=rounds.cut_discards,
         step_windows_before=step.windows_before,
         step_windows_after=step.windows_after,
-        phases=replace(cell.phases, processes_s=max(0.0, ending.wall_s - cell.phases.total_s)),
+        phases=replace(cell.phases, processes_s=max(0.0, ending.wall_s - cell.phases.total_s)).rounded(),
     )
+
+
+def _loss(loss: float | None) -> float | None:
+    """Keep the digits that a number of 32 bits has."""
+    return None if loss is None else significant(loss, 9)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from feedrate.system.machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["relevant", "snapshot", "unset"]
 
@@ -31,9 +31,8 @@ def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str
 
     Keys: `python`, `platform`, `versions` by distribution, `plugins` (versions of the distributions that offer
     strategies), `machine`, `git` of `folder` (the current one if None; None outside a repository) with `commit`,
-    `branch` and `dirty`, `variables` that matter and are set, `unset`.
+    `branch` and `dirty`, `variables` that matter and are set.
     """
-    variables = relevant(environ)
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -41,8 +40,7 @@ def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str
         "plugins": _plugins(),
         "machine": asdict(machine()),
         "git": _git(folder or Path.cwd()),
-        "variables": variables,
-        "unset": unset(variables),
+        "variables": relevant(environ),
     }
 
 
@@ -51,11 +49,12 @@ def relevant(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in sorted(environ) if name.startswith(_PREFIXES)}
 
 
-def unset(variables: Mapping[str, str]) -> str:
+def unset(variables: Iterable[str]) -> str:
     """Say in one sentence which of the variables that matter were set."""
-    if not variables:
+    names = ", ".join(variables)
+    if not names:
         return "all environment variables that change a measurement were unset"
-    return f"set: {', '.join(variables)}; all others that change a measurement were unset"
+    return f"set: {names}; all others that change a measurement were unset"
 
 
 def _plugins() -> dict[str, str]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from feedrate.records.conditions import Conditions
+from feedrate.records.digits import microseconds
 from feedrate.system.procfs import TICKS_PER_S, process_tree
 from feedrate.system.stopwatch import now_s
 
@@ -38,8 +39,8 @@ class LoadMonitor:
 
     def conditions(self) -> Conditions:
         """Give the totals so far."""
-        # No counter is finer than a nanosecond; what is left of a difference of floats says nothing.
-        totals = {name: round(total, 9) for name, total in self._totals.items()}
+        # The kernel counts no stall finer than a microsecond; the other digits are those of a difference of floats.
+        totals = {name: microseconds(total) for name, total in self._totals.items()}
         return Conditions(
             watched_s=totals.get("s", 0.0),
             cores=os.cpu_count() or 1,

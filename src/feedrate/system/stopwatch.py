@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from feedrate.records.digits import significant
 from feedrate.records.window import Window
 from feedrate.system.procfs import TICKS_PER_S
 
@@ -22,8 +23,10 @@ __all__ = [
     "timed",
 ]
 
-_CLOCK_DIGITS, _TICK_DIGITS = 9, 2
-"""Digits of a second that the clock counts, and those that /proc gives: the others are a float's, and say nothing."""
+_WINDOW_DIGITS = 5
+"""Digits of a window's seconds that are kept: the rest is at most one part in 20,000, see docs/decisions/0012."""
+_TICK_DIGITS = 2
+"""Digits of a second that /proc gives."""
 
 
 def now_s() -> float:
@@ -79,4 +82,4 @@ def timed(work: Callable[[int], int], batches: int, synchronize: Callable[[], No
         start = now_s()
         samples = work(batches)
         synchronize()
-        return Window(round(now_s() - start, _CLOCK_DIGITS), batches, samples)
+        return Window(significant(now_s() - start, _WINDOW_DIGITS), batches, samples)

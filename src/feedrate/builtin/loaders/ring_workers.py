@@ -11,11 +11,10 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from feedrate.builtin.loaders._ring_message import SlotFilled
+from feedrate.builtin.loaders._worker_loader import WorkerLoader
 from feedrate.builtin.loaders.inline import Inline
-from feedrate.builtin.loaders.workers import automatic_count
 from feedrate.errors import ContractError
 from feedrate.loading.loader_report import LoaderReport
-from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
 
@@ -33,7 +32,7 @@ __all__ = ["RingWorkers"]
 
 
 @dataclass(frozen=True)
-class RingWorkers(Loader):
+class RingWorkers(WorkerLoader):
     """Let `count` spawned processes gather into `slots` buffers each, in memory that this process shares; 0: inline.
 
     What crosses between processes is the number of a slot: nothing is allocated, faulted in or copied twice. A slot
@@ -48,28 +47,20 @@ class RingWorkers(Loader):
     deal: str = knob("blocks", "batches")
     timeout_s: int = knob(120, low=1, high=86_400)
 
-    @property
-    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
-        """In the planned order when one process cuts everything or the batches themselves are dealt."""
-        return self.deal == "batches" or self.count in (0, 1)
-
     def without_workers(self) -> RingWorkers:
         return replace(self, count=0)
 
     def traits(self) -> LoaderTraits:
-        count = automatic_count() if self.count is None else self.count
+        count = self.asked_count
         if count == 0:
             return LoaderTraits("caller")
         return LoaderTraits("processes", count, "count", "slots", shares_memory=True)
 
     def prefetch_batches(self, plan: Plan) -> int:
-        return self._resolved(plan) * self.slots
-
-    def _resolved(self, plan: Plan) -> int:
-        return min(automatic_count() if self.count is None else self.count, len(plan.stored_blocks))
+        return self.started_count(plan) * self.slots
 
     def stream(self, plan: Plan) -> Stream:
-        count = self._resolved(plan)
+        count = self.started_count(plan)
         plan.report.workers_requested, plan.report.workers_resolved = self.count, count
         if count == 0:
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)

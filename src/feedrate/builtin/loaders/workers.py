@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from feedrate.builtin.loaders._worker_loader import WorkerLoader
 from feedrate.errors import ContractError, FeedrateError
 from feedrate.loading.loader_report import LoaderReport
-from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
 
@@ -24,16 +23,11 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.plugin.loader import Stream
 
-__all__ = ["Workers", "automatic_count"]
-
-
-def automatic_count() -> int:
-    """Give the number of workers when nobody says how many: min(8, max(2, cores // 4))."""
-    return min(8, max(2, len(os.sched_getaffinity(0)) // 4))
+__all__ = ["Workers"]
 
 
 @dataclass(frozen=True)
-class Workers(Loader):
+class Workers(WorkerLoader):
     """Let `count` spawned processes cut batches and send each through DataLoader's queue; 0: no process at all.
 
     Blocks are dealt to the workers from one permutation that all of them compute, so batches of different blocks
@@ -47,29 +41,20 @@ class Workers(Loader):
     deal: str = knob("blocks", "batches")
     timeout_s: int = knob(120, low=1, high=86_400)
 
-    @property
-    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
-        """In the planned order when one process cuts everything or the batches themselves are dealt."""
-        return self.deal == "batches" or self.count in (0, 1)
-
     def without_workers(self) -> Workers:
         return replace(self, count=0)
 
     def traits(self) -> LoaderTraits:
-        count = automatic_count() if self.count is None else self.count
+        count = self.asked_count
         return LoaderTraits("processes", count, "count", "prefetch") if count else LoaderTraits("caller")
 
     def prefetch_batches(self, plan: Plan) -> int:
-        return self._resolved(plan) * self.prefetch
-
-    def _resolved(self, plan: Plan) -> int:
-        """Workers that will start: no more than there are blocks to deal."""
-        return min(automatic_count() if self.count is None else self.count, len(plan.stored_blocks))
+        return self.started_count(plan) * self.prefetch
 
     def stream(self, plan: Plan) -> Stream:
         from feedrate.builtin.loaders._sharding import ShardedBatches
 
-        count = self._resolved(plan)
+        count = self.started_count(plan)
         plan.report.workers_requested, plan.report.workers_resolved = self.count, count
         dataset = ShardedBatches(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))

@@ -1,0 +1,93 @@
+"""Open and close what all questions of a session share: settings, plugins, one fork server, one file of raw results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+from feedrate.api.cells import cell_of
+from feedrate.api.resources import Resources
+from feedrate.api.session_results import SessionResults
+from feedrate.api.settings import Caller, CellParts, Settings
+from feedrate.plugin.cell import Cell
+
+__all__ = ["OpenSession"]
+
+
+class OpenSession(SessionResults):
+    """Keeps what a session needs to measure, from its settings to its fork server; a context manager."""
+
+    def __init__(
+        self,
+        *,
+        data: Path | str = "data",
+        results: Path | str | None = "results/raw",
+        logs: Path | str = "logs",
+        plugins: Iterable[Path | str] | Path | str = (),
+        seconds: float = 0.4,
+        threads: int | None = None,
+        deadline_s: float = 600.0,
+        safe: bool = False,
+        quiet: bool = False,
+        caller: Caller | None = None,
+    ) -> None:
+        """Nothing is measured, read or written yet.
+
+        Args:
+            data: Folder of the data sets; one that is missing or stale is made.
+            results: Folder for a file of raw results, a line of JSON an outcome; None: nothing is written down.
+            logs: Folder for what the processes write to standard error.
+            plugins: Python files that offer strategies, besides the installed ones.
+            seconds: Aim of each time that is measured.
+            threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
+            deadline_s: Longest that a process may take, seconds.
+            safe: Loaders start no worker processes.
+            quiet: Show no progress; it goes to standard error.
+            caller: For programs that are a front themselves, as the command line is.
+
+        Raises:
+            UsageError: a number is not positive.
+        """
+        settings = Settings(
+            data=Path(data),
+            results=None if results is None else Path(results),
+            logs=Path(logs),
+            plugins=tuple(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins)),
+            seconds=seconds,
+            threads=threads,
+            deadline_s=deadline_s,
+            safe=safe,
+            quiet=quiet,
+        )
+        self.resources = Resources(settings, caller or Caller.python())
+
+    def __enter__(self) -> Self:
+        # At once: it removes what killed runs left, whatever comes of this one.
+        _ = self.resources.fork_server
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the fork server; a later call starts another one."""
+        self.resources.close()
+
+    def prepare(self, cells: Iterable[Cell]) -> None:
+        """Try all folders and make all data sets now, so that none is made between two measurements.
+
+        Raises:
+            UsageError: a folder cannot be written to.
+        """
+        from feedrate.api.diagnosing import demand_places
+
+        demand_places(self.resources)
+        self.resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
+
+    def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
+        """Give the cell that `measure` means by these; raises like it."""
+        return cell_of(cell, parts, self.resources.registry)
