@@ -20,7 +20,7 @@ unexport TORCH TORCH_WAIT_S
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rounds bench-rust test test-quick test-answers test-integrations torture check
+.PHONY: help install bench bench-harness bench-rounds bench-why bench-rust test test-quick test-answers test-integrations torture check
 .PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
@@ -44,6 +44,9 @@ bench-harness: $(STAMP) ## Measure what feedrate's own loop costs
 
 bench-rounds: $(STAMP) ## Measure what timing by turns is worth beside a neighbour that disturbs (some minutes)
 	@$(BIN)/python scripts/rounds.py
+
+bench-why: $(STAMP) ## Measure what a verdict costs beside a plain measurement (some minutes)
+	@$(BIN)/python scripts/verdict_cost.py
 
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json

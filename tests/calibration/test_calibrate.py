@@ -94,6 +94,16 @@ def test_every_cause_and_every_cost_of_python_has_a_case_and_a_healthy_twin() ->
     assert {case.healthy for case in CASES} >= {*causes, "python", "launch"}
 
 
+def test_a_cell_is_taken_apart_as_far_as_its_answer_asks_for() -> None:
+    asked = {case.name: (case.asks_for_stages, case.asks_for_facts) for case in CASES}
+
+    assert asked["packed files"] == asked["slow between epochs"] == (True, False)
+    assert (
+        asked["slow step"] == asked["a bar drawn at each step"] == asked["a bar drawn once a second"] == (False, True)
+    )
+    assert asked["disturbed in Python"] == asked["in turns"] == (False, False)
+
+
 def test_every_cell_that_gets_worse_has_a_twin_that_differs_in_its_cure_alone() -> None:
     sick = [case for case in CASES if case.symptom not in ("", HEALTHY)]
 

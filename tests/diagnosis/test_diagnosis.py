@@ -11,7 +11,7 @@ import pytest
 
 from feedrate.data.dataset import DataSet
 from feedrate.diagnosis.attribution import rung_s
-from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, records
+from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, quick_diagnosis, records
 from feedrate.records.cell_traits import LoaderTraits
 from feedrate.records.measurement import Failure
 from feedrate.records.raw_results import append, read, results
@@ -97,6 +97,18 @@ def test_a_slow_step_leaves_nothing_to_the_loader(settings: ReplicateSettings) -
     assert facts.flops_per_step == pytest.approx(203 / 15 * (2 * 2 * 6 * 8 + 3 * 2 * 8))
     assert facts.dtype == "fp32"
     assert facts.kernels_per_step is None
+
+
+def test_sides_alone_are_told_apart_without_stages_and_without_the_step_inside(settings: ReplicateSettings) -> None:
+    diagnosis = quick_diagnosis("sums/tiny/waiting/lazy/cpu", settings, stages=False, facts=False)
+
+    assert isinstance(diagnosis, Diagnosis), diagnosis
+    assert diagnosis.verdict_of_numbers.kind == "no overlap", diagnosis.verdict_of_numbers.sentence
+    (ladder,) = diagnosis.ladders
+    assert {name for name, rung in ladder.rungs.items() if rung.full} == {"R0", "R4"}
+    assert ladder.rungs["R2"].absent == "nobody asked for the stages of loading"
+    assert ladder.delays == {}
+    assert ladder.facts is None
 
 
 def test_a_slow_loader_and_a_slow_step_that_take_turns_do_not_overlap(settings: ReplicateSettings) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from feedrate.calibration.case import HEALTHY
 from feedrate.diagnosis.cause_wording import cause_statement
 from feedrate.diagnosis.causes import THREAD_CAUSES
-from feedrate.diagnosis.diagnosis import competing_causes, diagnose, soak_symptoms
+from feedrate.diagnosis.diagnosis import competing_causes, quick_diagnosis, soak_symptoms
 from feedrate.diagnosis.symptom_wording import describe_symptom
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import doubts, had_foreign_load, remarks
@@ -82,7 +82,7 @@ def _way_to_ask(case: Case) -> Callable[[Case, ReplicateSettings], _Answer]:
 
 
 def _diagnose(case: Case, settings: ReplicateSettings) -> _Answer:
-    outcome = diagnose(case.cell, settings, replicates=1, watched=False)
+    outcome = quick_diagnosis(case.cell, settings, stages=case.asks_for_stages, facts=case.asks_for_facts)
     if isinstance(outcome, Failure):
         return _failed(outcome)
     # A known answer is asked of the numbers; that others disturbed them excuses one that is wrong.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
+
+from feedrate.diagnosis.finding import Family, Kind, family_of
 
 __all__ = ["HEALTHY", "Case"]
 
@@ -45,6 +48,20 @@ class Case:
         words = {"no number": self.refused, "remark": self.remark, "because": self.cause, "not": self.healthy}
         told = self.symptom or self.verdict
         return told or next(f"{word}: {text}" for word, text in words.items() if text)
+
+    @property
+    def asks_for_stages(self) -> bool:
+        """Whether a verdict on the loader, which names the stage, is expected: another one tells the sides apart."""
+        return bool(self.verdict) and self._family == "loader"
+
+    @property
+    def asks_for_facts(self) -> bool:
+        """Whether a verdict on the step, which names what it is busy with, is expected, or must not be given."""
+        return self._family == "step"
+
+    @property
+    def _family(self) -> Family:
+        return family_of(cast(Kind, self.verdict or self.healthy))
 
     @property
     def is_diagnosed(self) -> bool:

@@ -48,8 +48,7 @@ CASES: tuple[Case, ...] = (
     # Neither alone.
     Case("in turns", "paced[delay_us=10000,overlap=false]", _IDLE, verdict="no overlap"),
     Case("in turns, both busy", "paced[delay_us=10000,kind=busy,overlap=false]", _LONG, verdict="no overlap"),
-    # Each batch beside it takes a quarter of a second.
-    Case("disturbed in Python", "disturbing", "timed[work_us=0,python_us=5000]", verdict="contention", seconds=0.05),
+    Case("disturbed in Python", "disturbing", "timed[work_us=0,python_us=5000]", verdict="contention"),
     Case("balanced, in bursts", "paced[delay_us=10000,burst=8,depth=4]", _IDLE, verdict="coupling"),
     # The loader serves something else.
     Case("a row doubled", "unfaithful", _BRIEF, refused=_OTHER_ROWS),

@@ -28,7 +28,16 @@ from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
 
-__all__ = ["Diagnosis", "diagnose", "iter_replicates", "needs_another", "records", "soak_symptoms"]
+__all__ = [
+    "Diagnosis",
+    "competing_causes",
+    "diagnose",
+    "iter_replicates",
+    "needs_another",
+    "quick_diagnosis",
+    "records",
+    "soak_symptoms",
+]
 
 
 @dataclass(frozen=True)
@@ -143,20 +152,30 @@ def diagnose(
     replicates: int = 3,
     most: int = 0,
     cold: bool = False,
-    watched: bool = True,
 ) -> Diagnosis | Failure:
     """Take `cell`, as `str(Cell)` writes it, apart in so many fresh processes.
 
     `most`: go on up to so many while the verdict is not firm. `cold`: also measure one epoch with files that the page
-    cache does not hold. `watched`: in the first process, also watch threads and what gets worse as the loop goes on.
+    cache does not hold.
     The first replicate that fails is what comes back; nothing is left of the processes, whatever happens.
     """
     known: list[Replicate] = []
-    for outcome in iter_replicates(cell, settings, replicates, most, cold=cold, watched=watched):
+    for outcome in iter_replicates(cell, settings, replicates, most, cold=cold):
         if isinstance(outcome, Failure):
             return outcome
         known.append(outcome)
     return Diagnosis.of(known)
+
+
+def quick_diagnosis(cell: str, settings: ReplicateSettings, *, stages: bool, facts: bool) -> Diagnosis | Failure:
+    """Take `cell` apart in one fresh process, only as far as the kind of the verdict that is expected asks for.
+
+    `stages`: tell the stages of loading apart, which a verdict about the loader names. `facts`: profile the step, which
+    a verdict about the step needs.
+    """
+    with Scratch.made(SHARED_MEMORY) as memory:
+        replicate = take_apart(cell, settings, AblationRequest(memory.folder, stages=stages, facts=facts))
+    return replicate if isinstance(replicate, Failure) else Diagnosis.of([replicate])
 
 
 def soak_symptoms(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Symptom, ...]] | Failure:
@@ -192,7 +211,6 @@ def iter_replicates(
     most: int = 0,
     *,
     cold: bool = False,
-    watched: bool = True,
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
     replicates_so_far: list[Replicate] = []
@@ -200,8 +218,7 @@ def iter_replicates(
         with Scratch.made(SHARED_MEMORY) as memory:
             # Profiling the step and watching threads says the same in every process, and so does a soak.
             first = not replicates_so_far
-            watch = first and watched
-            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=watch, soak=watch)
+            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=first)
             replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
         yield replicate
         if isinstance(replicate, Failure):

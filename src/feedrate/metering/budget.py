@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from feedrate.plugin.step import Step
 
 __all__ = ["MeasurementBudget"]
 
@@ -23,10 +27,16 @@ class MeasurementBudget:
     """All batches discarded between the windows take no longer than this many times `seconds`."""
     least_batches: int = 4
     """Of each of the three times, however slow the step is."""
+    idle_share: float = 0.1
+    """Share of `seconds` that a step which trains nothing is timed for."""
     check_bytes: int = 64 << 20
     """Batches worth at most so many bytes are compared with the generator before timing."""
     memory_s: float = 5.0
     """The loop goes on untimed until memory was read, but no longer than this."""
+
+    def step_seconds(self, step: Step) -> float:
+        """Give the aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""
+        return self.seconds * (1.0 if step.trains else self.idle_share)
 
     def batches(self, batch_s: float, at_least: int, ahead: int, epoch: int) -> int:
         """Batches of a phase: 20 times those made ahead, or an epoch, whatever is fewer, as far as time allows."""

@@ -34,8 +34,9 @@ _COMPILER = ("torch._dynamo", "torch._inductor.compile_fx", "torch._inductor.cod
 torch they cost the child that needs them a little more time, no more."""
 _LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "scipy.special", "feedrate.metering.meter")
 _ANSWER = (
-    *("feedrate.metering.replicate_main", "feedrate.metering.budget", "feedrate.system.sampling_flags"),
+    *("feedrate.metering.replicate_main", "feedrate.metering.ablation.ablation", "feedrate.metering.budget"),
     *("feedrate.plugin.registry", "feedrate.plugin.cell", "feedrate.loading.batch_spec"),
+    "feedrate.system.sampling_flags",
 )
 """What reads a request, and finds who offers the cell."""
 _LONGEST_REQUEST = 16 << 20

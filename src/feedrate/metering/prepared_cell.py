@@ -34,8 +34,6 @@ __all__ = ["PreparedCell", "plan_of"]
 _RESIDENT_BYTES = 64 << 20
 """Of the batches behind T_S: more than the last-level caches hold."""
 
-_IDLE_SHARE = 0.1
-
 
 class Idle(torch.optim.Optimizer):
     """An optimizer of nothing, for steps that train nothing: a real one takes seconds to import."""
@@ -104,7 +102,7 @@ class PreparedCell:
     @property
     def step_seconds(self) -> float:
         """Give the aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""
-        return self.effort.seconds * (1.0 if self.cell.step.trains else _IDLE_SHARE)
+        return self.effort.step_seconds(self.cell.step)
 
     @property
     def device(self) -> Device:

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from feedrate.metering.budget import MeasurementBudget
+    from feedrate.records.answer import RoundTimes
+    from feedrate.records.window import Window
 
 __all__ = ["Paces", "Queue", "RoundSchedule"]
 
@@ -22,6 +26,15 @@ class Paces:
     full_s: float
     step_s: float
     loader_s: float
+
+    @classmethod
+    def of(cls, rounds: RoundTimes) -> Paces:
+        """Take them from rounds that were timed."""
+        return cls(*map(_batch_s, (rounds.full_windows, rounds.step_windows, rounds.loader_windows)))
+
+
+def _batch_s(windows: Sequence[Window]) -> float:
+    return sum(window.s for window in windows) / sum(window.batches for window in windows)
 
 
 @dataclass(frozen=True)

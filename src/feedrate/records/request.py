@@ -22,6 +22,8 @@ class AblationRequest:
     """Watch what threads do to one another."""
     rungs: bool = True
     """Time the rungs of the ladder."""
+    stages: bool = True
+    """Tell the stages of loading apart: the rungs between the first and the last, and delays."""
     soak: bool = False
     """Watch the loop for a while with the collector on."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.loading.plan import Plan
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.round_schedule import Paces
     from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
     from feedrate.records.request import AblationRequest
@@ -34,6 +35,7 @@ __all__ = ["Ablation"]
 Resident: TypeAlias = "Callable[[], AbstractContextManager[Iterator[Batch]]]"
 """Opens endless batches that are on the device already."""
 
+_NOT_ASKED = "nobody asked for the stages of loading"
 _READY = 32
 """Batches that are prepared on the host, again and again."""
 
@@ -64,30 +66,47 @@ class Ablation:
         if not self.request.rungs:
             return plan
         folder = self.request.memory
-        self._lacking = DataSetCache.lacking(plan, folder)
+        self._lacking = DataSetCache.lacking(plan, folder) if self.request.stages else _NOT_ASKED
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
         self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
         control = None if stock is None else SwitchControl(self._switch, stock.in_memory(plan).data, stock.decoded)
         source = SwitchableSource(self._switch, stock)
         return replace(plan, placement=replace(plan.placement, source_factory=source, source_control=control))
 
-    def time_rungs(self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident) -> None:
-        """Watch and time a plan that `instrument` returned, while its stream is open: the soak, then the rungs."""
+    def time_rungs(
+        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident, rounds: Paces
+    ) -> None:
+        """Watch and time a plan that `instrument` returned, while its stream is open: the soak, then the rungs.
+
+        `rounds`: what the three kinds of windows took that have just been timed.
+        """
         start, ahead = now_s(), self.cell.loader.prefetch_batches(plan)
         with resident() as batches:
             # First, while the log of paces holds nothing that was slowed down on purpose.
             soak = SoakRunner(loop, feed, plan, batches, ahead).soak() if self.request.soak else None
-            ladder = self._rungs(loop, feed, plan, batches, ahead) if self.request.rungs else Ladder()
+            ladder = self._rungs(loop, feed, plan, batches, rounds) if self.request.rungs else Ladder()
         competing = competition(loop, feed, self.offered) if self.request.competition else None
         self._ladder = replace(ladder, soak=soak, competition=competing)
         self._spent_s = now_s() - start
 
     def _rungs(
-        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, batches: Iterator[Batch], ahead: int
+        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, batches: Iterator[Batch], rounds: Paces
     ) -> Ladder:
         with ready_on_host(self.cell.loader, plan, _READY) as host:
             loader = self.cell.loader
-            timer = LadderTimer(loop, feed, plan, self._switch, ahead, self._lacking, loader.swap_points)
+            ahead = loader.prefetch_batches(plan)
+            timer = LadderTimer(
+                loop,
+                feed,
+                plan,
+                self._switch,
+                ahead,
+                rounds,
+                self._lacking,
+                loader.swap_points,
+                self.request.stages,
+                step_seconds=loop.effort.step_seconds(self.cell.step),
+            )
             return timer.ladder({"R0": batches} if loader.synthetic else {"R0": batches, "R1": host})
 
     def ladder(self, loop: TrainingLoop, plan: Plan, resident: Resident) -> Ladder:

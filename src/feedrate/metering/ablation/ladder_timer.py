@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from feedrate.loading.source_control import SwapPoint
     from feedrate.metering.ablation.source_switch import SourceSwitch
     from feedrate.metering.recorded_stream import RecordedStream
+    from feedrate.metering.round_schedule import Paces
     from feedrate.metering.training_loop import TrainingLoop, Work
     from feedrate.records.window import Window
 
@@ -35,6 +36,8 @@ _THERE = ("R0", "R1", "R4", "step", *_AT_READER, "R3", "R2")
 _BACK = ("R2", "R3", "R4", "R1", "R0")
 """The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
 """
+_SIDES = ("R0", "R4")
+"""The rungs that tell which side holds the cell back."""
 _UNREAD = "the loader does not read through the plan's source, so the source cannot be swapped"
 _THERE_ALREADY = "the loader serves batches that are there already"
 _ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
@@ -64,10 +67,16 @@ class LadderTimer:
     switch: SourceSwitch
     ahead: int
     """Batches that may have been made before they are asked for."""
+    rounds: Paces
+    """What the rounds took, which are the same runs as the first and the last rung."""
     lacking: str
     """Why there is nothing in memory to read from; empty: there is."""
     swap_points: tuple[SwapPoint, ...] = ()
     """What a loader that reads natively swaps by itself; empty: it reads through the plan's source, or not at all."""
+    stages: bool = True
+    """Whether the stages of loading are told apart."""
+    step_seconds: float = field(kw_only=True)
+    """Aim of the rungs that need no loader."""
     _full: dict[str, list[Window]] = field(default_factory=dict)
     _alone: dict[str, list[Window]] = field(default_factory=dict)
     _absent: dict[str, str] = field(default_factory=dict)
@@ -76,7 +85,7 @@ class LadderTimer:
     """Seconds a batch of everything that is timed, from its last time."""
     _set: _Supply = _AS_IT_IS
     """What the switch was last turned to."""
-    _refill_s: float = 0.0
+    _refill_s: float = field(init=False)
     """What making all batches ahead takes, as far as `_REST_S`."""
     _rested: int = 0
     """Batches that had been taken when it was last left alone."""
@@ -92,6 +101,7 @@ class LadderTimer:
     def __post_init__(self) -> None:
         self._tracker = StreamTracker(self.feed, self.plan, self.switch, self.ahead)
         self._block = self.plan.max_block_batches
+        self._refill_s = min(_REST_S, self.ahead * self.rounds.loader_s)
 
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
         """Every rung timed twice.
@@ -101,11 +111,12 @@ class LadderTimer:
         self._ready = ready
         # The first one measures what a delay is counted in.
         self.loop.device.delay(0.0)
-        self.loop.discard(self._train, max(1, self.ahead))
-        full_s = self.loop.pace_s(self._train, self._block)
-        self._refill_s = min(_REST_S, self.ahead * self.loop.pace_s(self.feed.drain, self._block))
-        for order in (_THERE, _BACK):
-            self._round(order, max(_DELAY * full_s, _LEAST_DELAY_S))
+        delay_s = max(_DELAY * self.rounds.full_s, _LEAST_DELAY_S)
+        self._paces |= self._known_paces(delay_s)
+        for order in (_THERE, _BACK) if self.stages else (_SIDES, _SIDES[::-1]):
+            self._round(order, delay_s)
+            if self.stages:
+                self._tracker.pass_epoch_start(self.loop.effort.seconds / self.rounds.loader_s)
         step, loader = self._beside() if self.ahead else ((), ())
         return Ladder(
             rungs={name: self._rung(name) for name in ("R0", "R1", *reversed(_SOURCES))},
@@ -117,8 +128,15 @@ class LadderTimer:
             epoch_batches=self.plan.epoch_batches,
         )
 
+    def _known_paces(self, delay_s: float) -> Mapping[str, float]:
+        """Say how long a batch of each kind takes that the rounds had, or had but for a delay, at most."""
+        paces = self.rounds
+        delayed = dict.fromkeys(("step", *_AT_READER), paces.full_s + delay_s)
+        return {"R0": paces.step_s, "R4": paces.full_s, "R4 alone": paces.loader_s, **delayed}
+
     def _rung(self, name: str) -> Rung:
-        return Rung(tuple(self._full.get(name, ())), tuple(self._alone.get(name, ())), self._absent.get(name, ""))
+        full, alone = (tuple(windows.get(name, ())) for windows in (self._full, self._alone))
+        return Rung(full, alone, self._absent.get(name, "" if full else self.lacking))
 
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
         timed_rungs = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
@@ -190,16 +208,26 @@ class LadderTimer:
 
     def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
         effort = self.loop.effort
-        if key in self._paces:
+        if in_blocks and self._rested == self.feed.taken:
+            # It was left alone: all that it makes ahead lies ready.
+            self.loop.discard(work, max(1, self.ahead))
+        elif key in self._paces:
             # The first batch after a pause is slow whatever it does.
             work(1)
-        else:
+        if key not in self._paces:
             self._paces[key] = self.loop.pace_s(work, self._block if in_blocks else 8)
-        total = effort.batches(self._paces[key], effort.least_batches, self.ahead, self.plan.epoch_batches)
-        half = -(-total // 2)
+        half = -(-self._batches(self._paces[key], in_blocks=in_blocks) // 2)
         window = self.loop.windows(work, 1, effort.whole(half, self._block if in_blocks else 1))[0]
         self._paces[key] = window.batch_s
         return window
+
+    def _batches(self, pace_s: float, *, in_blocks: bool) -> int:
+        """Count the batches of both windows of a kind together."""
+        effort = self.loop.effort
+        if in_blocks:
+            return effort.batches(pace_s, effort.least_batches, self.ahead, self.plan.epoch_batches)
+        # Batches that are ready have no queue, and of a step that trains nothing little time tells.
+        return max(effort.least_batches, int(self.step_seconds / pace_s))
 
     def _train(self, count: int) -> int:
         return self.loop.both(self.feed, count, [])

@@ -32,6 +32,8 @@ _LONG_S = 8.0
 """After so long no round is begun beyond the least."""
 _MOST_BATCHES = 200
 """Of a stretch."""
+_LONG_BATCH_S = 0.1
+"""A batch of longer fills caches in a small part of its time, and is a stretch of its own."""
 _CYCLE_BATCHES = 4
 """Batches whose cycles are counted."""
 _NOTABLE_COLLECTION_S = 1e-3
@@ -50,6 +52,8 @@ class SoakRunner:
     ahead: int
     """Batches that may have been made before they are asked for."""
     _watch: CollectorWatch = field(default_factory=CollectorWatch, init=False)
+    _slow: set[Phase] = field(default_factory=set, init=False)
+    """Sides whose batches take long."""
 
     def soak(self) -> Soak:
         """Go through the rounds, after one that is not counted."""
@@ -101,10 +105,13 @@ class SoakRunner:
     ) -> Stretch:
         """Do batches of one phase for a while, after one that is not timed: caches hold the data of another side.
 
-        `passed`: batches of that side so far.
+        That one is left out where a batch takes so long that filling them is nothing. `passed`: batches of that side so
+        far.
         """
-        one_batch()
-        budget_s, number, batches = self.loop.effort.seconds * _TIMES / (3 * _ROUNDS), passed(), 0
+        budget_s, warm = self.loop.effort.seconds * _TIMES / (3 * _ROUNDS), phase not in self._slow
+        if warm:
+            one_batch()
+        number, batches = passed(), 0
         self._watch.reset()
         clock, start, singles = PaceClock(core_s), now_s(), []
         while batches == 0 or (batches < _MOST_BATCHES and now_s() - start < budget_s):
@@ -112,8 +119,10 @@ class SoakRunner:
             batches += 1
         pace = clock.pace(number, batches)
         quick = pace if phase == "loader" and self.ahead else _quick(singles)
+        if pace.s > max(budget_s, _LONG_BATCH_S) * batches:
+            self._slow.add(phase)
         runs, collecting_s, longest_s = tuple(self._watch.runs), self._watch.core_s, self._watch.longest_s
-        untimed = 1 + (self.ahead if phase == "loader" else 0)
+        untimed = warm + (self.ahead if phase == "loader" else 0)
         return Stretch(phase, pace, self._held(), quick, untimed, runs, collecting_s, longest_s)
 
     def _single(self, number: int, one_batch: Callable[[], object], core_s: Callable[[], float]) -> Pace:

@@ -31,7 +31,7 @@ _MANY_OPERATORS, _MOST_STEPS, _PROFILED_S = 500, 12, 0.2
 _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SIDES = {"cpu": (512, 1024), "cuda": (4096, 8192)}
 """Sides of the square matrices whose product stands for the device's peak; the quicker rate counts."""
-_REPEATS, _PRODUCT_S = 5, 0.3
+_REPEATS, _PRODUCT_S = 5, 0.1
 """Products of each size, fewer where one takes long."""
 
 

@@ -44,20 +44,36 @@ class StreamTracker:
         if not self.switch.readers:
             return False
         start, new = now_s(), 0
-        last = start
-        for _ in range(_EPOCHS * self.plan.epoch_batches + 4 * self.ahead + 1):
-            first_of_epoch = self.feed.taken % self.plan.epoch_batches == 0
-            batch = self.feed.take()
-            now = now_s()
-            (self._boundary_s if first_of_epoch else self._usual_s).append(now - last)
-            last = now
+        for number in range(_EPOCHS * self.plan.epoch_batches + 4 * self.ahead + 1):
+            batch = self._timed_batch(number)
             # Several processes take turns, and one may still be at an old block: all of a queue must be new.
             new = new + 1 if self.switch.is_new(self._block(batch)) else 0
             if new > self.ahead:
                 return True
-            if now - start > most_s:
+            if now_s() - start > most_s:
                 break
         return False
+
+    def pass_epoch_start(self, most_batches: float) -> None:
+        """Take batches until one is the first of an epoch and was not ready, unless that takes more than so many."""
+        epoch, taken = self.plan.epoch_batches, self.feed.taken
+        # The next number, beyond those that may be ready, that begins an epoch.
+        first = -(-(taken + self.ahead) // epoch) * epoch
+        if first - taken < most_batches:
+            for number in range(first - taken + 1):
+                self._timed_batch(number)
+
+    def _timed_batch(self, number: int) -> Batch:
+        """Take a batch and note how long it took; `number`: of those that were taken one after the other before it."""
+        first_of_epoch = self.feed.taken % self.plan.epoch_batches == 0
+        start = now_s()
+        batch = self.feed.take()
+        if not first_of_epoch:
+            self._usual_s.append(now_s() - start)
+        # One that lay ready says nothing of what an epoch's beginning takes.
+        elif number >= self.ahead:
+            self._boundary_s.append(now_s() - start)
+        return batch
 
     @property
     def readers(self) -> float:
