@@ -134,6 +134,14 @@ def test_a_step_that_is_slow_only_while_the_stream_is_open_is_taken_without_it()
     assert 4 < found.loader_ceiling_low < found.loader_ceiling
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_one_moment_in_which_the_machine_was_busy_hides_no_loader_that_slows_the_step(place: int) -> None:
+    groups = [[30.0, 31.0, 29.0, 30.0], [6.0, 6.1, 6.0, 5.9], [6.0, 6.0, 6.2, 6.0]]
+    groups[place][1] = 300.0
+
+    assert slowdown_beside(*(windows(*group) for group in groups)) == pytest.approx(5, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("beside", "before", "after"),
     [

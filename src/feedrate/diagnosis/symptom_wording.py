@@ -13,7 +13,7 @@ from feedrate.diagnosis.symptom import (
     Symptom,
     SymptomKind,
 )
-from feedrate.formatting import ms, number, share
+from feedrate.formatting import byte_size, ms, number, share
 
 __all__ = ["advice_against", "describe_symptom"]
 
@@ -98,8 +98,8 @@ def _described(symptom: Symptom) -> str:
         case HeldCycles(bytes_a_batch, objects_a_batch):
             side = symptom.place
             return (
-                f"the {side} leaves {_size(bytes_a_batch)} with every batch in {number(objects_a_batch)} objects that"
-                " refer to each other in a circle: only the garbage collector frees it, now and then"
+                f"the {side} leaves {byte_size(bytes_a_batch)} with every batch in {number(objects_a_batch)} objects"
+                " that refer to each other in a circle: only the garbage collector frees it, now and then"
             )
         case Growth() as facts:
             return f"{_added(symptom.kind, facts, whose)}"
@@ -118,7 +118,7 @@ def _pauses(facts: CollectorPauses, place: Place) -> str:
 
 def _added(kind: SymptomKind, facts: Growth, where: str) -> str:
     what_grows = "" if kind == "memory growth" else f" more {_UNIT[kind]}"
-    amount = f"{_size(facts.a_batch) if kind == 'memory growth' else number(facts.a_batch, 2)}{what_grows}"
+    amount = f"{byte_size(facts.a_batch) if kind == 'memory growth' else number(facts.a_batch, 2)}{what_grows}"
     end = "memory is full" if kind == "memory growth" else "the limit is reached"
     left = "" if facts.batches_left is None else f": {end} after {number(facts.batches_left)} more"
     unknown = ", and no row came twice: a cache of all rows would look the same" if facts.epochs < 1 else ""
@@ -127,7 +127,3 @@ def _added(kind: SymptomKind, facts: Growth, where: str) -> str:
 
 def _micro(seconds: float) -> str:
     return f"{number(1e6 * seconds)} us"
-
-
-def _size(count: float) -> str:
-    return f"{number(count / 1e6)} MB" if count >= 1e6 else f"{number(count / 1e3)} kB"

@@ -16,7 +16,7 @@ _NOTABLE = 1.05
 
 def is_slower_beside(beside: Sequence[Window], alone: Sequence[Window]) -> bool:
     """Tell whether the step is notably slower beside a stream that rests, and clear of both groups' noise."""
-    return clearly_slower(beside, alone, _NOTABLE)
+    return clearly_slower(_undisturbed(beside), _undisturbed(alone), _NOTABLE)
 
 
 def slowdown_beside(beside: Sequence[Window], before: Sequence[Window], after: Sequence[Window]) -> float | None:
@@ -27,6 +27,14 @@ def slowdown_beside(beside: Sequence[Window], before: Sequence[Window], after: S
     """
     if not (before and after and is_slower_beside(beside, before) and is_slower_beside(beside, after)):
         return None
-    outside_s, slowdown = mean_sample_s((*before, *after)), mean_sample_s(beside) / mean_sample_s(before)
-    apart = abs(math.log(mean_sample_s(after) / mean_sample_s(before)))
-    return mean_sample_s(beside) / outside_s if apart < math.log(slowdown) / 2 else None
+    beside_s, before_s, after_s = (mean_sample_s(_undisturbed(windows)) for windows in (beside, before, after))
+    apart = abs(math.log(after_s / before_s))
+    if apart >= math.log(beside_s / before_s) / 2:
+        return None
+    return beside_s / mean_sample_s((*_undisturbed(before), *_undisturbed(after)))
+
+
+def _undisturbed(windows: Sequence[Window]) -> list[Window]:
+    """Leave out the slowest quarter: one moment in which the machine was busy must not pass for the scatter of all."""
+    ranked = sorted(windows, key=lambda window: window.s / window.samples)
+    return ranked[: len(ranked) - len(ranked) // 4]
