@@ -110,6 +110,16 @@ def test_a_neighbour_that_comes_in_the_middle_is_no_drift() -> None:
     assert titles(soaked({"step": lambda n: 2e-3 if n < 190 else 9e-3})) == ["drift: step"]
 
 
+def test_a_machine_that_slows_both_sides_is_no_drift_and_hides_none() -> None:
+    def slower(by: float) -> Amount:
+        return lambda n: 2e-3 * (1 + by * n / 320)
+
+    assert titles(soaked({"step": slower(1.2), "loader": slower(1.0)})) == []
+    assert titles(soaked({"step": slower(1.2)})) == ["drift: step"], "the machine was steady"
+    assert titles(soaked({"step": slower(5.0), "loader": slower(1.0)})) == ["drift: step"]
+    assert titles(soaked({"step": slower(1.0), "loader": slower(5.0)})) == ["drift: loader"]
+
+
 def test_a_side_that_waits_must_drift_more_as_no_processor_time_speaks_for_it() -> None:
     def sleeping(by: float) -> Soak:
         return soaked({"loader": lambda n: 2e-3 * (1 + by * n / 320)}, core=0.1)

@@ -15,7 +15,7 @@ from feedrate.diagnosis.symptom import (
     SymptomKind,
 )
 from feedrate.diagnosis.thresholds import Thresholds
-from feedrate.diagnosis.trend import drift, steady_growth
+from feedrate.diagnosis.trend import drift, machine_growth, steady_growth
 from feedrate.records.soak import Holdings, Pace, Phase, Soak, Stretch
 
 __all__ = ["symptoms_of"]
@@ -44,12 +44,12 @@ def symptoms_of(soak: Soak) -> tuple[Symptom, ...]:
 def _drifts(soak: Soak) -> Iterator[Symptom]:
     # The first update of all imports and compiles.
     step = [pace for pace in soak.step_before if pace.number > 0]
-    sides: tuple[tuple[Place, Phase, Sequence[Pace]], ...] = (
-        ("step", "step", step),
-        ("loader", "loader", soak.loader_before),
-    )
-    for place, phase, before in sides:
-        facts = drift(before, [stretch.quick for stretch in soak.of(phase)])
+    before: dict[Phase, Sequence[Pace]] = {"step": step, "loader": soak.loader_before}
+    during = {phase: [stretch.quick for stretch in soak.of(phase)] for phase in before}
+    sides: tuple[tuple[Place, Phase, Phase], ...] = (("step", "step", "loader"), ("loader", "loader", "step"))
+    for place, phase, other in sides:
+        machine = machine_growth([*before[other], *during[other]])
+        facts = drift(before[phase], during[phase], machine)
         if facts is not None:
             yield Symptom("drift", place, facts)
 

@@ -12,7 +12,7 @@ from feedrate.diagnosis.symptom import Drift
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.records.soak import Pace
 
-__all__ = ["drift", "steady_growth"]
+__all__ = ["drift", "machine_growth", "steady_growth"]
 
 _LEAST = 3
 """Points of the first and of the last third of a trend."""
@@ -67,28 +67,52 @@ def _quartiles(values: Sequence[float]) -> Sequence[float]:
     return statistics.quantiles(values, method="inclusive")
 
 
-def drift(before: Sequence[Pace], during: Sequence[Pace]) -> Drift | None:
+def machine_growth(others: Sequence[Pace]) -> float:
+    """Say how many times longer the machine takes at the end for the work of the other side; 1: no longer.
+
+    Both sides take turns, and a machine slows both. Of time that nobody spends on a processor it says nothing.
+    """
+    points = _put_together(others)
+    if not points:
+        return 1.0
+    times, cores = _growths(points)
+    if min(len(times.first), len(times.last)) < _LEAST or not (times.apart and _works(times, cores)):
+        return 1.0
+    return max(1.0, min(times.growth, cores.growth))
+
+
+def drift(before: Sequence[Pace], during: Sequence[Pace], machine: float = 1.0) -> Drift | None:
     """Tell whether batches take longer the higher their number, far beyond what a busy machine does; None: they do not.
 
     `before`, `during`: batches in windows, then those of the soak, which takes turns with the other side. Waits for a
     processor do not count, and wherever most of the rest is time on one, that must grow as well; where a side waits for
-    something else, the soak alone must show it, too, for turns cost a queue more than a long drain does.
+    something else, the soak alone must show it, too, for turns cost a queue more than a long drain does. By `machine`,
+    which `machine_growth` of the other side gives, all of it is less.
     """
     points = _put_together([*before, *during])
     if not points:
         return None
-    times = _Thirds.of(points, lambda pace: pace.undisturbed_s)
-    cores = _Thirds.of(points, lambda pace: pace.core_s / pace.batches)
+    times, cores = _growths(points)
     if min(len(times.first), len(times.last)) < _LEAST or not times.apart:
         return None
-    works = cores.now >= Thresholds.min_core_share_of_work * times.now
-    if times.now - times.begin < Thresholds.min_drift_s or not (works or _slope(during).low > 0):
+    works = _works(times, cores)
+    if times.now - machine * times.begin < Thresholds.min_drift_s or not (works or _slope(during).low > 0):
         return None
-    if not (_has_grown_at_work(times, cores) if works else _has_grown_in_waits(times)):
+    if not (_has_grown_at_work(times, cores, machine) if works else _has_grown_in_waits(times, machine)):
         return None
     slope = _slope(points)
     batches = points[-1].number + points[-1].batches - points[0].number
     return Drift(times.begin, times.now, slope.median, slope.low, slope.high, batches) if slope.median > 0 else None
+
+
+def _growths(points: Sequence[Pace]) -> tuple[_Thirds, _Thirds]:
+    """Give seconds a batch without waits for a processor, and those on one."""
+    times = _Thirds.of(points, lambda pace: pace.undisturbed_s)
+    return times, _Thirds.of(points, lambda pace: pace.core_s / pace.batches)
+
+
+def _works(times: _Thirds, cores: _Thirds) -> bool:
+    return cores.now >= Thresholds.min_core_share_of_work * times.now
 
 
 class _Slope(NamedTuple):
@@ -108,15 +132,15 @@ def _slope(points: Sequence[Pace]) -> _Slope:
     return _Slope(float(median), float(low), float(high))
 
 
-def _has_grown_at_work(times: _Thirds, cores: _Thirds) -> bool:
-    growth = min(times.growth, cores.growth)
+def _has_grown_at_work(times: _Thirds, cores: _Thirds, machine: float) -> bool:
+    growth = min(times.growth, cores.growth) / machine
     if times.gradual and cores.gradual:
         return growth >= Thresholds.min_growth_of_drift
     return growth >= Thresholds.min_growth_at_once
 
 
-def _has_grown_in_waits(times: _Thirds) -> bool:
-    return times.growth >= (
+def _has_grown_in_waits(times: _Thirds, machine: float) -> bool:
+    return times.growth / machine >= (
         Thresholds.min_growth_of_waiting if times.gradual else Thresholds.min_waiting_growth_at_once
     )
 
