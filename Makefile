@@ -74,7 +74,7 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
 	@$(BIN)/python -m pytest -m "not process and not integration"
 
-test-answers: $(PLUGINS) ## Measure what has a known answer, by calibrate, compare and why --since (some ten minutes)
+test-answers: $(PLUGINS) ## Measure what has a known answer, by calibrate, compare and why --since (some eight minutes)
 	@$(BIN)/python -m pytest -m answer
 
 $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh
