@@ -51,7 +51,7 @@ bench-why: $(STAMP) ## Measure what a verdict costs beside a plain measurement (
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (some 20 minutes)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (some 17 minutes the first time)
 
 check: test test-answers ## `test`, and that known answers are found
 
@@ -72,7 +72,7 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 		$(BIN)/python -m coverage report --include "src/feedrate/$$package/*" --skip-covered --fail-under $(COVERED) || exit 1; done
 
 test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
-	@$(BIN)/python -m pytest -m "not process and not integration"
+	@$(BIN)/python -m pytest -m "not process and not integration" $(PARALLEL)
 
 test-answers: $(PLUGINS) ## Measure what has a known answer, by calibrate, compare and why --since (some eight minutes)
 	@$(BIN)/python -m pytest -m answer
