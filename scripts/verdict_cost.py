@@ -73,19 +73,29 @@ class Harness:
     @contextmanager
     def _clocked(self) -> Iterator[Cost]:
         """Count the processor time of all that is forked inside the block and ends there."""
-        before, cost = self._core_s(), Cost()
+        pid, cost = self._pid, Cost()
+        before = _core_s(pid)
         yield cost
-        cost.core_s = self._core_s() - before
+        if pid is not None and pid != self._pid:
+            raise SystemExit(
+                "another process forks since then: the code changed meanwhile, or it was killed; run it anew"
+            )
+        cost.core_s = _core_s(pid) - before
 
-    def _core_s(self) -> float:
-        """Read what the kernel adds up for the fork server of its children that ended, and of theirs."""
+    @property
+    def _pid(self) -> int | None:
+        """The process that forks those that are measured; None: none has been forked yet."""
         fork_server = self.settings.fork_server
-        pid = None if fork_server is None else fork_server.pid(self.threads)
-        if pid is None:
-            return 0.0
-        # Behind the name, which may hold anything: user and system time of waited-for children are fields 16 and 17.
-        values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(values[13]) + int(values[14])) / os.sysconf("SC_CLK_TCK")
+        return None if fork_server is None else fork_server.pid(self.threads)
+
+
+def _core_s(pid: int | None) -> float:
+    """Read what the kernel adds up of the children of a process that ended, and of theirs; 0 of no process."""
+    if pid is None:
+        return 0.0
+    # Behind the name, which may hold anything: user and system time of waited-for children are fields 16 and 17.
+    values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(values[13]) + int(values[14])) / os.sysconf("SC_CLK_TCK")
 
 
 def phases_of(outcome: Measurement | Failure) -> Phases:

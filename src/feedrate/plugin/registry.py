@@ -73,28 +73,29 @@ class Registry:
         Raises:
             UsageError: no such loader or knob; the text lists near matches.
         """
-        return _named("loader", self.loaders, spec)
+        return self._named("loader", self.loaders, spec)
 
     def step(self, spec: str) -> Step:
         """Give the step that `compiled[mode=default]` names; raises like `loader`."""
-        return _named("step", self.steps, spec)
+        return self._named("step", self.steps, spec)
 
     def workload(self, spec: str) -> Workload:
         """Give the workload that `boardmoves[model=resnet]` names; raises like `loader`."""
-        return _named("workload", self.workloads, spec)
+        return self._named("workload", self.workloads, spec)
+
+    def _named(self, kind: str, known: Mapping[str, S], spec: str) -> S:
+        name, knobs = split_spec(spec)
+        if name not in known:
+            families = {"loader": self.loaders, "step": self.steps, "workload": self.workloads}
+            other = next((f", which is a {family}" for family, names in families.items() if name in names), "")
+            raise UsageError(f"no {kind} {name!r}{other}; {near(name, known)}")
+        return known[name].with_knobs(knobs)
 
 
 def _installed() -> list[EntryPoint]:
     """Installed plugins by name, feedrate's own first; the metadata come in the order of some folder."""
     points = entry_points(group=hookspecs.PROJECT)
     return sorted(points, key=lambda point: (point.dist is None or point.dist.name != hookspecs.PROJECT, point.name))
-
-
-def _named(kind: str, known: Mapping[str, S], spec: str) -> S:
-    name, knobs = split_spec(spec)
-    if name not in known:
-        raise UsageError(f"no {kind} {name!r}; {near(name, known)}")
-    return known[name].with_knobs(knobs)
 
 
 def _tried(theirs: Callable[[], T]) -> T:
