@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from glob import glob
 
 import pytest
 from sums import Sums
@@ -14,12 +20,14 @@ from feedrate.builtin.steps.none import NoTraining
 from feedrate.calibration.strategies.broken_training import Faulty
 from feedrate.calibration.strategies.wrong_rows import Unfaithful
 from feedrate.contract import LOADER_PROMISES, STEP_PROMISES, WORKLOAD_PROMISES, Fixture, check, title, unwritten
+from feedrate.contract.cleanup import leaves_nothing_behind
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
 from feedrate.contract.knob_ranges import declares_the_range_of_each_number
 from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
 from feedrate.errors import ContractError
-from feedrate.plugin.loader import Loader
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader, Stream
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
@@ -177,6 +185,43 @@ def test_the_truthful_pass(fixture: Fixture) -> None:
     assert broken(Sums(), unwritten(Sums())) == {}
     assert broken(Inline(), fixture) == {}
     assert broken(lying_steps.PlainStep(), fixture) == {}
+
+
+NEIGHBOUR = """
+import collections, itertools, os, sys, time
+held = collections.deque()
+for count in itertools.count():
+    held.append(open(f"{sys.argv[1]}-{count}", "w"))
+    if len(held) > 500:
+        os.unlink(held.popleft().name)
+    time.sleep(0.01)
+"""
+
+
+@pytest.fixture
+def neighbour() -> Iterator[str]:
+    """Begin of the names in shared memory that a process which is no descendant of ours makes all the time."""
+    names = f"/dev/shm/neighbour-{os.getpid()}"
+    shell = ["sh", "-c", '"$0" -c "$1" "$2" >/dev/null 2>&1 & echo $!', sys.executable, NEIGHBOUR, names]
+    pid = int(subprocess.run(shell, check=True, capture_output=True, text=True).stdout)
+    yield names
+    os.kill(pid, signal.SIGKILL)
+    for path in glob(f"{names}-*"):
+        os.unlink(path)
+
+
+@pytest.mark.process
+def test_shared_memory_that_a_neighbour_holds_was_not_left_by_the_loader(neighbour: str, fixture: Fixture) -> None:
+    class Slow(Inline):
+        name = "slow"
+
+        def stream(self, plan: Plan) -> Stream:
+            there = set(glob(f"{neighbour}-*"))
+            yield from super().stream(plan)
+            while set(glob(f"{neighbour}-*")) <= there:
+                time.sleep(0.01)
+
+    leaves_nothing_behind(Slow(), fixture)
 
 
 def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(fixture: Fixture) -> None:

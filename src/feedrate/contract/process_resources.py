@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from feedrate.loading.plan import Plan
+from feedrate.system.procfs import process_tree
 
 __all__ = ["Left", "ProcessResources"]
 
@@ -68,7 +69,7 @@ class ProcessResources:
                 if key not in before.threads.keys() | self.python_threads.keys()
             ),
             *(f"{path} open" for key, path in self.files.items() if before.files.get(key) != path),
-            *(path for key, path in self.shared.items() if key not in before.shared),
+            *_not_of_others({path for key, path in self.shared.items() if key not in before.shared}),
         ]
         if self.pinned_bytes > before.pinned_bytes:
             perhaps.append(f"{self.pinned_bytes - before.pinned_bytes:,} bytes of page-locked memory")
@@ -91,13 +92,31 @@ def _python_threads() -> Iterator[tuple[int, str]]:
             yield thread.native_id or 0, thread.name
 
 
-def _mapped_files() -> Iterator[str]:
-    for line in Path("/proc/self/maps").read_text().splitlines():
+def _mapped_files(pid: int | str = "self") -> Iterator[str]:
+    for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
         yield line.partition("/")[1] + line.partition("/")[2]
 
 
-def _open_files() -> Iterator[tuple[int, str]]:
-    for link in Path("/proc/self/fd").iterdir():
+def _not_of_others(shared: set[str]) -> Iterator[str]:
+    """Yield the files of /dev/shm that no process outside this one's tree maps or has open; those may be ours."""
+    if shared:
+        ours = set(process_tree(os.getpid()))
+        others = [pid for pid in psutil.pids() if pid not in ours]
+        yield from sorted(shared.difference(*map(_held, others)))
+
+
+def _held(pid: int) -> set[str]:
+    """Read which files a process maps or has open; none where that is hidden from us."""
+    held = set()
+    with suppress(OSError):
+        held.update(_mapped_files(pid))
+    with suppress(OSError):
+        held.update(path for _, path in _open_files(pid))
+    return held
+
+
+def _open_files(pid: int | str = "self") -> Iterator[tuple[int, str]]:
+    for link in Path(f"/proc/{pid}/fd").iterdir():
         # The listing's own descriptor is closed by now.
         with suppress(FileNotFoundError):
             yield int(link.name), str(link.readlink())

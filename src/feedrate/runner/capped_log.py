@@ -7,12 +7,16 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from feedrate.system.sparse_file import punch_hole
+
 __all__ = ["Log"]
 
 _HEAD = _TAIL = 1 << 20
 """Bytes that are kept of a log that grows without end."""
 _MOST = 8 << 20
-"""Bytes that it may have before its middle is left out."""
+"""Bytes that it may take on the disk before its middle is left out."""
+_BLOCK = 512
+"""Bytes of a block, in stat's unit."""
 _LONGEST = 150
 """Characters of a file's name, whatever the cell's may be; file systems take 255 bytes."""
 
@@ -27,24 +31,27 @@ class Log:
             OSError: it cannot be made.
         """
         self.path = folder / f"{_plain(cell)}-{replicate}.log"
-        self._left_out = 0
+        self._cut_off = 0
         self._tail = b""
         folder.mkdir(parents=True, exist_ok=True)
 
     def trim(self) -> None:
-        """Leave out the middle, if it has grown too long: those who write go on at its new end."""
+        """Leave out the middle, if it has grown too long: those who write go on at its end, and lose nothing."""
         with suppress(FileNotFoundError):
-            if self.path.stat().st_size > _MOST:
-                self._trim()
+            state = self.path.stat()
+            if min(state.st_size, state.st_blocks * _BLOCK) > _MOST:
+                self._leave_out(state.st_size)
 
-    def _trim(self) -> None:
+    def _leave_out(self, size: int) -> None:
         with self.path.open("r+b") as file:
-            size = file.seek(0, 2)
-            file.seek(size - _TAIL)
-            self._tail = file.read()
-            size = file.tell()
-            file.truncate(_HEAD)
-        self._left_out += size - _HEAD
+            try:
+                punch_hole(file.fileno(), _HEAD, size - _TAIL - _HEAD)
+            except OSError:
+                # Some network file systems have no holes. What is written from here to the cut is lost uncounted.
+                file.seek(-_TAIL, 2)
+                self._tail = file.read()
+                self._cut_off += file.tell() - _HEAD
+                file.truncate(_HEAD)
 
     def add(self, folder: Path) -> None:
         """Add what worker processes wrote to files of their own there, such as the stacks of a crash."""
@@ -62,7 +69,7 @@ class Log:
             if self.path.stat().st_size == 0:
                 self.path.unlink()
                 return ""
-            if self._left_out:
+            if self._cut_off or self.path.stat().st_size > _MOST:
                 self._join()
             return str(self.path)
         return ""
@@ -73,10 +80,11 @@ class Log:
             size = file.seek(0, 2)
             file.seek(max(_HEAD, size - _TAIL))
             tail = (self._tail + file.read())[-_TAIL:]
-            left_out = self._left_out + size - _HEAD - len(tail)
+            left_out = self._cut_off + size - _HEAD - len(tail)
+            count = f"{'at least ' if self._cut_off else ''}{left_out:,}"
             file.seek(_HEAD)
             file.truncate()
-            file.write(f"\n--- feedrate left out {left_out:,} bytes here\n".encode() + tail)
+            file.write(f"\n--- feedrate left out {count} bytes here\n".encode() + tail)
 
 
 def _plain(cell: str) -> str:
