@@ -51,9 +51,9 @@ bench-why: $(STAMP) ## Measure what a verdict costs beside a plain measurement (
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (some 17 minutes the first time)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (some 12 minutes)
 
-check: test test-answers ## `test`, and that known answers are found
+check: test test-answers ## `test`, and what needs the machine for itself
 
 lint: $(STAMP)
 	@$(BIN)/ruff format --check .
@@ -62,9 +62,8 @@ lint: $(STAMP)
 types: $(PLUGINS)
 	@$(BIN)/mypy
 
-pytest: coverage # and then all the rest, JOBS at a time what nothing disturbs (0: in one process)
+pytest: coverage # and then all the rest that nothing disturbs, JOBS at a time (0: in one process)
 	@$(BIN)/python -m pytest -m "not alone and not answer and not integration and (process or not pure)" $(PARALLEL)
-	@$(BIN)/python -m pytest -m "alone and not answer"
 
 coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 	@$(BIN)/python -m pytest -m "pure and not process" --cov --cov-report= $(PARALLEL) $(PURE:%=tests/%)
@@ -74,8 +73,8 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
 	@$(BIN)/python -m pytest -m "not process and not integration" $(PARALLEL)
 
-test-answers: $(PLUGINS) ## Measure what has a known answer, by calibrate, compare and why --since (some eight minutes)
-	@$(BIN)/python -m pytest -m answer
+test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known answers, times and races (some ten minutes)
+	@$(BIN)/python -m pytest -m "answer or alone"
 
 $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh
 	@TORCH="$(TORCH)" bash scripts/install.sh $(INTEGRATIONS) integrations
@@ -87,11 +86,12 @@ torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read 
 	@BIN=$(BIN) bash scripts/torture.sh
 
 rust: export CARGO_TARGET_DIR := $(CURDIR)/.asv/env/cargo
-rust: $(PLUGINS) # tests without the optimisation across crates, which takes minutes for each test binary
+rust: export RUSTFLAGS := -D warnings
+rust: export RUSTC_WORKSPACE_WRAPPER := clippy-driver
+rust: $(PLUGINS) # clippy compiles what is ours, and the tests are what it compiled: one build of the dependencies for both
 	@for manifest in $(wildcard plugins/*/Cargo.toml); do \
 		if ! command -v cargo >/dev/null; then echo "rust: cargo is not here; $$manifest is not checked"; continue; fi; \
 		cargo fmt --check --manifest-path $$manifest \
-			&& cargo clippy --all-targets --manifest-path $$manifest -- -D warnings \
 			&& cargo test --manifest-path $$manifest \
 			&& $(BIN)/mypy --no-explicit-package-bases $${manifest%/*}/python $${manifest%/*}/tests_py $${manifest%/*}/bench \
 			&& $(BIN)/python -m pytest $${manifest%/*}/tests_py || exit 1; done

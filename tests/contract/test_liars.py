@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from glob import glob
+from pathlib import Path
 
 import pytest
 from sums import Sums
@@ -201,13 +201,17 @@ for count in itertools.count():
 @pytest.fixture
 def neighbour() -> Iterator[str]:
     """Begin of the names in shared memory that a process which is no descendant of ours makes all the time."""
-    names = f"/dev/shm/neighbour-{os.getpid()}"
-    shell = ["sh", "-c", '"$0" -c "$1" "$2" >/dev/null 2>&1 & echo $!', sys.executable, NEIGHBOUR, names]
+    name = f"neighbour-{os.getpid()}"
+    shell = ["sh", "-c", '"$0" -c "$1" "$2" >/dev/null 2>&1 & echo $!', sys.executable, NEIGHBOUR, f"/dev/shm/{name}"]
     pid = int(subprocess.run(shell, check=True, capture_output=True, text=True).stdout)
-    yield names
+    yield name
     os.kill(pid, signal.SIGKILL)
-    for path in glob(f"{names}-*"):
-        os.unlink(path)
+    for path in held_by(name):
+        path.unlink()
+
+
+def held_by(neighbour: str) -> set[Path]:
+    return set(Path("/dev/shm").glob(f"{neighbour}-*"))
 
 
 @pytest.mark.process
@@ -216,9 +220,9 @@ def test_shared_memory_that_a_neighbour_holds_was_not_left_by_the_loader(neighbo
         name = "slow"
 
         def stream(self, plan: Plan) -> Stream:
-            there = set(glob(f"{neighbour}-*"))
+            there = held_by(neighbour)
             yield from super().stream(plan)
-            while set(glob(f"{neighbour}-*")) <= there:
+            while held_by(neighbour) <= there:
                 time.sleep(0.01)
 
     leaves_nothing_behind(Slow(), fixture)

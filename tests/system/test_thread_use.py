@@ -13,6 +13,7 @@ from threading import Event, Thread
 import pytest
 
 from feedrate.records.competition import ProcessorUse
+from feedrate.system import thread_use
 from feedrate.system.machine import stopped_s
 from feedrate.system.stack_samples import ThreadLooks, sampled
 from feedrate.system.synthetic_load import burn_cpu, burn_python
@@ -70,9 +71,25 @@ def test_a_process_below_is_seen_with_the_processor_that_it_may_use() -> None:
     (below,) = [thread for thread in use.threads if thread.process == pid]
     assert (below.processors, below.is_main, below.runs_python) == ((FIRST,), True, False)
     # It wants a processor all the time, and has it or waits for it.
-    assert use.wanted(below) > 0.5
+    assert use.wanted(below) == pytest.approx(1.0, abs=0.05)
     assert use.offered == tuple(sorted(OFFERED))
     assert [process for process, _ in use.by_process()] == sorted({os.getpid(), pid})
+
+
+@pytest.mark.process
+def test_a_process_that_waits_all_the_time_wants_a_processor_though_the_kernel_counts_no_wait_before_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with busy_process() as pid:
+        # As the kernel has it while a thread stands in the queue: nothing has run, and no wait has ended.
+        frozen = thread_use._counted(f"{pid}/task/{pid}/schedstat")
+        counted = thread_use._counted
+        monkeypatch.setattr(thread_use, "_counted", lambda path: frozen if str(pid) in path else counted(path))
+        monitor = ThreadMonitor(OFFERED)
+        burn_python(0.05)
+        use = watched(monitor)
+    (below,) = [thread for thread in use.threads if thread.process == pid]
+    assert use.wanted(below) == pytest.approx(1.0)
 
 
 def test_a_thread_of_python_is_told_from_others_and_one_that_sleeps_wants_nothing() -> None:

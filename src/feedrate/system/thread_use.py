@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Set
@@ -28,6 +29,15 @@ class _Reading:
     process: int
     ran_s: float
     waited_s: float
+    """Up to when it last got a processor: a wait that goes on is not in it."""
+    is_runnable: bool = False
+    """Whether it runs or waits for a processor at this moment."""
+    rests: int = 0
+    """How often it gave its processor up by itself."""
+
+    def never_rested_since(self, before: _Reading) -> bool:
+        """Whether it wanted a processor all the time since an earlier reading."""
+        return before.is_runnable and self.is_runnable and self.rests == before.rests
 
 
 class ThreadMonitor:
@@ -50,16 +60,18 @@ class ThreadMonitor:
             offered=self._offered,
             quota_cores=limits().cores,
             stopped_s=max(0.0, stopped_s() - self._stopped_s),
-            threads=tuple(self._threads(after, _LEAST_SHARE * watched_s)),
+            threads=tuple(self._threads(after, watched_s)),
         )
 
-    def _threads(self, after: Mapping[int, _Reading], least_s: float) -> Iterator[ThreadUse]:
+    def _threads(self, after: Mapping[int, _Reading], watched_s: float) -> Iterator[ThreadUse]:
         known = {thread.native_id for thread in threading.enumerate()}
         for number, reading in after.items():
             before = self._before.get(number, _Reading(reading.process, 0.0, 0.0))
             ran_s, waited_s = reading.ran_s - before.ran_s, reading.waited_s - before.waited_s
+            if reading.never_rested_since(before):
+                waited_s = max(waited_s, watched_s - ran_s)
             processors = _affinity(number)
-            if ran_s + waited_s < least_s or not processors:
+            if ran_s + waited_s < _LEAST_SHARE * watched_s or not processors:
                 continue
             yield ThreadUse(
                 number=number,
@@ -100,7 +112,7 @@ def _readings() -> Iterator[tuple[int, _Reading]]:
         for number in _numbers(process):
             counted = _counted(f"{process}/task/{number}/schedstat")
             if counted:
-                yield number, _Reading(process, *counted)
+                yield number, _Reading(process, *counted, *_rests(f"{process}/task/{number}/status"))
 
 
 def _numbers(process: int) -> Iterator[int]:
@@ -115,6 +127,13 @@ def _counted(path: str) -> tuple[float, float] | None:
     """Seconds that a thread ran and waited for a processor; None: it ended, or the kernel does not count."""
     words = _read(path).split()
     return (int(words[0]) / 1e9, int(words[1]) / 1e9) if len(words) == 3 else None
+
+
+def _rests(path: str) -> tuple[bool, int]:
+    """Whether a thread runs or waits for a processor, and how often it gave one up by itself."""
+    text = _read(path)
+    rests = re.search(r"^voluntary_ctxt_switches:\s(\d+)$", text, re.MULTILINE)
+    return re.search(r"^State:\sR", text, re.MULTILINE) is not None, int(rests[1]) if rests else 0
 
 
 def _affinity(number: int) -> set[int]:
