@@ -107,7 +107,7 @@ def _not_of_others(shared: set[str]) -> Iterator[str]:
 
 def _held(pid: int) -> set[str]:
     """Read which files a process maps or has open; none where that is hidden from us."""
-    held = set()
+    held: set[str] = set()
     with suppress(OSError):
         held.update(_mapped_files(pid))
     with suppress(OSError):
