@@ -8,16 +8,19 @@ from feedrate.api.measuring import unmet_reasons
 from feedrate.api.places import Place
 from feedrate.api.resources import Resources
 from feedrate.api.results import CellError
-from feedrate.diagnosis.diagnosis import Diagnosis, iter_replicates, needs_another
+from feedrate.diagnosis.diagnosis import Diagnosis, iter_replicates, iter_script_replicates, needs_another
 from feedrate.errors import UnavailableError
 from feedrate.plugin.cell import Cell
 from feedrate.records.measurement import Failure
 from feedrate.report.progress import run_progress
 
 if TYPE_CHECKING:
-    from feedrate.diagnosis.batch_size_correction import Replicate
+    from collections.abc import Iterator
 
-__all__ = ["LEAST", "MOST", "demand_diagnosable", "demand_places", "diagnosed"]
+    from feedrate.diagnosis.batch_size_correction import Replicate
+    from feedrate.runner.script_command import ScriptCommand
+
+__all__ = ["LEAST", "MOST", "demand_diagnosable", "demand_places", "diagnosed", "diagnosed_command"]
 
 LEAST, MOST = 3, 6
 """Replicates when nobody says how many: so many, and up to so many while the verdict is not firm."""
@@ -51,10 +54,35 @@ def diagnosed(resources: Resources, cell: Cell, replicates: int | None, *, cold:
     resources.complain()
     demand_places(resources)
     resources.make_data([cell.recipe])
-    least, most = (LEAST, MOST) if replicates is None else (replicates, 0)
+    least, most = _bounds(replicates)
+    outcomes = iter_replicates(str(cell), resources.replicate_settings, least, most, cold=cold)
+    return _kept(resources, str(cell), outcomes, least, most)
+
+
+def diagnosed_command(resources: Resources, command: ScriptCommand, replicates: int | None) -> Diagnosis:
+    """Diagnose a person's own training, and keep what comes of it.
+
+    Raises:
+        UsageError: there is no such program.
+        CellError: a run failed; its failure is kept.
+    """
+    command.demand_program()
+    resources.demand_places()
+    least, most = _bounds(replicates)
+    outcomes = iter_script_replicates(command, resources.replicate_settings, least, most)
+    return _kept(resources, str(command.cell), outcomes, least, most)
+
+
+def _bounds(replicates: int | None) -> tuple[int, int]:
+    """How many replicates there are at least, and up to how many while the verdict is not firm."""
+    return (LEAST, MOST) if replicates is None else (replicates, 0)
+
+
+def _kept(resources: Resources, cell: str, outcomes: Iterator[Replicate | Failure], least: int, most: int) -> Diagnosis:
+    """Diagnose what comes, and keep it, also where an interrupt or a failure ends it."""
     known: list[Replicate] = []
     try:
-        _take_apart(resources, cell, known, least, most, cold=cold)
+        _collect(resources, cell, outcomes, known, least, most)
     except CellError as error:
         resources.keep(error.failure)
         raise
@@ -67,15 +95,22 @@ def diagnosed(resources: Resources, cell: Cell, replicates: int | None, *, cold:
     return diagnosis
 
 
-def _take_apart(resources: Resources, cell: Cell, known: list[Replicate], least: int, most: int, *, cold: bool) -> None:
+def _collect(
+    resources: Resources,
+    cell: str,
+    outcomes: Iterator[Replicate | Failure],
+    known: list[Replicate],
+    least: int,
+    most: int,
+) -> None:
     """Add the replicates as they come; raises `CellError` with the first that fails."""
     with run_progress(resources.caller.console, quiet=resources.settings.quiet) as progress:
-        progress.begin(str(cell), least)
-        for replicate in iter_replicates(str(cell), resources.replicate_settings, least, most, cold=cold):
+        progress.begin(cell, least)
+        for replicate in outcomes:
             if isinstance(replicate, Failure):
                 progress.end(replicate)
                 raise CellError(replicate)
             known.append(replicate)
             progress.end(replicate[0])
             if needs_another(known, least, most):
-                progress.begin(str(cell), max(1, least - len(known)))
+                progress.begin(cell, max(1, least - len(known)))

@@ -34,6 +34,8 @@ COMMANDS = {
     "matrix": "what asv measures, against what there is to measure",
     "machine": "tell asv about this machine",
 }
+TAKING_SCRIPTS = ("why",)
+"""Commands after which `-- COMMAND` may stand: a person's own training."""
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -94,7 +96,11 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
     if command is not None and command not in COMMANDS:
         raise UsageError(f"no command {command!r}; {near(command, COMMANDS)}")
     parser, chosen = _parsers(command)
-    options, unknown = parser.parse_known_args(argv)
+    ours, script = _split(argv)
+    if script is not None and command not in TAKING_SCRIPTS:
+        raise UsageError(f"a command after `--` is nothing for {command!r}; {' and '.join(TAKING_SCRIPTS)} take one")
+    options, unknown = parser.parse_known_args(ours)
+    options.script = script
     if unknown:
         known = re.findall(r"--[\w-]+", chosen.format_help())
         close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
@@ -103,6 +109,14 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
         shell.out.file.write(f"feedrate {feedrate.__version__}\n" if options.version else parser.format_help())
         return DONE
     return _ran(command, options, shell)
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], list[str] | None]:
+    """Take what is ours from a person's command after `--`; None: there is none."""
+    if "--" not in argv:
+        return argv, None
+    place = list(argv).index("--")
+    return argv[:place], list(argv[place + 1 :])
 
 
 def _ran(command: str, options: argparse.Namespace, shell: CommandContext) -> int:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from pathlib import Path
+
+from rich.text import Text
 
 from feedrate.api.diagnosing import LEAST, MOST, demand_diagnosable
 from feedrate.api.results import CellError
@@ -34,7 +37,7 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     cells = parser.add_argument_group("what")
     cells.add_argument(
-        "cell", nargs="+", metavar="CELL", help=f"{_FORMS}; of the latter, several; knobs as in workers[count=2]"
+        "cell", nargs="*", metavar="CELL", help=f"{_FORMS}; of the latter, several; knobs as in workers[count=2]"
     )
     add_size(cells.add_argument)
     add_device(cells.add_argument)
@@ -62,6 +65,10 @@ def _add_since(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Take each cell apart and print what holds it back: 0 done, 1 some failed, 2 an error, 130 interrupted."""
+    if options.script is not None:
+        return _diagnose_script(options, shell)
+    if not options.cell:
+        raise UsageError(f"nothing to explain: {_FORMS}; or your own training, as `feedrate why -- python train.py`")
     with shell.session(session_options(vars(options))) as session:
         session.resources.complain()
         cells = _cells(session, options.cell, options.size, options.device)
@@ -78,6 +85,42 @@ def run(options: Namespace, shell: CommandContext) -> int:
             replicates=options.replicates,
             as_json=options.json,
         )
+
+
+def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
+    """Say what holds a person's own training back; a script that fails does so in its own words."""
+    if options.cell or options.since or options.cold or options.threads or options.safe:
+        raise UsageError("beside `-- COMMAND` there is no cell, --since, --cold, --threads or --safe")
+    status = 0
+    with shell.session(session_options(vars(options))) as session:
+        with ending(shell, lambda: session.outcomes) as end:
+            try:
+                session.diagnose_command(options.script, replicates=options.replicates)
+            except CellError as error:
+                status = 1
+                _show_last_words(error, shell)
+        _show(session, options, shell)
+        return end.status or status
+
+
+_LAST_LINES = 30
+
+
+def _show_last_words(error: CellError, shell: CommandContext) -> None:
+    """Print the end of what a script wrote, and why there is no number."""
+    log = Path(error.failure.log) if error.failure.log else None
+    if log is not None and log.is_file():
+        for line in log.read_text(errors="replace").splitlines()[-_LAST_LINES:]:
+            shell.err.print(Text(line), soft_wrap=True)
+    shell.err.print(f"feedrate: {error}", soft_wrap=True)
+
+
+def _show(session: Session, options: Namespace, shell: CommandContext) -> None:
+    """Print what there is of a diagnosis."""
+    if session.diagnosis.diagnoses and options.json:
+        shell.print_json(session.diagnosis.as_json())
+    elif session.diagnosis.diagnoses:
+        session.diagnosis.show(shell.out, explain=options.explain, details=options.details)
 
 
 def _cells(session: Session, words: Sequence[str], size: str | None, device: str | None) -> tuple[Cell, ...]:
@@ -106,8 +149,5 @@ def _diagnose(session: Session, cells: Sequence[Cell], options: Namespace, shell
             except CellError as error:
                 status = 1
                 shell.err.print(f"feedrate: {error}", soft_wrap=True)
-    if session.diagnosis.diagnoses and options.json:
-        shell.print_json(session.diagnosis.as_json())
-    elif session.diagnosis.diagnoses:
-        session.diagnosis.show(shell.out, explain=options.explain, details=options.details)
+    _show(session, options, shell)
     return end.status or status

@@ -9,9 +9,9 @@ from typing import TypeAlias
 from feedrate.diagnosis.causes import CauseKind
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Finding, Kind, StageCost, WideStall, family_of
-from feedrate.records.cell_traits import LoaderTraits
+from feedrate.records.cell_traits import DataLoaderTraits, LoaderTraits
 
-__all__ = ["ADVICE", "Advice", "Condition", "next_try"]
+__all__ = ["ADVICE", "SCRIPT_ADVICE", "Advice", "Condition", "next_try"]
 
 Condition: TypeAlias = Callable[[Evidence], bool]
 
@@ -146,6 +146,32 @@ def _waits_of_its_own(evidence: Evidence) -> bool:
     return not _scales_the_loss(evidence) or (waits or 0) >= 2
 
 
+def _own_workers(evidence: Evidence) -> int:
+    return evidence.traits.dataloader.workers if evidence.traits.dataloader else 0
+
+
+def _has_workers(evidence: Evidence) -> bool:
+    return _own_workers(evidence) > 0
+
+
+def _has_several_workers(evidence: Evidence) -> bool:
+    return _own_workers(evidence) > 1
+
+
+def _has_no_workers_yet(evidence: Evidence) -> bool:
+    """On one core workers only take turns with the step."""
+    return not _own_workers(evidence) and (evidence.traits.cores or 1) > 1
+
+
+def _has_cores_for_workers(evidence: Evidence) -> bool:
+    return 0 < _own_workers(evidence) < (evidence.traits.cores or 0)
+
+
+def _starts_workers_each_epoch(evidence: Evidence) -> bool:
+    own = evidence.traits.dataloader
+    return own is not None and own.workers > 0 and not own.persistent
+
+
 # --- the advices, of each kind the best first
 
 ADVICE: tuple[Advice, ...] = (
@@ -195,6 +221,24 @@ ADVICE: tuple[Advice, ...] = (
     Advice("smaller blocks", ("start-up",), _in_this_process),
     Advice("larger batches", ("hand-over", "launch", "python", "coupling"), _always),
 )
+SCRIPT_ADVICE: tuple[Advice, ...] = (
+    Advice("DataLoader(..., persistent_workers=True)", ("start-up",), _starts_workers_each_epoch),
+    Advice("DataLoader(..., num_workers={first})", ("loader-bound", "no overlap"), _has_no_workers_yet),
+    Advice("DataLoader(..., num_workers={double})", ("loader-bound",), _has_cores_for_workers),
+    Advice("DataLoader(..., prefetch_factor={deeper})", ("no overlap", "coupling"), _has_workers),
+    Advice("DataLoader(..., pin_memory=True)", ("loader-bound", "no overlap"), _copies_pageable),
+    Advice("DataLoader(..., num_workers={half})", ("contention",), _has_several_workers),
+    Advice("DataLoader(..., num_workers=0)", ("start-up",), _has_workers),
+    Advice("torch.set_num_threads with fewer threads for the step", ("contention",), _has_workers),
+    Advice("less work in Dataset.__getitem__ and collate_fn", ("loader-bound", "start-up"), _always),
+    Advice("a lower precision (torch.autocast)", ("compute", "step-bound"), _always),
+    Advice("torch.compile", ("launch", "step-bound"), _always),
+    Advice("larger batches", ("launch", "python", "coupling", "step-bound"), _always),
+    Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
+    Advice("a step without .item(), .cpu() or prints inside", ("sync",), _always),
+    Advice("more cores", ("contention",), _always),
+)
+"""The same for a person's own script: what can be pasted into it comes first."""
 _STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
 _MORE = "try more replicates (--replicates), or longer windows (--seconds)"
 
@@ -217,7 +261,8 @@ def next_try(finding: Finding, evidence: Evidence) -> str:
 
 def _joined(kinds: Set[Kind | CauseKind], evidence: Evidence) -> str:
     """The best of the advices that are for one of the kinds."""
-    fitting = [advice for advice in ADVICE if kinds & set(advice.kinds) and advice.holds(evidence)]
+    advices = ADVICE if evidence.traits.dataloader is None else SCRIPT_ADVICE
+    fitting = [advice for advice in advices if kinds & set(advice.kinds) and advice.holds(evidence)]
     if not fitting:
         return "nothing is left to try that fits this loader and this step"
     *others, last = [_filled(advice.text, evidence) for advice in fitting[:_MOST]]
@@ -237,7 +282,12 @@ def _measure_again(finding: Finding) -> str:
 def _filled(text: str, evidence: Evidence) -> str:
     loader, cores = evidence.traits.loader, evidence.traits.cores or 0
     count = loader.count or 0
+    own = evidence.traits.dataloader or DataLoaderTraits()
     return text.format(
+        first=max(1, cores - (evidence.device == "cpu")),
+        double=min(2 * own.workers, cores),
+        half=own.workers // 2,
+        deeper=2 * (own.prefetch_factor or 2),
         more=f"more {_workers(loader)} ({loader.count_knob}={min(2 * count, cores)})",
         fewer=f"fewer {_workers(loader)} ({loader.count_knob}={count // 2})",
         queue=loader.queue_knob,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,8 @@ from feedrate.records.request import AblationRequest
 from feedrate.records.soak import Soak
 from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.isolation import ReplicateSettings, take_apart
+from feedrate.runner.script_command import ScriptCommand
+from feedrate.runner.script_process import run_script
 from feedrate.system.scratch import SHARED_MEMORY, Scratch
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "competing_causes",
     "diagnose",
     "iter_replicates",
+    "iter_script_replicates",
     "needs_another",
     "quick_diagnosis",
     "records",
@@ -213,13 +216,33 @@ def iter_replicates(
     cold: bool = False,
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
-    replicates_so_far: list[Replicate] = []
-    while needs_another(replicates_so_far, replicates, most):
+
+    def take(number: int) -> Replicate | Failure:
         with Scratch.made(SHARED_MEMORY) as memory:
             # Profiling the step and watching threads says the same in every process, and so does a soak.
-            first = not replicates_so_far
+            first = not number
             request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=first)
-            replicate = take_apart(cell, replace(settings, replicate=len(replicates_so_far)), request)
+            return take_apart(cell, replace(settings, replicate=number), request)
+
+    return _as_needed(take, replicates, most)
+
+
+def iter_script_replicates(
+    command: ScriptCommand, settings: ReplicateSettings, replicates: int, most: int = 0
+) -> Iterator[Replicate | Failure]:
+    """Yield what runs of a person's own training gave, as `iter_replicates` does of a cell."""
+
+    def take(number: int) -> Replicate | Failure:
+        run = run_script(command, replace(settings, replicate=number))
+        return run if isinstance(run, Failure) else (run.measurement, run.ladder or Ladder())
+
+    return _as_needed(take, replicates, most)
+
+
+def _as_needed(take: Callable[[int], Replicate | Failure], replicates: int, most: int) -> Iterator[Replicate | Failure]:
+    replicates_so_far: list[Replicate] = []
+    while needs_another(replicates_so_far, replicates, most):
+        replicate = take(len(replicates_so_far))
         yield replicate
         if isinstance(replicate, Failure):
             return

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from feedrate.metering.prepared_cell import PreparedCell
     from feedrate.records.window import Window
 
-__all__ = ["StepBefore", "step_before", "step_times"]
+__all__ = ["StepBefore", "compiled_graphs", "step_before", "step_times"]
 
 _SIZES = 3
 """Sizes of batches that are met before timing."""
@@ -45,14 +45,14 @@ def step_before(prepared: PreparedCell) -> StepBefore:
         with clock.phase("compile"):
             first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
             freeze_gc()
-            if _graphs():
+            if compiled_graphs():
                 _meet_other_sizes(prepared)
         with clock.phase("warm_up"):
             singles = loop.windows(partial(loop.steps, batches), 2, 1)
             pace_s = min(window.s for window in singles)
             if pace_s <= _SLOW * prepared.effort.seconds:
                 pace_s = loop.pace_s(partial(loop.steps, batches), before_s=pace_s)
-        compiles = _graphs()
+        compiles = compiled_graphs()
         # Of a step that takes longer than a phase these two are enough.
         windows = singles if pace_s > prepared.effort.seconds else _windows(prepared, batches, pace_s)
         # The machine may have been busy for one of them.
@@ -73,7 +73,7 @@ def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Wind
         windows_after=after,
         first_step_s=before.first_step_s,
         compiles=before.compiles,
-        recompiles=_graphs() - before.compiles,
+        recompiles=compiled_graphs() - before.compiles,
     )
 
 
@@ -91,7 +91,7 @@ def _meet_other_sizes(prepared: PreparedCell) -> None:
         prepared.loop.update(batch)
 
 
-def _graphs() -> int:
+def compiled_graphs() -> int:
     """Count the graphs that torch.compile has built in this process."""
     if "torch._dynamo.utils" not in sys.modules:
         return 0

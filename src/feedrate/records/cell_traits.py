@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["CellTraits", "LoaderTraits", "Precision", "StepTraits", "WorkPlace"]
+__all__ = ["CellTraits", "DataLoaderTraits", "LoaderTraits", "Precision", "StepTraits", "WorkPlace"]
 
 WorkPlace: TypeAlias = Literal["caller", "threads", "native threads", "processes", "unknown"]
 """Where a loader decodes and gathers: in the thread that asks for a batch; on threads of Python; on threads that never
@@ -40,6 +40,19 @@ class StepTraits:
 
 
 @dataclass(frozen=True)
+class DataLoaderTraits:
+    """Hold the settings of a DataLoader of torch that a person's own script makes."""
+
+    workers: int = 0
+    prefetch_factor: int | None = None
+    """Batches that each worker may have ready; None: there are no workers."""
+    persistent: bool = False
+    """Workers outlive the epoch."""
+    pinned: bool = False
+    """Batches come in page-locked memory."""
+
+
+@dataclass(frozen=True)
 class CellTraits:
     """Hold what is known of a cell beyond its measurements; the defaults: nothing."""
 
@@ -57,5 +70,7 @@ class CellTraits:
     """The loader's knob: copies start from page-locked memory."""
     compressed: bool | None = None
     """Whether the files are; None: their format does not say."""
+    dataloader: DataLoaderTraits | None = None
+    """Of a person's own script; None: the loader is one of the registry."""
     cores: int | None = None
     """Cores that the measured process could use; None: not known."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["AblationRequest", "ReplicateRequest"]
+__all__ = ["SCRIPT_REQUEST", "AblationRequest", "ReplicateRequest", "ScriptRequest", "ScriptSightings"]
+
+SCRIPT_REQUEST = "FEEDRATE_SCRIPT"
+"""Variable with the path of a `ScriptRequest`; the hook in a script's processes does nothing without it."""
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,24 @@ class ReplicateRequest:
     plugin_files: tuple[Path, ...] = ()
     ablation: AblationRequest | None = None
     """None: the three times alone."""
+
+
+@dataclass(frozen=True)
+class ScriptRequest:
+    """Ask for one replicate of a person's own training, of whatever process of his command trains."""
+
+    scratch: Path
+    """Folder for the answer; the asker removes it."""
+    seconds: float
+    """Aim of each of the three times."""
+
+
+@dataclass(frozen=True)
+class ScriptSightings:
+    """Tell what a process of the command did that imported torch's loader, and gave no answer."""
+
+    loaders: int
+    """Loaders that were iterated."""
+    batches: int
+    updates: int
+    """Steps of all optimizers."""

@@ -86,6 +86,6 @@ def _uneven(diagnosis: Diagnosis) -> Iterator[str]:
         return
     rungs = [rung for ladder in diagnosis.ladders for rung in ladder.rungs.values() if rung.full]
     sizes = [sum(w.samples for w in rung.full) / sum(w.batches for w in rung.full) for rung in rungs]
-    if max(abs(size - mean) for size in sizes) > _UNEVEN * mean:
+    if sizes and max(abs(size - mean) for size in sizes) > _UNEVEN * mean:
         met = f"windows met {min(sizes):.0f} to {max(sizes):.0f} samples a batch where an epoch has {mean:.0f}"
         yield f"batches differ in size, and {met}: brought to that size, and exacter with longer windows (--seconds)"

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from feedrate.records.ladder import Ladder
     from feedrate.records.measurement import Outcome
 
-__all__ = ["ReplicateSettings", "measure", "run_replicate", "take_apart"]
+__all__ = ["ReplicateSettings", "measure", "run_replicate", "take_apart", "watched_replicate"]
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,23 @@ def run_replicate(
     cell: str, settings: ReplicateSettings, ablation: AblationRequest | None = None
 ) -> Replicate | Failure:
     """Run one fresh process to its end, and give what it measured; with `ablation`, a ladder is part of that."""
+
+    def watched(log: Log, scratch: Scratch) -> Ending:
+        return _watched(cell, settings, ablation, log, scratch)
+
+    return watched_replicate(cell, settings, watched)
+
+
+def watched_replicate(
+    cell: str, settings: ReplicateSettings, watched: Callable[[Log, Scratch], Ending]
+) -> Replicate | Failure:
+    """Have `watched` run a process to its end that writes to a log and answers in a folder, and give the outcome."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     heading = Heading(cell, settings.run, settings.replicate, started, settings.environment)
     try:
         log = Log(settings.logs / settings.run, cell, settings.replicate)
         with Scratch.made() as scratch:
-            ending = _watched(cell, settings, ablation, log, scratch)
+            ending = watched(log, scratch)
             answer = scratch.folder / "answer.json"
             unlogged = outcome(heading, answer, ending, log.path)
         kept = log.close()

@@ -14,6 +14,8 @@ from feedrate.system.sampling_flags import SamplingFlags
 from feedrate.system.signals import dump_stacks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from feedrate.runner.capped_log import Log
     from feedrate.system.guard import Guarded
     from feedrate.system.scratch import Scratch
@@ -47,17 +49,34 @@ class Ending:
     """From when it was asked for until it was gone."""
 
 
-def watch(child: Guarded, fork_server: int | None, scratch: Scratch, log: Log, timeout_s: float) -> Ending:
-    """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out."""
+def watch(
+    child: Guarded,
+    fork_server: int | None,
+    scratch: Scratch,
+    log: Log,
+    timeout_s: float,
+    answer: Path | None = None,
+    ending_s: float = 0.0,
+) -> Ending:
+    """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out.
+
+    `answer`: a file; once it is there, the child has `ending_s` to end by itself, and whatever comes then counts as
+    that. None: it has until the deadline.
+    """
     ending, shm_before, marks = Ending(), memory.shm_bytes(), SamplingFlags(scratch.folder)
     deadline = time.monotonic() + timeout_s
-    next_look, pids = 0.0, {child.pid}
+    next_look, pids, answered = 0.0, {child.pid}, False
     scratch.note(pids)
     while True:
         with suppress(subprocess.TimeoutExpired):
             ending.status = child.wait(_SAMPLE_S)
             return ending
         log.trim()
+        if answer is not None and answer.exists():
+            deadline, answer = min(deadline, time.monotonic() + ending_s), None
+            answered = True
+        if answered and time.monotonic() > deadline:
+            return ending
         if time.monotonic() > deadline:
             ending.stopped_for = "hang"
             _dump_stacks(child)

@@ -1,0 +1,164 @@
+"""Time one loop of a script, and sum up what was measured as of any other cell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from feedrate.metering.budget import MeasurementBudget
+from feedrate.metering.device import Device
+from feedrate.metering.phase_clock import PhaseClock
+from feedrate.metering.script.batches import ReadyBatches
+from feedrate.metering.script.epochs import Epochs
+from feedrate.metering.script.rounds import Loop, ScriptRounds
+from feedrate.metering.step_alone import compiled_graphs
+from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
+from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits
+from feedrate.records.conditions import Conditions
+from feedrate.records.ladder import Ladder
+from feedrate.records.request import ScriptRequest
+from feedrate.records.validity import read_from_disk
+from feedrate.system.load_monitor import LoadMonitor
+from feedrate.system.sampling_flags import SamplingFlags
+from feedrate.system.stopwatch import now_s
+
+__all__ = ["Beginning", "Measurer"]
+
+_READY_BYTES = 64 << 20
+"""Of the batches behind T_S, kept twice: as they came, and as they are served."""
+
+
+@dataclass
+class Beginning:
+    """How the script began, in seconds."""
+
+    import_s: float = 0.0
+    """Start of the interpreter to torch's loader imported."""
+    build_s: float = 0.0
+    """From there to the first loop over the loader."""
+    first_batch_s: float = 0.0
+    first_step_s: float = 0.0
+
+
+@dataclass
+class Measurer:
+    """Serves one loop while it is timed; used once."""
+
+    request: ScriptRequest
+    visits: Callable[[], int]
+    """Counts how often the script began to iterate any loader."""
+    _clock: PhaseClock = field(default_factory=PhaseClock)
+    _monitor: LoadMonitor = field(default_factory=LoadMonitor)
+    _device: Device = field(default_factory=lambda: Device("cuda" if torch.cuda.is_initialized() else "cpu"))
+    _compiles: int = field(default_factory=compiled_graphs)
+
+    def serve(self, loader: Any, epochs: Epochs, updates_every: int) -> Generator[Any, None, None]:
+        """Give the loop its batches while it is timed, and then until its memory was looked at.
+
+        `updates_every`: batches from one step of the optimizer to the next. Raises like `ScriptRounds.serve`.
+        """
+        effort, marks = MeasurementBudget(seconds=self.request.seconds), SamplingFlags(self.request.scratch)
+        ready, self._loader = ReadyBatches(_READY_BYTES), loader
+        loop = Loop(epochs, ready, self._device.synchronize, self.visits, updates_every, _ahead(loader))
+        self._rounds = ScriptRounds(loop, effort, self._clock)
+        self._device.reset_peaks()
+        marks.set_busy(True)
+        try:
+            with self._monitor.watched():
+                yield from self._rounds.serve()
+        finally:
+            marks.set_busy(False)
+        marks.request_sample()
+        start = now_s()
+        with self._clock.phase("memory"):
+            while marks.sample_requested and now_s() - start < effort.memory_s:
+                yield epochs.take()
+
+    def answer(self, beginning: Beginning) -> Measured:
+        """Sum up what was measured, after the last batch was served."""
+        rounds, loop, times = self._rounds, self._rounds.loop, self._rounds.times()
+        conditions = replace(
+            self._monitor.conditions(), clocks=self._device.clocks, gpu_strangers=self._device.strangers
+        )
+        step = StepTimes(
+            windows_before=tuple(rounds.step_before),
+            windows_after=(),
+            first_step_s=beginning.first_step_s,
+            compiles=self._compiles,
+            recompiles=compiled_graphs() - self._compiles,
+        )
+        stream = StreamTimes(
+            rounds=times,
+            memory_samples=(),
+            device=self._device.peaks(),
+            first_batch_s=beginning.first_batch_s,
+            batch_samples=rounds.batch_samples,
+            batch_bytes=rounds.batch_bytes,
+            ahead_batches=loop.ahead,
+            checked_batches=0,
+        )
+        cell = MeasuredCell(
+            build_s=beginning.build_s,
+            step=step,
+            stream=stream,
+            training=TrainingResult(),
+            page_cache=self._page_cache(stream, conditions),
+            conditions=conditions,
+            observed=self._observed(),
+            phases=self._clock.phases(),
+            ladder=self._ladder(),
+        )
+        return Measured(cell, beginning.import_s, {"seconds": self.request.seconds})
+
+    def _page_cache(self, stream: StreamTimes, conditions: Conditions) -> str:
+        """Tell `warm` if next to nothing came from a device while windows were timed."""
+        windows = (*stream.rounds.loader_windows, *stream.rounds.full_windows)
+        batches = sum(window.batches for window in windows) + stream.rounds.discarded_batches
+        served = batches * float(stream.batch_bytes)
+        return "unknown" if read_from_disk(conditions.disk_read_bytes, served) else "warm"
+
+    def _observed(self) -> dict[str, object]:
+        """Say what the script's loader is, as far as it tells."""
+        names = ("batch_size", "num_workers", "prefetch_factor", "persistent_workers", "pin_memory")
+        settings = {name: getattr(self._loader, name, None) for name in names}
+        return {
+            "device": "cuda" if torch.cuda.is_initialized() else "cpu",
+            "torch_threads": torch.get_num_threads(),
+            "loader class": f"{type(self._loader).__module__}.{type(self._loader).__qualname__}",
+            "loader settings": {name: value for name, value in settings.items() if value is not None},
+            "updates every": self._rounds.loop.updates_every,
+            "changes batches in place": self._rounds.loop.ready.changed_in_place,
+        }
+
+    def _ladder(self) -> Ladder:
+        rounds, epochs, workers = self._rounds, self._rounds.loop.epochs, _workers(self._loader)
+        settings = DataLoaderTraits(
+            workers=workers,
+            prefetch_factor=getattr(self._loader, "prefetch_factor", None),
+            persistent=bool(getattr(self._loader, "persistent_workers", False)),
+            pinned=bool(getattr(self._loader, "pin_memory", False)),
+        )
+        traits = CellTraits(
+            loader=LoaderTraits(works_in="processes" if workers else "caller", count=workers or None),
+            pin=settings.pinned,
+            dataloader=settings,
+            cores=len(os.sched_getaffinity(0)),
+        )
+        return Ladder(
+            boundary_s=rounds.begin_s if epochs.taken.begins else None,
+            epoch_batches=epochs.length or 1,
+            traits=traits,
+        )
+
+
+def _workers(loader: Any) -> int:
+    return int(getattr(loader, "num_workers", 0) or 0)
+
+
+def _ahead(loader: Any) -> int:
+    """Batches that the loader's workers may have ready before they are asked for."""
+    return _workers(loader) * int(getattr(loader, "prefetch_factor", None) or 2)

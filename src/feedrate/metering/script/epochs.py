@@ -1,0 +1,88 @@
+"""A person's loader as one stream without end: where an epoch ends, the next one begins, and that is timed apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from feedrate.errors import UnavailableError
+from feedrate.system.stopwatch import now_s
+
+__all__ = ["Epochs", "Taken"]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Count what was taken of a stream up to a moment."""
+
+    batches: int = 0
+    wait_s: float = 0.0
+    """Spent in asking for batches that do not begin an epoch."""
+    begins: int = 0
+    """Batches that began an epoch after the first."""
+    begin_s: float = 0.0
+    """Spent in asking for those, the loader's beginning included."""
+
+    def since(self, before: Taken) -> Taken:
+        """Give what was taken after `before`."""
+        return Taken(
+            self.batches - before.batches,
+            self.wait_s - before.wait_s,
+            self.begins - before.begins,
+            self.begin_s - before.begin_s,
+        )
+
+
+@dataclass
+class Epochs:
+    """Batches of a loader, epoch after epoch."""
+
+    begin: Callable[[], Iterator[Any]]
+    """Begins an epoch of the loader."""
+    epoch: Iterator[Any]
+    """The one that goes on."""
+    length: int | None
+    """Batches of an epoch, as the loader says or as was seen; None: neither yet."""
+    _batches: int = 0
+    _in_epoch: int = 0
+    _wait_s: float = 0.0
+    _begins_s: list[float] = field(default_factory=list)
+
+    def take(self) -> Any:
+        """Give the next batch.
+
+        Raises:
+            UnavailableError: an epoch has no batch at all.
+        """
+        start = now_s()
+        try:
+            batch = next(self.epoch)
+        except StopIteration:
+            return self._next_epoch(start)
+        self._wait_s += now_s() - start
+        self._batches += 1
+        self._in_epoch += 1
+        return batch
+
+    def _next_epoch(self, start: float) -> Any:
+        self.length, self._in_epoch = self._in_epoch or self.length, 1
+        self.epoch = self.begin()
+        try:
+            batch = next(self.epoch)
+        except StopIteration:
+            raise UnavailableError("the loader gives no batch when it is iterated again") from None
+        self._begins_s.append(now_s() - start)
+        self._batches += 1
+        return batch
+
+    def begin_again(self) -> None:
+        """Break the epoch off and begin another one, so that its beginning is timed once where none came by itself."""
+        start = now_s()
+        del self.epoch
+        self._next_epoch(start)
+
+    @property
+    def taken(self) -> Taken:
+        """Count what was taken so far."""
+        return Taken(self._batches, self._wait_s, len(self._begins_s), sum(self._begins_s))

@@ -1,0 +1,188 @@
+"""Find the loop that trains in this process, serve it while it is timed, and answer for it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from feedrate.errors import UnavailableError, one_line
+from feedrate.metering.script.answering import Beginning, Measurer
+from feedrate.metering.script.epochs import Epochs
+from feedrate.records.answer import Failed, ReplicateAnswer
+from feedrate.records.codec import decoded, encoded
+from feedrate.records.request import SCRIPT_REQUEST, ScriptRequest, ScriptSightings
+from feedrate.system.stopwatch import now_s, since_start_s
+
+__all__ = ["MeasurementDone", "ScriptSession", "session"]
+
+_WARM_UPDATES = 3
+"""Steps of the optimizer between batches of a loader, from which its loop is the one that trains."""
+
+
+class MeasurementDone(SystemExit):
+    """Ends the script when enough is known: nothing that handles errors takes it for one, and the status is 0."""
+
+
+@dataclass
+class _Seen:
+    """What one loader did so far, over all loops in which the script iterated it."""
+
+    loader: Any
+    """Kept, so that no other object gets its `id`."""
+    batches: int = 0
+    updates: int = 0
+    beginning: Beginning = field(default_factory=Beginning)
+    serving: Iterator[Any] | None = None
+    """Gives the loop its batches since it is timed, over as many loops as the script makes of it."""
+
+
+@dataclass
+class ScriptSession:
+    """The measurement of the script that runs in this process."""
+
+    request: ScriptRequest
+    import_s: float
+    """Seconds from the start of the interpreter until torch's loader was there."""
+    visits: int = 0
+    """How often the script began to iterate a loader."""
+    _loaders: dict[int, _Seen] = field(default_factory=dict)
+    _updates: int = 0
+    _update_thread: int = 0
+    _measured: _Seen | None = None
+    _done: bool = False
+
+    def begin(self) -> None:
+        """Count steps of all optimizers from here on, and leave word at the end of what was seen."""
+        from torch.optim.optimizer import register_optimizer_step_post_hook
+
+        register_optimizer_step_post_hook(self._count_update)
+        atexit.register(self._leave_word)
+
+    def _count_update(self, *_: object) -> None:
+        self._updates += 1
+        self._update_thread = threading.get_ident()
+
+    def iterator(self, loader: Any, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """Give what the script iterates instead of the loader's own iterator, which `begin` makes."""
+        self.visits += 1
+        seen = self._loaders.setdefault(id(loader), _Seen(loader))
+        return _Batches(self._watched(seen, begin))
+
+    def _watched(self, seen: _Seen, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+        """Pass batches through until the loop is known to train; from then on it is timed."""
+        if seen.serving is None:
+            start, beginning = now_s(), seen.beginning
+            beginning.import_s = beginning.import_s or self.import_s
+            beginning.build_s = beginning.build_s or max(0.0, since_start_s() - beginning.import_s)
+            epoch = begin()
+            while not self._trains(seen):
+                batch = next(epoch, _END)
+                if batch is _END:
+                    return
+                updates, asked = self._updates, now_s()
+                beginning.first_batch_s = beginning.first_batch_s or asked - start
+                yield batch
+                seen.batches += 1
+                seen.updates += self._updates - updates
+                beginning.first_step_s = beginning.first_step_s or now_s() - asked
+            seen.serving = self._measurement(seen, begin, epoch)
+        # Not `yield from`: a loop that the script leaves early closes this generator, and not the measurement.
+        for batch in seen.serving:
+            yield batch
+        raise MeasurementDone
+
+    def _trains(self, seen: _Seen) -> bool:
+        return self._measured is None and seen.updates >= _WARM_UPDATES and not self._done and self._claimed()
+
+    def _claimed(self) -> bool:
+        """Whether this process is the one that answers: the first that trains."""
+        try:
+            os.close(os.open(self.request.scratch / "claimed", os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            self._done = True
+            return False
+        return True
+
+    def _measurement(self, seen: _Seen, begin: Callable[[], Iterator[Any]], epoch: Iterator[Any]) -> Iterator[Any]:
+        """Serve the loop that is timed, write the answer when it is known, and end."""
+        self._measured = seen
+        answer: ReplicateAnswer
+        try:
+            if self._update_thread != threading.get_ident():
+                raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
+            measurer = Measurer(self.request, lambda: self.visits)
+            epochs = Epochs(begin, epoch, _length(seen.loader))
+            yield from measurer.serve(seen.loader, epochs, max(1, round(seen.batches / seen.updates)))
+            answer = measurer.answer(seen.beginning)
+        except UnavailableError as error:
+            answer = Failed("unavailable", one_line(error))
+        self._write(answer)
+        self._done = True
+
+    def _write(self, answer: ReplicateAnswer) -> None:
+        partial = self.request.scratch / "answer.part"
+        try:
+            partial.write_text(json.dumps(encoded(answer), allow_nan=False))
+        except (TypeError, ValueError):
+            traceback.print_exc()
+            return
+        partial.rename(self.request.scratch / "answer.json")
+
+    def _leave_word(self) -> None:
+        """Say what was seen, for the case that nothing was measured."""
+        if self._done:
+            return
+        sightings = ScriptSightings(
+            loaders=len(self._loaders),
+            batches=sum(seen.batches for seen in self._loaders.values()),
+            updates=self._updates,
+        )
+        path = self.request.scratch / f"sightings-{os.getpid()}.json"
+        path.write_text(json.dumps(encoded(sightings)))
+
+
+_END = object()
+
+
+class _Batches:
+    """An iterator in front of a generator: what ends the script ends it each time that the script asks again."""
+
+    def __init__(self, batches: Iterator[Any]) -> None:
+        self._batches, self._done = batches, False
+
+    def __iter__(self) -> _Batches:
+        return self
+
+    def __next__(self) -> Any:
+        if self._done:
+            raise MeasurementDone
+        try:
+            return next(self._batches)
+        except MeasurementDone:
+            self._done = True
+            raise
+
+
+def _length(loader: Any) -> int | None:
+    """Batches of an epoch, if the loader can say."""
+    try:
+        return len(loader) or None
+    except (TypeError, NotImplementedError):
+        return None
+
+
+@cache
+def session(import_s: float) -> ScriptSession:
+    """Give this process's session, begun when it is first asked for, so long after the interpreter's start."""
+    request = decoded(ScriptRequest, json.loads(Path(os.environ[SCRIPT_REQUEST]).read_text()))
+    the_session = ScriptSession(request, import_s)
+    the_session.begin()
+    return the_session

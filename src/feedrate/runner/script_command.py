@@ -1,0 +1,46 @@
+"""A person's own training as a command line, and the name of the cell that its numbers stand under."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from feedrate.errors import UsageError
+from feedrate.records.cell_key import CellKey
+
+__all__ = ["ScriptCommand"]
+
+
+@dataclass(frozen=True)
+class ScriptCommand:
+    """A command that trains, as a person types it."""
+
+    words: tuple[str, ...]
+
+    @property
+    def cell(self) -> CellKey:
+        """Name the cell: the script's file or module, and its own loader and step; the device is told by a run."""
+        return CellKey(self._name, "own", "dataloader", "own", "cpu")
+
+    @property
+    def _name(self) -> str:
+        """The first Python file, or the module after `-m`, or else the program."""
+        words = self.words
+        modules = [after for before, after in pairwise(words) if before == "-m"]
+        files = [Path(word).name for word in words if word.endswith(".py")]
+        name = (*files[:1], *modules[:1], Path(words[0]).name)[0]
+        return re.sub(r"[^\w.-]", "_", name)
+
+    def demand_program(self) -> None:
+        """Refuse a command whose program is not there.
+
+        Raises:
+            UsageError: there is no such program.
+        """
+        if not self.words:
+            raise UsageError("no command stands after `--`; give the one that trains, as `-- python train.py`")
+        if shutil.which(self.words[0]) is None:
+            raise UsageError(f"{self.words[0]!r} is no program here; give the command as you would type it")

@@ -1,0 +1,120 @@
+"""One run of a person's own training: started with a hook, watched from outside, ended when enough is known."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from feedrate.errors import DataError
+from feedrate.records.codec import decoded, encoded
+from feedrate.records.measurement import Failure
+from feedrate.records.request import SCRIPT_REQUEST, ScriptRequest, ScriptSightings
+from feedrate.runner.isolation import watched_replicate
+from feedrate.runner.watch import Ending, watch
+from feedrate.system.guard import Guarded
+from feedrate.system.signals import signal_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from feedrate.runner.capped_log import Log
+    from feedrate.runner.isolation import ReplicateSettings
+    from feedrate.runner.outcome import Replicate
+    from feedrate.runner.script_command import ScriptCommand
+    from feedrate.system.scratch import Scratch
+
+__all__ = ["run_script"]
+
+_HOOK = Path(__file__).parents[1] / "metering" / "script" / "hook"
+_ENDING_S = 20.0
+"""For a script to tidy up, once enough is known of it."""
+_TAP = "give its batches through `for batch in feedrate.tap(batches)`"
+
+
+def run_script(command: ScriptCommand, settings: ReplicateSettings) -> Replicate | Failure:
+    """Run the command once in the folder that this process is in, and give what was measured of its training.
+
+    Whatever happens to it comes back as a `Failure`, whose log has what it wrote; on return, and on any exception such
+    as Ctrl-C, none of its processes is left.
+    """
+    ends: list[Failure | None] = []
+
+    def watched(log: Log, scratch: Scratch) -> Ending:
+        ending = _watched(command, settings, log, scratch)
+        ends.append(_by_itself(command, settings, ending, scratch.folder))
+        return ending
+
+    replicate = watched_replicate(str(command.cell), settings, watched)
+    if isinstance(replicate, Failure):
+        own = ends[0] if ends else None
+        return replicate if own is None else replace(replicate, why=own.why, reason=own.reason)
+    device = str(replicate.measurement.observed.get("device", "cpu"))
+    cell = str(command.cell._replace(device=device))
+    return replace(replicate, measurement=replace(replicate.measurement, cell=cell))
+
+
+def _watched(command: ScriptCommand, settings: ReplicateSettings, log: Log, scratch: Scratch) -> Ending:
+    """Run the command, and say how it ended."""
+    start, request = time.monotonic(), scratch.folder / "request.json"
+    request.write_text(json.dumps(encoded(ScriptRequest(scratch.folder, settings.seconds))))
+    with Guarded.started(command.words, log.path, _environment(request)) as child:
+        answer = scratch.folder / "answer.json"
+        ending = watch(child, None, scratch, log, settings.timeout_s, answer, _ENDING_S)
+    ending.left, ending.wall_s = child.left, time.monotonic() - start
+    return ending
+
+
+def _environment(request: Path) -> Mapping[str, str]:
+    """Give this process's environment, with the hook first on Python's path."""
+    paths = [str(_HOOK), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return dict(os.environ) | {
+        SCRIPT_REQUEST: str(request),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _by_itself(command: ScriptCommand, settings: ReplicateSettings, ending: Ending, folder: Path) -> Failure | None:
+    """Why a script that ended by itself gave no number, in its own words; None: it gave an answer, or was ended."""
+    if ending.stopped_for or (folder / "answer.json").exists():
+        return None
+    if ending.status < 0:
+        return _failure(command, settings, f"the script was ended by {signal_name(-ending.status)}")
+    if ending.status:
+        return _failure(command, settings, f"the script failed by itself, with status {ending.status}")
+    return _failure(command, settings, _unmeasured(list(_sightings(folder))))
+
+
+def _failure(command: ScriptCommand, settings: ReplicateSettings, reason: str) -> Failure:
+    return Failure(
+        *(str(command.cell), settings.run, settings.replicate, "", settings.environment), "exception", reason
+    )
+
+
+def _sightings(folder: Path) -> list[ScriptSightings]:
+    """Read what processes of the command left word of."""
+    seen = []
+    for path in folder.glob("sightings-*.json"):
+        try:
+            seen.append(decoded(ScriptSightings, json.loads(path.read_text())))
+        except (OSError, ValueError, DataError):
+            continue
+    return seen
+
+
+def _unmeasured(sightings: list[ScriptSightings]) -> str:
+    """Say why a script that came to its end was not measured, and the way out."""
+    if not sightings:
+        return f"the script ended without iterating a DataLoader of torch: {_TAP}"
+    most = max(sightings, key=lambda sighting: (sighting.updates, sighting.batches))
+    batches = f"{most.batches} batch{'' if most.batches == 1 else 'es'}"
+    if not most.updates:
+        return f"no optimizer of torch made a step between the {batches} of the script's loaders: {_TAP}"
+    return (
+        f"the script ended after {batches} and {most.updates} steps of its optimizer, before anything could be timed:"
+        " let it train for longer"
+    )
