@@ -10,7 +10,7 @@ from feedrate.formatting import ms, share
 from feedrate.records.code_place import CodePlace
 from feedrate.records.step_profile import StepProfile
 
-__all__ = ["cause_statement", "python_phrases"]
+__all__ = ["cause_statement", "place_phrase", "python_phrases"]
 
 
 def cause_statement(cause: Cause) -> str:
@@ -59,8 +59,17 @@ def python_phrases(profile: StepProfile) -> Iterator[str]:
         return
     place = next(iter(python.places), None)
     if place is not None and place.share >= Thresholds.min_share_of_place:
-        calls = f", which calls {place.calls}" if place.calls else ""
-        yield f"{share(place.share)} of its time in {place.function} ({place.file}, line {place.line}){calls}"
+        yield f"{share(place.share)} of its time in {_named(place)}"
+
+
+def place_phrase(whose: str, place: CodePlace) -> str:
+    """Say in which line of a script most of the time of something goes."""
+    return f"{share(place.share)} of {whose} is in {_named(place)}"
+
+
+def _named(place: CodePlace) -> str:
+    calls = f", which calls {place.calls}" if place.calls else ""
+    return f"{place.function} ({place.file}, line {place.line}){calls}"
 
 
 def _at(place: CodePlace | None) -> str:

@@ -24,7 +24,7 @@ from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.raw_results import OUTCOMES, demand_cell
 from feedrate.records.request import AblationRequest
 from feedrate.records.soak import Soak
-from feedrate.records.validity import doubts, is_doubtful
+from feedrate.records.validity import doubts, is_doubtful, remarks_on
 from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.runner.script_command import ScriptCommand
 from feedrate.runner.script_process import run_script
@@ -79,7 +79,8 @@ class Diagnosis:
         # The step's inside and what competes are looked at in one process, and are the same whatever the machine does.
         facts = next((ladder.facts for ladder in self.ladders if ladder.facts), None)
         competition = next((ladder.competition for ladder in self.ladders if ladder.competition), None)
-        return replace(attribute(self.standing), facts=facts, competition=competition)
+        places = next((ladder.places for ladder in self.ladders if ladder.places), {})
+        return replace(attribute(self.standing), facts=facts, competition=competition, places=places)
 
     @property
     def verdict(self) -> Verdict:
@@ -117,6 +118,7 @@ class Diagnosis:
                 for symptom in self.symptoms
             ],
             "evidence": self.evidence.as_json(),
+            "remarks": list(remarks_on(self.measured)),
             "measured": [measurement.as_json() for measurement in self.measured],
             "ladders": [ladder.as_json() for ladder in self.ladders],
         }
@@ -233,7 +235,7 @@ def iter_script_replicates(
     """Yield what runs of a person's own training gave, as `iter_replicates` does of a cell."""
 
     def take(number: int) -> Replicate | Failure:
-        run = run_script(command, replace(settings, replicate=number))
+        run = run_script(command, replace(settings, replicate=number), profile=not number)
         return run if isinstance(run, Failure) else (run.measurement, run.ladder or Ladder())
 
     return _as_needed(take, replicates, most)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
 from feedrate.records.cell_traits import CellTraits
+from feedrate.records.code_place import CodePlace
 from feedrate.records.codec import decoded, encoded, plain
 from feedrate.records.competition import Competition
 from feedrate.records.estimate import Estimate
@@ -86,6 +87,8 @@ class Evidence:
     """Part of `unexplained_s`: what a stream that is open and rests costs the step, seconds a batch."""
     competition: Competition | None = None
     """What threads did to one another in the first replicate."""
+    places: Mapping[str, tuple[CodePlace, ...]] = field(default_factory=dict)
+    """Lines of a person's own script that its `loader` and its `step` were met at most often in the first replicate."""
 
     @cached_property
     def parts(self) -> Mapping[Stage, Estimate]:

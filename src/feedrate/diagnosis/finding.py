@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from feedrate.diagnosis.causes import Cause
 from feedrate.diagnosis.evidence import Stage
+from feedrate.records.code_place import CodePlace
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
@@ -179,6 +180,8 @@ class Finding:
     """Factor by which the cell gains at most when that is gone; 1: nothing is promised."""
     causes: tuple[Cause, ...] = ()
     """What its threads do to one another, beneath it."""
+    place: CodePlace | None = None
+    """The line of a person's own script that the side it blames is at most often."""
 
     @property
     def firm(self) -> bool:

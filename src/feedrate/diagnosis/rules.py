@@ -24,6 +24,7 @@ from feedrate.diagnosis.finding import (
     family_of,
 )
 from feedrate.diagnosis.thresholds import Thresholds
+from feedrate.records.code_place import CodePlace
 from feedrate.records.estimate import Estimate, replicates_for
 from feedrate.records.step_profile import StepProfile
 
@@ -35,9 +36,16 @@ def find(evidence: Evidence) -> Finding:
     likely = _likely(evidence)
     doubt = None if likely.kind == "unsure" else _doubt(evidence, likely.kind)
     finding = likely if doubt is None else Finding("unsure", doubt)
-    return replace(
-        finding, causes=(*causes_in(evidence.competition, evidence.full_s.mean), *_in_python(evidence, finding))
-    )
+    causes = (*causes_in(evidence.competition, evidence.full_s.mean), *_in_python(evidence, finding))
+    return replace(finding, causes=causes, place=_place(evidence, finding.kind))
+
+
+def _place(evidence: Evidence, kind: Kind) -> CodePlace | None:
+    """The line of a person's script that the blamed side is at most often, if it is there often enough."""
+    # Where both take turns, it is loading that could be done meanwhile.
+    side = "loader" if kind == "no overlap" else family_of(kind)
+    place = next(iter(evidence.places.get(side, ())), None)
+    return place if place is not None and place.share >= Thresholds.min_share_of_place else None
 
 
 def _in_python(evidence: Evidence, finding: Finding) -> Iterator[Cause]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from feedrate.diagnosis.cause_wording import cause_statement, python_phrases
+from feedrate.diagnosis.cause_wording import cause_statement, place_phrase, python_phrases
 from feedrate.diagnosis.evidence import Stage
 from feedrate.diagnosis.finding import (
     Facts,
@@ -40,8 +40,15 @@ STAGE_WORDS: Mapping[Stage, str] = {
 
 def statement(finding: Finding) -> str:
     """The kind and the numbers that say so, in one line without a full stop."""
-    phrases = (_described(finding.facts), *map(cause_statement, finding.causes))
+    phrases = (_described(finding.facts), *_place(finding), *map(cause_statement, finding.causes))
     return f"{_title(finding.kind)}: {'; '.join(phrases)}"
+
+
+def _place(finding: Finding) -> Iterator[str]:
+    """Yield where in a person's script the time goes, if that is known."""
+    if finding.place is not None:
+        whose = "the step" if family_of(finding.kind) == "step" else "fetching"
+        yield place_phrase(whose, finding.place)
 
 
 def promise(gain: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from feedrate.records.cell_traits import CellTraits
+from feedrate.records.code_place import CodePlace
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.competition import Competition
 from feedrate.records.soak import Soak
@@ -71,6 +72,9 @@ class Ladder:
     """What loader and step said of themselves; of a line that was written before they were asked, nothing."""
     soak: Soak | None = None
     """How the loop went on for a while with the collector on; None: not watched in this process."""
+    places: Mapping[str, tuple[CodePlace, ...]] = field(default_factory=dict)
+    """Lines of a person's own script that its `loader` and its `step` were met at most often, first the first; empty:
+    nobody looked, or the kernel lets nobody look."""
     spent_s: float = 0.0
     """What taking the cell apart took, beyond its three times."""
 

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
-__all__ = ["SCRIPT_REQUEST", "AblationRequest", "ReplicateRequest", "ScriptRequest", "ScriptSightings"]
+__all__ = [
+    "PROFILES",
+    "SCRIPT_REQUEST",
+    "AblationRequest",
+    "ProfileSide",
+    "ReplicateRequest",
+    "ScriptRequest",
+    "ScriptSightings",
+]
+
+ProfileSide: TypeAlias = Literal["loader", "step"]
+PROFILES: tuple[ProfileSide, ...] = get_args(ProfileSide)
+"""Sides of a script that are looked at from outside: its process asks with a file `profile-SIDE` that holds its pid."""
 
 SCRIPT_REQUEST = "FEEDRATE_SCRIPT"
 """Variable with the path of a `ScriptRequest`; the hook in a script's processes does nothing without it."""
@@ -60,6 +73,8 @@ class ScriptRequest:
     """Folder for the answer; the asker removes it."""
     seconds: float
     """Aim of each of the three times."""
+    profile: bool = False
+    """Have both sides looked at, line by line, after they were timed."""
 
 
 @dataclass(frozen=True)

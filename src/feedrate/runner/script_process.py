@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import DataError
 from feedrate.records.codec import decoded, encoded
+from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure
-from feedrate.records.request import SCRIPT_REQUEST, ScriptRequest, ScriptSightings
+from feedrate.records.request import SCRIPT_REQUEST, ProfileSide, ScriptRequest, ScriptSightings
 from feedrate.runner.isolation import watched_replicate
+from feedrate.runner.script_profile import ScriptProfiler
 from feedrate.runner.watch import Ending, watch
 from feedrate.system.guard import Guarded
 from feedrate.system.signals import signal_name
@@ -21,6 +23,7 @@ from feedrate.system.signals import signal_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from feedrate.records.code_place import CodePlace
     from feedrate.runner.capped_log import Log
     from feedrate.runner.isolation import ReplicateSettings
     from feedrate.runner.outcome import Replicate
@@ -35,16 +38,20 @@ _ENDING_S = 20.0
 _TAP = "give its batches through `for batch in feedrate.tap(batches)`"
 
 
-def run_script(command: ScriptCommand, settings: ReplicateSettings) -> Replicate | Failure:
+def run_script(command: ScriptCommand, settings: ReplicateSettings, *, profile: bool = False) -> Replicate | Failure:
     """Run the command once in the folder that this process is in, and give what was measured of its training.
 
+    `profile`: also look which lines loader and step are at.
     Whatever happens to it comes back as a `Failure`, whose log has what it wrote; on return, and on any exception such
     as Ctrl-C, none of its processes is left.
     """
     ends: list[Failure | None] = []
+    places: dict[ProfileSide, tuple[CodePlace, ...]] = {}
 
     def watched(log: Log, scratch: Scratch) -> Ending:
-        ending = _watched(command, settings, log, scratch)
+        profiler = ScriptProfiler(scratch.folder)
+        ending = _watched(command, settings, log, scratch, profiler if profile else None)
+        places.update(profiler.places)
         ends.append(_by_itself(command, settings, ending, scratch.folder))
         return ending
 
@@ -54,16 +61,21 @@ def run_script(command: ScriptCommand, settings: ReplicateSettings) -> Replicate
         return replicate if own is None else replace(replicate, why=own.why, reason=own.reason)
     device = str(replicate.measurement.observed.get("device", "cpu"))
     cell = str(command.cell._replace(device=device))
-    return replace(replicate, measurement=replace(replicate.measurement, cell=cell))
+    ladder = replace(replicate.ladder or Ladder(), places={str(side): lines for side, lines in places.items()})
+    return replace(replicate, measurement=replace(replicate.measurement, cell=cell), ladder=ladder)
 
 
-def _watched(command: ScriptCommand, settings: ReplicateSettings, log: Log, scratch: Scratch) -> Ending:
+def _watched(
+    command: ScriptCommand, settings: ReplicateSettings, log: Log, scratch: Scratch, profiler: ScriptProfiler | None
+) -> Ending:
     """Run the command, and say how it ended."""
     start, request = time.monotonic(), scratch.folder / "request.json"
-    request.write_text(json.dumps(encoded(ScriptRequest(scratch.folder, settings.seconds))))
+    asked = ScriptRequest(scratch.folder, settings.seconds, profile=profiler is not None)
+    request.write_text(json.dumps(encoded(asked)))
+    look = (lambda: None) if profiler is None else profiler.look_if_asked
     with Guarded.started(command.words, log.path, _environment(request)) as child:
         answer = scratch.folder / "answer.json"
-        ending = watch(child, None, scratch, log, settings.timeout_s, answer, _ENDING_S)
+        ending = watch(child, None, scratch, log, settings.timeout_s, answer, _ENDING_S, look)
     ending.left, ending.wall_s = child.left, time.monotonic() - start
     return ending
 

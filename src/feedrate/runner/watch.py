@@ -14,6 +14,7 @@ from feedrate.system.sampling_flags import SamplingFlags
 from feedrate.system.signals import dump_stacks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from feedrate.runner.capped_log import Log
@@ -57,11 +58,12 @@ def watch(
     timeout_s: float,
     answer: Path | None = None,
     ending_s: float = 0.0,
+    look: Callable[[], None] = lambda: None,
 ) -> Ending:
     """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out.
 
     `answer`: a file; once it is there, the child has `ending_s` to end by itself, and whatever comes then counts as
-    that. None: it has until the deadline.
+    that. None: it has until the deadline. `look`: called between two looks at the tree.
     """
     ending, shm_before, marks = Ending(), memory.shm_bytes(), SamplingFlags(scratch.folder)
     deadline = time.monotonic() + timeout_s
@@ -72,6 +74,7 @@ def watch(
             ending.status = child.wait(_SAMPLE_S)
             return ending
         log.trim()
+        look()
         if answer is not None and answer.exists():
             deadline, answer = min(deadline, time.monotonic() + ending_s), None
             answered = True

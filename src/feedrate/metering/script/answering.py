@@ -20,7 +20,7 @@ from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTim
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder
-from feedrate.records.request import ScriptRequest
+from feedrate.records.request import PROFILES, ScriptRequest
 from feedrate.records.validity import read_from_disk
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.sampling_flags import SamplingFlags
@@ -28,6 +28,8 @@ from feedrate.system.stopwatch import now_s
 
 __all__ = ["Beginning", "Measurer"]
 
+_PROFILE_S = 20.0
+"""For whoever looks from outside to be done with a side."""
 _READY_BYTES = 64 << 20
 """Of the batches behind T_S, kept twice: as they came, and as they are served."""
 
@@ -72,11 +74,26 @@ class Measurer:
                 yield from self._rounds.serve()
         finally:
             marks.set_busy(False)
+        yield from self._looked_at(epochs, ready)
         marks.request_sample()
         start = now_s()
         with self._clock.phase("memory"):
             while marks.sample_requested and now_s() - start < effort.memory_s:
                 yield epochs.take()
+
+    def _looked_at(self, epochs: Epochs, ready: ReadyBatches) -> Generator[Any, None, None]:
+        """Keep one side at work after the other while somebody looks at it from outside, if that is asked for."""
+        if not self.request.profile:
+            return
+        with self._clock.phase("ablation"):
+            for side in PROFILES:
+                asked, start = self.request.scratch / f"profile-{side}", now_s()
+                asked.write_text(str(os.getpid()))
+                while asked.exists() and now_s() - start < _PROFILE_S:
+                    if side == "loader":
+                        epochs.take()
+                    else:
+                        yield from ready.take(1)
 
     def answer(self, beginning: Beginning) -> Measured:
         """Sum up what was measured, after the last batch was served."""

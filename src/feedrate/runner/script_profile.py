@@ -1,0 +1,133 @@
+"""Look with py-spy where a person's loader and step spend their time, in all processes of a script."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from feedrate.records.code_place import CodePlace
+from feedrate.records.request import PROFILES, ProfileSide
+
+__all__ = ["ScriptProfiler", "places_in"]
+
+_LOOK_S = 2.0
+_RATE = 100
+"""Looks a second."""
+_MOST_PLACES = 3
+_FETCH = "torch/utils/data/_utils/fetch.py"
+"""The file below whose frames a sample is fetched or a batch collated, in whichever process."""
+_FRAME = re.compile(r"(?P<function>.*) \((?P<path>.*):(?P<line>\d+)\)")
+
+
+@dataclass
+class ScriptProfiler:
+    """Looks when the script's process asks for it, by a file in a folder; it serves one side for so long."""
+
+    folder: Path
+    places: dict[ProfileSide, tuple[CodePlace, ...]] = field(default_factory=dict)
+
+    def look_if_asked(self) -> None:
+        """Look for two seconds at the process that asks, if one does, and tell it that it may go on."""
+        for side in PROFILES:
+            request = self.folder / f"profile-{side}"
+            if request.exists() and side not in self.places:
+                self.places[side] = self._look(side, request)
+                request.unlink(missing_ok=True)
+
+    def _look(self, side: ProfileSide, request: Path) -> tuple[CodePlace, ...]:
+        stacks, program = self.folder / f"stacks-{side}.txt", _program()
+        if program is None:
+            return ()
+        command = [program, "record", "--pid", request.read_text(), "--subprocesses", "--idle", "--full-filenames"]
+        command += ["--format", "raw", "--rate", str(_RATE), "--duration", f"{_LOOK_S:.0f}", "--output", str(stacks)]
+        # Where the kernel lets nobody look, nothing is said of lines.
+        with suppress(OSError, subprocess.SubprocessError):
+            subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=10 * _LOOK_S)
+            return places_in(stacks.read_text(), side)
+        return ()
+
+
+def _program() -> str | None:
+    return shutil.which("py-spy", path=str(Path(sys.executable).parent)) or shutil.which("py-spy")
+
+
+class _Frame(NamedTuple):
+    function: str
+    path: str
+    line: int
+
+
+def places_in(stacks: str, side: ProfileSide) -> tuple[CodePlace, ...]:
+    """Sum up what py-spy wrote (`--format raw`): the lines that one side was at most often, of all its looks.
+
+    A look counts for the innermost line that the person wrote, or, where there is none, for the line of the library
+    that the loader calls.
+    """
+    lines: Counter[_Frame] = Counter()
+    calls: dict[_Frame, Counter[str]] = {}
+    total = 0
+    for frames, count in _looks(stacks):
+        fetching = [number for number, frame in enumerate(frames) if frame.path.endswith(_FETCH)]
+        if bool(fetching) != (side == "loader") or (side == "step" and not _trains(frames)):
+            continue
+        total += count
+        below = frames[fetching[-1] + 1 :] if fetching else frames
+        place = _place(below)
+        if place is not None:
+            lines[place] += count
+            leaf = below[-1]
+            package = "" if leaf.path == place.path else _package(leaf.path)
+            calls.setdefault(place, Counter())[package] += count
+    return tuple(
+        CodePlace(place.function, Path(place.path).name, place.line, calls[place].most_common(1)[0][0], count / total)
+        for place, count in lines.most_common(_MOST_PLACES)
+    )
+
+
+def _looks(stacks: str) -> Iterator[tuple[Sequence[_Frame], int]]:
+    """Yield each stack, outermost frame first, and how often it was met."""
+    for text in stacks.splitlines():
+        words, _, count = text.rpartition(" ")
+        matches = map(_FRAME.fullmatch, words.split(";"))
+        frames = [_Frame(match["function"], match["path"], int(match["line"])) for match in matches if match]
+        if frames and count.isdecimal():
+            yield frames, int(count)
+
+
+def _trains(frames: Sequence[_Frame]) -> bool:
+    """Whether a stack is of the thread that trains: it began with a script, and stands in no loader."""
+    outer = frames[0]
+    in_loader = any("torch/utils/data/" in frame.path or "feedrate/metering/" in frame.path for frame in frames)
+    return outer.function == "<module>" and not in_loader
+
+
+def _place(frames: Sequence[_Frame]) -> _Frame | None:
+    own = [frame for frame in frames if not _is_library(frame.path)]
+    return own[-1] if own else next((frame for frame in frames if "torch/utils/data/" not in frame.path), None)
+
+
+_STDLIB = sysconfig.get_paths()["stdlib"]
+
+
+def _is_library(path: str) -> bool:
+    """Whether a file is of an installed package or of Python itself."""
+    return "site-packages" in path or "dist-packages" in path or path.startswith("<") or _in_python(path)
+
+
+def _in_python(path: str) -> bool:
+    return path.startswith(_STDLIB) or re.search(r"/lib/python3\.\d+/", path) is not None
+
+
+def _package(path: str) -> str:
+    """The package that a file belongs to."""
+    match = re.search(r"(?:site-packages|dist-packages)/([^/]+)", path) or re.search(r"/python3\.\d+/([^/]+)", path)
+    return match[1].removesuffix(".py") if match else Path(path).stem
