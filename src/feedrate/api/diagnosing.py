@@ -69,7 +69,13 @@ def diagnosed_command(resources: Resources, command: ScriptCommand, replicates: 
     command.demand_program()
     resources.demand_places()
     least, most = _bounds(replicates)
-    outcomes = iter_script_replicates(command, resources.replicate_settings, least, most)
+    waiting = [f"feedrate: {command.cell.workload} trains; its times are taken now"]
+
+    def begun() -> None:
+        if waiting and not resources.settings.quiet:
+            resources.caller.console.print(waiting.pop(), soft_wrap=True)
+
+    outcomes = iter_script_replicates(command, resources.replicate_settings, least, most, begun)
     return _kept(resources, str(command.cell), outcomes, least, most)
 
 

@@ -111,12 +111,12 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
     return _ran(command, options, shell)
 
 
-def _split(argv: Sequence[str]) -> tuple[Sequence[str], list[str] | None]:
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
     """Take what is ours from a person's command after `--`; None: there is none."""
     if "--" not in argv:
         return argv, None
-    place = list(argv).index("--")
-    return argv[:place], list(argv[place + 1 :])
+    place = tuple(argv).index("--")
+    return argv[:place], argv[place + 1 :]
 
 
 def _ran(command: str, options: argparse.Namespace, shell: CommandContext) -> int:

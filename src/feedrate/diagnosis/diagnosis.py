@@ -230,12 +230,19 @@ def iter_replicates(
 
 
 def iter_script_replicates(
-    command: ScriptCommand, settings: ReplicateSettings, replicates: int, most: int = 0
+    command: ScriptCommand,
+    settings: ReplicateSettings,
+    replicates: int,
+    most: int = 0,
+    begun: Callable[[], None] = lambda: None,
 ) -> Iterator[Replicate | Failure]:
-    """Yield what runs of a person's own training gave, as `iter_replicates` does of a cell."""
+    """Yield what runs of a person's own training gave, as `iter_replicates` does of a cell.
+
+    `begun`: called in each run once its loop is known.
+    """
 
     def take(number: int) -> Replicate | Failure:
-        run = run_script(command, replace(settings, replicate=number), profile=not number)
+        run = run_script(command, replace(settings, replicate=number), profile=not number, begun=begun)
         return run if isinstance(run, Failure) else (run.measurement, run.ladder or Ladder())
 
     return _as_needed(take, replicates, most)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 __all__ = [
+    "CLAIM",
     "PROFILES",
     "SCRIPT_REQUEST",
     "AblationRequest",
@@ -16,6 +17,8 @@ __all__ = [
     "ScriptSightings",
 ]
 
+CLAIM = "claimed"
+"""File that the process of a command makes which trains first: it is the one that is timed."""
 ProfileSide: TypeAlias = Literal["loader", "step"]
 PROFILES: tuple[ProfileSide, ...] = get_args(ProfileSide)
 """Sides of a script that are looked at from outside: its process asks with a file `profile-SIDE` that holds its pid."""
@@ -74,7 +77,7 @@ class ScriptRequest:
     seconds: float
     """Aim of each of the three times."""
     profile: bool = False
-    """Have both sides looked at, line by line, after they were timed."""
+    """After the three times, watch the loop for a while, and have both sides looked at, line by line."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,6 +17,7 @@ from feedrate.report.soak_line import describe_soak
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.diagnosis.evidence import Evidence
+    from feedrate.records.code_place import CodePlace
     from feedrate.records.estimate import Estimate
     from feedrate.records.step_profile import StepProfile
 
@@ -60,8 +61,9 @@ TERMS = (
 
 def print_details(console: Console, diagnosis: Diagnosis) -> None:
     """Print the table of rungs, then a line each for ceilings, contention, delays, step and start-up."""
-    print_grid(console, _COLUMNS, list(_rungs(diagnosis)))
-    console.print()
+    if any(ladder.rungs for ladder in diagnosis.ladders):
+        print_grid(console, _COLUMNS, list(_rungs(diagnosis)))
+        console.print()
     for name, text in _lines(diagnosis.evidence):
         print_entry(console, name, MARGIN, Text(text))
     if diagnosis.soak is not None:
@@ -85,8 +87,11 @@ def _figures(cost: Estimate | None) -> tuple[str, str]:
 def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
     loader_gain, step_gain = (factor(max(1.0, c.mean)) for c in (evidence.loader_ceiling, evidence.step_ceiling))
     yield "ceilings", f"{loader_gain} for a perfect loader, {step_gain} for a perfect step; {_overlap(evidence)}"
-    yield "beside", _beside(evidence)
-    yield "delays", _delays(evidence)
+    if evidence.traits.dataloader is None:
+        yield "beside", _beside(evidence)
+        yield "delays", _delays(evidence)
+    for side, places in evidence.places.items():
+        yield side, _lines_of(places)
     if evidence.facts is not None:
         yield "step", _inside_step(evidence.facts, evidence.step_s.mean)
     yield "start-up", f"first batch after {number(evidence.first_batch_s)} s, {evidence.epoch_batches} batches an epoch"
@@ -110,6 +115,16 @@ def _beside(evidence: Evidence) -> str:
         f"beside the step the loader takes {_with_half(loader)}, alone {signed_ms(evidence.loader_s.mean)} ms; "
         f"waiting for each other adds {_with_half(waits)}"
     )
+
+
+def _lines_of(places: Sequence[CodePlace]) -> str:
+    """The lines of a script that one side was met at most often."""
+    lines = (
+        f"{share(place.share)} {place.file}:{place.line} {place.function}"
+        + (f" ({place.calls})" if place.calls else "")
+        for place in places
+    )
+    return "; ".join(lines) or "met at no line of the script"
 
 
 def _delays(evidence: Evidence) -> str:

@@ -13,7 +13,7 @@ from feedrate.errors import DataError
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure
-from feedrate.records.request import SCRIPT_REQUEST, ProfileSide, ScriptRequest, ScriptSightings
+from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ProfileSide, ScriptRequest, ScriptSightings
 from feedrate.runner.isolation import watched_replicate
 from feedrate.runner.script_profile import ScriptProfiler
 from feedrate.runner.watch import Ending, watch
@@ -21,7 +21,7 @@ from feedrate.system.guard import Guarded
 from feedrate.system.signals import signal_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from feedrate.records.code_place import CodePlace
     from feedrate.runner.capped_log import Log
@@ -38,10 +38,17 @@ _ENDING_S = 20.0
 _TAP = "give its batches through `for batch in feedrate.tap(batches)`"
 
 
-def run_script(command: ScriptCommand, settings: ReplicateSettings, *, profile: bool = False) -> Replicate | Failure:
+def run_script(
+    command: ScriptCommand,
+    settings: ReplicateSettings,
+    *,
+    profile: bool = False,
+    begun: Callable[[], None] = lambda: None,
+) -> Replicate | Failure:
     """Run the command once in the folder that this process is in, and give what was measured of its training.
 
-    `profile`: also look which lines loader and step are at.
+    `profile`: also watch the loop for a while, and look which lines loader and step are at. `begun`: called once the
+    loop that trains is known, and its times are taken.
     Whatever happens to it comes back as a `Failure`, whose log has what it wrote; on return, and on any exception such
     as Ctrl-C, none of its processes is left.
     """
@@ -50,7 +57,16 @@ def run_script(command: ScriptCommand, settings: ReplicateSettings, *, profile: 
 
     def watched(log: Log, scratch: Scratch) -> Ending:
         profiler = ScriptProfiler(scratch.folder)
-        ending = _watched(command, settings, log, scratch, profiler if profile else None)
+        waiting = [begun]
+
+        def look() -> None:
+            if waiting and (scratch.folder / CLAIM).exists():
+                waiting.pop()()
+            if profile:
+                profiler.look_if_asked()
+
+        request = ScriptRequest(scratch.folder, settings.seconds, profile)
+        ending = _watched(command, settings.timeout_s, log, scratch, request, look)
         places.update(profiler.places)
         ends.append(_by_itself(command, settings, ending, scratch.folder))
         return ending
@@ -66,16 +82,19 @@ def run_script(command: ScriptCommand, settings: ReplicateSettings, *, profile: 
 
 
 def _watched(
-    command: ScriptCommand, settings: ReplicateSettings, log: Log, scratch: Scratch, profiler: ScriptProfiler | None
+    command: ScriptCommand,
+    timeout_s: float,
+    log: Log,
+    scratch: Scratch,
+    request: ScriptRequest,
+    look: Callable[[], None],
 ) -> Ending:
     """Run the command, and say how it ended."""
-    start, request = time.monotonic(), scratch.folder / "request.json"
-    asked = ScriptRequest(scratch.folder, settings.seconds, profile=profiler is not None)
-    request.write_text(json.dumps(encoded(asked)))
-    look = (lambda: None) if profiler is None else profiler.look_if_asked
-    with Guarded.started(command.words, log.path, _environment(request)) as child:
+    start, path = time.monotonic(), scratch.folder / "request.json"
+    path.write_text(json.dumps(encoded(request)))
+    with Guarded.started(command.words, log.path, _environment(path)) as child:
         answer = scratch.folder / "answer.json"
-        ending = watch(child, None, scratch, log, settings.timeout_s, answer, _ENDING_S, look)
+        ending = watch(child, None, scratch, log, timeout_s, answer, _ENDING_S, look)
     ending.left, ending.wall_s = child.left, time.monotonic() - start
     return ending
 

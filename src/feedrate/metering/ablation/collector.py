@@ -15,7 +15,7 @@ import torch
 from feedrate.records.soak import Cycles
 from feedrate.system.stopwatch import thread_core_s
 
-__all__ = ["CollectorWatch", "count_cycles", "tracked_types"]
+__all__ = ["CollectorWatch", "CycleCount", "count_cycles", "cycles_counted", "tracked_types"]
 
 _TYPES = 3
 """Types of objects that are named."""
@@ -55,26 +55,42 @@ class CollectorWatch:
         self.longest_s = max(self.longest_s, took_s)
 
 
-def count_cycles(work: Callable[[int], int], batches: int) -> Cycles:
-    """Do so many batches without the collector, and count what it would have had to free.
+@dataclass
+class CycleCount:
+    """What a block left to the collector; known when it is done."""
+
+    cycles: Cycles = field(default_factory=lambda: Cycles(0, 0, 0))
+
+
+@contextmanager
+def cycles_counted(batches: int) -> Iterator[CycleCount]:
+    """Have so many batches done in the block without the collector, and count what it would have had to free.
 
     What it finds is kept for a moment (`gc.DEBUG_SAVEALL`), looked at and freed.
     """
     gc.collect()
     gc.disable()
-    flags, kept_before = gc.get_debug(), len(gc.garbage)
+    flags, kept_before, count = gc.get_debug(), len(gc.garbage), CycleCount()
+    garbage: list[object] = []
     try:
-        work(batches)
+        yield count
         gc.set_debug(flags | gc.DEBUG_SAVEALL)
         gc.collect()
         garbage = gc.garbage[kept_before:]
         del gc.garbage[kept_before:]
-        return Cycles(batches, len(garbage), _held_bytes(garbage))
+        count.cycles = Cycles(batches, len(garbage), _held_bytes(garbage))
     finally:
         gc.set_debug(flags)
         gc.enable()
-        garbage = []
+        garbage.clear()
         gc.collect()
+
+
+def count_cycles(work: Callable[[int], int], batches: int) -> Cycles:
+    """Do so many batches, and count what of them only the collector would have freed."""
+    with cycles_counted(batches) as count:
+        work(batches)
+    return count.cycles
 
 
 def _held_bytes(garbage: Sequence[object]) -> int:

@@ -22,21 +22,33 @@ if TYPE_CHECKING:
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.metering.training_loop import TrainingLoop
 
-__all__ = ["SoakRunner"]
+__all__ = [
+    "CYCLE_BATCHES",
+    "LEAST_ROUNDS",
+    "LONG_S",
+    "MOST_BATCHES",
+    "NOTABLE_COLLECTION_S",
+    "ROUNDS",
+    "TIMES",
+    "SoakRunner",
+    "descriptor_limit",
+    "pinned_bytes",
+    "quick_pace",
+]
 
-_ROUNDS, _LEAST_ROUNDS = 12, 6
+ROUNDS, LEAST_ROUNDS = 12, 6
 """Of step, loader and both; the fewer where they take long."""
-_TIMES = 3.0
+TIMES = 3.0
 """All rounds together aim at so many times the aim of one of the three times."""
-_LONG_S = 8.0
+LONG_S = 8.0
 """After so long no round is begun beyond the least."""
-_MOST_BATCHES = 200
+MOST_BATCHES = 200
 """Of a stretch."""
-_LONG_BATCH_S = 0.1
+LONG_BATCH_S = 0.1
 """A batch of longer fills caches in a small part of its time, and is a stretch of its own."""
-_CYCLE_BATCHES = 4
+CYCLE_BATCHES = 4
 """Batches whose cycles are counted."""
-_NOTABLE_COLLECTION_S = 1e-3
+NOTABLE_COLLECTION_S = 1e-3
 """Processor time of one collection above which the objects that it goes through are counted: that takes as long."""
 
 
@@ -71,13 +83,13 @@ class SoakRunner:
                 step_before=step_before if on_cpu else (),
                 loader_before=loader_before if on_cpu else (),
                 cycles={
-                    "loader": count_cycles(self.feed.drain, _CYCLE_BATCHES),
-                    "step": count_cycles(lambda n: self.loop.steps(self.ready, n), _CYCLE_BATCHES),
+                    "loader": count_cycles(self.feed.drain, CYCLE_BATCHES),
+                    "step": count_cycles(lambda n: self.loop.steps(self.ready, n), CYCLE_BATCHES),
                 },
-                tracked=tracked_types() if longest_s > _NOTABLE_COLLECTION_S else {},
+                tracked=tracked_types() if longest_s > NOTABLE_COLLECTION_S else {},
                 epochs=self.feed.taken / self.plan.epoch_batches,
                 available_bytes=available_bytes(),
-                descriptor_limit=_descriptor_limit(),
+                descriptor_limit=descriptor_limit(),
             )
         finally:
             self.loop.marks.set_busy(False)
@@ -86,8 +98,8 @@ class SoakRunner:
         list(self._round())
         begin, start = self._held(), now_s()
         stretches: list[Stretch] = []
-        for number in range(_ROUNDS):
-            if number >= _LEAST_ROUNDS and now_s() - start > _LONG_S:
+        for number in range(ROUNDS):
+            if number >= LEAST_ROUNDS and now_s() - start > LONG_S:
                 break
             stretches += self._round()
         return begin, tuple(stretches)
@@ -108,18 +120,18 @@ class SoakRunner:
         That one is left out where a batch takes so long that filling them is nothing. `passed`: batches of that side so
         far.
         """
-        budget_s, warm = self.loop.effort.seconds * _TIMES / (3 * _ROUNDS), phase not in self._slow
+        budget_s, warm = self.loop.effort.seconds * TIMES / (3 * ROUNDS), phase not in self._slow
         if warm:
             one_batch()
         number, batches = passed(), 0
         self._watch.reset()
         clock, start, singles = PaceClock(core_s), now_s(), []
-        while batches == 0 or (batches < _MOST_BATCHES and now_s() - start < budget_s):
+        while batches == 0 or (batches < MOST_BATCHES and now_s() - start < budget_s):
             singles.append(self._single(number + batches, one_batch, core_s))
             batches += 1
         pace = clock.pace(number, batches)
-        quick = pace if phase == "loader" and self.ahead else _quick(singles)
-        if pace.s > max(budget_s, _LONG_BATCH_S) * batches:
+        quick = pace if phase == "loader" and self.ahead else quick_pace(singles)
+        if pace.s > max(budget_s, LONG_BATCH_S) * batches:
             self._slow.add(phase)
         runs, collecting_s, longest_s = tuple(self._watch.runs), self._watch.core_s, self._watch.longest_s
         untimed = warm + (self.ahead if phase == "loader" else 0)
@@ -134,20 +146,21 @@ class SoakRunner:
         return replace(pace, s=max(0.0, pace.s - collected_s), core_s=max(0.0, pace.core_s - collected_s))
 
     def _held(self) -> Holdings:
-        return holdings(self.feed.kept_bytes, _pinned_bytes(self.plan.device))
+        return holdings(self.feed.kept_bytes, pinned_bytes(self.plan.device))
 
 
-def _quick(singles: Sequence[Pace]) -> Pace:
+def quick_pace(singles: Sequence[Pace]) -> Pace:
     """Pick the batch at the lower quartile of undisturbed times."""
     return sorted(singles, key=lambda pace: pace.undisturbed_s)[len(singles) // 4]
 
 
-def _pinned_bytes(device: str) -> int:
+def pinned_bytes(device: str) -> int:
     """Count page-locked memory of torch's own, on versions of torch that count it."""
     stats = getattr(torch.cuda, "host_memory_stats", None)
     return int(stats().get("allocated_bytes.current", 0)) if device == "cuda" and stats is not None else 0
 
 
-def _descriptor_limit() -> int:
+def descriptor_limit() -> int:
+    """Read how many files this process may have open; 0: as many as it likes."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 0 if soft == resource.RLIM_INFINITY else soft

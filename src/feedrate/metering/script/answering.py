@@ -15,12 +15,14 @@ from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.epochs import Epochs
 from feedrate.metering.script.rounds import Loop, ScriptRounds
+from feedrate.metering.script.soak import ScriptSoak
 from feedrate.metering.step_alone import compiled_graphs
 from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder
 from feedrate.records.request import PROFILES, ScriptRequest
+from feedrate.records.soak import Soak
 from feedrate.records.validity import read_from_disk
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.sampling_flags import SamplingFlags
@@ -57,31 +59,49 @@ class Measurer:
     _monitor: LoadMonitor = field(default_factory=LoadMonitor)
     _device: Device = field(default_factory=lambda: Device("cuda" if torch.cuda.is_initialized() else "cpu"))
     _compiles: int = field(default_factory=compiled_graphs)
+    _soak: Soak | None = None
 
     def serve(self, loader: Any, epochs: Epochs, updates_every: int) -> Generator[Any, None, None]:
         """Give the loop its batches while it is timed, and then until its memory was looked at.
 
         `updates_every`: batches from one step of the optimizer to the next. Raises like `ScriptRounds.serve`.
         """
+        self._loader = loader
+        self._loop = Loop(
+            *(epochs, ReadyBatches(_READY_BYTES), self._device.synchronize, self.visits, updates_every, _ahead(loader))
+        )
+        for batch in self._batches():
+            self._loop.served += 1
+            yield batch
+
+    def _batches(self) -> Generator[Any, None, None]:
         effort, marks = MeasurementBudget(seconds=self.request.seconds), SamplingFlags(self.request.scratch)
-        ready, self._loader = ReadyBatches(_READY_BYTES), loader
-        loop = Loop(epochs, ready, self._device.synchronize, self.visits, updates_every, _ahead(loader))
+        loop = self._loop
         self._rounds = ScriptRounds(loop, effort, self._clock)
         self._device.reset_peaks()
         marks.set_busy(True)
         try:
             with self._monitor.watched():
                 yield from self._rounds.serve()
+            if self.request.profile:
+                with self._clock.phase("ablation"):
+                    self._soak = yield from self._soaked(effort)
         finally:
             marks.set_busy(False)
-        yield from self._looked_at(epochs, ready)
+        yield from self._looked_at()
         marks.request_sample()
         start = now_s()
         with self._clock.phase("memory"):
             while marks.sample_requested and now_s() - start < effort.memory_s:
-                yield epochs.take()
+                yield loop.epochs.take()
 
-    def _looked_at(self, epochs: Epochs, ready: ReadyBatches) -> Generator[Any, None, None]:
+    def _soaked(self, effort: MeasurementBudget) -> Generator[Any, None, Soak]:
+        """Let the loop go on for a while, and watch its pace and what it holds."""
+        rounds, device = self._rounds, "cuda" if torch.cuda.is_initialized() else "cpu"
+        before = (tuple(rounds.step_paces), tuple(rounds.loader_paces))
+        return (yield from ScriptSoak(self._loop, effort.seconds, device, *before).serve())
+
+    def _looked_at(self) -> Generator[Any, None, None]:
         """Keep one side at work after the other while somebody looks at it from outside, if that is asked for."""
         if not self.request.profile:
             return
@@ -91,9 +111,9 @@ class Measurer:
                 asked.write_text(str(os.getpid()))
                 while asked.exists() and now_s() - start < _PROFILE_S:
                     if side == "loader":
-                        epochs.take()
+                        self._loop.epochs.take()
                     else:
-                        yield from ready.take(1)
+                        yield from self._loop.ready.take(1)
 
     def answer(self, beginning: Beginning) -> Measured:
         """Sum up what was measured, after the last batch was served."""
@@ -169,6 +189,7 @@ class Measurer:
             boundary_s=rounds.begin_s if epochs.taken.begins else None,
             epoch_batches=epochs.length or 1,
             traits=traits,
+            soak=self._soak,
         )
 
 

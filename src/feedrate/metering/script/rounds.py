@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from feedrate.errors import UnavailableError
+from feedrate.metering.pace_log import PaceClock
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
 from feedrate.metering.script.batches import bytes_of, samples_of
 from feedrate.metering.script.epochs import Taken
@@ -19,13 +20,14 @@ from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.digits import significant
 from feedrate.records.window import Window
-from feedrate.system.stopwatch import now_s
+from feedrate.system.stopwatch import now_s, process_core_s, thread_core_s
 
 if TYPE_CHECKING:
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.phase_clock import PhaseClock
     from feedrate.metering.script.batches import ReadyBatches
     from feedrate.metering.script.epochs import Epochs
+    from feedrate.records.soak import Pace
 
 __all__ = ["Loop", "ScriptRounds", "StreamWindow"]
 
@@ -73,6 +75,8 @@ class Loop:
     """Batches from one step of the optimizer to the next."""
     ahead: int
     """Batches that the loader may have ready before they are asked for."""
+    served: int = 0
+    """Batches that the script was given since it is timed."""
 
 
 @dataclass
@@ -84,7 +88,9 @@ class ScriptRounds:
     clock: PhaseClock
     step_before: list[Window] = field(default_factory=list)
     """The step alone, before the rounds."""
-    first_step_s: float = 0.0
+    step_paces: list[Pace] = field(default_factory=list)
+    """Of the windows of the step alone, by number of the batch."""
+    loader_paces: list[Pace] = field(default_factory=list)
     _full: list[StreamWindow] = field(default_factory=list)
     _loader: list[StreamWindow] = field(default_factory=list)
     _step: list[Window] = field(default_factory=list)
@@ -225,10 +231,12 @@ class ScriptRounds:
         yield from self._hand_stream_to("loader", schedule)
         loop, samples = self.loop, 0
         with self.clock.phase("windows"):
-            before, start = loop.epochs.taken, now_s()
+            before, clock = loop.epochs.taken, PaceClock(process_core_s)
+            start = now_s()
             for _ in range(schedule.loader_batches):
                 samples += samples_of(loop.epochs.take())
             end = now_s()
+        self.loader_paces.append(clock.pace(before.batches, schedule.loader_batches))
         return StreamWindow(end - start, max(1, samples), loop.epochs.taken.since(before))
 
     def _step_window(self, schedule: RoundSchedule) -> Generator[Any, None, Window]:
@@ -243,12 +251,14 @@ class ScriptRounds:
         batches = loop.ready.take(count)
         with self.clock.phase("windows"):
             loop.synchronize()
+            number, clock = loop.served, PaceClock(thread_core_s)
             start = now_s()
             for batch in batches:
                 samples += samples_of(batch)
                 yield batch
             loop.synchronize()
             end = now_s()
+        self.step_paces.append(clock.pace(number, count))
         return Window(significant(end - start, _DIGITS), count, max(1, samples))
 
     def _hand_stream_to(self, consumer: _Kind, schedule: RoundSchedule) -> _Batches:

@@ -18,7 +18,7 @@ from feedrate.metering.script.answering import Beginning, Measurer
 from feedrate.metering.script.epochs import Epochs
 from feedrate.records.answer import Failed, ReplicateAnswer
 from feedrate.records.codec import decoded, encoded
-from feedrate.records.request import SCRIPT_REQUEST, ScriptRequest, ScriptSightings
+from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ScriptRequest, ScriptSightings
 from feedrate.system.stopwatch import now_s, since_start_s
 
 __all__ = ["MeasurementDone", "ScriptSession", "session"]
@@ -105,7 +105,7 @@ class ScriptSession:
     def _claimed(self) -> bool:
         """Whether this process is the one that answers: the first that trains."""
         try:
-            os.close(os.open(self.request.scratch / "claimed", os.O_CREAT | os.O_EXCL))
+            os.close(os.open(self.request.scratch / CLAIM, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             self._done = True
             return False

@@ -1,0 +1,143 @@
+"""`feedrate why -- COMMAND` as a user meets it: a script of theirs in real processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedrate.cli import main
+from tests.support.commands import feedrate, interrupted
+
+pytestmark = pytest.mark.process
+
+SCRIPT = Path(__file__).parents[1] / "support" / "scripts" / "in_turns.py"
+QUICK = ("why", "-r", "1", "--seconds", "0.1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("script")
+    shutil.copy(SCRIPT, folder / "train.py")
+    (folder / "best.ckpt").write_text("mine")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> subprocess.CompletedProcess[str]:
+    return feedrate(folder, *QUICK, "--json", "--", sys.executable, "train.py", "1000")
+
+
+@pytest.fixture(scope="module")
+def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    (only,) = json.loads(done.stdout)
+    assert isinstance(only, dict)
+    return only
+
+
+def test_a_script_is_measured_as_it_is_and_says_what_a_cell_says(answer: dict[str, Any]) -> None:
+    assert answer["cell"] == "train.py/own/dataloader/own/cpu"
+    assert {"kind", "sentence", "next_try"} <= answer["verdict"].keys()
+    assert isinstance(answer["remarks"], list)
+    times_s = [answer["evidence"][name]["mean"] for name in ("full_s", "step_s", "loader_s")]
+    # What sleeps takes at least so long, whatever the machine does.
+    assert all(time_s >= least_s for time_s, least_s in zip(times_s, (0.0164, 0.01, 0.0064), strict=True))
+    (measured,) = answer["measured"]
+    assert measured["observed"]["loader settings"]["batch_size"] == 64
+    assert measured["batch_samples"] == 64
+    assert measured["rounds"] >= 4
+
+
+def test_the_lines_that_loader_and_step_are_at_are_named(answer: dict[str, Any]) -> None:
+    places = answer["evidence"]["places"]
+    if not places["loader"]:
+        pytest.skip("the kernel lets nobody look at the processes")
+    assert (places["loader"][0]["file"], places["loader"][0]["line"]) == ("train.py", 16)
+    assert (places["step"][0]["file"], places["step"][0]["line"]) == ("train.py", 26)
+
+
+def test_the_loop_is_watched_for_a_while(answer: dict[str, Any]) -> None:
+    (ladder,) = answer["ladders"]
+    phases = {stretch["phase"] for stretch in ladder["soak"]["stretches"]}
+    assert phases == {"step", "loader", "both"}
+
+
+def test_what_was_measured_is_shown_again_and_nothing_of_the_users_changed(
+    done: subprocess.CompletedProcess[str], folder: Path
+) -> None:
+    assert done.returncode == 0
+    shown = feedrate(folder, "show", "--details")
+    assert shown.returncode == 0, shown.stderr
+    assert "train.py/own/dataloader/own/cpu, ms a batch, mean of 1 process" in shown.stdout
+    assert "rung " not in shown.stdout
+    assert (folder / "best.ckpt").read_text() == "mine"
+    assert {path.name for path in folder.iterdir()} == {"train.py", "best.ckpt", "results", "logs"}
+
+
+def test_a_script_that_fails_by_itself_shows_its_own_last_words(folder: Path) -> None:
+    failed = feedrate(folder, *QUICK, "--", sys.executable, "train.py", "many")
+    assert failed.returncode == 1
+    assert "ValueError: invalid literal for int() with base 10: 'many'" in failed.stderr
+    assert (
+        "feedrate: train.py/own/dataloader/own/cpu: failed, exception: the script failed by itself, with status 1"
+        in (failed.stderr)
+    )
+    assert failed.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("print('no loader')", "ended without iterating a DataLoader of torch"),
+        (
+            "from torch.utils.data import DataLoader\nfor batch in DataLoader(range(100), batch_size=10): pass",
+            "no optimizer of torch made a step between the 10 batches of the script's loaders",
+        ),
+        (
+            "import train, sys; from torch.utils.data import DataLoader as D; train.Numbers.__len__ = lambda s: 128\n"
+            "train.main(1)",
+            "the script ended after 2 batches and 2 steps of its optimizer",
+        ),
+    ],
+)
+def test_a_script_that_gives_nothing_to_time_is_told_why_and_the_way_out(code: str, text: str, folder: Path) -> None:
+    failed = feedrate(folder, *QUICK, "--", sys.executable, "-c", code)
+    assert failed.returncode == 1
+    assert text in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
+    ended = interrupted(folder, "train.py trains", "why", "--seconds", "5", "--", sys.executable, "train.py", "100000")
+    assert ended.status == 130
+    assert "interrupted" in ended.complaints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("why", "--", "pythn", "train.py"), "'pythn' is no program here"),
+        (("why", "--"), "no command stands after `--`"),
+        (("why",), "nothing to explain"),
+        (("why", "a/b/c", "--", "python"), "there is no cell"),
+        (("list", "--", "python"), "a command after `--` is nothing for 'list'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    arguments: tuple[str, ...],
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
+    assert not list(tmp_path.iterdir())

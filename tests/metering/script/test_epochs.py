@@ -1,0 +1,42 @@
+"""A loader's epochs as one stream, their beginnings timed apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from feedrate.errors import UnavailableError
+from feedrate.metering.script.epochs import Epochs, Taken
+from feedrate.metering.script.rounds import StreamWindow
+
+
+def slow_to_begin() -> Iterator[int]:
+    time.sleep(0.02)
+    yield from range(3)
+
+
+def test_batches_go_on_over_the_end_of_an_epoch_and_its_beginning_is_told() -> None:
+    epochs = Epochs(slow_to_begin, slow_to_begin(), None)
+    assert [epochs.take() for _ in range(7)] == [0, 1, 2, 0, 1, 2, 0]
+    taken = epochs.taken
+    assert (taken.batches, taken.begins, epochs.length) == (7, 2, 3)
+    assert taken.begin_s >= 0.04
+    # The first epoch was begun by the script: what it took is no wait of ours.
+    assert taken.wait_s >= 0.02
+
+
+def test_a_loader_that_can_be_iterated_once_is_refused() -> None:
+    epochs = Epochs(lambda: iter(()), iter([1]), None)
+    epochs.take()
+    with pytest.raises(UnavailableError, match="gives no batch when it is iterated again"):
+        epochs.take()
+
+
+def test_a_beginning_within_a_window_counts_as_often_as_an_epoch_has_one() -> None:
+    # Ten batches of 10 ms, in one window with a beginning of 500 ms, in the other without.
+    met = StreamWindow(9 * 0.01 + 0.5, 10, Taken(10, 0.09, 1, 0.5)).steady(0.49, 100)
+    spared = StreamWindow(10 * 0.01, 10, Taken(10, 0.1, 0, 0.0)).steady(0.49, 100)
+    assert met.s == pytest.approx(spared.s)
+    assert met.s == pytest.approx(10 * 0.01 + 10 / 100 * 0.49)
