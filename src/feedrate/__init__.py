@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from feedrate.api.functions import calibrate, compare, diagnose, measure
     from feedrate.api.results import CellError, Results
     from feedrate.api.session import Session
+    from feedrate.api.tap import measure_loop, tap
     from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
@@ -47,6 +48,7 @@ _HOMES = {
     "api.diagnosis_result": ("DiagnosisResult",),
     "api.results": ("CellError", "Results"),
     "api.session": ("Session",),
+    "api.tap": ("measure_loop", "tap"),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),
     "loading.block": ("Block",),
@@ -126,9 +128,11 @@ __all__ = [
     "hookimpl",
     "knob",
     "measure",
+    "measure_loop",
     "package",
     "plain_update",
     "results",
+    "tap",
 ]
 
 

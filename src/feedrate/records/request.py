@@ -78,6 +78,8 @@ class ScriptRequest:
     """Aim of each of the three times."""
     profile: bool = False
     """After the three times, watch the loop for a while, and have both sides looked at, line by line."""
+    watched: bool = True
+    """Somebody outside takes samples of the process's memory."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from feedrate.records.ladder import Ladder
     from feedrate.runner.watch import Ending
 
-__all__ = ["Heading", "Replicate", "outcome"]
+__all__ = ["Heading", "Replicate", "answered", "outcome"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def outcome(heading: Heading, answer: Path, ending: Ending, log: Path) -> Replic
         lacking = "no answer" if raw is None else "not as one that has answered ends"
         return heading.failure("exception", f"ended with status {ending.status} and {lacking}{left}; see {log}")
     try:
-        return _answered(heading, decoded_as(ReplicateAnswer, raw), ending)
+        return answered(heading, decoded_as(ReplicateAnswer, raw), ending)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, DataError) as error:
         return heading.failure("exception", f"its answer cannot be read, something wrote over it: {one_line(error)}")
 
@@ -85,7 +85,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def _answered(heading: Heading, answer: ReplicateAnswer, ending: Ending) -> Replicate | Failure:
+def answered(heading: Heading, answer: ReplicateAnswer, ending: Ending) -> Replicate | Failure:
     """Make the outcome of a child that ended as it should.
 
     Raises what reading raises, if something else than the child wrote the answer.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_script"]
 
-_HOOK = Path(__file__).parents[1] / "metering" / "script" / "hook"
+_HOOK = Path(__file__).parents[1] / "metering" / "script" / "_hook"
 _ENDING_S = 20.0
 """For a script to tidy up, once enough is known of it."""
 _TAP = "give its batches through `for batch in feedrate.tap(batches)`"

@@ -36,7 +36,10 @@ def test_a_loader_that_can_be_iterated_once_is_refused() -> None:
 
 def test_a_beginning_within_a_window_counts_as_often_as_an_epoch_has_one() -> None:
     # Ten batches of 10 ms, in one window with a beginning of 500 ms, in the other without.
-    met = StreamWindow(9 * 0.01 + 0.5, 10, Taken(10, 0.09, 1, 0.5)).steady(0.49, 100)
-    spared = StreamWindow(10 * 0.01, 10, Taken(10, 0.1, 0, 0.0)).steady(0.49, 100)
+    met = StreamWindow(9 * 0.01 + 0.5, 10, Taken(10, 0.09, 1, 0.5)).steady(0.49, 0.01, 100)
+    spared = StreamWindow(10 * 0.01, 10, Taken(10, 0.1, 0, 0.0)).steady(0.49, 0.01, 100)
     assert met.s == pytest.approx(spared.s)
     assert met.s == pytest.approx(10 * 0.01 + 10 / 100 * 0.49)
+    # A window of one batch, which begins an epoch.
+    lone = StreamWindow(0.005 + 0.5, 10, Taken(1, 0.0, 1, 0.5)).steady(0.49, 0.01, 100)
+    assert lone.s == pytest.approx(0.005 + 0.01 + 0.0049)

@@ -13,7 +13,7 @@ from feedrate.metering.budget import MeasurementBudget
 from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
-from feedrate.metering.script.epochs import Epochs
+from feedrate.metering.script.epochs import Beginning, Epochs
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
 from feedrate.metering.step_alone import compiled_graphs
@@ -28,7 +28,7 @@ from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.sampling_flags import SamplingFlags
 from feedrate.system.stopwatch import now_s
 
-__all__ = ["Beginning", "Measurer"]
+__all__ = ["Measurer"]
 
 _PROFILE_S = 20.0
 """For whoever looks from outside to be done with a side."""
@@ -37,23 +37,11 @@ _READY_BYTES = 64 << 20
 
 
 @dataclass
-class Beginning:
-    """How the script began, in seconds."""
-
-    import_s: float = 0.0
-    """Start of the interpreter to torch's loader imported."""
-    build_s: float = 0.0
-    """From there to the first loop over the loader."""
-    first_batch_s: float = 0.0
-    first_step_s: float = 0.0
-
-
-@dataclass
 class Measurer:
     """Serves one loop while it is timed; used once."""
 
     request: ScriptRequest
-    visits: Callable[[], int]
+    visits: Callable[[], int] = lambda: 0
     """Counts how often the script began to iterate any loader."""
     _clock: PhaseClock = field(default_factory=PhaseClock)
     _monitor: LoadMonitor = field(default_factory=LoadMonitor)
@@ -89,6 +77,8 @@ class Measurer:
         finally:
             marks.set_busy(False)
         yield from self._looked_at()
+        if not self.request.watched:
+            return
         marks.request_sample()
         start = now_s()
         with self._clock.phase("memory"):

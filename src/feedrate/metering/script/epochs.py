@@ -9,7 +9,19 @@ from typing import Any
 from feedrate.errors import UnavailableError
 from feedrate.system.stopwatch import now_s
 
-__all__ = ["Epochs", "Taken"]
+__all__ = ["Beginning", "Epochs", "Taken", "length_of"]
+
+
+@dataclass
+class Beginning:
+    """How the script began, in seconds."""
+
+    import_s: float = 0.0
+    """Start of the interpreter to torch's loader imported."""
+    build_s: float = 0.0
+    """From there to the first loop over the loader."""
+    first_batch_s: float = 0.0
+    first_step_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,3 +98,11 @@ class Epochs:
     def taken(self) -> Taken:
         """Count what was taken so far."""
         return Taken(self._batches, self._wait_s, len(self._begins_s), sum(self._begins_s))
+
+
+def length_of(loader: Any) -> int | None:
+    """Count the batches of an epoch, if the loader can say; None: it cannot."""
+    try:
+        return len(loader) or None
+    except (TypeError, NotImplementedError):
+        return None

@@ -6,7 +6,7 @@ the loop its batches: between two of them lies a step of the script.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -49,13 +49,12 @@ class StreamWindow:
     samples: int
     taken: Taken
 
-    def steady(self, begin_s: float, epoch_batches: int | None) -> Window:
+    def steady(self, begin_s: float, regular_s: float, epoch_batches: int | None) -> Window:
         """Give it as if each epoch's beginning were spread over all its batches.
 
-        `begin_s`: what the beginning of an epoch takes longer than another batch. A window meets a whole beginning or
-        none, and how many it meets is chance.
+        `begin_s`: what the beginning of an epoch takes longer than another batch; `regular_s`: what asking for another
+        batch takes in windows of this kind. A window meets a whole beginning or none, and how many it meets is chance.
         """
-        regular_s = self.taken.wait_s / max(1, self.taken.batches - self.taken.begins)
         spread_s = begin_s * self.taken.batches / epoch_batches if epoch_batches else 0.0
         s = self.s - self.taken.begin_s + self.taken.begins * regular_s + spread_s
         return Window(significant(max(s, 1e-9), _DIGITS), self.taken.batches, self.samples)
@@ -119,23 +118,22 @@ class ScriptRounds:
     def begin_s(self) -> float:
         """Give what the beginning of an epoch takes longer than another batch; 0 where none was met."""
         taken = self.loop.epochs.taken
-        if not taken.begins:
-            return 0.0
-        drained = [window.taken for window in self._loader]
-        regular_s = sum(part.wait_s for part in drained) / max(1, sum(part.batches - part.begins for part in drained))
-        return max(0.0, taken.begin_s / taken.begins - regular_s)
+        return max(0.0, taken.begin_s / taken.begins - _regular_s(self._loader)) if taken.begins else 0.0
 
     def times(self) -> RoundTimes:
         """Give the rounds that were timed."""
-        begin_s, length = self.begin_s, self.loop.epochs.length
         return RoundTimes(
-            full_windows=tuple(window.steady(begin_s, length) for window in self._full),
+            full_windows=tuple(self._steady(self._full)),
             step_windows=tuple(self._step),
-            loader_windows=tuple(window.steady(begin_s, length) for window in self._loader),
+            loader_windows=tuple(self._steady(self._loader)),
             batch_gaps=BatchGaps.of(self._gaps, first=0),
             discarded_batches=self._discarded,
             cut_discards=self._cut,
         )
+
+    def _steady(self, windows: Sequence[StreamWindow]) -> Iterator[Window]:
+        begin_s, regular_s = self.begin_s, _regular_s(windows)
+        return (window.steady(begin_s, regular_s, self.loop.epochs.length) for window in windows)
 
     # --- what is to be timed
 
@@ -282,3 +280,9 @@ class ScriptRounds:
         """As many batches, or a few more, as make whole steps of the optimizer."""
         every = self.loop.updates_every
         return -(-batches // every) * every
+
+
+def _regular_s(windows: Sequence[StreamWindow]) -> float:
+    """Seconds that asking for a batch takes which begins no epoch."""
+    parts = [window.taken for window in windows]
+    return sum(part.wait_s for part in parts) / max(1, sum(part.batches - part.begins for part in parts))

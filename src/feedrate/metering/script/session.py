@@ -7,15 +7,15 @@ import json
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from feedrate.errors import UnavailableError, one_line
-from feedrate.metering.script.answering import Beginning, Measurer
-from feedrate.metering.script.epochs import Epochs
+from feedrate.metering.script.answering import Measurer
+from feedrate.metering.script.epochs import Beginning, Epochs, length_of
 from feedrate.records.answer import Failed, ReplicateAnswer
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ScriptRequest, ScriptSightings
@@ -40,6 +40,8 @@ class _Seen:
     batches: int = 0
     updates: int = 0
     beginning: Beginning = field(default_factory=Beginning)
+    tapped: bool = False
+    """The script says itself that this is the loop to be timed."""
     serving: Iterator[Any] | None = None
     """Gives the loop its batches since it is timed, over as many loops as the script makes of it."""
 
@@ -58,6 +60,8 @@ class ScriptSession:
     _update_thread: int = 0
     _measured: _Seen | None = None
     _done: bool = False
+    _begins: bool = False
+    """A tapped iterable is asked for its iterator: a loader in it is no loop of its own."""
 
     def begin(self) -> None:
         """Count steps of all optimizers from here on, and leave word at the end of what was seen."""
@@ -72,8 +76,24 @@ class ScriptSession:
 
     def iterator(self, loader: Any, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         """Give what the script iterates instead of the loader's own iterator, which `begin` makes."""
+        if self._begins:
+            return begin()
         self.visits += 1
         seen = self._loaders.setdefault(id(loader), _Seen(loader))
+        return _Batches(self._watched(seen, begin))
+
+    def tapped(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Give what the script iterates instead of `batches`, which it says is the loop to be timed."""
+        seen = self._loaders.setdefault(id(batches), _Seen(batches, tapped=True))
+        self.visits += 1
+
+        def begin() -> Iterator[Any]:
+            self._begins = True
+            try:
+                return iter(batches)
+            finally:
+                self._begins = False
+
         return _Batches(self._watched(seen, begin))
 
     def _watched(self, seen: _Seen, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
@@ -100,7 +120,8 @@ class ScriptSession:
         raise MeasurementDone
 
     def _trains(self, seen: _Seen) -> bool:
-        return self._measured is None and seen.updates >= _WARM_UPDATES and not self._done and self._claimed()
+        known = seen.batches if seen.tapped else seen.updates
+        return self._measured is None and known >= _WARM_UPDATES and not self._done and self._claimed()
 
     def _claimed(self) -> bool:
         """Whether this process is the one that answers: the first that trains."""
@@ -116,11 +137,11 @@ class ScriptSession:
         self._measured = seen
         answer: ReplicateAnswer
         try:
-            if self._update_thread != threading.get_ident():
+            if not seen.tapped and self._update_thread != threading.get_ident():
                 raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
             measurer = Measurer(self.request, lambda: self.visits)
-            epochs = Epochs(begin, epoch, _length(seen.loader))
-            yield from measurer.serve(seen.loader, epochs, max(1, round(seen.batches / seen.updates)))
+            epochs = Epochs(begin, epoch, length_of(seen.loader))
+            yield from measurer.serve(seen.loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
             answer = measurer.answer(seen.beginning)
         except UnavailableError as error:
             answer = Failed("unavailable", one_line(error))
@@ -169,14 +190,6 @@ class _Batches:
         except MeasurementDone:
             self._done = True
             raise
-
-
-def _length(loader: Any) -> int | None:
-    """Batches of an epoch, if the loader can say."""
-    try:
-        return len(loader) or None
-    except (TypeError, NotImplementedError):
-        return None
 
 
 @cache
