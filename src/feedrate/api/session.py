@@ -120,6 +120,22 @@ class Session(OpenSession):
         script = ScriptCommand(tuple(command))
         return DiagnosisResult((diagnosed_command(self.resources, script, count),), self.raw)
 
+    def measure_command(
+        self, command: Sequence[str], *, loaders: Iterable[str] = (), replicates: int = 1
+    ) -> Iterator[Outcome]:
+        """Race loaders inside a person's own training, see `diagnose_command`; yield outcomes as they come.
+
+        `loaders`: `dataloader`, the script's own; `dataloader[num_workers=4,persistent_workers=true]`, the same with
+        other settings; `threads[count=2]`. None named: its own, numbers of workers, and threads. Each is checked to
+        give the batches that the script's gives; one that cannot take its place is one failure.
+
+        Raises:
+            UsageError: there is no such program, loader or setting.
+        """
+        from feedrate.api.scripts import measured_command
+
+        return measured_command(self.resources, command, _several(loaders), demand_count("replicates", replicates))
+
     def compare(
         self,
         a: Cell | str,

@@ -34,7 +34,7 @@ COMMANDS = {
     "matrix": "what asv measures, against what there is to measure",
     "machine": "tell asv about this machine",
 }
-TAKING_SCRIPTS = ("why",)
+TAKING_SCRIPTS = ("why", "run")
 """Commands after which `-- COMMAND` may stand: a person's own training."""
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 

@@ -81,13 +81,21 @@ def run(options: Namespace, shell: CommandContext) -> int:
                 session, options.cell, options.replicate, options.out, shell, as_json=options.json, quiet=options.quiet
             )
         with ending(shell, lambda: session.outcomes) as end:
-            _measure(session, options)
+            _measure(session, options) if options.script is None else _race(session, options)
         results = session.results
     if options.json:
         shell.print_json(results.as_json())
     else:
         results.show(shell.out, explain=options.explain, details=options.details)
     return end.status or _status(results.outcomes, shell)
+
+
+def _race(session: Session, options: Namespace) -> None:
+    """Race loaders inside a person's own training; the session holds what comes of it."""
+    if options.workloads or options.workload or options.step or options.sweep or options.threads or options.safe:
+        raise UsageError("beside `-- COMMAND` there is no workload, --step, --sweep, --threads or --safe")
+    for _ in session.measure_command(options.script, loaders=options.loader, replicates=options.replicates):
+        pass
 
 
 def _measure(session: Session, options: Namespace) -> None:

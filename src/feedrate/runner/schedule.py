@@ -38,6 +38,10 @@ class Run:
                 yield self.unavailable(str(cell), "; ".join(need.reason for need in unmet))
             else:
                 ready.append(str(cell))
+        yield from self.outcomes_of(ready, replicates, begin)
+
+    def outcomes_of(self, ready: Sequence[str], replicates: int, begin: Begin) -> Iterator[Outcome]:
+        """Yield outcomes of cells by their names: all once, then all again, but none that failed."""
         for replicate in range(replicates):
             failed: set[str] = set()
             for place, name in enumerate(ready):

@@ -9,9 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 
 from feedrate.errors import UsageError
-from feedrate.records.cell_key import CellKey
+from feedrate.plugin.strategy import near
+from feedrate.records.cell_key import CellKey, split_spec
 
-__all__ = ["ScriptCommand"]
+__all__ = ["LOADERS", "OWN", "ScriptCommand"]
+
+OWN = "dataloader"
+"""The script's own loader, as it is."""
+LOADERS = {
+    "dataloader": ("num_workers", "prefetch_factor", "persistent_workers", "pin_memory", "multiprocessing_context"),
+    "threads": ("count",),
+}
+"""What may take the place of a script's loader, and the settings of each."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +28,13 @@ class ScriptCommand:
     """A command that trains, as a person types it."""
 
     words: tuple[str, ...]
+    loader: str = OWN
+    """What takes the place of its own loader; the bare word: nothing does."""
 
     @property
     def cell(self) -> CellKey:
         """Name the cell: the script's file or module, and its own loader and step; the device is told by a run."""
-        return CellKey(self._name, "own", "dataloader", "own", "cpu")
+        return CellKey(self._name, "own", self.loader, "own", "cpu")
 
     @property
     def _name(self) -> str:
@@ -33,6 +44,19 @@ class ScriptCommand:
         files = [Path(word).name for word in words if word.endswith(".py")]
         name = (*files[:1], *modules[:1], Path(words[0]).name)[0]
         return re.sub(r"[^\w.-]", "_", name)
+
+    def demand_loader(self) -> None:
+        """Refuse a loader that cannot take the place of a script's.
+
+        Raises:
+            UsageError: there is no such loader, or it has no such setting.
+        """
+        name, settings = split_spec(self.loader)
+        if name not in LOADERS:
+            raise UsageError(f"{name!r} takes no script's loader's place; {near(name, LOADERS)}")
+        for setting in settings:
+            if setting not in LOADERS[name]:
+                raise UsageError(f"{name} has no setting {setting!r} here; {near(setting, LOADERS[name])}")
 
     def demand_program(self) -> None:
         """Refuse a command whose program is not there.

@@ -65,7 +65,7 @@ def run_script(
             if profile:
                 profiler.look_if_asked()
 
-        request = ScriptRequest(scratch.folder, settings.seconds, profile)
+        request = ScriptRequest(scratch.folder, settings.seconds, profile, command.loader)
         ending = _watched(command, settings.timeout_s, log, scratch, request, look)
         places.update(profiler.places)
         ends.append(_by_itself(command, settings, ending, scratch.folder))

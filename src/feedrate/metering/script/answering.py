@@ -16,9 +16,10 @@ from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.epochs import Beginning, Epochs
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
+from feedrate.metering.script.variants import ThreadedLoader
 from feedrate.metering.step_alone import compiled_graphs
 from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
-from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits
+from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits, WorkPlace
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder
 from feedrate.records.request import PROFILES, ScriptRequest
@@ -42,6 +43,8 @@ class Measurer:
 
     request: ScriptRequest
     visits: Callable[[], int] = lambda: 0
+    checked_batches: int = 0
+    """Batches that were compared with those fetched in this process."""
     """Counts how often the script began to iterate any loader."""
     _clock: PhaseClock = field(default_factory=PhaseClock)
     _monitor: LoadMonitor = field(default_factory=LoadMonitor)
@@ -126,7 +129,7 @@ class Measurer:
             batch_samples=rounds.batch_samples,
             batch_bytes=rounds.batch_bytes,
             ahead_batches=loop.ahead,
-            checked_batches=0,
+            checked_batches=self.checked_batches,
         )
         cell = MeasuredCell(
             build_s=beginning.build_s,
@@ -170,7 +173,7 @@ class Measurer:
             pinned=bool(getattr(self._loader, "pin_memory", False)),
         )
         traits = CellTraits(
-            loader=LoaderTraits(works_in="processes" if workers else "caller", count=workers or None),
+            loader=LoaderTraits(works_in=_work_place(self._loader), count=workers or None),
             pin=settings.pinned,
             dataloader=settings,
             cores=len(os.sched_getaffinity(0)),
@@ -183,10 +186,18 @@ class Measurer:
         )
 
 
+def _work_place(loader: Any) -> WorkPlace:
+    if isinstance(loader, ThreadedLoader):
+        return "threads"
+    return "processes" if _workers(loader) else "caller"
+
+
 def _workers(loader: Any) -> int:
     return int(getattr(loader, "num_workers", 0) or 0)
 
 
 def _ahead(loader: Any) -> int:
-    """Batches that the loader's workers may have ready before they are asked for."""
+    """Batches that the loader may have ready before they are asked for."""
+    if isinstance(loader, ThreadedLoader):
+        return loader.ahead_batches
     return _workers(loader) * int(getattr(loader, "prefetch_factor", None) or 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import suppress
 from itertools import cycle, islice
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["ReadyBatches", "bytes_of", "rebuilt", "samples_of"]
+__all__ = ["ReadyBatches", "bytes_of", "copied", "digest_of", "rebuilt", "samples_of", "versions"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 
@@ -70,6 +71,21 @@ def samples_of(batch: Any) -> int:
 def bytes_of(batch: Any) -> int:
     """Count the bytes of the tensors and arrays of a batch."""
     return sum(leaf.nbytes for leaf in _leaves(batch) if isinstance(leaf, torch.Tensor | np.ndarray))
+
+
+def digest_of(batch: Any) -> str:
+    """Digest every value of a batch, with its dtype and shape: equal only where all bits are."""
+    digest = hashlib.blake2b(digest_size=16)
+    for leaf in _leaves(batch):
+        if isinstance(leaf, torch.Tensor):
+            plain = leaf.detach().cpu().contiguous()
+            digest.update(f"{plain.dtype} {tuple(plain.shape)}".encode())
+            digest.update(plain.flatten().view(torch.uint8).numpy().tobytes())
+        elif isinstance(leaf, np.ndarray):
+            digest.update(f"{leaf.dtype} {leaf.shape}".encode() + leaf.tobytes())
+        else:
+            digest.update(repr(leaf).encode())
+    return digest.hexdigest()
 
 
 def versions(batch: Any) -> int:

@@ -8,14 +8,18 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from feedrate.errors import UnavailableError, one_line
+from feedrate.errors import ContractError, UnavailableError, one_line
 from feedrate.metering.script.answering import Measurer
+from feedrate.metering.script.data_check import demand_right_data
 from feedrate.metering.script.epochs import Beginning, Epochs, length_of
+from feedrate.metering.script.variants import rebuilt_loader
 from feedrate.records.answer import Failed, ReplicateAnswer
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ScriptRequest, ScriptSightings
@@ -23,6 +27,8 @@ from feedrate.system.stopwatch import now_s, since_start_s
 
 __all__ = ["MeasurementDone", "ScriptSession", "session"]
 
+_OWN = "dataloader"
+"""What a request calls the script's own loader."""
 _WARM_UPDATES = 3
 """Steps of the optimizer between batches of a loader, from which its loop is the one that trains."""
 
@@ -61,7 +67,7 @@ class ScriptSession:
     _measured: _Seen | None = None
     _done: bool = False
     _begins: bool = False
-    """A tapped iterable is asked for its iterator: a loader in it is no loop of its own."""
+    """A loader that is iterated now is no loop of the script's."""
 
     def begin(self) -> None:
         """Count steps of all optimizers from here on, and leave word at the end of what was seen."""
@@ -88,11 +94,8 @@ class ScriptSession:
         self.visits += 1
 
         def begin() -> Iterator[Any]:
-            self._begins = True
-            try:
+            with self._own():
                 return iter(batches)
-            finally:
-                self._begins = False
 
         return _Batches(self._watched(seen, begin))
 
@@ -139,14 +142,52 @@ class ScriptSession:
         try:
             if not seen.tapped and self._update_thread != threading.get_ident():
                 raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
-            measurer = Measurer(self.request, lambda: self.visits)
-            epochs = Epochs(begin, epoch, length_of(seen.loader))
-            yield from measurer.serve(seen.loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
+            with self._own():
+                checked = demand_right_data(seen.loader, self.request.loader) if self._checks else 0
+                loader, begin, epoch = self._placed(seen, begin, epoch)
+            measurer = Measurer(self.request, lambda: self.visits, checked)
+            epochs = Epochs(begin, epoch, length_of(loader))
+            yield from measurer.serve(loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
             answer = measurer.answer(seen.beginning)
         except UnavailableError as error:
             answer = Failed("unavailable", one_line(error))
+        except ContractError as error:
+            answer = Failed("invalid", one_line(error))
         self._write(answer)
         self._done = True
+
+    @property
+    def _checks(self) -> bool:
+        """Whether data are compared: once for the script's own loader, and for each that takes its place."""
+        return self.request.profile or self.request.loader != _OWN
+
+    def _placed(
+        self, seen: _Seen, begin: Callable[[], Iterator[Any]], epoch: Iterator[Any]
+    ) -> tuple[Any, Callable[[], Iterator[Any]], Iterator[Any]]:
+        """Give what is timed: the loader, what begins an epoch of it, and its first epoch."""
+        if self.request.loader == _OWN:
+            return seen.loader, begin, epoch
+        # The own workers go first, or they and the others would share the processors.
+        del epoch
+        loader, start = rebuilt_loader(seen.loader, self.request.loader), now_s()
+
+        def begin_rebuilt() -> Iterator[Any]:
+            with self._own():
+                return iter(loader)
+
+        first = begin_rebuilt()
+        batch = next(first)
+        seen.beginning.first_batch_s = now_s() - start
+        return loader, begin_rebuilt, chain([batch], first)
+
+    @contextmanager
+    def _own(self) -> Iterator[None]:
+        """Have loaders that are iterated in the block give their own iterators."""
+        before, self._begins = self._begins, True
+        try:
+            yield
+        finally:
+            self._begins = before
 
     def _write(self, answer: ReplicateAnswer) -> None:
         partial = self.request.scratch / "answer.part"

@@ -1,0 +1,88 @@
+"""Find wrong data before any speed: do workers, or a loader in place of the script's, give the same samples?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from torch.utils.data import DataLoader, IterableDataset
+
+from feedrate.errors import ContractError
+from feedrate.metering.script.batches import digest_of
+from feedrate.metering.script.variants import fetcher, rebuilt_loader
+from feedrate.system.stopwatch import now_s
+
+__all__ = ["demand_right_data"]
+
+_BATCHES = 2
+"""Of each worker, that are compared."""
+_CHECK_S = 1.0
+"""For fetching them once in this process; those that come later are not compared."""
+
+
+def demand_right_data(loader: Any, spec: str) -> int:
+    """Compare batches of the loader that `spec` names with the same ones fetched in this process; count them.
+
+    What is random gives no batch twice, and only equal draws in all workers are told of it.
+
+    Raises:
+        ContractError: samples are wrong, come more than once, or are drawn alike by all workers.
+    """
+    if not isinstance(loader, DataLoader):
+        return 0
+    if isinstance(loader.dataset, IterableDataset):
+        return _demand_shared_out(rebuilt_loader(loader, spec))
+    order = loader.batch_sampler if loader.batch_sampler is not None else loader.sampler
+    workers = max(1, int(getattr(rebuilt_loader(loader, spec), "num_workers", 0) or 0))
+    indices = list(islice(order, _BATCHES * workers))
+    fetch = fetcher(loader)
+    expected = list(_within(_CHECK_S, (digest_of(fetch(batch)) for batch in indices)))
+    indices = indices[: len(expected)]
+    if expected != [digest_of(fetch(batch)) for batch in indices]:
+        return _demand_own_draws(loader, spec, indices[0], workers)
+    served = [digest_of(batch) for batch in rebuilt_loader(loader, spec, indices)]
+    wrong = sum(mine != theirs for mine, theirs in zip(expected, served, strict=False))
+    if wrong or len(served) != len(expected):
+        raise ContractError(
+            f"WRONG DATA: {wrong or len(expected) - len(served)} of {len(expected)} batches of {spec} differ from what"
+            " the same indices give in the process that trains: is a file or a generator opened before workers start?"
+        )
+    return len(served)
+
+
+def _within(seconds: float, digests: Iterator[str]) -> Iterator[str]:
+    """Give as many as come in so many seconds, but one at least."""
+    start = now_s()
+    for digest in digests:
+        yield digest
+        if now_s() - start > seconds:
+            return
+
+
+def _demand_own_draws(loader: Any, spec: str, indices: Any, workers: int) -> int:
+    """Have all workers make the same batch, twice each: what is random differs from one worker to the next."""
+    if workers < 2:
+        return 0
+    served = [digest_of(batch) for batch in rebuilt_loader(loader, spec, [indices] * (2 * workers))]
+    first, second = served[:workers], served[workers:]
+    if len(set(first)) == 1 and first[0] not in second:
+        raise ContractError(
+            f"WRONG DATA: all {workers} workers draw the same random numbers: seed each of them, in worker_init_fn or"
+            " from torch.initial_seed()"
+        )
+    return 0
+
+
+def _demand_shared_out(loader: DataLoader[Any]) -> int:
+    """Compare the first batches of the workers with one another: an iterable data set must be shared out."""
+    if loader.num_workers < 2:
+        return 0
+    alone = [digest_of(batch) for batch in islice(rebuilt_loader(loader, "dataloader[num_workers=0]"), 2)]
+    first = [digest_of(batch) for batch in islice(loader, loader.num_workers)]
+    if len(first) > 1 and len(set(first)) == 1 and len(set(alone)) > 1:
+        raise ContractError(
+            f"WRONG DATA: each of the {loader.num_workers} workers gives the whole iterable data set: share it out with"
+            " torch.utils.data.get_worker_info()"
+        )
+    return len(first)
