@@ -113,6 +113,41 @@ def test_a_script_that_gives_nothing_to_time_is_told_why_and_the_way_out(code: s
     assert "Traceback" not in failed.stderr
 
 
+def test_wrong_data_are_told_before_any_speed(folder: Path) -> None:
+    code = (
+        "import numpy, torch, train\n"
+        "class Drawn(train.Numbers):\n"
+        "    random = numpy.random.default_rng(0)\n"
+        "    def __getitem__(self, index): return torch.tensor(self.random.random()).repeat(8), torch.tensor(1.0)\n"
+        "train.Numbers, loader = Drawn, train.DataLoader\n"
+        "train.DataLoader = lambda *args, **kwargs: loader(*args, num_workers=2, **kwargs)\n"
+        "train.main(100)\n"
+    )
+    failed = feedrate(folder, *QUICK, "--", sys.executable, "-c", code)
+    assert failed.returncode == 1
+    assert "failed, invalid: WRONG DATA: all 2 workers draw the same random numbers" in failed.stderr
+
+
+def test_what_cannot_take_the_loaders_place_is_one_failure_and_the_others_are_raced(folder: Path) -> None:
+    code = (
+        "import torch, train\n"
+        "class Stream(torch.utils.data.IterableDataset):\n"
+        "    def __iter__(self): return ((torch.ones(8), torch.tensor(1.0)) for _ in range(640))\n"
+        "train.Numbers, loader = Stream, train.DataLoader\n"
+        "train.DataLoader = lambda *args, shuffle, **kwargs: loader(*args, **kwargs)\n"
+        "train.main(100000)\n"
+    )
+    race = ("run", "--seconds", "0.05", "-l", "dataloader", "-l", "threads[count=2]", "--json", "--quiet")
+    raced = feedrate(folder, *race, "--", sys.executable, "-c", code)
+    assert raced.returncode == 0, raced.stderr
+    own, threads = json.loads(raced.stdout)
+    assert own["kind"] == "measurement"
+    assert (threads["why"], threads["reason"]) == (
+        "unavailable",
+        "threads[count=2]: an iterable data set has no samples to be asked for",
+    )
+
+
 def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
     ended = interrupted(folder, "train.py trains", "why", "--seconds", "5", "--", sys.executable, "train.py", "100000")
     assert ended.status == 130
@@ -126,6 +161,9 @@ def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
         (("why", "--"), "no command stands after `--`"),
         (("why",), "nothing to explain"),
         (("why", "a/b/c", "--", "python"), "there is no cell"),
+        (("run", "-l", "thread", "--", "python"), "'thread' takes no script's loader's place; did you mean threads?"),
+        (("run", "-l", "threads[workers=2]", "--", "python"), "threads has no setting 'workers' here"),
+        (("run", "boardmoves", "--", "python"), "there is no workload"),
         (("list", "--", "python"), "a command after `--` is nothing for 'list'"),
     ],
 )

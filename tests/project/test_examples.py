@@ -41,6 +41,16 @@ def test_examples_are_measured_together(tmp_path: Path) -> None:
     assert json.loads(line)["cell"] == "weighted_sum/tiny/next_block/accumulate/cpu"
 
 
+@pytest.mark.process
+def test_the_example_of_a_training_is_raced_as_it_is(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "train_photos.py", tmp_path)
+    race = ("run", "--seconds", "0.05", "--json", "-l", "dataloader", "-l", "threads[count=2]", "--quiet")
+    done = feedrate(tmp_path, *race, "--", sys.executable, "train_photos.py", "1000")
+    assert done.returncode == 0, done.stderr
+    cells = [outcome["cell"] for outcome in json.loads(done.stdout)]
+    assert cells == [f"train_photos.py/own/{loader}/own/cpu" for loader in ("dataloader", "threads[count=2]")]
+
+
 def test_every_key_of_the_asv_example_is_one_that_asv_reads() -> None:
     pytest.importorskip("asv")
     assert unknown_keys(ASV / "asv.conf.json") == ()
