@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,20 @@ def without_format(value: Any) -> Any:
     return [without_format(item) for item in value] if isinstance(value, list) else value
 
 
+def without_newer(value: Any, before: Any) -> Any:
+    """Leave out fields that came later and have nothing to say of what was measured before."""
+    if isinstance(value, dict) and isinstance(before, dict):
+        kept = {key: item for key, item in value.items() if key in before or item not in ({}, None)}
+        return {key: without_newer(item, before.get(key)) for key, item in kept.items()}
+    if isinstance(value, list) and isinstance(before, list):
+        return [without_newer(*pair) for pair in zip_longest(value, before)]
+    return value
+
+
 @pytest.mark.parametrize("file", [FORMAT_3, FORMAT_4], ids=lambda file: file.stem)
 @pytest.mark.parametrize("place", range(len(EXPECTED)))
 def test_a_line_gives_programs_what_it_gave(file: Path, place: int) -> None:
-    assert told(list(records(file))[place]) == EXPECTED[place]
+    assert without_newer(told(list(records(file))[place]), EXPECTED[place]) == EXPECTED[place]
 
 
 def test_a_line_of_format_3_is_written_in_todays(tmp_path: Path) -> None:

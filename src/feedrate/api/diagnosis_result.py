@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.api.result import Result, only, show_raw
+from feedrate.records.validity import remarks_on
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,5 +60,7 @@ class DiagnosisResult(Result):
         return tabulated(rows, ["cell", "part", "batch_s", "batch_half_s"])
 
     def as_json(self) -> list[dict[str, object]]:
-        """Give what `feedrate why --json` prints."""
-        return [diagnosis.as_json() for diagnosis in self.diagnoses]
+        """Give what `feedrate why --json` prints: the lines of the raw results, and what is worth a word beside each."""
+        return [
+            {**diagnosis.as_json(), "remarks": list(remarks_on(diagnosis.measured))} for diagnosis in self.diagnoses
+        ]

@@ -22,6 +22,7 @@ from feedrate.plugin.workload import Workload
 
 if TYPE_CHECKING:
     from feedrate.api.changing import ChangeResult
+    from feedrate.api.tuning_result import TuningResult
     from feedrate.records.measurement import Outcome
 
 __all__ = ["Session"]
@@ -136,6 +137,23 @@ class Session(OpenSession):
 
         return measured_command(self.resources, command, _several(loaders), demand_count("replicates", replicates))
 
+    def tune_command(
+        self, command: Sequence[str], *, budget_s: float = 600.0, memory_bytes: float | None = None
+    ) -> TuningResult:
+        """Find the settings of the DataLoader of a person's training that are best for it, see `diagnose_command`.
+
+        Settings are halved round by round, and the best is compared in pairs with the script as it is. It ends after
+        `budget_s` seconds; `memory_bytes`: no setting whose processes take more is named.
+
+        Raises:
+            UsageError: there is no such program.
+            CellError: the script gives nothing to time.
+        """
+        from feedrate.api.tuning import Tuner
+        from feedrate.runner.script_command import ScriptCommand
+
+        return Tuner(self.resources, ScriptCommand(tuple(command)), budget_s, memory_bytes).tuned()
+
     def compare(
         self,
         a: Cell | str,
@@ -151,7 +169,8 @@ class Session(OpenSession):
         """Run A and B in blocks of fresh processes (control, A, B, B, A) until the interval decides.
 
         Each is a cell as for `measure`, or a text `CELL@COMMIT` or `CELL@FILE.py`; `@HEAD` is A's cell, and `*` stands
-        for all of a family. It ends after `pairs` pairs or `budget_s` seconds at the latest.
+        for all of a family. It ends after `pairs` pairs or `budget_s` seconds at the latest. Two commands that train,
+        as they would be typed, are compared likewise, see `diagnose_command`.
 
         Args:
             a: What the verdict is about.
@@ -168,9 +187,12 @@ class Session(OpenSession):
             UnavailableError: this machine lacks what a cell needs.
         """
         from feedrate.api.comparing import compared, stopping_rule
+        from feedrate.api.scripts import compared_commands, is_command
         from feedrate.api.variant_spec import pairings
 
         rule = stopping_rule(metric, margin, pairs, budget_s, self.resources.caller.prefix)
+        if any(isinstance(side, str) and is_command(side) for side in (a, b)):
+            return compared_commands(self.resources, str(a), str(b), rule)
         texts = [side if isinstance(side, str) else str(self.cell(side)) for side in (a, b)]
         specs = pairings(texts[0], texts[1], self.resources.settings.plugins, size, device)
         return compared(self.resources, specs, rule)

@@ -23,6 +23,7 @@ COMMANDS = {
     "list": "what there is to measure, what each needs, and how to get what is missing",
     "run": "measure loaders feeding steps, and print the table",
     "why": "say what holds one cell back, and what to try next",
+    "tune": "find the settings of your own training's DataLoader that are best for it",
     "show": "print the table of an earlier run again",
     "calibrate": "measure cells whose answer is known, and compare what is found with it",
     "new": "write a loader, step or workload to start from, and its test",
@@ -34,7 +35,7 @@ COMMANDS = {
     "matrix": "what asv measures, against what there is to measure",
     "machine": "tell asv about this machine",
 }
-TAKING_SCRIPTS = ("why", "run")
+TAKING_SCRIPTS = ("why", "run", "tune")
 """Commands after which `-- COMMAND` may stand: a person's own training."""
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 

@@ -27,6 +27,7 @@ A and B are cells, and the code to measure them with:
   boardmoves/threads/fp32@main @HEAD                  one cell at two commits, each built into an environment of its own
   boardmoves/mine/fp32@old.py @new.py                 one cell with two plugin files
   'boardmoves/*/fp32@main' @HEAD                      every loader at two commits; false discoveries are controlled
+  'python train.py' 'python train.py --workers 8'     your own training with two sets of options
 The verdict is about A: FASTER than B, SLOWER, the SAME, UNSURE (with how many more pairs would tell), or INVALID.
 """
 

@@ -22,6 +22,7 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
+from feedrate.cli.script import demand_script
 from feedrate.errors import UsageError
 from feedrate.records.measurement import Failure, Outcome
 
@@ -92,8 +93,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 def _race(session: Session, options: Namespace) -> None:
     """Race loaders inside a person's own training; the session holds what comes of it."""
-    if options.workloads or options.workload or options.step or options.sweep or options.threads or options.safe:
-        raise UsageError("beside `-- COMMAND` there is no workload, --step, --sweep, --threads or --safe")
+    if options.workloads or options.workload or options.step or options.sweep:
+        raise UsageError("beside `-- COMMAND` there is no workload, --step or --sweep")
+    demand_script(options, "run")
     for _ in session.measure_command(options.script, loaders=options.loader, replicates=options.replicates):
         pass
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from pathlib import Path
-
-from rich.text import Text
 
 from feedrate.api.diagnosing import LEAST, MOST, demand_diagnosable
 from feedrate.api.results import CellError
@@ -25,6 +22,7 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
+from feedrate.cli.script import demand_script, show_last_words
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
 
@@ -89,8 +87,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
     """Say what holds a person's own training back; a script that fails does so in its own words."""
-    if options.cell or options.since or options.cold or options.threads or options.safe:
-        raise UsageError("beside `-- COMMAND` there is no cell, --since, --cold, --threads or --safe")
+    if options.cell or options.since or options.cold:
+        raise UsageError("beside `-- COMMAND` there is no cell, --since or --cold")
+    demand_script(options, "why")
     status = 0
     with shell.session(session_options(vars(options))) as session:
         with ending(shell, lambda: session.outcomes) as end:
@@ -98,21 +97,9 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
                 session.diagnose_command(options.script, replicates=options.replicates)
             except CellError as error:
                 status = 1
-                _show_last_words(error, shell)
+                show_last_words(error, shell)
         _show(session, options, shell)
         return end.status or status
-
-
-_LAST_LINES = 30
-
-
-def _show_last_words(error: CellError, shell: CommandContext) -> None:
-    """Print the end of what a script wrote, and why there is no number."""
-    log = Path(error.failure.log) if error.failure.log else None
-    if log is not None and log.is_file():
-        for line in log.read_text(errors="replace").splitlines()[-_LAST_LINES:]:
-            shell.err.print(Text(line), soft_wrap=True)
-    shell.err.print(f"feedrate: {error}", soft_wrap=True)
 
 
 def _show(session: Session, options: Namespace, shell: CommandContext) -> None:

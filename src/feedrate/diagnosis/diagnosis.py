@@ -24,7 +24,7 @@ from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.raw_results import OUTCOMES, demand_cell
 from feedrate.records.request import AblationRequest
 from feedrate.records.soak import Soak
-from feedrate.records.validity import doubts, is_doubtful, remarks_on
+from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.isolation import ReplicateSettings, take_apart
 from feedrate.runner.script_command import ScriptCommand
 from feedrate.runner.script_process import run_script
@@ -118,7 +118,6 @@ class Diagnosis:
                 for symptom in self.symptoms
             ],
             "evidence": self.evidence.as_json(),
-            "remarks": list(remarks_on(self.measured)),
             "measured": [measurement.as_json() for measurement in self.measured],
             "ladders": [ladder.as_json() for ladder in self.ladders],
         }

@@ -103,9 +103,8 @@ class Evidence:
     def as_json(self) -> dict[str, object]:
         """Plain values, as JSON can hold them, parts by the names of their stages; the rest stands in the ladders."""
         raw = encoded(self) | {"parts": plain(self.parts), "lumped": plain(self.lumped)}
-        return {
-            key: value for key, value in raw.items() if key not in ("stage_parts", "traits", "competition", "resting_s")
-        }
+        left_out = {"stage_parts", "traits", "competition", "resting_s"} | ({"places"} if not self.places else set())
+        return {key: value for key, value in raw.items() if key not in left_out}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, object]) -> Evidence:
