@@ -60,7 +60,7 @@ class DiagnosisResult(Result):
         return tabulated(rows, ["cell", "part", "batch_s", "batch_half_s"])
 
     def as_json(self) -> list[dict[str, object]]:
-        """Give what `feedrate why --json` prints: the lines of the raw results, and what is worth a word beside each."""
+        """Give what `feedrate why --json` prints: lines of the raw results, and what is worth a word beside each."""
         return [
             {**diagnosis.as_json(), "remarks": list(remarks_on(diagnosis.measured))} for diagnosis in self.diagnoses
         ]

@@ -53,13 +53,12 @@ class TuningResult(Result):
             return (
                 "nothing helps: the step is the limit" if len(self.outcomes) == 1 else "nothing helps: none could run"
             )
-        gain = self.proof.speedup
-        interval = f"x{gain.factor:.2f} ({gain.low:.2f} to {gain.high:.2f})"
+        gain, verdict = self.proof.speedup, self.proof.verdict
         if self.gains:
-            return f"{self.paste} gains {interval}"
-        if self.proof.verdict.word == "INVALID":
-            return f"no answer: {self.proof.verdict.reason}"
-        return f"nothing is told apart from the script as it is: the best, {self.best}, gains {interval}"
+            return f"{self.paste} gains x{gain.factor:.2f} ({gain.low:.2f} to {gain.high:.2f})"
+        if verdict.word in ("SAME", "SLOWER"):
+            return f"nothing helps: the best of all that was tried, {self.best}, is no faster than the script as it is"
+        return f"no answer: whether {self.best} helps is not told apart yet: {verdict.reason}"
 
     def show(self, console: Console, *, explain: bool = False) -> None:
         """Print the answer, the table of what was tried, and the proof, as `feedrate tune` does."""

@@ -1,0 +1,122 @@
+"""Which settings are tried for a script's DataLoader, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from feedrate.api.comparison_result import ComparisonResult
+from feedrate.api.tuning import candidates
+from feedrate.api.tuning_result import TuningResult
+from feedrate.cli import main
+from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant
+from feedrate.records.measurement import Measurement
+from feedrate.records.window import Window
+from tests.support.commands import feedrate
+from tests.support.outcomes import measurement
+
+SCRIPT = Path(__file__).parents[1] / "support" / "scripts" / "in_turns.py"
+
+
+def own(workers: int) -> Measurement:
+    return replace(measurement(), observed={"loader settings": {"num_workers": workers}})
+
+
+def test_settings_are_none_workers_up_to_the_cores_and_deeper_queues() -> None:
+    assert candidates(own(0), 2) == (
+        "dataloader[num_workers=1,persistent_workers=true]",
+        "dataloader[num_workers=2,persistent_workers=true]",
+        "dataloader[num_workers=1,persistent_workers=true,prefetch_factor=4]",
+        "dataloader[num_workers=2,persistent_workers=true,prefetch_factor=4]",
+    )
+    with_workers = candidates(own(4), 8)
+    assert with_workers[0] == "dataloader[num_workers=0]"
+    assert {"dataloader[num_workers=8,persistent_workers=true]"} <= set(with_workers)
+    assert not any("num_workers=16" in setting for setting in with_workers)
+    assert candidates(own(0), 1)[0] == "dataloader[num_workers=1,persistent_workers=true]"
+
+
+def proof(ratio: float) -> ComparisonResult:
+    """Sixteen pairs in which the best takes `ratio` of the script's time, within half a per cent."""
+
+    def side(factor: float, number: int) -> Measurement:
+        s = factor * (1 + 0.005 * math.sin(number))
+        return replace(measurement(), full_windows=(Window(s, 10, 640), Window(s, 10, 640)), rounds=None)
+
+    variant = Variant("train.py/own/dataloader/own/cpu", "", lambda _: measurement())
+    comparison = Comparison(variant, variant, variant, StoppingRule(pairs=16))
+    for number in range(16):
+        comparison.runs += [ComparedRun("a", side(ratio, number)), ComparedRun("b", side(1.0, number + 7))]
+        comparison.runs.append(ComparedRun("control", measurement()))
+    return ComparisonResult.of((comparison,), None)
+
+
+BEST = "dataloader[num_workers=2,persistent_workers=true]"
+
+
+def test_a_gain_that_is_proven_comes_with_its_interval_and_what_to_paste() -> None:
+    result = TuningResult((own(0),), BEST, proof(0.5))
+    assert result.paste == "DataLoader(..., num_workers=2, persistent_workers=True)"
+    assert result.sentence.startswith(f"{result.paste} gains x2.0")
+    assert json.loads(json.dumps(result.as_json()))["paste"] == result.paste
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (TuningResult((own(0),), "", None), "nothing helps: the step is the limit"),
+        (TuningResult((own(0), own(0)), "", None), "nothing helps: none could run"),
+        (TuningResult((own(0),), BEST, proof(1.0)), f"nothing helps: the best of all that was tried, {BEST}"),
+    ],
+)
+def test_nothing_helps_is_an_answer(result: TuningResult, text: str) -> None:
+    assert result.sentence.startswith(text)
+    assert result.paste == ""
+
+
+@pytest.mark.process
+@pytest.mark.answer
+def test_of_a_script_whose_step_is_the_limit_that_is_said_after_one_run(tmp_path: Path) -> None:
+    code = (
+        "import time, train\n"
+        "sleep, ready = time.sleep, (train.torch.ones(8), 1.0)\n"
+        "train.Numbers.__getitem__ = lambda self, index: ready\n"
+        "train.time.sleep = lambda seconds: sleep(0.05)\n"
+        "train.main(100000)\n"
+    )
+    shutil.copy(SCRIPT, tmp_path / "train.py")
+    tuned = feedrate(tmp_path, "tune", "--budget", "30s", "--json", "--", sys.executable, "-c", code)
+    assert tuned.returncode == 0, tuned.stderr
+    answer: dict[str, Any] = json.loads(tuned.stdout)
+    assert answer["sentence"] == "nothing helps: the step is the limit"
+    assert len(answer["outcomes"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("tune",), "tune takes the command that trains after `--`"),
+        (("tune", "--memory", "lots", "--", "python"), "invalid size, such as 800M or 16G"),
+        (("tune", "--threads", "2", "--", "python"), "there is no --threads"),
+        (("compare", "python train.py", "a/b/c"), "'a/b/c' is no command, and the other side is one"),
+        (("compare", "python train.py", "python 'train.py"), "is no command: No closing quotation"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(
+    arguments: tuple[str, ...],
+    text: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert text in line
