@@ -14,7 +14,7 @@ from feedrate.api.resources import Resources
 from feedrate.api.results import CellError
 from feedrate.api.scripts import measured_script, script_variant
 from feedrate.api.tuning_result import TuningResult
-from feedrate.comparison.comparison import Comparison, StoppingRule
+from feedrate.comparison.comparison import ORDER, Comparison, StoppingRule
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import is_doubtful
 from feedrate.report.progress import Progress, run_progress
@@ -55,6 +55,8 @@ class Tuner:
     """No setting whose processes take more is named; None: all that there is."""
     _outcomes: list[Outcome] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=count)
+    _longest_s: float = 0.0
+    """Of a run so far."""
 
     def tuned(self) -> TuningResult:
         """Halve the settings round by round, then compare the best with the script as it is.
@@ -74,19 +76,24 @@ class Tuner:
             if (ceiling.high or own.loader_ceiling) <= _NOTHING_TO_GAIN and not is_doubtful(own):
                 return TuningResult(tuple(self._outcomes), "", None, raw)
             best = self._best(candidates(own, len(os.sched_getaffinity(0))), start, progress)
-        if not best:
-            return TuningResult(tuple(self._outcomes), "", None, raw)
-        return TuningResult(tuple(self._outcomes), best, self._proof(best, self.budget_s - (now_s() - start)), raw)
+        left_s = self.budget_s - (now_s() - start)
+        # A round of the proof is five runs.
+        proof = self._proof(best, left_s) if best and left_s > len(ORDER) * self._longest_s else None
+        return TuningResult(tuple(self._outcomes), best, proof, raw)
 
     def _best(self, settings: Sequence[str], start: float, progress: Progress) -> str:
         """Measure all that are left once more, and go on with the better half, until one is; empty: none could run.
 
-        Half of the time is left for the proof.
+        Half of the time is left for the proof; what was not measured when the other half is over is out.
         """
+        until = start + self.budget_s / 2
         speeds: defaultdict[str, list[float]] = defaultdict(list)
         left = list(settings)
         while True:
             for place, loader in enumerate(tuple(left)):
+                if speeds and now_s() + self._longest_s > until:
+                    left = [known for known in left if known in speeds]
+                    break
                 outcome = self._measured(loader, progress, len(left) - place)
                 if isinstance(outcome, Failure) or self._is_too_large(outcome):
                     left.remove(loader)
@@ -94,13 +101,15 @@ class Tuner:
                     speeds[loader].append(outcome.samples_per_s)
             left.sort(key=lambda loader: -sum(speeds[loader]) / len(speeds[loader]))
             left = left[: -(-len(left) // 2)]
-            if len(left) < 2 or now_s() - start > self.budget_s / 2:
+            if len(left) < 2 or now_s() + self._longest_s > until:
                 return left[0] if left else ""
 
     def _measured(self, loader: str, progress: Progress, to_go: int) -> Outcome:
         command = replace(self.command, loader=loader)
         progress.begin(str(command.cell), to_go)
+        start = now_s()
         outcome = measured_script(self.resources, command, next(self._numbers))
+        self._longest_s = max(self._longest_s, now_s() - start)
         self.resources.keep(outcome)
         self._outcomes.append(outcome)
         progress.end(outcome)
