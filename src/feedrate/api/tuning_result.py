@@ -49,6 +49,8 @@ class TuningResult(Result):
     @property
     def sentence(self) -> str:
         """Say in a line what helps, and how much."""
+        if self.proof is None and self.best:
+            return f"no answer: the time was up before it was proven that {self.best} helps; give it more (--budget)"
         if self.proof is None:
             return (
                 "nothing helps: the step is the limit" if len(self.outcomes) == 1 else "nothing helps: none could run"
