@@ -148,6 +148,19 @@ def test_what_cannot_take_the_loaders_place_is_one_failure_and_the_others_are_ra
     )
 
 
+def test_a_script_that_hangs_says_where_and_its_log_has_the_stacks(folder: Path) -> None:
+    never = "train.Numbers.__getitem__ = lambda self, index: threading.Event().wait()"
+    (folder / "hang.py").write_text(f"import threading, train; {never}; train.main(1)")
+    hung = feedrate(folder, *QUICK, "--deadline-s", "12", "--", sys.executable, "hang.py")
+    assert hung.returncode == 1
+    assert "failed, hang: " in hung.stderr
+    (log,) = (folder / "logs").rglob("hang.py-*.log")
+    if "--- stacks" not in log.read_text():
+        pytest.skip("the kernel lets nobody look at the processes")
+    assert "the process that trains stands at hang.py:1, in threading; still running at its deadline" in hung.stderr
+    (folder / "hang.py").unlink()
+
+
 def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
     ended = interrupted(folder, "train.py trains", "why", "--seconds", "5", "--", sys.executable, "train.py", "100000")
     assert ended.status == 130

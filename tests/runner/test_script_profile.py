@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from feedrate.records.code_place import CodePlace
-from feedrate.runner.script_profile import places_in
+from feedrate.runner.script_profile import places_in, standstill
 
 SITE = "/opt/env/lib/python3.11/site-packages"
 FETCH = f"fetch ({SITE}/torch/utils/data/_utils/fetch.py:54)"
@@ -36,3 +36,31 @@ def test_the_step_is_what_the_thread_of_the_script_does_outside_of_loading() -> 
 
 def test_nothing_is_said_where_nothing_was_met() -> None:
     assert places_in("", "loader") == ()
+
+
+DUMP = """Process 7: python train.py
+Python v3.11.7 (/usr/bin/python3.11)
+
+Thread 7 (idle): "MainThread"
+    poll (/usr/lib/python3.11/selectors.py:415)
+    train (/home/me/train.py:20)
+    <module> (/home/me/train.py:30)
+Thread 8 (idle): "QueueFeeder"
+    wait (/home/me/other.py:1)
+"""
+BELOW = f"""Process 9: python train.py
+Python v3.11.7 (/usr/bin/python3.11)
+
+Thread 9 (idle): "MainThread"
+    collect ({SITE}/polars/frame.py:9)
+    __getitem__ (/home/me/data.py:41)
+    {FETCH}
+"""
+
+
+def test_a_standstill_is_told_by_the_own_line_of_each_main_thread_and_the_library_it_is_in() -> None:
+    assert standstill([DUMP, BELOW, BELOW]) == (
+        "the process that trains stands at train.py:20, in selectors;"
+        " a process below it stands at data.py:41, in polars"
+    )
+    assert standstill([]) == ""

@@ -15,7 +15,7 @@ from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure
 from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ProfileSide, ScriptRequest, ScriptSightings
 from feedrate.runner.isolation import watched_replicate
-from feedrate.runner.script_profile import ScriptProfiler
+from feedrate.runner.script_profile import ScriptProfiler, dump_stacks
 from feedrate.runner.watch import Ending, watch
 from feedrate.system.guard import Guarded
 from feedrate.system.signals import signal_name
@@ -53,6 +53,7 @@ def run_script(
     as Ctrl-C, none of its processes is left.
     """
     ends: list[Failure | None] = []
+    where: list[str] = []
     places: dict[ProfileSide, tuple[CodePlace, ...]] = {}
 
     def watched(log: Log, scratch: Scratch) -> Ending:
@@ -65,14 +66,19 @@ def run_script(
             if profile:
                 profiler.look_if_asked()
 
+        def hangs(child: Guarded) -> None:
+            where.append(dump_stacks(child.pid, log.path))
+
         request = ScriptRequest(scratch.folder, settings.seconds, profile, command.loader)
-        ending = _watched(command, settings.timeout_s, log, scratch, request, look)
+        ending = _watched(command, settings.timeout_s, log, scratch, request, look, hangs)
         places.update(profiler.places)
         ends.append(_by_itself(command, settings, ending, scratch.folder))
         return ending
 
     replicate = watched_replicate(str(command.cell), settings, watched)
     if isinstance(replicate, Failure):
+        if where and where[0]:
+            return replace(replicate, reason=f"{where[0]}; {replicate.reason}")
         own = ends[0] if ends else None
         return replicate if own is None else replace(replicate, why=own.why, reason=own.reason)
     device = str(replicate.measurement.observed.get("device", "cpu"))
@@ -88,13 +94,14 @@ def _watched(
     scratch: Scratch,
     request: ScriptRequest,
     look: Callable[[], None],
+    hangs: Callable[[Guarded], None],
 ) -> Ending:
     """Run the command, and say how it ended."""
     start, path = time.monotonic(), scratch.folder / "request.json"
     path.write_text(json.dumps(encoded(request)))
     with Guarded.started(command.words, log.path, _environment(path)) as child:
         answer = scratch.folder / "answer.json"
-        ending = watch(child, None, scratch, log, timeout_s, answer, _ENDING_S, look)
+        ending = watch(child, None, scratch, log, timeout_s, answer, _ENDING_S, look, hangs)
     ending.left, ending.wall_s = child.left, time.monotonic() - start
     return ending
 

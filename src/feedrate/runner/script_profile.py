@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from feedrate.records.code_place import CodePlace
 from feedrate.records.request import PROFILES, ProfileSide
+from feedrate.system.procfs import process_tree
 
-__all__ = ["ScriptProfiler", "places_in"]
+__all__ = ["ScriptProfiler", "dump_stacks", "places_in", "standstill"]
 
 _LOOK_S = 2.0
 _RATE = 100
@@ -25,6 +26,7 @@ _RATE = 100
 _MOST_PLACES = 3
 _FETCH = "torch/utils/data/_utils/fetch.py"
 """The file below whose frames a sample is fetched or a batch collated, in whichever process."""
+_DUMPED = re.compile(r"    (?P<function>.*) \((?P<path>.*):(?P<line>\d+)\)")
 _FRAME = re.compile(r"(?P<function>.*) \((?P<path>.*):(?P<line>\d+)\)")
 
 
@@ -54,6 +56,41 @@ class ScriptProfiler:
             subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=10 * _LOOK_S)
             return places_in(stacks.read_text(), side)
         return ()
+
+
+def dump_stacks(pid: int, log: Path) -> str:
+    """Add the stacks of a process and of all below it to its log, as py-spy sees them; give where they stand.
+
+    Empty where the kernel lets nobody look.
+    """
+    program, stacks = _program(), []
+    for process in process_tree(pid) if program is not None else ():
+        with suppress(OSError, subprocess.SubprocessError):
+            command = [str(program), "dump", "--full-filenames", "--pid", str(process)]
+            looked = subprocess.run(
+                command, check=True, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=10 * _LOOK_S
+            )
+            stacks.append(looked.stdout)
+    with suppress(OSError), log.open("a") as file:
+        file.write("".join(f"--- stacks\n{text}" for text in stacks))
+    return standstill(stacks)
+
+
+def standstill(stacks: Sequence[str]) -> str:
+    """Say where the main threads of processes stand, of what `py-spy dump` wrote of each: the first trains.
+
+    Each is named by the innermost line that the person wrote, and the package that it is in.
+    """
+    places = []
+    for number, text in enumerate(stacks):
+        matches = map(_DUMPED.fullmatch, text.partition("\nThread ")[2].partition("\nThread ")[0].splitlines())
+        frames = [_Frame(match["function"], match["path"], int(match["line"])) for match in matches if match]
+        own = next((frame for frame in frames if not _is_library(frame.path)), None)
+        if own is not None:
+            whose = "a process below it" if number else "the process that trains"
+            inside = "" if frames[0].path == own.path else f", in {_package(frames[0].path)}"
+            places.append(f"{whose} stands at {Path(own.path).name}:{own.line}{inside}")
+    return "; ".join(dict.fromkeys(places))
 
 
 def _program() -> str | None:

@@ -59,11 +59,13 @@ def watch(
     answer: Path | None = None,
     ending_s: float = 0.0,
     look: Callable[[], None] = lambda: None,
+    hangs: Callable[[Guarded], None] | None = None,
 ) -> Ending:
     """Wait for the child, sample its tree's memory, and end it at the deadline or when memory runs out.
 
     `answer`: a file; once it is there, the child has `ending_s` to end by itself, and whatever comes then counts as
-    that. None: it has until the deadline. `look`: called between two looks at the tree.
+    that. None: it has until the deadline. `look`: called between two looks at the tree. `hangs`: told of a child
+    that has not ended at the deadline; None: it and its workers write their stacks themselves.
     """
     ending, shm_before, marks = Ending(), memory.shm_bytes(), SamplingFlags(scratch.folder)
     deadline = time.monotonic() + timeout_s
@@ -82,7 +84,7 @@ def watch(
             return ending
         if time.monotonic() > deadline:
             ending.stopped_for = "hang"
-            _dump_stacks(child)
+            (hangs or _dump_stacks)(child)
             return ending
         if memory.available_bytes() < _RESERVE * memory.total_bytes():
             ending.stopped_for = "memory"
