@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.api.changing import ChangeResult
 from feedrate.api.comparing import run_comparisons
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.resources import Resources
 from feedrate.comparison.comparison import Comparison, StoppingRule, Variant
+from feedrate.comparison.paired_test import FIRST_LOOK
 from feedrate.errors import UsageError
 from feedrate.records.measurement import Failure
 from feedrate.report.progress import run_progress
+from feedrate.revisions.script_tree import tree_at
 from feedrate.runner.script_command import OWN, ScriptCommand
 
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from feedrate.runner.forkserver import ForkServer
 
 __all__ = [
+    "command_changed_since",
     "compared_commands",
     "is_command",
     "measured_command",
@@ -66,20 +72,53 @@ def is_command(text: str) -> bool:
 def compared_commands(resources: Resources, a: str, b: str, rule: StoppingRule) -> ComparisonResult:
     """Compare two commands that train, as they would be typed; A is the control, too.
 
+    Each may have `@COMMIT` behind it, of the repository that this process is in; B may be that alone.
+
     Raises:
-        UsageError: one of them is no command.
+        UsageError: one of them is no command, or there is no such commit.
     """
     numbers = count()
+    with ExitStack() as trees:
 
-    def side(text: str) -> Variant:
-        command = ScriptCommand(_words(text))
-        command.demand_program()
-        return script_variant(resources, command, text, numbers)
+        def side(text: str) -> Variant:
+            typed, commit = _split(text)
+            command = ScriptCommand(_words(typed or _split(a)[0]))
+            command.demand_program()
+            if commit:
+                command = replace(command, folder=trees.enter_context(tree_at(commit, Path.cwd())))
+            return script_variant(resources, command, text, numbers)
 
-    resources.demand_places()
-    resources.comparisons = (Comparison(side(a), side(b), side(a), rule),)
-    run_comparisons(resources, rule)
+        first, second = side(a), side(b)
+        resources.demand_places()
+        resources.comparisons = (Comparison(first, second, first, rule),)
+        run_comparisons(resources, rule)
     return ComparisonResult.of(resources.comparisons, resources.raw)
+
+
+def command_changed_since(
+    resources: Resources, words: Sequence[str], commit: str, pairs: int, budget_s: float
+) -> ChangeResult:
+    """Compare a person's training here and at a commit of the repository that this process is in.
+
+    Raises:
+        UsageError: there is no such program or commit.
+    """
+    here, numbers = ScriptCommand(tuple(words)), count()
+    here.demand_program()
+    with tree_at(commit, Path.cwd()) as tree:
+        resources.demand_places()
+        now = script_variant(resources, here, "", numbers)
+        then = script_variant(resources, replace(here, folder=tree), commit, numbers)
+        rule = StoppingRule(pairs=max(FIRST_LOOK, pairs + pairs % 2), also=("loader", "step"), budget_s=budget_s)
+        resources.comparisons = (Comparison(now, then, now, rule),)
+        run_comparisons(resources, rule)
+    return ChangeResult.of(resources.comparisons[0], None, resources.raw)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split `COMMAND@COMMIT`; either may be empty. What has a blank behind the last `@` names no commit."""
+    typed, at, commit = text.rpartition("@")
+    return (typed, commit) if at and commit and len(commit.split()) == 1 else (text, "")
 
 
 def script_variant(resources: Resources, command: ScriptCommand, code: str, numbers: Iterator[int]) -> Variant:

@@ -219,6 +219,21 @@ class Session(OpenSession):
 
         return changed_since(self.resources, self.cell(cell), commit, pairs, budget_s, replicates or 0)
 
+    def command_changed_since(
+        self, command: Sequence[str], commit: str, *, pairs: int = 8, budget_s: float = 600.0
+    ) -> ChangeResult:
+        """Measure a person's training here and at a commit of the repository in this folder; say which side moved.
+
+        The commit's code runs in a folder of its own, over the environment that is there, beside what git does not
+        know. It ends after `pairs` pairs or `budget_s` seconds.
+
+        Raises:
+            UsageError: there is no such program or commit.
+        """
+        from feedrate.api.scripts import command_changed_since
+
+        return command_changed_since(self.resources, command, commit, pairs, budget_s)
+
     def calibrate(self, *, only: Iterable[str] = (), device: str | None = None) -> CalibrationResult:
         """Measure cells whose answer is known, and hold what is found against it; nothing is written down.
 

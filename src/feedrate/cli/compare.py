@@ -28,6 +28,7 @@ A and B are cells, and the code to measure them with:
   boardmoves/mine/fp32@old.py @new.py                 one cell with two plugin files
   'boardmoves/*/fp32@main' @HEAD                      every loader at two commits; false discoveries are controlled
   'python train.py' 'python train.py --workers 8'     your own training with two sets of options
+  'python train.py@main' @HEAD                        your own training at two commits
 The verdict is about A: FASTER than B, SLOWER, the SAME, UNSURE (with how many more pairs would tell), or INVALID.
 """
 

@@ -87,11 +87,16 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
     """Say what holds a person's own training back; a script that fails does so in its own words."""
-    if options.cell or options.since or options.cold:
-        raise UsageError("beside `-- COMMAND` there is no cell, --since or --cold")
+    if options.cell or options.cold:
+        raise UsageError("beside `-- COMMAND` there is no cell or --cold")
     demand_script(options, "why")
     status = 0
     with shell.session(session_options(vars(options))) as session:
+        if options.since:
+            from feedrate.cli.since import since
+
+            limits = {"pairs": options.pairs, "budget_s": options.budget, "replicates": options.replicates}
+            return since(session, options.script, options.since, shell, **limits, as_json=options.json)
         with ending(shell, lambda: session.outcomes) as end:
             try:
                 session.diagnose_command(options.script, replicates=options.replicates)

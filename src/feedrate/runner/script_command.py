@@ -30,6 +30,8 @@ class ScriptCommand:
     words: tuple[str, ...]
     loader: str = OWN
     """What takes the place of its own loader; the bare word: nothing does."""
+    folder: Path | None = None
+    """Where it runs, its own code first on Python's path; None: where this process is."""
 
     @property
     def cell(self) -> CellKey:

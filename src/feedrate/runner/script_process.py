@@ -99,16 +99,18 @@ def _watched(
     """Run the command, and say how it ended."""
     start, path = time.monotonic(), scratch.folder / "request.json"
     path.write_text(json.dumps(encoded(request)))
-    with Guarded.started(command.words, log.path, _environment(path)) as child:
+    with Guarded.started(command.words, log.path, _environment(path, command.folder), command.folder) as child:
         answer = scratch.folder / "answer.json"
         ending = watch(child, None, scratch, log, timeout_s, answer, _ENDING_S, look, hangs)
     ending.left, ending.wall_s = child.left, time.monotonic() - start
     return ending
 
 
-def _environment(request: Path) -> Mapping[str, str]:
-    """Give this process's environment, with the hook first on Python's path."""
-    paths = [str(_HOOK), *filter(None, [os.environ.get("PYTHONPATH")])]
+def _environment(request: Path, folder: Path | None) -> Mapping[str, str]:
+    """Give this process's environment, with the hook first on Python's path, then the code of `folder`."""
+    # What is installed in place is found elsewhere, and would be the code of another commit.
+    code = [] if folder is None else [str(folder), str(folder / "src")]
+    paths = [str(_HOOK), *code, *filter(None, [os.environ.get("PYTHONPATH")])]
     return dict(os.environ) | {
         SCRIPT_REQUEST: str(request),
         "PYTHONPATH": os.pathsep.join(paths),

@@ -81,8 +81,10 @@ class Guarded:
         self._guard: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def started(cls, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Self:
-        """Start a command that writes to the end of `log`.
+    def started(
+        cls, command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path | None = None
+    ) -> Self:
+        """Start a command in `folder`, None: where this process is, that writes to the end of `log`.
 
         Raises:
             OSError: it could not be started.
@@ -95,6 +97,7 @@ class Guarded:
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=sink,
+                    cwd=folder,
                     env=dict(environment),
                     start_new_session=True,
                     pass_fds=[theirs.fileno()],
