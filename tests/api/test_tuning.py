@@ -15,11 +15,10 @@ import pytest
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.tuning import candidates
 from feedrate.api.tuning_result import TuningResult
-from feedrate.cli import main
 from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant
 from feedrate.records.measurement import Measurement
 from feedrate.records.window import Window
-from tests.support.commands import feedrate
+from tests.support.commands import feedrate, refused
 from tests.support.outcomes import measurement
 
 SCRIPT = Path(__file__).parents[1] / "support" / "scripts" / "in_turns.py"
@@ -118,6 +117,4 @@ def test_a_mistake_is_one_line_and_status_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert text in line
+    assert text in refused(arguments, capsys)

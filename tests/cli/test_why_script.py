@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from feedrate.cli import main
-from tests.support.commands import feedrate, interrupted
+from tests.support.commands import feedrate, interrupted, refused
 
 pytestmark = pytest.mark.process
 
@@ -188,7 +187,5 @@ def test_a_mistake_is_one_line_and_status_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert text in line
+    assert text in refused(arguments, capsys)
     assert not list(tmp_path.iterdir())

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.cli import main
 from feedrate.errors import UsageError
 from feedrate.revisions.script_tree import tree_at
-from tests.support.commands import feedrate
+from tests.support.commands import feedrate, refused
 
 SCRIPT = Path(__file__).parents[1] / "support" / "scripts" / "in_turns.py"
 pytestmark = pytest.mark.process
@@ -73,9 +72,7 @@ def test_an_unknown_commit_is_one_line_and_status_2(
     arguments: tuple[str, ...], repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(repository)
-    assert main(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "no commit 'nowhere'" in line
+    assert "no commit 'nowhere'" in refused(arguments, capsys)
 
 
 @pytest.mark.answer

@@ -6,8 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
+
+from feedrate.cli import main
 
 _COMMAND = (sys.executable, "-m", "feedrate")
 
@@ -18,6 +23,13 @@ def feedrate(folder: Path, *arguments: str, **variables: str) -> subprocess.Comp
     return subprocess.run(
         [*_COMMAND, *arguments], cwd=folder, env=environ, capture_output=True, text=True, timeout=110, check=False
     )
+
+
+def refused(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command in this process that is a mistake of the user's, and give the one line that it says."""
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
 
 
 class Interrupted(NamedTuple):
