@@ -18,7 +18,7 @@ from feedrate.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MANIFEST", "Manifest", "Shard"]
+__all__ = ["MANIFEST", "Manifest", "Shard", "shard_name"]
 
 MANIFEST = "manifest.json"
 _MARK, _LAYOUT = "feedrate data set", 1
@@ -29,6 +29,11 @@ _MOST = 2**63 - 1
 _MOST_BYTES = 64 << 20
 """A longer manifest is none: the largest data set has some thousand groups."""
 _WAY_OUT = "move the folder away, or choose another --data"
+
+
+def shard_name(number: int, kind: str) -> str:
+    """Name the file of the shard of that number, in that format."""
+    return f"{number:05d}.{kind}"
 
 
 @dataclass(frozen=True)
