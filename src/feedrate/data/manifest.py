@@ -45,7 +45,7 @@ class Shard:
     """Rows of each record batch, row group or range that was written at once."""
     bytes: int
     digest: str
-    """blake2b-128 of the file."""
+    """blake2b-128 of the file; empty: nobody knows what was written."""
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["AblationRequest", "ReplicateRequest"]
+__all__ = ["AblationRequest", "OwnFiles", "ReplicateRequest"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,16 @@ class AblationRequest:
 
 
 @dataclass(frozen=True)
+class OwnFiles:
+    """Name a user's own files, which are read where they lie and never written."""
+
+    paths: tuple[Path, ...]
+    """Absolute, in the order of their rows."""
+    columns: tuple[str, ...]
+    """Those that are read."""
+
+
+@dataclass(frozen=True)
 class ReplicateRequest:
     """Ask for one replicate of one cell; every path is absolute."""
 
@@ -45,5 +55,7 @@ class ReplicateRequest:
     safe: bool = False
     """Loaders start no process of their own."""
     plugin_files: tuple[Path, ...] = ()
+    own_files: OwnFiles | None = None
+    """What the cell's workload is made of; None: a plugin offers it."""
     ablation: AblationRequest | None = None
     """None: the three times alone."""

@@ -45,6 +45,7 @@ class RustPrefetch(Loader):
         """See `Loader.stream`."""
         from feedrate_rust_prefetch._native import DamagedError
 
+        _demand_row_ids(self, plan)
         try:
             plan = _widened_ahead(plan)
             with self.pipeline(plan) as (pipeline, blocks):
@@ -95,6 +96,16 @@ class RustPrefetch(Loader):
         """See `Loader.prefetch_batches`."""
         del plan
         return self.depth
+
+
+def _demand_row_ids(loader: RustPrefetch, plan: Plan) -> None:
+    """Refuse files that somebody else wrote: they hold no row ids, and may be encoded in any way.
+
+    Raises:
+        UnavailableError: they are such files.
+    """
+    if not plan.data.stores_ids:
+        raise UnavailableError(f"{loader}: reads files that feedrate wrote, with row ids in them; use threads")
 
 
 def _widened_ahead(plan: Plan) -> Plan:
