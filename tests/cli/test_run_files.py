@@ -60,6 +60,7 @@ def test_columns_of_hdf5_and_outcomes_as_json(tmp_path: Path) -> None:
     assert outcome["cell"].endswith("/own/inline/none/cpu")
     assert outcome["batch_bytes"] == 230 * (8 + 8 + 4 * 12)
     assert outcome["checked_batches"] > 0
+    assert outcome["requested"]["workload.files"] == f"{tmp_path}: frames.h5, 230 rows, 2 columns"
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.system.sampling_flags import SamplingFlags
 
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
-    knobs = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
+    knobs = {**_files(cell), **{f"loader.{name}": value for name, value in cell.loader.knobs.items()}}
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(request.data)
@@ -108,6 +108,16 @@ def _registry(request: ReplicateRequest) -> Registry:
     if table.name != asked:
         raise DataError(f"{table.folder}: the files were changed since they became {asked}; run again")
     return registry.offering(FilesWorkload(table))
+
+
+def _files(cell: Cell) -> dict[str, object]:
+    """Say for the record which of the user's own files were read: the cell's name says only that they are the same."""
+    from feedrate.plugin.files_workload import FilesWorkload
+
+    workload = cell.workload
+    if not isinstance(workload, FilesWorkload):
+        return {}
+    return {"workload.files": workload.table.description, "workload.batch": workload.batch}
 
 
 def _ablation(request: ReplicateRequest, cell: Cell, offered: frozenset[int]) -> Ablation | None:

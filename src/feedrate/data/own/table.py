@@ -81,6 +81,15 @@ class OwnTable:
         return tuple(field.name for field in self.fields)
 
     @property
+    def description(self) -> str:
+        """Which files they are, in one line however many there are."""
+        first, last, count = self.shards[0].file, self.shards[-1].file, len(self.shards)
+        names = first if count == 1 else f"{first} to {last} ({count:,} files)"
+        return (
+            f"{self.folder}: {names}, {sum(shard.rows for shard in self.shards):,} rows, {len(self.fields):,} columns"
+        )
+
+    @property
     def remark(self) -> str:
         """Which columns are not read and why, in one line; empty: all are."""
         return f"{self.folder}: not read: {_listed(self.left_out)}; {_WAY_OUT}" if self.left_out else ""
