@@ -80,7 +80,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.system.sampling_flags import SamplingFlags
 
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
-    knobs = {**_files(cell), **{f"loader.{name}": value for name, value in cell.loader.knobs.items()}}
+    knobs = {**_files(request, cell), **{f"loader.{name}": value for name, value in cell.loader.knobs.items()}}
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(request.data)
@@ -110,8 +110,10 @@ def _registry(request: ReplicateRequest) -> Registry:
     return registry.offering(FilesWorkload(table))
 
 
-def _files(cell: Cell) -> dict[str, object]:
+def _files(request: ReplicateRequest, cell: Cell) -> dict[str, object]:
     """Say for the record which of the user's own files were read: the cell's name says only that they are the same."""
+    if request.own_files is None:
+        return {}
     from feedrate.plugin.files_workload import FilesWorkload
 
     workload = cell.workload
