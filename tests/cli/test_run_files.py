@@ -27,7 +27,7 @@ def mine(tmp_path: Path) -> Path:
 
 def test_the_table_of_a_users_files_and_the_files_as_they_were(mine: Path) -> None:
     before = state(mine)
-    loaders = ("inline", "threads", "workers[count=1]", "ring_workers[count=1]", "gpu_chunk")
+    loaders = ("inline", "threads", "ring_workers[count=1]", "gpu_chunk")
     named = [word for loader in loaders for word in ("--loader", loader)]
 
     done = feedrate(mine.parent, "run", "--files", "mine/*.parquet", "--batch-size", "64", *named, *QUICK)
@@ -67,6 +67,8 @@ def test_columns_of_hdf5_and_outcomes_as_json(tmp_path: Path) -> None:
     ("arguments", "why"),
     [
         (("--files", "nothing*"), "--files nothing*: there is no such file; name files, or a pattern"),
+        (("--files", "nothing", "--files", "mine/0.parquet"), "--files nothing: there is no such file"),
+        (("--files", "mine/0.parquet", "--columns", ","), "argument --columns: names no column: ','"),
         (("--files", "mine"), "--files mine: is a folder; name its files, such as 'mine/*.parquet'"),
         (("--files", "mine/0.parquet", "--columns", "word"), "column 'word' cannot be a tensor: string; leave it away"),
         (("--files", "mine/0.parquet", "--step", "fp32"), "has no model for the step fp32 to train; leave --step away"),

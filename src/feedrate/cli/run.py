@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,15 +56,21 @@ def arguments(parser: ArgumentParser) -> None:
 
 def _add_files(add: Add) -> None:
     add(
-        *("--files", "-f"), nargs="+", default=[], metavar="FILE",
+        *("--files", "-f"), nargs="+", action="extend", default=[], metavar="FILE",
         help="instead of a WORKLOAD files of your own, or patterns: Parquet, Arrow or HDF5; they are only read",
     )  # fmt: skip
-    add("--columns", type=_names, default=(), metavar="A,B", help="of --files: the columns that are read")
+    add(
+        "--columns", type=_names, action="extend", default=[], metavar="A,B",
+        help="of --files: the columns that are read; all that can be tensors unless named",
+    )  # fmt: skip
     add("--batch-size", type=positive(int), metavar="N", help="of --files: rows of a batch: 1024")
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, (name.strip() for name in text.split(","))))
+    names = tuple(filter(None, (name.strip() for name in text.split(","))))
+    if not names:
+        raise ArgumentTypeError(f"names no column: {text!r}")
+    return names
 
 
 def _add_plumbing(parser: ArgumentParser) -> None:
