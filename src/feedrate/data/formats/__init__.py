@@ -98,8 +98,8 @@ def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[s
         DataError: the file is missing, damaged, or holds something else.
     """
     read = _module(name).read
-    what, way_out = f"rows {part.start} to {part.stop}", "" if options.get("axes") == "lists" else _RENEW
-    tensors = _read(part.path, what, lambda: read(part, fields, options), way_out)
+    rows, way_out = f"rows {part.start} to {part.stop}", "" if options.get("axes") == "lists" else _RENEW
+    tensors = _read(part.path, rows, lambda: read(part, fields, options), way_out)
     _demand_shapes(part.path, fields, tensors, part.stop - part.start)
     return tensors
 
