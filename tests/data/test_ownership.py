@@ -67,6 +67,14 @@ def test_a_data_set_with_a_file_of_the_users_is_left_alone(data: DataSet) -> Non
     refused(data.folder, "holds 'mydata.h5', which feedrate did not write")
 
 
+def test_a_file_that_no_writer_names_so_is_the_users_though_a_manifest_names_it(data: DataSet) -> None:
+    (data.folder / "mydata.arrow").write_text("years of work")
+    raw = json.loads((data.folder / MANIFEST).read_text())
+    raw["shards"][0]["file"] = "mydata.arrow"
+    (data.folder / MANIFEST).write_text(json.dumps(raw))
+    refused(data.folder, "holds 'mydata.arrow', which feedrate did not write")
+
+
 def test_a_data_set_with_a_folder_or_a_link_in_a_files_place_is_left_alone(data: DataSet) -> None:
     victim = data.folder.parent / "victim"
     victim.write_text("years of work")

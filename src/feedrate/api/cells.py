@@ -10,7 +10,7 @@ from feedrate.errors import UsageError
 from feedrate.plugin.cell import DEVICES, Cell
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy, near
-from feedrate.plugin.workload import SIZES
+from feedrate.plugin.workload import OWN_SIZE, SIZES
 from feedrate.system.machine import gpus
 
 __all__ = ["FORM", "cell_of", "device_or_default", "full_key", "offered", "offered_cell", "size_or_default"]
@@ -55,7 +55,8 @@ def full_key(text: str, size: str | None, device: str | None) -> tuple[str, str,
         raise UsageError(f"{text!r} is not a cell; a cell reads {FORM}")
     workload, loader, step = (parts[place] for place in _PLACES[len(parts)])
     where = device_or_default(parts[4] if len(parts) == 5 else device)
-    return workload, size_or_default(parts[1] if len(parts) > 3 else size, where), loader, step, where
+    named = parts[1] if len(parts) > 3 else size
+    return workload, OWN_SIZE if named == OWN_SIZE else size_or_default(named, where), loader, step, where
 
 
 def cell_of(cell: Cell | str | None, parts: CellParts, registry: Registry) -> Cell:
@@ -76,9 +77,10 @@ def cell_of(cell: Cell | str | None, parts: CellParts, registry: Registry) -> Ce
         lacking = " and a ".join(family for family in _FAMILIES if family not in named)
         raise UsageError(f"a cell needs a {lacking}; or give its text: {FORM}")
     where = device_or_default(device)
+    workload = offered("workload", parts["workload"], registry.workload)
     return Cell(
-        offered("workload", parts["workload"], registry.workload),
-        size_or_default(size, where),
+        workload,
+        workload.own_size(size_or_default(size, where)),
         offered("loader", parts["loader"], registry.loader),
         offered("step", parts["step"], registry.step),
         where,

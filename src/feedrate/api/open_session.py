@@ -12,6 +12,7 @@ from feedrate.api.resources import Resources
 from feedrate.api.session_results import SessionResults
 from feedrate.api.settings import Caller, CellParts, Settings
 from feedrate.plugin.cell import Cell
+from feedrate.plugin.files_workload import FilesWorkload
 
 __all__ = ["OpenSession"]
 
@@ -31,6 +32,8 @@ class OpenSession(SessionResults):
         deadline_s: float = 600.0,
         safe: bool = False,
         quiet: bool = False,
+        files: Iterable[Path | str] | Path | str = (),
+        columns: Iterable[str] = (),
         caller: Caller | None = None,
     ) -> None:
         """Nothing is measured, read or written yet.
@@ -45,6 +48,9 @@ class OpenSession(SessionResults):
             deadline_s: Longest that a process may take, seconds.
             safe: Loaders start no worker processes.
             quiet: Show no progress; it goes to standard error.
+            files: Files of your own, or patterns such as `data/*.parquet`: they become a workload, `own_files`. They
+                are read where they lie, and nothing is written beside them.
+            columns: Those of `files` that are read; none: all that can be tensors.
             caller: For programs that are a front themselves, as the command line is.
 
         Raises:
@@ -60,6 +66,8 @@ class OpenSession(SessionResults):
             deadline_s=deadline_s,
             safe=safe,
             quiet=quiet,
+            files=tuple(map(str, [files] if isinstance(files, str | Path) else files)),
+            columns=tuple(columns),
         )
         self.resources = Resources(settings, caller or Caller.python())
 
@@ -87,6 +95,16 @@ class OpenSession(SessionResults):
 
         demand_places(self.resources)
         self.resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
+
+    @property
+    def own_files(self) -> FilesWorkload | None:
+        """The files that the session was given, as a workload; None: it was given none.
+
+        Raises:
+            UsageError: a pattern matches nothing.
+            DataError: a file cannot be read, or they make no table.
+        """
+        return self.resources.own_files
 
     def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
         """Give the cell that `measure` means by these; raises like it."""

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.api.datasets import ensure
+from feedrate.api.file_patterns import matching
 from feedrate.api.places import Place, demand_folder, demand_writable
 from feedrate.api.settings import Caller, Settings
+from feedrate.data.own.table import OwnTable
+from feedrate.plugin.files_workload import FilesWorkload
 from feedrate.plugin.registry import Registry
 from feedrate.records.raw_results import append
+from feedrate.records.request import OwnFiles
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.schedule import Run
 from feedrate.system.environment import snapshot
@@ -63,8 +67,27 @@ class Resources:
 
     @cached_property
     def registry(self) -> Registry:
-        """What there is to measure; raises `PluginError` when a plugin file cannot be imported."""
-        return Registry.load(self.settings.plugins)
+        """What there is to measure, own files among it.
+
+        Raises:
+            PluginError: a plugin file cannot be imported.
+            UsageError, DataError: see `own_files`.
+        """
+        registry = Registry.load(self.settings.plugins)
+        return registry if self.own_files is None else registry.offering(self.own_files)
+
+    @cached_property
+    def own_files(self) -> FilesWorkload | None:
+        """The workload that the settings' files make; None: they name none.
+
+        Raises:
+            UsageError: a pattern matches nothing.
+            DataError: a file cannot be read, or they make no table.
+        """
+        settings = self.settings
+        if not settings.files:
+            return None
+        return FilesWorkload(OwnTable.of(matching(settings.files), settings.columns))
 
     @cached_property
     def environment(self) -> dict[str, object]:
@@ -93,7 +116,7 @@ class Resources:
         """How a fresh process measures, as the settings say."""
         from feedrate.runner.isolation import ReplicateSettings
 
-        settings = self.settings
+        settings, own = self.settings, self.own_files
         return ReplicateSettings(
             data=settings.data.resolve(),
             logs=settings.logs.resolve(),
@@ -101,6 +124,7 @@ class Resources:
             seconds=settings.seconds,
             timeout_s=settings.deadline_s,
             plugin_files=tuple(file.resolve() for file in settings.plugins),
+            own_files=None if own is None else OwnFiles(own.table.paths, own.table.columns),
             safe=settings.safe,
             threads=settings.threads,
             environment=self.environment,
@@ -108,9 +132,10 @@ class Resources:
         )
 
     def complain(self) -> None:
-        """Say once which plugins could not be imported."""
-        broken, self._complained = (() if self._complained else self.registry.broken), True
-        for line in broken:
+        """Say once which plugins could not be imported, and which columns of the user's own files are not read."""
+        remark = "" if self.own_files is None else self.own_files.table.remark
+        lines, self._complained = (() if self._complained else (*self.registry.broken, remark)), True
+        for line in filter(None, lines):
             self.caller.console.print(f"feedrate: {line}", soft_wrap=True)
 
     def demand_places(self, *others: Place, out: Path | None = None) -> None:

@@ -44,7 +44,10 @@ class Selection:
         loaders = self._turned(_named("loader", self.loaders, registry.loader, registry.loaders))
         steps = self._turned(_named("step", self.steps, registry.step, registry.steps))
         cells = [
-            Cell(w, self.size, loader, step, self.device) for w in workloads for step in steps for loader in loaders
+            Cell(workload, workload.own_size(self.size), loader, step, self.device)
+            for workload in workloads
+            for step in self._taking(steps, workload)
+            for loader in loaders
         ]
         if not cells:
             lacking = [
@@ -53,6 +56,18 @@ class Selection:
             broken = "".join(f"; {line}" for line in registry.broken)
             raise UsageError(f"no plugin offers any {' or '.join(lacking)}{broken}")
         return tuple(dict.fromkeys(cells))
+
+    def _taking(self, steps: Sequence[Step], workload: Workload) -> list[Step]:
+        """The steps that can take its batches.
+
+        Raises:
+            UsageError: one was named and cannot.
+        """
+        taking = [step for step in steps if workload.has_model or not step.trains]
+        if self.steps and len(taking) < len(steps):
+            trains = next(step for step in steps if step not in taking)
+            raise UsageError(f"{workload}: has no model for the step {trains} to train; {_without_model(steps)}")
+        return taking
 
     def _turned(self, strategies: Sequence[S]) -> list[S]:
         if not self.sweep:
@@ -63,6 +78,10 @@ class Selection:
         """False for a combination that runs the very same code as another one."""
         idle = _COPY_KNOBS if isinstance(named, Loader) and self.device == "cpu" else ()
         return all(variant.knobs[knob] == named.knobs[knob] for knob in idle)
+
+
+def _without_model(steps: Sequence[Step]) -> str:
+    return "leave it away" if len(steps) > 1 else "leave --step away"
 
 
 def _named(family: str, asked: Sequence[S | str], parse: Callable[[str], S], known: Mapping[str, S]) -> list[S]:

@@ -50,6 +50,8 @@ class SessionOptions(TypedDict, total=False):
     deadline_s: float
     safe: bool
     quiet: bool
+    files: Iterable[Path | str] | Path | str
+    columns: Iterable[str]
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ class Settings:
     deadline_s: float = 600.0
     safe: bool = False
     quiet: bool = False
+    files: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("seconds", "deadline_s", "threads"):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from feedrate.api.settings import SessionOptions
 
 __all__ = [
+    "Add",
     "add_data",
     "add_details",
     "add_device",

@@ -1,4 +1,4 @@
-"""Say what a batch must hold, recomputed from the generator and never from a file."""
+"""Say what a batch must hold: recomputed from the generator, or, of a user's own files, read plainly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GeneratorSource:
-    """A `Source` whose rows come from the workload's generator."""
+    """A `Source` whose rows come from the workload: its generator, or a plain reading of a user's own files."""
 
     recipe: SizedWorkload
     plan: Plan

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from feedrate.contract.fixture import Fixture
-from feedrate.contract.promise import Promise
+from feedrate.contract.promise import Promise, promise_if
 from feedrate.contract.reference import Reference
 from feedrate.contract.steps import plain_progress, plainly_trained
 from feedrate.data.dataset import DataSet
@@ -49,6 +49,10 @@ def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Fixtur
     shards = tuple(Shard(f"{number}", groups, 0, "") for number, groups in enumerate(recipe.groups))
     data = DataSet(Path(), recipe.format, recipe.identity, recipe.storage, recipe.fields, shards)
     return Fixture(workload.plan(data, size, epochs=epochs), recipe)
+
+
+def _has_model(workload: Workload) -> bool:
+    return workload.has_model
 
 
 @Promise
@@ -111,7 +115,7 @@ def cuts_every_sample(workload: Workload, fixture: Fixture) -> None:
         _demand_declared(workload, batch, fixture)
 
 
-@Promise
+@promise_if(_has_model)
 def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
     """Plain fp32 training on one batch gives finite losses above 0 and lowers them."""
     for number, loss in enumerate(plainly_trained(fixture).losses):
@@ -122,7 +126,7 @@ def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
         raise ContractError(f"{workload}: plain fp32 training lowers its loss by {progress:.3g}: there is no signal")
 
 
-@Promise
+@promise_if(_has_model)
 def predicts_different_things(workload: Workload, fixture: Fixture) -> None:
     """The model tells samples apart."""
     trained = plainly_trained(fixture)

@@ -63,6 +63,8 @@ class DataSet:
     storage: Mapping[str, str]
     fields: tuple[Field, ...]
     shards: tuple[Shard, ...]
+    stores_ids: bool = True
+    """Row ids lie in the files, as the first field; False: in no file, and whoever reads row n gives it the id n."""
 
     @cached_property
     def ends(self) -> tuple[int, ...]:

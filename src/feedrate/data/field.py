@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING, Literal, TypeGuard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Cast", "Field"]
+__all__ = ["ROW_ID", "STORED", "Cast", "Field"]
+
+ROW_ID = "row_id"
+"""The column that every data set has: the number of the row."""
 
 Cast = Literal["host", "device"]
 """Where a stored dtype becomes the model's: on the `host` before the copy, or on the `device` after it."""
 
-_BYTES = {"bool": 1, "uint8": 1, "float16": 2, "int32": 4, "float32": 4, "int64": 8, "uint64": 8}
-_MODEL = frozenset((*_BYTES, "bfloat16", "float64", "int8", "int16"))
+_BYTES = {
+    **dict.fromkeys(("bool", "int8", "uint8"), 1),
+    **dict.fromkeys(("float16", "int16", "uint16"), 2),
+    **dict.fromkeys(("float32", "int32", "uint32"), 4),
+    **dict.fromkeys(("float64", "int64", "uint64"), 8),
+}
+STORED = frozenset(_BYTES)
+"""Dtypes that a column may have on disk."""
+_MODEL = STORED | {"bfloat16"}
 """Dtypes that a model may want."""
 _NEEDED, _OPTIONAL = {"name", "stored", "model", "shape"}, {"column", "window"}
 _LONGEST, _AXES, _ROW_BYTES = 1 << 24, 32, 1 << 31

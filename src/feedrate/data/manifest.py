@@ -18,7 +18,7 @@ from feedrate.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["MANIFEST", "Manifest", "Shard"]
+__all__ = ["MANIFEST", "Manifest", "Shard", "shard_name"]
 
 MANIFEST = "manifest.json"
 _MARK, _LAYOUT = "feedrate data set", 1
@@ -31,6 +31,11 @@ _MOST_BYTES = 64 << 20
 _WAY_OUT = "move the folder away, or choose another --data"
 
 
+def shard_name(number: int, kind: str) -> str:
+    """Name the file of the shard of that number, in that format."""
+    return f"{number:05d}.{kind}"
+
+
 @dataclass(frozen=True)
 class Shard:
     """One file of a data set."""
@@ -40,7 +45,7 @@ class Shard:
     """Rows of each record batch, row group or range that was written at once."""
     bytes: int
     digest: str
-    """blake2b-128 of the file."""
+    """blake2b-128 of the file; empty: nobody knows what was written."""
 
     @property
     def rows(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from feedrate.data.manifest import MANIFEST, Manifest
+from feedrate.data.manifest import MANIFEST, Manifest, shard_name
 from feedrate.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ def demand_replaceable(folder: Path) -> None:
 def demand_ours(folder: Path) -> tuple[str, ...]:
     """Give the names of all that lies in a data set, the manifest last, if all of it was written by feedrate.
 
-    Files that the manifest names may be damaged or missing, but there must be no other.
+    Its files may be damaged or missing, but there must be no other, whatever the manifest names.
 
     Raises:
-        DataError: it is a link, or no folder, or holds no manifest of ours, or what the manifest does not name.
+        DataError: it is a link, or no folder, or holds no manifest of ours, or what no writer of ours writes.
     """
     if folder.is_symlink():
         raise DataError(f"{folder}: is a link, and a data set behind a link is read but neither renewed nor removed")
@@ -38,7 +38,9 @@ def demand_ours(folder: Path) -> tuple[str, ...]:
         raise DataError(f"{folder}: is no folder; move it away, or choose another --data")
     if not os.path.lexists(folder / MANIFEST):
         raise DataError(f"{folder}: holds files and no {MANIFEST}: not a data set; move it, or choose another --data")
-    named = {shard.file for shard in Manifest.read(folder).shards}
+    manifest = Manifest.read(folder)
+    # A manifest may be copied and name anything: by other names no writer of ours ever wrote.
+    named = {shard_name(number, manifest.format) for number in range(len(manifest.shards))}
     present = {entry.name: entry for entry in os.scandir(folder)}
     for name, entry in sorted(present.items()):
         if name not in named | {MANIFEST} or not entry.is_file(follow_symlinks=False):

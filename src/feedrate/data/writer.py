@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.data.dataset import digest
-from feedrate.data.manifest import MANIFEST, Manifest, Shard
+from feedrate.data.manifest import MANIFEST, Manifest, Shard, shard_name
 from feedrate.data.ownership import demand_ours, demand_replaceable, remove
 from feedrate.errors import DataError
 from feedrate.formatting import byte_size
@@ -114,7 +114,7 @@ def _write_shard(partial: Path, recipe: DataSetSpec, index: int, start: int) -> 
 
     groups = recipe.groups[index]
     chunks = (recipe.rows(low, high) for low, high in pairwise(accumulate(groups, initial=start)))
-    path = partial / f"{index:05d}.{recipe.format}"
+    path = partial / shard_name(index, recipe.format)
     writer(recipe.format)(path, recipe.fields, groups, chunks, recipe.storage)
     return Shard(path.name, groups, path.stat().st_size, digest(path))
 

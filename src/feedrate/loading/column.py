@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from feedrate.data.field import ROW_ID
 from feedrate.errors import ContractError
 
 if TYPE_CHECKING:
     from feedrate.data.field import Cast, Field
 
 __all__ = ["ROW_ID", "Column", "IdColumn", "PlainColumn", "Positions", "WindowColumn", "column_of", "torch_dtype"]
-
-ROW_ID = "row_id"
-"""The column that every data set has: the number of the row."""
 
 
 def torch_dtype(name: str) -> torch.dtype:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from feedrate.data.formats import Part, rows_read
+from feedrate.loading.column import ROW_ID
 
 if TYPE_CHECKING:
     import torch
@@ -34,16 +35,26 @@ class FileSource:
     def __init__(self, data: DataSet, spec: BatchSpec) -> None:
         self._data, self._spec = data, spec
         self._options = {**data.storage, "decoder": spec.decoder}
-        self._fields = spec.stored_columns(data)
+        columns = spec.stored_columns(data)
+        self._fields = columns if data.stores_ids else tuple(field for field in columns if field.name != ROW_ID)
 
     def read(self, block: Block) -> Columns:
         """See `Source`."""
         parts = [self._part(*place) for place in self._data.locate(block.start, block.stop)]
-        return self._spec.columns(parts[0] if len(parts) == 1 else _joined(parts), block)
+        columns = parts[0] if len(parts) == 1 else _joined(parts)
+        if not self._data.stores_ids:
+            columns |= _numbered(block)
+        return self._spec.columns(columns, block)
 
     def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
         part = Part(self._data.path(shard), self._data.shards[shard].groups, start, stop)
         return rows_read(self._data.format, part, self._fields, self._options)
+
+
+def _numbered(block: Block) -> dict[str, torch.Tensor]:
+    import torch
+
+    return {ROW_ID: torch.arange(block.start, block.stop)}
 
 
 def _joined(parts: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.errors import ContractError, UnavailableError, one_line
+from feedrate.errors import ContractError, DataError, UnavailableError, one_line
 from feedrate.records.answer import Failed, Measured
+from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.request import ReplicateRequest
 from feedrate.system.stopwatch import since_start_s
@@ -22,6 +23,7 @@ from feedrate.system.stopwatch import since_start_s
 if TYPE_CHECKING:
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.plugin.cell import Cell
+    from feedrate.plugin.registry import Registry
     from feedrate.records.answer import ReplicateAnswer
     from feedrate.records.measurement import Kind
 
@@ -62,11 +64,10 @@ def _name_semaphores(owner: str) -> None:
 
 def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.plugin.cell import Cell
-    from feedrate.plugin.registry import Registry
 
     # Before any library was imported that binds this process to some of them.
     offered = frozenset(os.sched_getaffinity(0))
-    cell = Cell.parse(request.cell, Registry.load(request.plugin_files))
+    cell = Cell.parse(request.cell, _registry(request))
     unmet = cell.unmet_needs
     if unmet:
         raise UnavailableError("; ".join(need.reason for need in unmet))
@@ -79,13 +80,46 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.system.sampling_flags import SamplingFlags
 
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
-    knobs = {f"loader.{name}": value for name, value in cell.loader.knobs.items()}
+    knobs = {**_files(request, cell), **{f"loader.{name}": value for name, value in cell.loader.knobs.items()}}
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(request.data)
     effort, marks = MeasurementBudget(seconds=request.seconds), SamplingFlags(request.scratch)
     meter = Meter(cell, data, effort, marks, str(request.scratch), _ablation(request, cell, offered))
     return Measured(meter.measure(), import_s, {**settings, **knobs})
+
+
+def _registry(request: ReplicateRequest) -> Registry:
+    """What plugins offer, and the workload that the request's own files are.
+
+    Raises:
+        DataError: the files are not what they were when their cell was named.
+    """
+    from feedrate.plugin.registry import Registry
+
+    registry, files = Registry.load(request.plugin_files), request.own_files
+    if files is None:
+        return registry
+    from feedrate.data.own.table import OwnTable
+    from feedrate.plugin.files_workload import FilesWorkload
+
+    table = OwnTable.of(files.paths, files.columns, look_for_nulls=False)
+    asked = split_spec(CellKey.parse(request.cell).workload)[0]
+    if table.name != asked:
+        raise DataError(f"{table.folder}: the files were changed since they became {asked}; run again")
+    return registry.offering(FilesWorkload(table))
+
+
+def _files(request: ReplicateRequest, cell: Cell) -> dict[str, object]:
+    """Say for the record which of the user's own files were read: the cell's name says only that they are the same."""
+    if request.own_files is None:
+        return {}
+    from feedrate.plugin.files_workload import FilesWorkload
+
+    workload = cell.workload
+    if not isinstance(workload, FilesWorkload):
+        return {}
+    return {"workload.files": workload.table.description, "workload.batch": workload.batch}
 
 
 def _ablation(request: ReplicateRequest, cell: Cell, offered: frozenset[int]) -> Ablation | None:

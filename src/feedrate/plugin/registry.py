@@ -6,7 +6,7 @@ import importlib
 import reprlib
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -66,6 +66,10 @@ class Registry:
         loaders, steps, workloads = collector.loaders(), collector.steps(), collector.workloads()
         broken = (*broken, *collector.broken, *_misspelt(manager))
         return cls(loaders, steps, workloads, collector.origins, broken)
+
+    def offering(self, workload: Workload) -> Registry:
+        """Give the same strategies, and a workload that no plugin offers."""
+        return replace(self, workloads={**self.workloads, workload.name: workload})
 
     def loader(self, spec: str) -> Loader:
         """Give the loader that `workers[count=2]` names.

@@ -176,4 +176,4 @@ class Strategy(metaclass=_Checked):
 
 
 def _fields(cls: type[Strategy]) -> Iterable[dataclasses.Field[Any]]:
-    return dataclasses.fields(cls)
+    return [field for field in dataclasses.fields(cls) if field.metadata.get("knob", True)]

@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from feedrate.loading.block import Block
     from feedrate.loading.plan import Plan
 
-__all__ = ["SIZES", "SizedWorkload", "Workload"]
+__all__ = ["OWN_SIZE", "SIZES", "SizedWorkload", "Workload"]
 
 SIZES = ("tiny", "small", "full", "seed")
 """For tests; for two cores; for a GPU box; the source systems' real row counts."""
+OWN_SIZE = "own"
+"""Of what somebody else's files hold: all of it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class Workload(Strategy):
     storage_knobs: ClassVar[tuple[str, ...]] = ()
     clip: ClassVar[float | None] = 1.0
     """Gradients are clipped to this norm; None: not at all."""
+    sizes: ClassVar[tuple[str, ...]] = SIZES
+    """In which it is there."""
+    is_generated: ClassVar[bool] = True
+    """False: its files are somebody's own, and never written."""
+    has_model: ClassVar[bool] = True
+    """False: only steps that train nothing take its batches."""
 
     @abstractmethod
     def stored_fields(self, size: str) -> tuple[Field, ...]:
@@ -120,14 +128,18 @@ class Workload(Strategy):
             optimizer.register_step_pre_hook(clip)
         return optimizer
 
+    def own_size(self, asked: str) -> str:
+        """Give the size asked for; of a workload that has but one, that."""
+        return self.sizes[0] if len(self.sizes) == 1 else asked
+
     def at(self, size: str) -> SizedWorkload:
         """Give this workload at one size: what a data set is written from.
 
         Raises:
             UsageError: there is no such size.
         """
-        if size not in SIZES:
-            raise UsageError(f"no size {size!r}; {near(size, SIZES)}")
+        if size not in self.sizes:
+            raise UsageError(f"no size {size!r}; {near(size, self.sizes)}")
         return SizedWorkload(self, size)
 
     def plan(

@@ -11,6 +11,7 @@ __all__ = [
     "PROFILES",
     "SCRIPT_REQUEST",
     "AblationRequest",
+    "OwnFiles",
     "ProfileSide",
     "ReplicateRequest",
     "ScriptRequest",
@@ -48,6 +49,16 @@ class AblationRequest:
 
 
 @dataclass(frozen=True)
+class OwnFiles:
+    """Name a user's own files, which are read where they lie and never written."""
+
+    paths: tuple[Path, ...]
+    """Absolute, in the order of their rows."""
+    columns: tuple[str, ...]
+    """Those that are read."""
+
+
+@dataclass(frozen=True)
 class ReplicateRequest:
     """Ask for one replicate of one cell; every path is absolute."""
 
@@ -64,6 +75,8 @@ class ReplicateRequest:
     safe: bool = False
     """Loaders start no process of their own."""
     plugin_files: tuple[Path, ...] = ()
+    own_files: OwnFiles | None = None
+    """What the cell's workload is made of; None: a plugin offers it."""
     ablation: AblationRequest | None = None
     """None: the three times alone."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.records.codec import encoded
 from feedrate.records.measurement import Failure, Measurement
-from feedrate.records.request import AblationRequest, ReplicateRequest
+from feedrate.records.request import AblationRequest, OwnFiles, ReplicateRequest
 from feedrate.runner.capped_log import Log
 from feedrate.runner.forkserver import ForkError, ForkServer
 from feedrate.runner.outcome import Heading, Replicate, outcome
@@ -45,6 +45,8 @@ class ReplicateSettings:
     """Aim of each of the three times."""
     timeout_s: float = 300.0
     plugin_files: tuple[Path, ...] = ()
+    own_files: OwnFiles | None = None
+    """What a workload of the user's own files is made of; None: there is none."""
     safe: bool = False
     """Loaders start no process of their own."""
     threads: int | None = None
@@ -161,6 +163,7 @@ def _request(
         threads=threads,
         safe=settings.safe,
         plugin_files=tuple(path.resolve() for path in settings.plugin_files),
+        own_files=settings.own_files,
         ablation=ablation,
     )
 

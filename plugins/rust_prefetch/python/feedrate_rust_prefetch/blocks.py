@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from feedrate import DataError
 from feedrate_rust_prefetch._native import Source
 from feedrate_rust_prefetch.extents import extents
+from feedrate_rust_prefetch.loader import ROW_ID
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-    from feedrate import Block, DataSet, Plan, Turn
+    from feedrate import Batch, Block, DataSet, Field, Plan, SourceControl, Turn
     from feedrate_rust_prefetch._native import Part, Pipeline
 
 __all__ = ["Blocks", "source"]
@@ -24,9 +26,10 @@ _BLOCKS, _SAMPLES = 8, 8_192
 
 def source(plan: Plan) -> Source:
     """The native counterpart of a plan: its files, its columns, its tensors."""
-    columns = plan.stored_columns
+    columns = _columns(plan)
     number = {field.name: index for index, field in enumerate(columns)}
-    cut = [(number[f.column_name], f.dtype(plan.cast), f.window, f.sample_shape) for f in plan.fields]
+    # A row id that lies in no file has its place alone, as what is derived has.
+    cut = [(number.get(f.column_name), f.dtype(plan.cast), f.window, f.sample_shape) for f in plan.fields]
     added = [(None, field.dtype(plan.cast), 0, field.sample_shape) for field in plan.derived]
     control = plan.source_control
     return Source(
@@ -39,6 +42,11 @@ def source(plan: Plan) -> Source:
         batch_rows=plan.max_batch_rows,
         decoded=None if control is None else control.decoded.path,
     )
+
+
+def _columns(plan: Plan) -> tuple[Field, ...]:
+    """The columns that lie in the files."""
+    return tuple(field for field in plan.stored_columns if plan.data.stores_ids or field.name != ROW_ID)
 
 
 def _places(plan: Plan) -> tuple[DataSet, ...]:
@@ -57,6 +65,8 @@ class Blocks:
         self._described: set[int] = set()
         self.begun: deque[tuple[Block, Turn]] = deque()
         """Blocks that were handed over, and where each is read; kept only for whoever takes the stream apart."""
+        self._ids: deque[NDArray[np.int64]] = deque()
+        """Row ids of each batch of the blocks that were handed over, where they lie in no file."""
 
     def submit_next(self, pipeline: Pipeline) -> bool:
         """Hand over the next blocks; False: there were none, or one cannot be read and is the last.
@@ -87,12 +97,25 @@ class Blocks:
     def _submit(self, block: Block, pipeline: Pipeline) -> None:
         control = self._plan.source_control
         if control is None:
-            pipeline.submit(*self.native(block))
-            return
-        turn = control.current()
-        offsets = control.decoded.offsets[block.number] if turn.stage == "decoded" else None
-        pipeline.submit(*self.native(block, in_memory=turn.stage == "memory"), offsets)
-        self.begun.append((block, turn))
+            native = self.native(block)
+            pipeline.submit(*native)
+        else:
+            turn = control.current()
+            native = self.native(block, in_memory=turn.stage == "memory")
+            pipeline.submit(*native, self._decoded(block, control) if turn.stage == "decoded" else None)
+            self.begun.append((block, turn))
+        if not self._plan.data.stores_ids:
+            first, _, positions, lengths = native
+            self._ids.extend(np.split(positions + first, np.cumsum(lengths)[:-1]))
+
+    def _decoded(self, block: Block, control: SourceControl) -> tuple[int, ...]:
+        """Where the columns that are read lie decoded; a row id that lies in no file lies in front of them."""
+        return control.decoded.offsets[block.number][-len(_columns(self._plan)) :]
+
+    def numbered(self, batch: Batch) -> Batch:
+        """Give the next batch its row ids, where they lie in no file."""
+        batch.ids.numpy()[:] = self._ids.popleft()
+        return batch
 
     def native(self, block: Block, *, in_memory: bool = False) -> tuple[int, list[Part], NDArray[np.int64], list[int]]:
         """First row, parts, positions of all samples, samples of each batch.
@@ -113,6 +136,6 @@ class Blocks:
         if number not in self._described:
             place, shard = divmod(number, len(self._plan.data.shards))
             data = _places(self._plan)[place]
-            columns = extents(data.path(shard), self._plan.stored_columns, data.shards[shard].rows)
+            columns = extents(data.path(shard), _columns(self._plan), data.shards[shard].rows)
             self._native.describe(number, columns)
             self._described.add(number)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from feedrate_rust_prefetch._native import Pipeline
     from feedrate_rust_prefetch.blocks import Blocks
 
-__all__ = ["RustPrefetch"]
+__all__ = ["ROW_ID", "RustPrefetch"]
 
 ROW_ID = "row_id"
 
@@ -45,14 +45,20 @@ class RustPrefetch(Loader):
         """See `Loader.stream`."""
         from feedrate_rust_prefetch._native import DamagedError
 
+        _demand_columns(self, plan)
         try:
             plan = _widened_ahead(plan)
             with self.pipeline(plan) as (pipeline, blocks):
                 batches = _batches(pipeline, blocks)
+                batches = batches if plan.data.stores_ids else map(blocks.numbered, batches)
                 batches = batches if plan.derive is None else _derived(batches, plan, self.depth)
                 control = plan.source_control
                 yield from batches if control is None else _noted(batches, blocks, control)
         except DamagedError as error:
+            if not plan.data.stores_ids:
+                raise UnavailableError(
+                    f"{self}: {error}; it reads columns as feedrate writes them: use threads"
+                ) from None
             raise DataError(str(error)) from None
         except NotImplementedError as error:
             raise UnavailableError(f"{self}: {error}") from None
@@ -95,6 +101,19 @@ class RustPrefetch(Loader):
         """See `Loader.prefetch_batches`."""
         del plan
         return self.depth
+
+
+def _demand_columns(loader: RustPrefetch, plan: Plan) -> None:
+    """Refuse lists in files of Parquet that somebody else wrote: an axis is read as a column for each place in it.
+
+    Raises:
+        UnavailableError: there are such lists.
+    """
+    if plan.data.format == "parquet" and plan.data.storage.get("axes") == "lists":
+        for field in plan.stored_columns:
+            if field.shape:
+                text = f"Parquet's column {field.name!r} holds lists, which it does not read"
+                raise UnavailableError(f"{loader}: {text}; use threads, or columns without lists")
 
 
 def _widened_ahead(plan: Plan) -> Plan:

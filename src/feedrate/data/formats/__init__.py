@@ -36,6 +36,10 @@ _UNREADABLE = (
 """What libraries raise over a file that is not what they were told."""
 
 
+_RENEW = "; `feedrate data make --force` renews the data set"
+"""The way out where files are feedrate's own."""
+
+
 class Part(NamedTuple):
     """Rows `start` to `stop` of one file, which holds `groups` rows in each record batch, row group or range."""
 
@@ -94,18 +98,19 @@ def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[s
         DataError: the file is missing, damaged, or holds something else.
     """
     read = _module(name).read
-    tensors = _read(part.path, f"rows {part.start} to {part.stop}", lambda: read(part, fields, options))
+    rows, way_out = f"rows {part.start} to {part.stop}", "" if options.get("axes") == "lists" else _RENEW
+    tensors = _read(part.path, rows, lambda: read(part, fields, options), way_out)
     _demand_shapes(part.path, fields, tensors, part.stop - part.start)
     return tensors
 
 
-def _read(path: Path, what: str, read: Callable[[], T]) -> T:
+def _read(path: Path, what: str, read: Callable[[], T], way_out: str = _RENEW) -> T:
     try:
         return read()
     except FeedrateError:
         raise
     except FileNotFoundError:
-        raise DataError(f"{path}: is missing; `feedrate data make --force` renews the data set") from None
+        raise DataError(f"{path}: is missing{way_out}") from None
     except _UNREADABLE as error:
         raise DataError(f"{path}: cannot read {what} ({_line(error)})") from error
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from feedrate.data.field import Field
     from feedrate.data.formats import Chunk, Part
 
-__all__ = ["names", "read", "write"]
+__all__ = ["names", "opened", "read", "tensor", "values_of", "write"]
 
 
 def write(
@@ -65,58 +65,74 @@ def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dic
     """See `FormatReader`. Tensors of uncompressed files are views of the mapped file."""
     path, groups = part.path, part.groups
     first, end, base = part.group_range()
-    with pa.memory_map(str(path)) as file, _opened(path, file, fields, options["compression"]) as source:
+    with (
+        pa.memory_map(str(path)) as file,
+        opened(path, file, [field.name for field in fields], options["compression"]) as source,
+    ):
         if source.num_record_batches != len(groups):
             raise DataError(f"{path}: {source.num_record_batches} record batches instead of {len(groups)}")
         batches = [source.get_batch(index) for index in range(first, end)]
     for index, batch in enumerate(batches, first):
         if batch.num_rows != groups[index]:
             raise DataError(f"{path}: record batch {index} has {batch.num_rows} rows instead of {groups[index]}")
-    return {field.name: _tensor(path, field, batches)[part.start - base : part.stop - base] for field in fields}
+    rows = slice(part.start - base, part.stop - base)
+    return {field.name: tensor(path, field, [batch.column(field.name) for batch in batches])[rows] for field in fields}
 
 
-def _opened(
-    path: Path, file: pa.MemoryMappedFile, fields: Sequence[Field], compression: str
+def opened(
+    path: Path, file: pa.MemoryMappedFile, columns: Sequence[str], compression: str
 ) -> pa.ipc.RecordBatchFileReader:
-    """A reader that decompresses no other columns."""
+    """Give a reader that decompresses no other columns than those."""
     source = pa.ipc.open_file(file)
     names = source.schema.names
-    missing = [field.name for field in fields if field.name not in names]
+    missing = [name for name in columns if name not in names]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}")
     if compression == "none":
         # Arrow copies what it selects; all columns at once stay views of the mapped file.
         return source
-    wanted = [names.index(field.name) for field in fields]
+    wanted = [names.index(name) for name in columns]
     # Threads of Arrow's own would be counted as the loader's.
     return pa.ipc.open_file(file, options=pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False))
 
 
-def _tensor(path: Path, field: Field, batches: Sequence[pa.RecordBatch]) -> torch.Tensor:
+def tensor(path: Path, field: Field, arrays: Sequence[pa.Array[Any]]) -> torch.Tensor:
+    """Give a column as a tensor (R, *shape), one array after the other; of a single one it shares the memory."""
     import torch
 
-    parts = [_flat(path, field, batch.column(field.name)) for batch in batches]
+    parts = [_flat(path, field, array) for array in arrays]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _flat(path: Path, field: Field, column: pa.Array[Any]) -> torch.Tensor:
-    """The column as a tensor (R, *shape) that shares its memory."""
+    """The column as a tensor (R, *shape) that shares its memory, save for bits that become bytes."""
     import torch
     import torch.utils.dlpack
 
-    if column.null_count:
-        raise DataError(f"{path}: column {field.name!r} has {column.null_count} nulls")
-    values: Any = column
     if isinstance(column, pa.ListArray):
         _demand_width(path, field, column)
-    if isinstance(column, pa.ListArray | pa.FixedSizeListArray):
-        values = values.flatten()
+    nulls, values = column.null_count, values_of(column)
+    nulls += values.null_count if values is not column else 0
+    if nulls:
+        raise DataError(f"{path}: column {field.name!r} has {nulls} nulls")
     if values.type != pa.from_numpy_dtype(np.dtype(field.stored)):
         raise DataError(f"{path}: column {field.name!r} holds {values.type} instead of {field.stored}")
+    if pa.types.is_boolean(values.type):
+        return torch.from_numpy(values.to_numpy(zero_copy_only=False)).view(len(column), *field.shape)
     tensor = torch.utils.dlpack.from_dlpack(values)
     if tensor.dtype == torch.uint64:
         tensor = tensor.view(torch.int64)
     return tensor.view(len(column), *field.shape)
+
+
+def values_of(column: pa.Array[Any]) -> Any:
+    """Give the values of a column, lists taken apart, and times as the integers that they are stored as."""
+    values: Any = column
+    while isinstance(values, pa.ListArray | pa.FixedSizeListArray):
+        values = values.flatten()
+    if pa.types.is_temporal(values.type):
+        values = values.view(pa.int64() if values.type.bit_width == 64 else pa.int32())
+    return values
 
 
 def _demand_width(path: Path, field: Field, column: pa.ListArray[Any]) -> None:

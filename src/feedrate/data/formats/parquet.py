@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feedrate.data.formats import arrow
 from feedrate.errors import DataError, UnavailableError
 
 if TYPE_CHECKING:
@@ -57,7 +58,13 @@ def names(path: Path) -> list[str]:
 
 
 def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
-    """See `FormatReader`; `options["decoder"]` is `pyarrow` or `polars`."""
+    """See `FormatReader`; `options["decoder"]` is `pyarrow` or `polars`.
+
+    `options["axes"]`: `lists` where a field of some axes is one column of lists of a fixed size.
+    """
+    if options.get("axes") == "lists":
+        table = _table(part, [field.name for field in fields])
+        return {field.name: arrow.tensor(part.path, field, table.column(field.name).chunks) for field in fields}
     wanted = [name for field in fields for name in column_names(field)]
     decode = _with_polars if options["decoder"] == "polars" else _with_pyarrow
     columns = decode(part, wanted)
@@ -65,6 +72,11 @@ def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dic
 
 
 def _with_pyarrow(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic]]:
+    table = _table(part, wanted)
+    return {name: table.column(name).to_numpy() for name in wanted}
+
+
+def _table(part: Part, wanted: list[str]) -> pa.Table:
     first, end, base = part.group_range()
     with pq.ParquetFile(part.path, memory_map=True) as file:
         _demand_columns(part.path, wanted, file.schema_arrow.names)
@@ -73,8 +85,7 @@ def _with_pyarrow(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic
             raise DataError(f"{part.path}: row groups of {group_rows} rows instead of {tuple(part.groups)}")
         # Threads of Arrow's own would be counted as the loader's.
         table = file.read_row_groups(list(range(first, end)), columns=wanted, use_threads=False)
-    table = table.slice(part.start - base, part.stop - part.start)
-    return {name: table.column(name).to_numpy() for name in wanted}
+    return table.slice(part.start - base, part.stop - part.start)
 
 
 def _with_polars(part: Part, wanted: list[str]) -> dict[str, NDArray[np.generic]]:
