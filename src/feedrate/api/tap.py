@@ -96,7 +96,9 @@ class Tap(Generic[T]):
             beginning.first_batch_s = beginning.first_batch_s or asked - start
             yield batch
             beginning.first_step_s = beginning.first_step_s or now_s() - asked
-        epochs = Epochs(lambda: iter(self._batches), epoch, length_of(self._batches))
+        epochs = Epochs(lambda: iter(self._batches), epoch, length_of(self._batches), given=_WARM_BATCHES)
+        # Whoever holds an epoch keeps its workers.
+        del epoch
         try:
             yield from measurer.serve(self._batches, epochs, updates_every=1)
         except UnavailableError as error:

@@ -43,3 +43,22 @@ def test_a_beginning_within_a_window_counts_as_often_as_an_epoch_has_one() -> No
     # A window of one batch, which begins an epoch.
     lone = StreamWindow(0.005 + 0.5, 10, Taken(1, 0.0, 1, 0.5)).steady(0.49, 0.01, 100)
     assert lone.s == pytest.approx(0.005 + 0.01 + 0.0049)
+
+
+def test_the_length_of_an_epoch_is_what_was_seen_of_whole_ones() -> None:
+    # The script took one batch, before anything was timed.
+    epoch = iter(range(3))
+    next(epoch)
+    epochs = Epochs(lambda: iter(range(3)), epoch, None, given=1)
+    assert [epochs.take() for _ in range(3)] == [1, 2, 0]
+    assert epochs.length == 3
+    epochs.take()
+    epochs.begin_again()
+    assert (epochs.take(), epochs.length, epochs.taken.begins) == (1, 3, 2)
+
+
+def test_an_epoch_that_the_script_leaves_early_ends_there() -> None:
+    epochs = Epochs(lambda: iter(range(3)), iter(range(3)), 3)
+    epochs.break_off(2)
+    assert [epochs.take() for _ in range(4)] == [0, 1, 2, 0]
+    assert epochs.length == 2

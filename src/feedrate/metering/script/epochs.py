@@ -56,8 +56,11 @@ class Epochs:
     """The one that goes on."""
     length: int | None
     """Batches of an epoch, as the loader says or as was seen; None: neither yet."""
+    given: int = 0
+    """Batches that the epoch which goes on has given."""
+    _broken_off: bool = False
+    """The script leaves an epoch before its end: `length` is where."""
     _batches: int = 0
-    _in_epoch: int = 0
     _wait_s: float = 0.0
     _begins_s: list[float] = field(default_factory=list)
 
@@ -71,15 +74,16 @@ class Epochs:
         try:
             batch = next(self.epoch)
         except StopIteration:
+            if not self._broken_off:
+                self.length = self.given or self.length
             return self._next_epoch(start)
         self._wait_s += now_s() - start
         self._batches += 1
-        self._in_epoch += 1
+        self.given += 1
         return batch
 
     def _next_epoch(self, start: float) -> Any:
-        self.length, self._in_epoch = self._in_epoch or self.length, 1
-        self.epoch = self.begin()
+        self.given, self.epoch = 1, self.begin()
         try:
             batch = next(self.epoch)
         except StopIteration:
@@ -87,6 +91,10 @@ class Epochs:
         self._begins_s.append(now_s() - start)
         self._batches += 1
         return batch
+
+    def break_off(self, batches: int) -> None:
+        """Take note that the script began another epoch after so many batches of this one."""
+        self.length, self._broken_off = batches, True
 
     def begin_again(self) -> None:
         """Break the epoch off and begin another one, so that its beginning is timed once where none came by itself."""

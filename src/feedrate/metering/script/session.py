@@ -48,8 +48,12 @@ class _Seen:
     beginning: Beginning = field(default_factory=Beginning)
     tapped: bool = False
     """The script says itself that this is the loop to be timed."""
+    visit_batches: int = 0
+    """Batches that the script asked for since it began to iterate the loader last."""
     serving: Iterator[Any] | None = None
     """Gives the loop its batches since it is timed, over as many loops as the script makes of it."""
+    epochs: Epochs | None = None
+    """Of what it is timed with."""
 
 
 @dataclass
@@ -60,10 +64,12 @@ class ScriptSession:
     import_s: float
     """Seconds from the start of the interpreter until torch's loader was there."""
     visits: int = 0
-    """How often the script began to iterate a loader."""
+    """How often the script began to iterate a loader, but for the one that is measured."""
     _loaders: dict[int, _Seen] = field(default_factory=dict)
     _updates: int = 0
     _update_thread: int = 0
+    _last: _Seen | None = None
+    """The loader that gave the script its last batch: steps of an optimizer are its."""
     _measured: _Seen | None = None
     _done: bool = False
     _begins: bool = False
@@ -78,20 +84,30 @@ class ScriptSession:
 
     def _count_update(self, *_: object) -> None:
         self._updates += 1
+        if self._last is not None:
+            self._last.updates += 1
         self._update_thread = threading.get_ident()
 
     def iterator(self, loader: Any, begin: Callable[[], Iterator[Any]]) -> Iterator[Any]:
         """Give what the script iterates instead of the loader's own iterator, which `begin` makes."""
         if self._begins:
             return begin()
-        self.visits += 1
         seen = self._loaders.setdefault(id(loader), _Seen(loader))
+        self._visit(seen)
         return _Batches(self._watched(seen, begin))
+
+    def _visit(self, seen: _Seen) -> None:
+        """Take note that the script begins to iterate a loader."""
+        if seen is not self._measured:
+            self.visits += 1
+        elif seen.epochs is not None and seen.visit_batches:
+            seen.epochs.break_off(seen.visit_batches)
+        seen.visit_batches = 0
 
     def tapped(self, batches: Iterable[Any]) -> Iterator[Any]:
         """Give what the script iterates instead of `batches`, which it says is the loop to be timed."""
         seen = self._loaders.setdefault(id(batches), _Seen(batches, tapped=True))
-        self.visits += 1
+        self._visit(seen)
 
         def begin() -> Iterator[Any]:
             with self._own():
@@ -110,15 +126,19 @@ class ScriptSession:
                 batch = next(epoch, _END)
                 if batch is _END:
                     return
-                updates, asked = self._updates, now_s()
+                asked, self._last = now_s(), seen
                 beginning.first_batch_s = beginning.first_batch_s or asked - start
-                yield batch
                 seen.batches += 1
-                seen.updates += self._updates - updates
+                seen.visit_batches += 1
+                yield batch
                 beginning.first_step_s = beginning.first_step_s or now_s() - asked
-            seen.serving = self._measurement(seen, begin, epoch)
+            seen.epochs = Epochs(begin, epoch, length_of(seen.loader), given=seen.visit_batches)
+            # Whoever holds an epoch keeps its workers.
+            del epoch
+            seen.serving = self._measurement(seen)
         # Not `yield from`: a loop that the script leaves early closes this generator, and not the measurement.
         for batch in seen.serving:
+            seen.visit_batches += 1
             yield batch
         raise MeasurementDone
 
@@ -135,7 +155,7 @@ class ScriptSession:
             return False
         return True
 
-    def _measurement(self, seen: _Seen, begin: Callable[[], Iterator[Any]], epoch: Iterator[Any]) -> Iterator[Any]:
+    def _measurement(self, seen: _Seen) -> Iterator[Any]:
         """Serve the loop that is timed, write the answer when it is known, and end."""
         self._measured = seen
         answer: ReplicateAnswer
@@ -144,9 +164,8 @@ class ScriptSession:
                 raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
             with self._own():
                 checked = demand_right_data(seen.loader, self.request.loader) if self._checks else 0
-                loader, begin, epoch = self._placed(seen, begin, epoch)
+                loader, epochs = self._placed(seen)
             measurer = Measurer(self.request, lambda: self.visits, checked)
-            epochs = Epochs(begin, epoch, length_of(loader))
             yield from measurer.serve(loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
             answer = measurer.answer(seen.beginning)
         except UnavailableError as error:
@@ -161,24 +180,23 @@ class ScriptSession:
         """Whether data are compared: once for the script's own loader, and for each that takes its place."""
         return self.request.profile or self.request.loader != _OWN
 
-    def _placed(
-        self, seen: _Seen, begin: Callable[[], Iterator[Any]], epoch: Iterator[Any]
-    ) -> tuple[Any, Callable[[], Iterator[Any]], Iterator[Any]]:
-        """Give what is timed: the loader, what begins an epoch of it, and its first epoch."""
-        if self.request.loader == _OWN:
-            return seen.loader, begin, epoch
+    def _placed(self, seen: _Seen) -> tuple[Any, Epochs]:
+        """Give what is timed: the loader, and its epochs."""
+        if self.request.loader == _OWN and seen.epochs is not None:
+            return seen.loader, seen.epochs
         # The own workers go first, or they and the others would share the processors.
-        del epoch
+        seen.epochs = None
         loader, start = rebuilt_loader(seen.loader, self.request.loader), now_s()
 
-        def begin_rebuilt() -> Iterator[Any]:
+        def begin() -> Iterator[Any]:
             with self._own():
                 return iter(loader)
 
-        first = begin_rebuilt()
+        first = begin()
         batch = next(first)
         seen.beginning.first_batch_s = now_s() - start
-        return loader, begin_rebuilt, chain([batch], first)
+        seen.epochs = Epochs(begin, chain([batch], first), length_of(loader))
+        return loader, seen.epochs
 
     @contextmanager
     def _own(self) -> Iterator[None]:
