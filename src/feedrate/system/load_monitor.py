@@ -19,11 +19,11 @@ _STALLS = ("cpu", "io", "memory")
 
 
 class LoadMonitor:
-    """Add up what this process and its descendants used, and what others did, over the stretches inside `watched`."""
+    """Add up what a process and its descendants used, and what others did, over the stretches inside `watched`."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        """Read below `root`, where /proc lies."""
-        self._proc = root / "proc"
+    def __init__(self, root: Path = Path("/"), pid: int | None = None) -> None:
+        """Read below `root`, where /proc lies, of process `pid`; None: of this one."""
+        self._proc, self._pid = root / "proc", pid or os.getpid()
         self._totals: dict[str, float] = {}
 
     @contextmanager
@@ -53,7 +53,7 @@ class LoadMonitor:
         )
 
     def _now(self) -> dict[str, float]:
-        own = list(process_tree(os.getpid()))
+        own = list(process_tree(self._pid))
         counters = {"s": now_s(), "own": sum(map(self._core_s, own)), **self._machine()}
         swaps = re.findall(r"^pswp(?:in|out) (\d+)$", self._read("vmstat"), re.MULTILINE)
         counters["swapped"] = float(sum(map(int, swaps)))

@@ -77,15 +77,16 @@ def test_what_a_script_takes_to_pieces_comes_whole_again() -> None:
     assert not ready.changed_in_place
 
 
-def test_what_a_script_changes_in_place_is_copied_anew_from_then_on() -> None:
+@pytest.mark.parametrize("values", [torch.ones(2), np.ones(2)], ids=lambda values: type(values).__name__)
+def test_what_a_script_changes_in_place_is_copied_anew_from_then_on(values: Any) -> None:
     ready = ReadyBatches(1 << 20)
-    ready.keep([torch.ones(2)])
-    for (tensor,) in ready.take(1):
-        tensor.mul_(5)
+    ready.keep([values])
+    for (served,) in ready.take(1):
+        served *= 5
     for _ in range(2):
-        for (tensor,) in ready.take(2):
-            assert tensor.sum() == 2
-            tensor.mul_(5)
+        for (served,) in ready.take(2):
+            assert served.sum() == 2
+            served *= 5
     assert ready.changed_in_place
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.epochs import Beginning, Epochs
+from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
 from feedrate.metering.script.variants import ThreadedLoader
@@ -43,11 +45,12 @@ class Measurer:
 
     request: ScriptRequest
     visits: Callable[[], int] = lambda: 0
+    """Counts how often the script began to iterate any other loader."""
     checked_batches: int = 0
     """Batches that were compared with those fetched in this process."""
-    """Counts how often the script began to iterate any loader."""
+    ranks: Ranks = field(default_factory=Alone)
+    """Train together; one of them answers for all, and looks and is looked at from outside."""
     _clock: PhaseClock = field(default_factory=PhaseClock)
-    _monitor: LoadMonitor = field(default_factory=LoadMonitor)
     _device: Device = field(default_factory=lambda: Device("cuda" if torch.cuda.is_initialized() else "cpu"))
     _compiles: int = field(default_factory=compiled_graphs)
     _soak: Soak | None = None
@@ -57,16 +60,17 @@ class Measurer:
 
         `updates_every`: batches from one step of the optimizer to the next. Raises like `ScriptRounds.serve`.
         """
-        self._loader = loader
+        self._loader, self._monitor = loader, LoadMonitor(pid=self.ranks.family())
+        every, ahead = (int(self.ranks.largest(number)) for number in (updates_every, _ahead(loader)))
         self._loop = Loop(
-            *(epochs, ReadyBatches(_READY_BYTES), self._device.synchronize, self.visits, updates_every, _ahead(loader))
+            *(epochs, ReadyBatches(_READY_BYTES), self._device.synchronize, self.visits, every, ahead, self.ranks)
         )
         for batch in self._batches():
             self._loop.served += 1
             yield batch
 
     def _batches(self) -> Generator[Any, None, None]:
-        effort, marks = MeasurementBudget(seconds=self.request.seconds), SamplingFlags(self.request.scratch)
+        effort, marks = MeasurementBudget(seconds=self.request.seconds), SamplingFlags(self._folder)
         loop = self._loop
         self._rounds = ScriptRounds(loop, effort, self._clock)
         self._device.reset_peaks()
@@ -74,7 +78,8 @@ class Measurer:
         try:
             with self._monitor.watched():
                 yield from self._rounds.serve()
-            if self.request.profile:
+            # Ranks would have to agree before each batch, and that would be seen in its pace.
+            if self.request.profile and self.ranks.count == 1:
                 with self._clock.phase("ablation"):
                     self._soak = yield from self._soaked(effort)
         finally:
@@ -83,10 +88,24 @@ class Measurer:
         if not self.request.watched:
             return
         marks.request_sample()
-        start = now_s()
         with self._clock.phase("memory"):
-            while marks.sample_requested and now_s() - start < effort.memory_s:
+            for _ in self._while_asked(lambda: marks.sample_requested, effort.memory_s):
                 yield loop.epochs.take()
+
+    @property
+    def _folder(self) -> Path:
+        """Where word is left for whoever looks from outside; the ranks that do not answer are not looked at."""
+        if self.ranks.answers:
+            return self.request.scratch
+        folder = self.request.scratch / f"unwatched-{os.getpid()}"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _while_asked(self, is_asked: Callable[[], bool], most_s: float) -> Iterator[None]:
+        """Go on as long as the rank that answers is asked for it, but for so long at most."""
+        start = now_s()
+        while self.ranks.largest(self.ranks.answers and is_asked() and now_s() - start < most_s):
+            yield
 
     def _soaked(self, effort: MeasurementBudget) -> Generator[Any, None, Soak]:
         """Let the loop go on for a while, and watch its pace and what it holds."""
@@ -100,9 +119,9 @@ class Measurer:
             return
         with self._clock.phase("ablation"):
             for side in PROFILES:
-                asked, start = self.request.scratch / f"profile-{side}", now_s()
+                asked = self._folder / f"profile-{side}"
                 asked.write_text(str(os.getpid()))
-                while asked.exists() and now_s() - start < _PROFILE_S:
+                for _ in self._while_asked(asked.exists, _PROFILE_S):
                     if side == "loader":
                         self._loop.epochs.take()
                     else:
@@ -161,6 +180,7 @@ class Measurer:
             "loader class": f"{type(self._loader).__module__}.{type(self._loader).__qualname__}",
             "loader settings": {name: value for name, value in settings.items() if value is not None},
             "updates every": self._rounds.loop.updates_every,
+            "ranks": self.ranks.count,
             "changes batches in place": self._rounds.loop.ready.changed_in_place,
         }
 

@@ -94,7 +94,8 @@ class Epochs:
 
     def break_off(self, batches: int) -> None:
         """Take note that the script began another epoch after so many batches of this one."""
-        self.length, self._broken_off = batches, True
+        # One that looks ahead asks for a batch more than there are.
+        self.length, self._broken_off = min(batches, self.length or batches), True
 
     def begin_again(self) -> None:
         """Break the epoch off and begin another one, so that its beginning is timed once where none came by itself."""

@@ -16,6 +16,7 @@ from feedrate.metering.pace_log import PaceClock
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
 from feedrate.metering.script.batches import bytes_of, samples_of
 from feedrate.metering.script.epochs import Taken
+from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.digits import significant
@@ -69,11 +70,13 @@ class Loop:
     synchronize: Callable[[], None]
     """Waits for the device."""
     visits: Callable[[], int]
-    """Counts how often the script began to iterate any loader: within a window, it went elsewhere."""
+    """Counts how often the script began to iterate any other loader: within a window, it went elsewhere."""
     updates_every: int
     """Batches from one step of the optimizer to the next."""
     ahead: int
     """Batches that the loader may have ready before they are asked for."""
+    ranks: Ranks
+    """Train together: what hangs on time or on chance is agreed before a batch is served."""
     served: int = 0
     """Batches that the script was given since it is timed."""
 
@@ -147,19 +150,21 @@ class ScriptRounds:
         count = every * max(1, -(-_PACE_BATCHES // 2 // every))
         for _ in range(2):
             self.step_before.append((yield from self._timed_step(count)))
-        paces = Paces(full_s, min(window.batch_s for window in self.step_before), loader_s)
-        queue = Queue(loop.ahead, 1, loop.epochs.length or 1 << 30)
+        step_s = min(window.batch_s for window in self.step_before)
+        paces = Paces(*map(loop.ranks.largest, (full_s, step_s, loader_s)))
+        queue = Queue(loop.ahead, 1, int(loop.ranks.largest(loop.epochs.length or 1 << 30)))
         return RoundSchedule.of(paces, queue, self.effort, self.effort.seconds)
 
     def _full_pace_s(self) -> Generator[Any, None, float]:
         """Keep copies of the batches that come, and time those for which nothing is copied any more."""
-        loop, every, keeps = self.loop, self.loop.updates_every, True
+        loop, every, keeps, all_keep = self.loop, self.loop.updates_every, True, 1.0
         sizes: list[tuple[int, int]] = []
         # Whole updates, so that the next window begins with one.
-        while keeps or len(sizes) % every:
+        while all_keep or len(sizes) % every:
             batch = loop.epochs.take()
             sizes.append((samples_of(batch), bytes_of(batch)))
             keeps = keeps and len(loop.ready) < _PACE_BATCHES and loop.ready.keep(batch)
+            all_keep = loop.ranks.largest(keeps)
             yield batch
         self.batch_samples = max(1.0, sum(samples for samples, _ in sizes) / len(sizes))
         self.batch_bytes = round(sum(size for _, size in sizes) / len(sizes))
@@ -171,7 +176,7 @@ class ScriptRounds:
             yield loop.epochs.take()
             count += 1
             gaps.append(now_s() - start)
-            if gaps[-1] > self.effort.seconds and count % every == 0:
+            if count % every == 0 and loop.ranks.largest(gaps[-1]) > self.effort.seconds:
                 break
         loop.synchronize()
         return (now_s() - start) / count
@@ -194,12 +199,12 @@ class ScriptRounds:
             visits = self.loop.visits()
             if kind == "step":
                 window = yield from self._step_window(schedule)
-                if visits == self.loop.visits():
+                if self._stayed(visits):
                     self._step.append(window)
                     return
             elif kind == "full":
                 timed, gaps = yield from self._full_window(schedule)
-                if visits == self.loop.visits():
+                if self._stayed(visits):
                     self._full.append(timed)
                     self._gaps.append(gaps)
                     return
@@ -208,11 +213,16 @@ class ScriptRounds:
                 return
         raise UnavailableError("the loop goes elsewhere every few batches, as into a validation: make that rarer")
 
+    def _stayed(self, visits: int) -> bool:
+        """Whether no rank went elsewhere since this one had counted so many visits."""
+        return not self.loop.ranks.largest(self.loop.visits() - visits)
+
     def _full_window(self, schedule: RoundSchedule) -> Generator[Any, None, tuple[StreamWindow, list[float]]]:
         yield from self._hand_stream_to("full", schedule)
         loop, samples, count = self.loop, 0, self._whole(schedule.full_batches)
         with self.clock.phase("windows"):
             loop.synchronize()
+            loop.ranks.largest(0.0)
             before, stamps = loop.epochs.taken, [now_s()]
             for _ in range(count):
                 batch = loop.epochs.take()
@@ -229,13 +239,16 @@ class ScriptRounds:
         yield from self._hand_stream_to("loader", schedule)
         loop, samples = self.loop, 0
         with self.clock.phase("windows"):
+            loop.ranks.largest(0.0)
             before, clock = loop.epochs.taken, PaceClock(process_core_s)
             start = now_s()
             for _ in range(schedule.loader_batches):
                 samples += samples_of(loop.epochs.take())
             end = now_s()
         self.loader_paces.append(clock.pace(before.batches, schedule.loader_batches))
-        return StreamWindow(end - start, max(1, samples), loop.epochs.taken.since(before))
+        # Of ranks that step together, the slowest loader is the one that all wait for.
+        window_s = loop.ranks.largest(end - start)
+        return StreamWindow(window_s, max(1, samples), loop.epochs.taken.since(before))
 
     def _step_window(self, schedule: RoundSchedule) -> Generator[Any, None, Window]:
         self._consumer = "step"
@@ -249,6 +262,7 @@ class ScriptRounds:
         batches = loop.ready.take(count)
         with self.clock.phase("windows"):
             loop.synchronize()
+            loop.ranks.largest(0.0)
             number, clock = loop.served, PaceClock(thread_core_s)
             start = now_s()
             for batch in batches:
@@ -264,10 +278,10 @@ class ScriptRounds:
         if self._consumer == consumer:
             return
         self._consumer, start, used = consumer, now_s(), 0
-        every = self.loop.updates_every if consumer == "full" else 1
+        every, ranks = (self.loop.updates_every, self.loop.ranks) if consumer == "full" else (1, Alone())
         with self.clock.phase("discards"):
             while used < schedule.discard or used % every:
-                if used and used % every == 0 and now_s() - start > schedule.discard_s:
+                if used and used % every == 0 and ranks.largest(now_s() - start) > schedule.discard_s:
                     self._cut += 1
                     break
                 batch = self.loop.epochs.take()

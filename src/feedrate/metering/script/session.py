@@ -8,7 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
@@ -19,6 +19,7 @@ from feedrate.errors import ContractError, UnavailableError, one_line
 from feedrate.metering.script.answering import Measurer
 from feedrate.metering.script.data_check import demand_right_data
 from feedrate.metering.script.epochs import Beginning, Epochs, length_of
+from feedrate.metering.script.ranks import Alone, Ranks, own_rank, ranks
 from feedrate.metering.script.variants import rebuilt_loader
 from feedrate.records.answer import Failed, ReplicateAnswer
 from feedrate.records.codec import decoded, encoded
@@ -147,7 +148,9 @@ class ScriptSession:
         return self._measured is None and known >= _WARM_UPDATES and not self._done and self._claimed()
 
     def _claimed(self) -> bool:
-        """Whether this process is the one that answers: the first that trains."""
+        """Whether this process is the one that answers, the first that trains, or a rank that trains with it."""
+        if own_rank():
+            return True
         try:
             os.close(os.open(self.request.scratch / CLAIM, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -158,22 +161,29 @@ class ScriptSession:
     def _measurement(self, seen: _Seen) -> Iterator[Any]:
         """Serve the loop that is timed, write the answer when it is known, and end."""
         self._measured = seen
-        answer: ReplicateAnswer
+        together: Ranks = Alone()
         try:
+            together = ranks()
             if not seen.tapped and self._update_thread != threading.get_ident():
                 raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
             with self._own():
                 checked = demand_right_data(seen.loader, self.request.loader) if self._checks else 0
                 loader, epochs = self._placed(seen)
-            measurer = Measurer(self.request, lambda: self.visits, checked)
+            measurer = Measurer(self.request, lambda: self.visits, checked, together)
             yield from measurer.serve(loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
-            answer = measurer.answer(seen.beginning)
+            if together.answers:
+                self._write(measurer.answer(seen.beginning))
+            together.leave()
         except UnavailableError as error:
-            answer = Failed("unavailable", one_line(error))
+            self._fail(Failed("unavailable", one_line(error)), together)
         except ContractError as error:
-            answer = Failed("invalid", one_line(error))
-        self._write(answer)
+            self._fail(Failed("invalid", one_line(error)), together)
         self._done = True
+
+    def _fail(self, answer: Failed, together: Ranks) -> None:
+        together.fail(answer.reason)
+        if own_rank() == 0:
+            self._write(answer)
 
     @property
     def _checks(self) -> bool:
@@ -226,7 +236,9 @@ class ScriptSession:
             updates=self._updates,
         )
         path = self.request.scratch / f"sightings-{os.getpid()}.json"
-        path.write_text(json.dumps(encoded(sightings)))
+        # Whoever asked may be gone by now, and the folder with it.
+        with suppress(FileNotFoundError):
+            path.write_text(json.dumps(encoded(sightings)))
 
 
 _END = object()
