@@ -56,6 +56,9 @@ class Handle(Squares):
         self.file = path.open("rb", buffering=0)
         self.owner = torch.initial_seed()
 
+    def __del__(self) -> None:
+        self.file.close()
+
     def __getitem__(self, index: int) -> Tensor:
         # As with a shared offset, but always: in a worker the place is somebody else's.
         self.file.seek((index + (torch.utils.data.get_worker_info() is not None)) % 40)
