@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 PLUGINS := $(VENV)/.plugins
 PLUGIN_SOURCES := $(wildcard plugins/*/Cargo.* plugins/*/pyproject.toml plugins/*/src/*.rs plugins/*/src/*/*.rs plugins/*/python/*/*)
 INTEGRATIONS := .venv-integrations
+FRAMEWORKS := .venv-frameworks
 PURE := records comparison diagnosis
 COVERED := 95
 JOBS ?= 2
@@ -20,7 +21,7 @@ unexport TORCH TORCH_WAIT_S
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rounds bench-why bench-rust test test-quick test-answers test-integrations torture check
+.PHONY: help install bench bench-harness bench-rounds bench-why bench-hook bench-rust test test-quick test-answers test-integrations torture check
 .PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
@@ -47,6 +48,9 @@ bench-rounds: $(STAMP) ## Measure what timing by turns is worth beside a neighbo
 
 bench-why: $(STAMP) ## Measure what a verdict costs beside a plain measurement (some minutes)
 	@$(BIN)/python scripts/verdict_cost.py
+
+bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch and at Python's start
+	@$(BIN)/python scripts/hook_cost.py
 
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
@@ -79,8 +83,13 @@ test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known an
 $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh
 	@TORCH="$(TORCH)" bash scripts/install.sh $(INTEGRATIONS) integrations
 
-test-integrations: $(INTEGRATIONS)/.installed ## What a base install does, and with other packages, in an environment of its own
-	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations
+# None of these packages may lie beside a base install, whose tests ask what it does without them.
+$(FRAMEWORKS)/.installed: pyproject.toml scripts/install.sh
+	@TORCH="$(TORCH)" bash scripts/install.sh $(FRAMEWORKS) frameworks
+
+test-integrations: $(INTEGRATIONS)/.installed $(FRAMEWORKS)/.installed ## A base install, and trainings with frameworks, in environments of their own
+	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations --ignore tests/integrations/frameworks
+	@$(FRAMEWORKS)/bin/python -m pytest tests/integrations/frameworks -n $(JOBS)
 
 torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read (10 minutes; CONTRIBUTING.md)
 	@BIN=$(BIN) bash scripts/torture.sh
@@ -104,4 +113,4 @@ wheels: $(STAMP) ## Build wheels for a machine without network (scripts/gpu.sh u
 	@BIN=$(BIN) bash scripts/wheels.sh wheels
 
 clean: ## Remove what the targets made: environment, data, logs, pages; results stay
-	rm -rf $(VENV) $(INTEGRATIONS) .coverage .asv data logs wheels build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEGRATIONS) $(FRAMEWORKS) .coverage .asv data logs wheels build dist .mypy_cache .ruff_cache .pytest_cache

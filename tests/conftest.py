@@ -20,7 +20,13 @@ from feedrate.runner.forkserver import NURSERY, ForkServer
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
-MARKS = {"records": "pure", "comparison": "pure", "diagnosis": "pure", "integrations": "integration"}
+MARKS = {
+    "records": "pure",
+    "comparison": "pure",
+    "diagnosis": "pure",
+    "integrations": "integration",
+    "frameworks": "integration",
+}
 """What every test of a folder is marked with."""
 WORTH_A_MARK_PAGES = 2_500
 """A command of git touches some 200; a Python that imports feedrate 2,900, one that imports torch 100,000."""
