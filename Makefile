@@ -88,7 +88,7 @@ $(FRAMEWORKS)/.installed: pyproject.toml scripts/install.sh
 	@TORCH="$(TORCH)" bash scripts/install.sh $(FRAMEWORKS) frameworks
 
 test-integrations: $(INTEGRATIONS)/.installed $(FRAMEWORKS)/.installed ## A base install, and trainings with frameworks, in environments of their own
-	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations --ignore tests/integrations/frameworks
+	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations --ignore tests/integrations/frameworks $(PARALLEL)
 	@$(FRAMEWORKS)/bin/python -m pytest tests/integrations/frameworks -n $(JOBS)
 
 torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read (10 minutes; CONTRIBUTING.md)
