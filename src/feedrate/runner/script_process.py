@@ -149,7 +149,10 @@ def _sightings(folder: Path) -> list[ScriptSightings]:
 def _unmeasured(sightings: list[ScriptSightings]) -> str:
     """Say why a script that came to its end was not measured, and the way out."""
     if not sightings:
-        return f"the script ended without iterating a DataLoader of torch: {_TAP}"
+        return (
+            "the script ended without iterating a DataLoader of torch, unless in a process that multiprocessing"
+            f" started: {_TAP}"
+        )
     most = max(sightings, key=lambda sighting: (sighting.updates, sighting.batches))
     batches = f"{most.batches} batch{'' if most.batches == 1 else 'es'}"
     if not most.updates:
