@@ -1,0 +1,33 @@
+"""The machine stalls as soon as there are workers, although each of them does little.
+
+Each worker multiplies on a thread pool of its own, of 16 threads; the twin's pools have one thread.
+"""
+
+from __future__ import annotations
+
+import os
+
+from training import busy, cured, train
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1" if cured() else "16"
+
+import numpy as np  # noqa: E402 - the size of its pool is asked for once
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+from torch.utils.data import DataLoader, Dataset  # noqa: E402
+
+
+class Warped(Dataset[Tensor]):
+    """Pictures that a product of matrices warps."""
+
+    matrix = np.random.default_rng(0).random((400, 400))
+
+    def __len__(self) -> int:
+        return 100_000
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.from_numpy((self.matrix @ self.matrix)[:8])
+
+
+if __name__ == "__main__":
+    train(DataLoader(Warped(), 4, num_workers=2), busy(20))
