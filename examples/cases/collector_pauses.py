@@ -1,6 +1,6 @@
 """Every now and then one step takes twice as long, in no fixed place.
 
-The loader keeps a pool of hundred thousands of small lists, which the garbage collector goes through; the twin's is an array.
+The loader keeps hundred thousands of small lists, which the garbage collector goes through; the twin keeps an array.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class Sums(Dataset[float]):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.count = pl.scan_parquet(path).filter(pl.col("key") < 1000).collect().height
+        self.count: int = pl.scan_parquet(path).filter(pl.col("key") < 1000).collect().height
 
     def __len__(self) -> int:
         return self.count

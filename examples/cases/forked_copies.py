@@ -1,6 +1,6 @@
 """Memory of the machine climbs during an epoch with workers and not without; the process that trains does not grow.
 
-Reading a Python object changes its reference count: worker after worker copies the pages of a list that it was forked with.
+Reading a Python object changes its reference count, so each worker copies the pages of a list that it was forked with.
 """
 
 from __future__ import annotations

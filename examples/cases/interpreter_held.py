@@ -1,6 +1,6 @@
 """Together they take as long as one after the other, although batches are made on a thread of their own.
 
-That thread computes in Python, and so holds the interpreter that the step needs; the twin's computes in a worker process.
+That thread computes in Python, and holds the interpreter that the step needs; the twin's computes in a process.
 """
 
 from __future__ import annotations
@@ -24,6 +24,12 @@ def made_in_python() -> Tensor:
     return torch.full((16, 8), float(total % 7))
 
 
+def fill(queue: Queue[Tensor]) -> None:
+    """Put batches into a queue without end."""
+    while True:
+        queue.put(made_in_python())
+
+
 class Made(IterableDataset[Tensor]):
     """Batches without end, of a thread, or in a worker of whoever iterates it."""
 
@@ -32,7 +38,7 @@ class Made(IterableDataset[Tensor]):
             while True:
                 yield made_in_python()
         queue: Queue[Tensor] = Queue(4)
-        Thread(target=lambda: [queue.put(made_in_python()) for _ in iter(int, 1)], name="batches", daemon=True).start()
+        Thread(target=fill, args=(queue,), name="batches", daemon=True).start()
         while True:
             yield queue.get()
 

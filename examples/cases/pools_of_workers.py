@@ -6,15 +6,16 @@ Each worker multiplies on a thread pool of its own, of 16 threads; the twin's po
 from __future__ import annotations
 
 import os
+import sys
 
-from training import busy, cured, train
+# The size of the pool is asked for once, when NumPy is imported.
+os.environ["OPENBLAS_NUM_THREADS"] = "1" if "--cured" in sys.argv[1:] else "16"
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1" if cured() else "16"
-
-import numpy as np  # noqa: E402 - the size of its pool is asked for once
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-from torch.utils.data import DataLoader, Dataset  # noqa: E402
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from training import busy, train
 
 
 class Warped(Dataset[Tensor]):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ def tokens_of(text: str) -> list[int]:
     for word in re.findall(r"\w+", text):
         parts = list(word)
         while len(parts) > 1:
-            ranks = [PAIRS.get(left + right, len(PAIRS)) for left, right in zip(parts, parts[1:], strict=False)]
+            ranks = [PAIRS.get(left + right, len(PAIRS)) for left, right in pairwise(parts)]
             best = min(range(len(ranks)), key=ranks.__getitem__)
             if ranks[best] == len(PAIRS):
                 break

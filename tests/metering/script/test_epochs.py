@@ -43,3 +43,20 @@ def test_a_beginning_within_a_window_counts_as_often_as_an_epoch_has_one() -> No
     # A window of one batch, which begins an epoch.
     lone = StreamWindow(0.005 + 0.5, 10, Taken(1, 0.0, 1, 0.5)).steady(0.49, 0.01, 100)
     assert lone.s == pytest.approx(0.005 + 0.01 + 0.0049)
+
+
+def test_an_epoch_that_is_broken_off_or_was_begun_before_does_not_tell_how_long_epochs_are() -> None:
+    epochs = Epochs(lambda: iter(range(5)), iter(range(2)), 5)
+    for _ in range(4):
+        epochs.take()
+    assert epochs.length == 5
+    epochs.begin_again()
+    assert epochs.length == 5
+
+
+def test_an_epoch_is_as_long_as_the_script_comes_in_it() -> None:
+    epochs = Epochs(lambda: iter(range(5)), iter(range(5)), 5)
+    epochs.leave_after(3)
+    for _ in range(20):
+        epochs.take()
+    assert epochs.length == 3

@@ -56,6 +56,8 @@ class Epochs:
     """The one that goes on."""
     length: int | None
     """Batches of an epoch, as the loader says or as was seen; None: neither yet."""
+    left_early: bool = False
+    """The script leaves its loop before an epoch ends, and begins another one: `length` is how far it comes."""
     _batches: int = 0
     _in_epoch: int = 0
     _wait_s: float = 0.0
@@ -71,6 +73,9 @@ class Epochs:
         try:
             batch = next(self.epoch)
         except StopIteration:
+            # Of the first epoch the script had some batches before.
+            if not self.left_early and (self._begins_s or self.length is None):
+                self.length = self._in_epoch
             return self._next_epoch(start)
         self._wait_s += now_s() - start
         self._batches += 1
@@ -78,7 +83,7 @@ class Epochs:
         return batch
 
     def _next_epoch(self, start: float) -> Any:
-        self.length, self._in_epoch = self._in_epoch or self.length, 1
+        self._in_epoch = 1
         self.epoch = self.begin()
         try:
             batch = next(self.epoch)
@@ -93,6 +98,10 @@ class Epochs:
         start = now_s()
         del self.epoch
         self._next_epoch(start)
+
+    def leave_after(self, batches: int) -> None:
+        """Note that the script left its loop after so many batches."""
+        self.length, self.left_early = batches, True
 
     @property
     def taken(self) -> Taken:

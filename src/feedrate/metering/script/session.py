@@ -65,6 +65,8 @@ class ScriptSession:
     _updates: int = 0
     _update_thread: int = 0
     _measured: _Seen | None = None
+    _epochs: Epochs | None = None
+    """Of the loop that is timed."""
     _done: bool = False
     _begins: bool = False
     """A loader that is iterated now is no loop of the script's."""
@@ -118,8 +120,15 @@ class ScriptSession:
                 beginning.first_step_s = beginning.first_step_s or now_s() - asked
             seen.serving = self._measurement(seen, begin, epoch)
         # Not `yield from`: a loop that the script leaves early closes this generator, and not the measurement.
-        for batch in seen.serving:
-            yield batch
+        served = 0
+        try:
+            for batch in seen.serving:
+                yield batch
+                served += 1
+        finally:
+            # Left in the middle of a batch.
+            if self._epochs is not None and not self._done:
+                self._epochs.leave_after(served + 1)
         raise MeasurementDone
 
     def _trains(self, seen: _Seen) -> bool:
@@ -146,8 +155,8 @@ class ScriptSession:
                 checked = demand_right_data(seen.loader, self.request.loader) if self._checks else 0
                 loader, begin, epoch = self._placed(seen, begin, epoch)
             measurer = Measurer(self.request, lambda: self.visits, checked)
-            epochs = Epochs(begin, epoch, length_of(loader))
-            yield from measurer.serve(loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
+            self._epochs = Epochs(begin, epoch, length_of(loader))
+            yield from measurer.serve(loader, self._epochs, max(1, round(seen.batches / max(1, seen.updates))))
             answer = measurer.answer(seen.beginning)
         except UnavailableError as error:
             answer = Failed("unavailable", one_line(error))
