@@ -35,7 +35,7 @@ def main() -> None:
     """Train on windows of a file that is written first."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "series.h5"
-        values = np.random.default_rng(0).integers(0, 64, VALUES).astype(np.float32)
+        values = np.random.default_rng(0).standard_normal(VALUES, np.float32)
         with h5py.File(path, "w") as file:
             file.create_dataset("values", data=values, chunks=(4000 if cured() else 120_000,), compression="gzip")
         train(DataLoader(Windows(path), 32, shuffle=True), busy(10))

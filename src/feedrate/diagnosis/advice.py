@@ -239,6 +239,12 @@ SCRIPT_ADVICE: tuple[Advice, ...] = (
     Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
     Advice("a step without .item(), .cpu() or prints inside", ("sync",), _always),
     Advice("more cores", ("contention",), _always),
+    Advice(
+        "all processors for each of them (os.sched_setaffinity, OMP_PROC_BIND=false)", ("shared processors",), _always
+    ),
+    Advice("one thread in each pool (OMP_NUM_THREADS=1, OPENBLAS_NUM_THREADS=1)", ("thread pools",), _always),
+    Advice("DataLoader(..., num_workers={first})", ("interpreter held",), _has_no_workers_yet),
+    Advice("that thread's work in a process of its own", ("interpreter held",), _always),
 )
 """The same for a person's own script: what can be pasted into it comes first."""
 _STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"

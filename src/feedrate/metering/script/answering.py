@@ -13,6 +13,7 @@ from feedrate.metering.budget import MeasurementBudget
 from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
+from feedrate.metering.script.competition import competition
 from feedrate.metering.script.epochs import Beginning, Epochs
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
@@ -20,6 +21,7 @@ from feedrate.metering.script.variants import ThreadedLoader
 from feedrate.metering.step_alone import compiled_graphs
 from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits, WorkPlace
+from feedrate.records.competition import Competition
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder
 from feedrate.records.request import PROFILES, ScriptRequest
@@ -51,6 +53,7 @@ class Measurer:
     _device: Device = field(default_factory=lambda: Device("cuda" if torch.cuda.is_initialized() else "cpu"))
     _compiles: int = field(default_factory=compiled_graphs)
     _soak: Soak | None = None
+    _competition: Competition | None = None
 
     def serve(self, loader: Any, epochs: Epochs, updates_every: int) -> Generator[Any, None, None]:
         """Give the loop its batches while it is timed, and then until its memory was looked at.
@@ -76,6 +79,7 @@ class Measurer:
                 yield from self._rounds.serve()
             if self.request.profile:
                 with self._clock.phase("ablation"):
+                    self._competition = yield from competition(loop)
                     self._soak = yield from self._soaked(effort)
         finally:
             marks.set_busy(False)
@@ -183,6 +187,7 @@ class Measurer:
             epoch_batches=epochs.length or 1,
             traits=traits,
             soak=self._soak,
+            competition=self._competition,
         )
 
 
