@@ -230,13 +230,21 @@ SCRIPT_ADVICE: tuple[Advice, ...] = (
     Advice("DataLoader(..., num_workers={half})", ("contention",), _has_several_workers),
     Advice("DataLoader(..., num_workers=0)", ("start-up",), _has_workers),
     Advice("torch.set_num_threads with fewer threads for the step", ("contention",), _has_workers),
-    Advice("less work in Dataset.__getitem__ and collate_fn", ("loader-bound", "start-up"), _always),
+    Advice("less to import and to open where a worker starts", ("start-up",), _has_workers),
+    Advice("a sampler that does not list all indices at once", ("start-up",), _always),
+    Advice("less work in Dataset.__getitem__ and collate_fn", ("loader-bound",), _always),
     Advice("a lower precision (torch.autocast)", ("compute", "step-bound"), _always),
     Advice("torch.compile", ("launch", "step-bound"), _always),
     Advice("larger batches", ("launch", "python", "coupling", "step-bound"), _always),
     Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
     Advice("a step without .item(), .cpu() or prints inside", ("sync",), _always),
     Advice("more cores", ("contention",), _always),
+    Advice(
+        "all processors for each of them (os.sched_setaffinity, OMP_PROC_BIND=false)", ("shared processors",), _always
+    ),
+    Advice("one thread in each pool (OMP_NUM_THREADS=1, OPENBLAS_NUM_THREADS=1)", ("thread pools",), _always),
+    Advice("DataLoader(..., num_workers={first})", ("interpreter held",), _has_no_workers_yet),
+    Advice("that thread's work in a process of its own", ("interpreter held",), _always),
 )
 """The same for a person's own script: what can be pasted into it comes first."""
 _STEADY = "try a machine that nobody else uses, or longer windows (--seconds)"
@@ -286,7 +294,7 @@ def _filled(text: str, evidence: Evidence) -> str:
     return text.format(
         first=max(1, cores - (evidence.device == "cpu")),
         double=min(2 * own.workers, cores),
-        half=own.workers // 2,
+        half=min(own.workers // 2, cores or own.workers),
         deeper=2 * (own.prefetch_factor or 2),
         more=f"more {_workers(loader)} ({loader.count_knob}={min(2 * count, cores)})",
         fewer=f"fewer {_workers(loader)} ({loader.count_knob}={count // 2})",

@@ -17,12 +17,22 @@ if TYPE_CHECKING:
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.metering.training_loop import TrainingLoop
 
-__all__ = ["competition"]
+__all__ = [
+    "FEW_TURNS",
+    "LEAST_BATCHES",
+    "MOST_BATCHES",
+    "SLOW_S",
+    "STRETCH_S",
+    "TURNS",
+    "competition",
+    "interpreter_wait_s",
+    "python_threads",
+]
 
-_STRETCH_S = 0.2
+STRETCH_S = 0.2
 """Aim of the stretch in which threads are watched."""
-_LEAST_BATCHES, _MOST_BATCHES = 2, 400
-_TURNS, _FEW_TURNS, _SLOW_S = 15, 5, 0.05
+LEAST_BATCHES, MOST_BATCHES = 2, 400
+TURNS, FEW_TURNS, SLOW_S = 15, 5, 0.05
 """Batches around which the interpreter is let go and asked for again; fewer from so many seconds a batch on."""
 _PAUSE_S = 2e-3
 """For so long it is let go: a thread that wants it has woken up and taken it by then, on a busy machine too."""
@@ -38,8 +48,8 @@ def competition(loop: TrainingLoop, feed: RecordedStream, offered: Set[int]) -> 
     """
     pace_s = loop.pace_s(lambda count: loop.both(feed, count, []))
     monitor = ThreadMonitor(offered)
-    loop.both(feed, min(_MOST_BATCHES, max(_LEAST_BATCHES, int(_STRETCH_S / pace_s))), [])
-    processors, turns = monitor.use(), _FEW_TURNS if pace_s > _SLOW_S else _TURNS
+    loop.both(feed, min(MOST_BATCHES, max(LEAST_BATCHES, int(STRETCH_S / pace_s))), [])
+    processors, turns = monitor.use(), FEW_TURNS if pace_s > SLOW_S else TURNS
     return Competition(processors, _interpreter_use(loop, feed, offered, turns))
 
 
@@ -47,22 +57,22 @@ def _interpreter_use(loop: TrainingLoop, feed: RecordedStream, offered: Set[int]
     monitor, looks = ThreadMonitor(offered), ThreadLooks()
     waits_s = tuple(_turn(loop, feed, looks) for _ in range(turns))
     use = monitor.use()
-    return None if use is None else InterpreterUse(waits_s, tuple(_threads(use, looks)))
+    return None if use is None else InterpreterUse(waits_s, tuple(python_threads(use, looks)))
 
 
 def _turn(loop: TrainingLoop, feed: RecordedStream, looks: ThreadLooks) -> float:
     """Train on a batch; give the longer of the waits for the interpreter before and after the step."""
     batch = feed.take()
-    before_s = _wait_s()
+    before_s = interpreter_wait_s()
     # Whoever had the interpreter until now stands where it was made to hand it on.
     looks.add()
     loop.update(batch)
-    after_s = _wait_s()
+    after_s = interpreter_wait_s()
     looks.add()
     return max(before_s, after_s)
 
 
-def _wait_s() -> float:
+def interpreter_wait_s() -> float:
     """Let the interpreter go for a moment, and give the seconds until it is back.
 
     What the kernel made this thread wait for a processor is not among them.
@@ -82,8 +92,8 @@ def _switching_after(seconds: float) -> Iterator[None]:
         sys.setswitchinterval(usual_s)
 
 
-def _threads(use: ProcessorUse, looks: ThreadLooks) -> Sequence[PythonThread]:
-    """Threads of this process that run Python, the main one left out, the busiest first."""
+def python_threads(use: ProcessorUse, looks: ThreadLooks) -> Sequence[PythonThread]:
+    """List threads of this process that run Python, the main one left out, the busiest first."""
     busy = {thread.number: use.wanted(thread) for thread in use.threads if thread.runs_python and not thread.is_main}
     met = [
         PythonThread(thread.name, busy[thread.native_id], looks.place(thread.ident))

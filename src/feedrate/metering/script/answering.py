@@ -14,6 +14,7 @@ from feedrate.metering.budget import MeasurementBudget
 from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
+from feedrate.metering.script.competition import competition
 from feedrate.metering.script.epochs import Beginning, Epochs
 from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.metering.script.rounds import Loop, ScriptRounds
@@ -22,6 +23,7 @@ from feedrate.metering.script.variants import ThreadedLoader
 from feedrate.metering.step_alone import compiled_graphs
 from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits, WorkPlace
+from feedrate.records.competition import Competition
 from feedrate.records.conditions import Conditions
 from feedrate.records.ladder import Ladder
 from feedrate.records.request import PROFILES, ScriptRequest
@@ -54,6 +56,7 @@ class Measurer:
     _device: Device = field(default_factory=lambda: Device("cuda" if torch.cuda.is_initialized() else "cpu"))
     _compiles: int = field(default_factory=compiled_graphs)
     _soak: Soak | None = None
+    _competition: Competition | None = None
 
     def serve(self, loader: Any, epochs: Epochs, updates_every: int) -> Generator[Any, None, None]:
         """Give the loop its batches while it is timed, and then until its memory was looked at.
@@ -81,6 +84,7 @@ class Measurer:
             # Ranks would have to agree before each batch, and that would be seen in its pace.
             if self.request.profile and self.ranks.count == 1:
                 with self._clock.phase("ablation"):
+                    self._competition = yield from competition(loop)
                     self._soak = yield from self._soaked(effort)
         finally:
             marks.set_busy(False)
@@ -203,6 +207,7 @@ class Measurer:
             epoch_batches=epochs.length or 1,
             traits=traits,
             soak=self._soak,
+            competition=self._competition,
         )
 
 

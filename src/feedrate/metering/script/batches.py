@@ -27,6 +27,7 @@ class ReadyBatches:
         self._kept: list[Any] = []
         self._served: list[Any] = []
         self._versions: list[int] = []
+        self._next = 0
         self.changed_in_place = False
         """The script changes the tensors of its batches: each is copied anew before it is served."""
 
@@ -43,16 +44,17 @@ class ReadyBatches:
         return True
 
     def take(self, count: int) -> Iterator[Any]:
-        """Give so many batches, all of them ready before the first is asked for."""
+        """Give the next so many batches, round and round, all of them ready before the first is asked for."""
+        start, self._next = self._next, (self._next + count) % len(self._kept)
         if self._served and [versions(batch) for batch in self._served] != self._versions:
             self.changed_in_place, self._served = True, []
         if self.changed_in_place:
-            return iter([copied(batch) for batch in islice(cycle(self._kept), count)])
+            return iter([copied(batch) for batch in islice(cycle(self._kept), start, start + count)])
         if not self._served:
             self._served = [copied(batch) for batch in self._kept]
             self._versions = [versions(batch) for batch in self._served]
         # Each time in containers of their own: a script may take its batch to pieces.
-        return iter([rebuilt(batch) for batch in islice(cycle(self._served), count)])
+        return iter([rebuilt(batch) for batch in islice(cycle(self._served), start, start + count)])
 
 
 def samples_of(batch: Any) -> int:

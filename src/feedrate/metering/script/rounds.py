@@ -53,8 +53,8 @@ class StreamWindow:
     def steady(self, begin_s: float, regular_s: float, epoch_batches: int | None) -> Window:
         """Give it as if each epoch's beginning were spread over all its batches.
 
-        `begin_s`: what the beginning of an epoch takes longer than another batch; `regular_s`: what asking for another
-        batch takes in windows of this kind. A window meets a whole beginning or none, and how many it meets is chance.
+        `begin_s`: what the beginning of an epoch takes longer than another batch in windows of this kind; `regular_s`:
+        what asking for another batch takes in them. A window meets a whole beginning or none, and how many is chance.
         """
         spread_s = begin_s * self.taken.batches / epoch_batches if epoch_batches else 0.0
         s = self.s - self.taken.begin_s + self.taken.begins * regular_s + spread_s
@@ -75,7 +75,7 @@ class Loop:
     """Batches from one step of the optimizer to the next."""
     ahead: int
     """Batches that the loader may have ready before they are asked for."""
-    ranks: Ranks
+    ranks: Ranks = field(default_factory=Alone)
     """Train together: what hangs on time or on chance is agreed before a batch is served."""
     served: int = 0
     """Batches that the script was given since it is timed."""
@@ -101,7 +101,6 @@ class ScriptRounds:
     _discarded: int = 0
     _cut: int = 0
     batch_bytes: int = 0
-    batch_samples: float = 0.0
 
     def serve(self) -> _Batches:
         """Give the loop its batches until all rounds are timed; the loop has trained on some already.
@@ -120,8 +119,13 @@ class ScriptRounds:
     @property
     def begin_s(self) -> float:
         """Give what the beginning of an epoch takes longer than another batch; 0 where none was met."""
-        taken = self.loop.epochs.taken
-        return max(0.0, taken.begin_s / taken.begins - _regular_s(self._loader)) if taken.begins else 0.0
+        return self._begin_s(self._loader)
+
+    @property
+    def batch_samples(self) -> float:
+        """Give the mean samples of a batch of the stream; the last one of an epoch may have fewer."""
+        windows = (*self._full, *self._loader)
+        return sum(window.samples for window in windows) / sum(window.taken.batches for window in windows)
 
     def times(self) -> RoundTimes:
         """Give the rounds that were timed."""
@@ -135,8 +139,14 @@ class ScriptRounds:
         )
 
     def _steady(self, windows: Sequence[StreamWindow]) -> Iterator[Window]:
-        begin_s, regular_s = self.begin_s, _regular_s(windows)
+        # Where workers fetch ahead of a slower step a batch costs nothing, and the first of an epoch all its fetching.
+        begin_s, regular_s = self._begin_s(windows), _regular_s(windows)
         return (window.steady(begin_s, regular_s, self.loop.epochs.length) for window in windows)
+
+    def _begin_s(self, windows: Sequence[StreamWindow]) -> float:
+        """Give what the beginning of an epoch takes longer than another batch of such windows."""
+        taken = self.loop.epochs.taken
+        return max(0.0, taken.begin_s / taken.begins - _regular_s(windows)) if taken.begins else 0.0
 
     # --- what is to be timed
 
@@ -158,16 +168,16 @@ class ScriptRounds:
     def _full_pace_s(self) -> Generator[Any, None, float]:
         """Keep copies of the batches that come, and time those for which nothing is copied any more."""
         loop, every, keeps, all_keep = self.loop, self.loop.updates_every, True, 1.0
-        sizes: list[tuple[int, int]] = []
+        sizes: list[int] = []
+        most = _kept_of(loop.epochs.length)
         # Whole updates, so that the next window begins with one.
         while all_keep or len(sizes) % every:
             batch = loop.epochs.take()
-            sizes.append((samples_of(batch), bytes_of(batch)))
-            keeps = keeps and len(loop.ready) < _PACE_BATCHES and loop.ready.keep(batch)
+            sizes.append(bytes_of(batch))
+            keeps = keeps and len(loop.ready) < most and loop.ready.keep(batch)
             all_keep = loop.ranks.largest(keeps)
             yield batch
-        self.batch_samples = max(1.0, sum(samples for samples, _ in sizes) / len(sizes))
-        self.batch_bytes = round(sum(size for _, size in sizes) / len(sizes))
+        self.batch_bytes = round(sum(sizes) / len(sizes))
         for _ in range(loop.ahead // every * every):
             yield loop.epochs.take()
         loop.synchronize()
@@ -226,12 +236,12 @@ class ScriptRounds:
             before, stamps = loop.epochs.taken, [now_s()]
             for _ in range(count):
                 batch = loop.epochs.take()
-                samples += samples_of(batch)
+                samples += _samples_of(batch)
                 yield batch
                 stamps.append(now_s())
             loop.synchronize()
             end = now_s()
-        window = StreamWindow(end - stamps[0], max(1, samples), loop.epochs.taken.since(before))
+        window = StreamWindow(end - stamps[0], samples, loop.epochs.taken.since(before))
         return window, [after - earlier for earlier, after in pairwise(stamps)]
 
     def _loader_window(self, schedule: RoundSchedule) -> Generator[Any, None, StreamWindow]:
@@ -243,12 +253,12 @@ class ScriptRounds:
             before, clock = loop.epochs.taken, PaceClock(process_core_s)
             start = now_s()
             for _ in range(schedule.loader_batches):
-                samples += samples_of(loop.epochs.take())
+                samples += _samples_of(loop.epochs.take())
             end = now_s()
         self.loader_paces.append(clock.pace(before.batches, schedule.loader_batches))
         # Of ranks that step together, the slowest loader is the one that all wait for.
         window_s = loop.ranks.largest(end - start)
-        return StreamWindow(window_s, max(1, samples), loop.epochs.taken.since(before))
+        return StreamWindow(window_s, samples, loop.epochs.taken.since(before))
 
     def _step_window(self, schedule: RoundSchedule) -> Generator[Any, None, Window]:
         self._consumer = "step"
@@ -266,12 +276,12 @@ class ScriptRounds:
             number, clock = loop.served, PaceClock(thread_core_s)
             start = now_s()
             for batch in batches:
-                samples += samples_of(batch)
+                samples += _samples_of(batch)
                 yield batch
             loop.synchronize()
             end = now_s()
         self.step_paces.append(clock.pace(number, count))
-        return Window(significant(end - start, _DIGITS), count, max(1, samples))
+        return Window(significant(end - start, _DIGITS), count, samples)
 
     def _hand_stream_to(self, consumer: _Kind, schedule: RoundSchedule) -> _Batches:
         """Use up, at the new consumer's pace, what was made for another one or while nobody asked."""
@@ -294,6 +304,18 @@ class ScriptRounds:
         """As many batches, or a few more, as make whole steps of the optimizer."""
         every = self.loop.updates_every
         return -(-batches // every) * every
+
+
+def _kept_of(epoch: int | None) -> int:
+    """Count the batches to be kept: of short epochs whole ones, as the last batch of an epoch may be smaller."""
+    if epoch is None or epoch > 2 * _PACE_BATCHES:
+        return _PACE_BATCHES
+    return max(1, _PACE_BATCHES // epoch) * epoch
+
+
+def _samples_of(batch: Any) -> int:
+    """Count the samples of a batch; one that does not tell is one."""
+    return max(1, samples_of(batch))
 
 
 def _regular_s(windows: Sequence[StreamWindow]) -> float:

@@ -1,0 +1,126 @@
+"""Ask `feedrate why` of trainings with a known ailment, and of their cured twins: `python scripts/cases.py [CASE...]`.
+
+Each lies in examples/cases and is asked as it stands; printed is a table, right where the ailment is told of the sick
+training and not of its twin. A verdict that no quiet moment stands behind is marked with `?`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from feedrate.diagnosis.evidence import Evidence
+from feedrate.diagnosis.verdict import verdict
+
+FOLDER = Path(__file__).parents[1] / "examples" / "cases"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training of examples/cases."""
+
+    name: str
+    answer: str
+    """What is right, in words."""
+    told: str
+    """A pattern that what is said of the sick one matches, and what is said of its twin does not."""
+    of_twin: str = ""
+    """A pattern that what is said of the twin must match besides."""
+
+
+CASES = (
+    Case("row_by_row", "loader-bound: fetching row by row", r"^(loader-bound|decode)"),
+    Case("frame_rows", "loader-bound: looking rows up", r"^(loader-bound|decode)"),
+    Case("nested_lists", "loader-bound: collating lists", r"^(loader-bound|decode)"),
+    Case("tokenised_in_loop", "loader-bound: tokenising", r"^(loader-bound|decode)"),
+    Case("shuffled_rows", "loader-bound: rows through Python", r"^(loader-bound|decode)"),
+    Case("chunk_larger_than_sample", "loader-bound: decompression", r"^(loader-bound|decode)"),
+    Case("device_still_busy", "step-bound; the twin loader-bound", r"^(step-bound|compute|launch)", r"^loader-bound"),
+    Case("workers_each_epoch", "start-up, each epoch", r"^start-up"),
+    Case("index_list", "start-up, each pass", r"^start-up"),
+    Case("handle_before_fork", "WRONG DATA", r"WRONG DATA"),
+    Case("repeated_by_workers", "WRONG DATA: repeated by workers", r"WRONG DATA"),
+    Case("fork_after_threads", "a hang in the workers, within polars", r"polars"),
+    Case("kept_batches", "descriptors of kept batches", r"descriptor growth"),
+    Case("kept_graph", "memory growth, the step's", r"memory growth \(step\)"),
+    Case("forked_copies", "memory growth, the workers'", r"memory growth \(workers\)"),
+    Case("collector_pauses", "collector pauses", r"collector pauses"),
+    Case("pools_of_workers", "contention: thread pools", r"thread pools"),
+    Case("interpreter_held", "contention: the interpreter is held", r"interpreter held"),
+    Case("progress_bar", "step-bound: Python", r"\bpython\b"),
+    Case("slow_sample", "loader-bound, by order", r"order"),
+)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What `feedrate why` says of one training."""
+
+    said: str
+    is_doubtful: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.said} ?" if self.is_doubtful else self.said
+
+
+def ask(name: str, *, cured: bool, deadline_s: int, tries: int) -> Heard:
+    """Run the command, again while others keep the machine busy."""
+    heard = _ask(name, cured=cured, deadline_s=deadline_s)
+    for _ in range(tries - 1):
+        if not heard.is_doubtful:
+            break
+        heard = _ask(name, cured=cured, deadline_s=deadline_s)
+    return heard
+
+
+def _ask(name: str, *, cured: bool, deadline_s: int) -> Heard:
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *(["--cured"] if cured else [])]
+    why = [sys.executable, "-m", "feedrate", "why", "-r", "1", "--json", "--quiet", "--deadline-s", str(deadline_s)]
+    with TemporaryDirectory() as folder:
+        done = subprocess.run([*why, "--", *command], cwd=folder, capture_output=True, text=True, check=False)
+    if not done.stdout.strip():
+        *_, last = done.stderr.strip().splitlines() or ["nothing was said"]
+        return Heard(re.sub(r"^feedrate: \S+: ", "", last))
+    (diagnosis,) = json.loads(done.stdout)
+    is_doubtful = diagnosis["verdict"]["kind"] == "invalid"
+    answer = verdict(Evidence.from_json(diagnosis["evidence"])).as_json() if is_doubtful else diagnosis["verdict"]
+    causes = [cause["kind"] for cause in diagnosis["verdict"]["causes"]]
+    symptoms = [f"{symptom['kind']} ({symptom['place']})" for symptom in diagnosis["symptoms"]]
+    return Heard("; ".join([str(answer["kind"]), *causes, *symptoms]), is_doubtful)
+
+
+def rows(cases: tuple[Case, ...], deadline_s: int, tries: int) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of the table as they come."""
+    for case in cases:
+        sick, twin = (ask(case.name, cured=cured, deadline_s=deadline_s, tries=tries) for cured in (False, True))
+        is_told = [re.search(case.told, heard.said) is not None for heard in (sick, twin)]
+        is_right = is_told == [True, False] and re.search(case.of_twin, twin.said) is not None
+        yield case.name, case.answer, str(sick), str(twin), "yes" if is_right else "no"
+
+
+def main() -> None:
+    """Print the table, and how many are right."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", nargs="*", metavar="CASE", choices=[[], *(case.name for case in CASES)])
+    parser.add_argument("--deadline-s", type=int, default=90, metavar="S", help="longest one training may take: 90")
+    parser.add_argument("--tries", type=int, default=2, metavar="N", help="of one whose verdict is doubtful: 2")
+    options = parser.parse_args()
+    chosen = tuple(case for case in CASES if not options.case or case.name in options.case)
+    print("| case | right answer | of the sick one | of its twin | right |\n|---|---|---|---|---|", flush=True)
+    start, right = time.monotonic(), 0
+    for row in rows(chosen, options.deadline_s, options.tries):
+        print(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |", flush=True)
+        right += row[-1] == "yes"
+    print(f"\n{right} of {len(chosen)} are right; {time.monotonic() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Trainings whose three times are known: `python train.py NAME` waits or computes for so long, and no longer.
+
+A time is kept as a deadline that is set before the work begins, so that it holds whatever the work itself takes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+BATCH = 8
+Wait: TypeAlias = Callable[[float], None]
+"""Comes back at a moment of `time.perf_counter`."""
+
+
+def sleep_until(end: float) -> None:
+    time.sleep(max(0.0, end - time.perf_counter()))
+
+
+def spin_until(end: float) -> None:
+    while time.perf_counter() < end:
+        pass
+
+
+@dataclass(frozen=True)
+class Training:
+    """Milliseconds of a batch of eight samples; a smaller one takes as much less."""
+
+    full_ms: float
+    """T_F, T_S and T_L follow from all below; a batch of mean size."""
+    step_alone_ms: float
+    loader_alone_ms: float
+    fetch_ms: float
+    step_ms: float
+    fetch: Wait = sleep_until
+    step: Wait = sleep_until
+    workers: int = 0
+    samples: int = 20 * BATCH
+    worker_begin_ms: float = 0.0
+    """What each worker takes when it begins."""
+    update_every: int = 1
+    update_ms: float = 0.0
+    """What a step of the optimizer takes beside that of the batch."""
+    validate_every: int = 0
+    """Batches after which three of another loader are looked at."""
+
+
+TRAININGS: Mapping[str, Training] = {
+    "loader_bound": Training(30, 6, 30, fetch_ms=30, step_ms=6, step=spin_until, workers=1),
+    "step_bound": Training(30, 30, 12, fetch_ms=12, step_ms=30, step=spin_until, workers=1),
+    "balanced": Training(24, 24, 24, fetch_ms=24, step_ms=24, workers=1),
+    "in_turns": Training(30, 10, 20, fetch_ms=20, step_ms=10, fetch=spin_until),
+    # An epoch: 500 ms, ten batches of 20 ms, and the step of the last, beside which nothing is fetched.
+    "begins_each_epoch": Training(
+        *(71, 10, 70), fetch_ms=20, step_ms=10, workers=1, samples=10 * BATCH, worker_begin_ms=500
+    ),
+    "accumulated": Training(30, 15, 15, fetch_ms=15, step_ms=10, update_every=4, update_ms=20),
+    # Four batches of eight and one of two: 6.8 samples in the mean.
+    "ragged": Training(34, 13.6, 20.4, fetch_ms=24, step_ms=16, samples=4 * BATCH + 2),
+    "validated": Training(30, 12, 18, fetch_ms=18, step_ms=12, validate_every=12),
+}
+
+
+class Timed(Dataset[tuple[Tensor, Tensor]]):
+    """Samples that take their time."""
+
+    def __init__(self, training: Training) -> None:
+        self.training = training
+
+    def __len__(self) -> int:
+        return self.training.samples
+
+    def __getitems__(self, indices: list[int]) -> list[tuple[Tensor, Tensor]]:
+        end = time.perf_counter() + self.training.fetch_ms / 1000 * len(indices) / BATCH
+        samples = [(torch.full((8,), float(index)), torch.tensor(1.0)) for index in indices]
+        self.training.fetch(end)
+        return samples
+
+    def begin_worker(self, number: int) -> None:
+        time.sleep(self.training.worker_begin_ms / 1000)
+
+
+def main(training: Training) -> None:
+    """Train until somebody ends it."""
+    torch.set_num_threads(1)
+    data = Timed(training)
+    loader = DataLoader(data, BATCH, shuffle=True, num_workers=training.workers, worker_init_fn=data.begin_worker)
+    validation = DataLoader(data, BATCH, sampler=range(3 * BATCH))
+    model = nn.Linear(8, 1)
+    optimizer = torch.optim.SGD(model.parameters(), 1e-9)
+    count = 0
+    while True:
+        for inputs, targets in loader:
+            count += 1
+            updates = count % training.update_every == 0
+            takes_ms = training.step_ms * len(inputs) / BATCH + training.update_ms * updates
+            end = time.perf_counter() + takes_ms / 1000
+            (model(inputs)[:, 0] - targets).pow(2).mean().backward()
+            if updates:
+                optimizer.step()
+                optimizer.zero_grad()
+            training.step(end)
+            if training.validate_every and count % training.validate_every == 0:
+                with torch.no_grad():
+                    sum(model(inputs).sum() for inputs, _ in validation)
+
+
+if __name__ == "__main__":
+    main(TRAININGS[sys.argv[1]])
