@@ -62,7 +62,7 @@ class ScriptSession:
     """The measurement of the script that runs in this process."""
 
     request: ScriptRequest
-    import_s: float
+    import_s: float = 0.0
     """Seconds from the start of the interpreter until torch's loader was there."""
     visits: int = 0
     """How often the script began to iterate a loader, but for the one that is measured."""
@@ -263,10 +263,16 @@ class _Batches:
             raise
 
 
-@cache
 def session(import_s: float) -> ScriptSession:
-    """Give this process's session, begun when it is first asked for, so long after the interpreter's start."""
+    """Give this process's session; it is begun when somebody asks first, so long after the interpreter's start."""
+    the_session = _session()
+    the_session.import_s = the_session.import_s or import_s
+    return the_session
+
+
+@cache
+def _session() -> ScriptSession:
     request = decoded(ScriptRequest, json.loads(Path(os.environ[SCRIPT_REQUEST]).read_text()))
-    the_session = ScriptSession(request, import_s)
+    the_session = ScriptSession(request)
     the_session.begin()
     return the_session
