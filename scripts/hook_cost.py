@@ -109,7 +109,9 @@ def window_s(scratch: Path) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=40, help="pairs of windows, and a fifth of those of processes (default: 40)")
+    parser.add_argument(
+        "--turns", type=int, default=40, help="pairs of windows, and a fifth of those of processes (default: 40)"
+    )
     turns = parser.parse_args().turns
     told("start of a process", starts("pass", 5 * turns))
     told("start of a worker", starts(WORKER, 5 * turns))
