@@ -26,7 +26,7 @@ def item(number: int) -> tuple[Tensor, Tensor]:
 class Items(Dataset[tuple[Tensor, Tensor]]):
     """So many items, each of which takes its while."""
 
-    def __init__(self, count: int = 20_000) -> None:
+    def __init__(self, count: int = 100_000) -> None:
         self.count = count
 
     def __len__(self) -> int:

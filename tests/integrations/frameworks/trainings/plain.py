@@ -11,7 +11,7 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--context")
     parser.add_argument("--every", type=int, default=1, help="batches to a step of the optimizer")
-    parser.add_argument("--items", type=int, default=20_000)
+    parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--most", type=int, help="batches of an epoch at most")
     parser.add_argument("--epochs", type=int, default=1000)
     options = parser.parse_args()
