@@ -110,7 +110,7 @@ def main() -> None:
     """Print the table, and how many are right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", nargs="*", metavar="CASE", choices=[[], *(case.name for case in CASES)])
-    parser.add_argument("--deadline-s", type=int, default=90, metavar="S", help="longest one training may take: 90")
+    parser.add_argument("--deadline-s", type=int, default=150, metavar="S", help="longest one training may take: 150")
     parser.add_argument("--tries", type=int, default=2, metavar="N", help="of one whose verdict is doubtful: 2")
     options = parser.parse_args()
     chosen = tuple(case for case in CASES if not options.case or case.name in options.case)

@@ -5,7 +5,6 @@ Worker processes are started and import everything anew for each epoch; the twin
 
 from __future__ import annotations
 
-import pandas  # noqa: F401 - as a data set would, which each worker imports
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset

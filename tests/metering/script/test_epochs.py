@@ -62,3 +62,11 @@ def test_an_epoch_that_the_script_leaves_early_ends_there() -> None:
     epochs.break_off(2)
     assert [epochs.take() for _ in range(4)] == [0, 1, 2, 0]
     assert epochs.length == 2
+
+
+def test_an_epoch_whose_end_nobody_knows_is_as_long_as_what_it_has_given() -> None:
+    epochs = Epochs(lambda: iter(()), iter(range(100)), None)
+    assert epochs.least_length == 1
+    for _ in range(7):
+        epochs.take()
+    assert epochs.least_length == 7

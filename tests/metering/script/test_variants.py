@@ -60,9 +60,23 @@ class Handle(Squares):
         self.file.close()
 
     def __getitem__(self, index: int) -> Tensor:
-        # As with a shared offset, but always: in a worker the place is somebody else's.
-        self.file.seek((index + (torch.utils.data.get_worker_info() is not None)) % 40)
+        # As with a shared offset, but always: beside another worker the place is somebody else's.
+        info = torch.utils.data.get_worker_info()
+        self.file.seek((index + (info is not None and info.num_workers > 1)) % 40)
         return torch.tensor(self.file.read(1)[0])
+
+
+class Late(Dataset[Tensor]):
+    """Opens its file when it is first asked for something."""
+
+    opened = False
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index: int) -> Tensor:
+        self.opened = True
+        return torch.tensor(index)
 
 
 class Stream(IterableDataset[int]):
@@ -99,7 +113,7 @@ def test_a_loader_without_automatic_batches_and_one_with_a_sampler_of_its_own_ar
     [
         (
             lambda folder: DataLoader(Handle(folder / "data"), batch_size=4, num_workers=2),
-            "4 of 4 batches of dataloader",
+            "10 of 10 batches of dataloader",
         ),
         (lambda folder: DataLoader(Numpy(), batch_size=4, num_workers=2), "2 workers draw the same random numbers"),
         (
@@ -125,6 +139,12 @@ def test_wrong_data_are_told_before_any_speed(loader: Any, text: str, tmp_path: 
 )
 def test_their_twins_pass(loader: Any, tmp_path: Path) -> None:
     demand_right_data(loader(tmp_path), "dataloader")
+
+
+def test_nothing_is_fetched_in_the_process_of_which_workers_are_forked() -> None:
+    data = Late()
+    assert demand_right_data(DataLoader(data, batch_size=4, num_workers=2), "dataloader") == 10
+    assert not data.opened
 
 
 def test_what_cannot_be_rebuilt_says_so() -> None:

@@ -204,7 +204,7 @@ class Measurer:
         )
         return Ladder(
             boundary_s=rounds.begin_s if epochs.taken.begins else None,
-            epoch_batches=epochs.length or 1,
+            epoch_batches=epochs.least_length,
             traits=traits,
             soak=self._soak,
             competition=self._competition,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -15,10 +15,11 @@ from feedrate.system.stopwatch import now_s
 
 __all__ = ["demand_right_data"]
 
-_BATCHES = 2
-"""Of each worker, that are compared."""
+_BATCHES = 8
+"""Of each worker, that are compared: workers that share a file do not get in each other's way at once."""
+_ONE_WORKER = "dataloader[num_workers=1,persistent_workers=false]"
 _CHECK_S = 1.0
-"""For fetching them once in this process; those that come later are not compared."""
+"""For fetching them in one process; those that come later are not compared."""
 
 
 def demand_right_data(loader: Any, spec: str) -> int:
@@ -36,26 +37,40 @@ def demand_right_data(loader: Any, spec: str) -> int:
     order = loader.batch_sampler if loader.batch_sampler is not None else loader.sampler
     workers = max(1, int(getattr(rebuilt_loader(loader, spec), "num_workers", 0) or 0))
     indices = list(islice(order, _BATCHES * workers))
-    fetch = fetcher(loader)
-    expected = list(_within(_CHECK_S, (digest_of(fetch(batch)) for batch in indices)))
+    pairs = list(_within(_CHECK_S, _fetched_twice(loader, indices)))
+    expected = [first for first, _ in pairs]
     indices = indices[: len(expected)]
-    if expected != [digest_of(fetch(batch)) for batch in indices]:
+    if any(first != second for first, second in pairs):
         return _demand_own_draws(loader, spec, indices[0], workers)
     served = [digest_of(batch) for batch in rebuilt_loader(loader, spec, indices)]
     wrong = sum(mine != theirs for mine, theirs in zip(expected, served, strict=False))
     if wrong or len(served) != len(expected):
         raise ContractError(
             f"WRONG DATA: {wrong or len(expected) - len(served)} of {len(expected)} batches of {spec} differ from what"
-            " the same indices give in the process that trains: is a file or a generator opened before workers start?"
+            " the same indices give in one process alone: is a file or a generator opened before workers start?"
         )
     return len(served)
 
 
-def _within(seconds: float, digests: Iterator[str]) -> Iterator[str]:
+def _fetched_twice(loader: DataLoader[Any], indices: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    """Give the digests of each batch, fetched two times by one process alone.
+
+    Where the script has workers it is one: a data set that opens its files late keeps them closed in the process
+    that trains, of which workers are forked.
+    """
+    twice = (batch for batch in indices for _ in range(2))
+    fetch = fetcher(loader)
+    batches = rebuilt_loader(loader, _ONE_WORKER, twice) if loader.num_workers else map(fetch, twice)
+    digests = (digest_of(batch) for batch in batches)
+    # Both of a pair are the next of one and the same iterator.
+    return zip(digests, digests, strict=True)
+
+
+def _within(seconds: float, pairs: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     """Give as many as come in so many seconds, but one at least."""
     start = now_s()
-    for digest in digests:
-        yield digest
+    for pair in pairs:
+        yield pair
         if now_s() - start > seconds:
             return
 
@@ -78,7 +93,7 @@ def _demand_shared_out(loader: DataLoader[Any]) -> int:
     """Compare the first batches of the workers with one another: an iterable data set must be shared out."""
     if loader.num_workers < 2:
         return 0
-    alone = [digest_of(batch) for batch in islice(rebuilt_loader(loader, "dataloader[num_workers=0]"), 2)]
+    alone = [digest_of(batch) for batch in islice(rebuilt_loader(loader, _ONE_WORKER), 2)]
     first = [digest_of(batch) for batch in islice(loader, loader.num_workers)]
     if len(first) > 1 and len(set(first)) == 1 and len(set(alone)) > 1:
         raise ContractError(

@@ -104,6 +104,11 @@ class Epochs:
         self._next_epoch(start)
 
     @property
+    def least_length(self) -> int:
+        """Count the batches of an epoch; of one whose end nobody knows yet, those that it has given."""
+        return max(1, self.length or self.given)
+
+    @property
     def taken(self) -> Taken:
         """Count what was taken so far."""
         return Taken(self._batches, self._wait_s, len(self._begins_s), sum(self._begins_s))

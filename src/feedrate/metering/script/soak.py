@@ -64,7 +64,7 @@ class ScriptSoak:
             loader_before=self.loader_before if on_cpu else (),
             cycles={"loader": self._loader_cycles(), "step": (yield from self._step_cycles())},
             tracked=tracked_types() if longest_s > NOTABLE_COLLECTION_S else {},
-            epochs=self.loop.epochs.taken.batches / (self.loop.epochs.length or 1),
+            epochs=self.loop.epochs.taken.batches / self.loop.epochs.least_length,
             available_bytes=available_bytes(),
             descriptor_limit=descriptor_limit(),
         )
