@@ -33,6 +33,7 @@ def code() -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
+@pytest.mark.alone
 @pytest.mark.process
 def test_the_notebook_measures_diagnoses_and_compares(tmp_path: Path) -> None:
     done = subprocess.run(

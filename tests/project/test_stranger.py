@@ -154,6 +154,7 @@ def test_the_distribution_joins_the_matrix(home: Home) -> None:
     home.feedrate("matrix", "--file", str(matrix))
 
 
+@pytest.mark.alone
 def test_asv_measures_a_strangers_loader_at_each_commit(home: Home, tmp_path: Path) -> None:
     project = Project.make(tmp_path, home.python)
     tiny = {"FEEDRATE_SIZE": "tiny", "FEEDRATE_REPLICATES": "1"}
