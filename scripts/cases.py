@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from feedrate.diagnosis.evidence import Evidence
-from feedrate.diagnosis.verdict import verdict
+from feedrate.diagnosis.diagnosis import Diagnosis
+from feedrate.diagnosis.finding import SlowEpochStarts
+from feedrate.diagnosis.verdict import Verdict, verdict
 
 FOLDER = Path(__file__).parents[1] / "examples" / "cases"
 
@@ -44,8 +45,8 @@ CASES = (
     Case("shuffled_rows", "loader-bound: rows through Python", r"^(loader-bound|decode)"),
     Case("chunk_larger_than_sample", "loader-bound: decompression", r"^(loader-bound|decode)"),
     Case("device_still_busy", "step-bound; the twin loader-bound", r"^(step-bound|compute|launch)", r"^loader-bound"),
-    Case("workers_each_epoch", "start-up, each epoch", r"^start-up"),
-    Case("index_list", "start-up, each pass", r"^start-up"),
+    Case("workers_each_epoch", "start-up, each epoch", r"^start-up \(each epoch\)"),
+    Case("index_list", "start-up, each pass", r"^start-up \(each epoch\)"),
     Case("handle_before_fork", "WRONG DATA", r"WRONG DATA"),
     Case("repeated_by_workers", "WRONG DATA: repeated by workers", r"WRONG DATA"),
     Case("fork_after_threads", "a hang in the workers, within polars", r"polars"),
@@ -88,13 +89,19 @@ def _ask(name: str, *, cured: bool, deadline_s: int) -> Heard:
         done = subprocess.run([*why, "--", *command], cwd=folder, capture_output=True, text=True, check=False)
     if not done.stdout.strip():
         *_, last = done.stderr.strip().splitlines() or ["nothing was said"]
-        return Heard(re.sub(r"^feedrate: \S+: ", "", last))
+        return Heard(re.sub(r"^feedrate: \S+: |; (log|still|the log)\b.*", "", last))
     (diagnosis,) = json.loads(done.stdout)
     is_doubtful = diagnosis["verdict"]["kind"] == "invalid"
-    answer = verdict(Evidence.from_json(diagnosis["evidence"])).as_json() if is_doubtful else diagnosis["verdict"]
-    causes = [cause["kind"] for cause in diagnosis["verdict"]["causes"]]
+    answer = verdict(Diagnosis.from_json(diagnosis).evidence)
+    causes = [cause.kind for cause in answer.causes]
     symptoms = [f"{symptom['kind']} ({symptom['place']})" for symptom in diagnosis["symptoms"]]
-    return Heard("; ".join([str(answer["kind"]), *causes, *symptoms]), is_doubtful)
+    return Heard("; ".join([_kind(answer), *causes, *symptoms]), is_doubtful)
+
+
+def _kind(answer: Verdict) -> str:
+    if answer.kind != "start-up":
+        return answer.kind
+    return "start-up (each epoch)" if isinstance(answer.facts, SlowEpochStarts) else "start-up (first batch)"
 
 
 def rows(cases: tuple[Case, ...], deadline_s: int, tries: int) -> Iterator[tuple[str, ...]]:

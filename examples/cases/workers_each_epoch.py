@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
-from training import busy, cured, train
+from training import cured, idle, train
 
 
 class Numbers(Dataset[Tensor]):
@@ -23,5 +23,5 @@ class Numbers(Dataset[Tensor]):
 
 if __name__ == "__main__":
     train(
-        DataLoader(Numbers(), 16, num_workers=2, multiprocessing_context="spawn", persistent_workers=cured()), busy(5)
+        DataLoader(Numbers(), 16, num_workers=2, multiprocessing_context="spawn", persistent_workers=cured()), idle(60)
     )
