@@ -66,6 +66,16 @@ class Handle(Squares):
         return torch.tensor(self.file.read(1)[0])
 
 
+class Torn(Squares):
+    """Cannot be read by two workers at a time."""
+
+    def __getitem__(self, index: int) -> Tensor:
+        info = torch.utils.data.get_worker_info()
+        if info is not None and info.num_workers > 1:
+            raise OSError("half a record")
+        return torch.tensor(float(index))
+
+
 class Late(Dataset[Tensor]):
     """Opens its file when it is first asked for something."""
 
@@ -114,6 +124,10 @@ def test_a_loader_without_automatic_batches_and_one_with_a_sampler_of_its_own_ar
         (
             lambda folder: DataLoader(Handle(folder / "data"), batch_size=4, num_workers=2),
             "10 of 10 batches of dataloader",
+        ),
+        (
+            lambda folder: DataLoader(Torn(), batch_size=4, num_workers=2),
+            "fails on batches that one process alone fetches: OSError: half a record: is a file",
         ),
         (lambda folder: DataLoader(Numpy(), batch_size=4, num_workers=2), "2 workers draw the same random numbers"),
         (

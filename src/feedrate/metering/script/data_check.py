@@ -42,7 +42,7 @@ def demand_right_data(loader: Any, spec: str) -> int:
     indices = indices[: len(expected)]
     if any(first != second for first, second in pairs):
         return _demand_own_draws(loader, spec, indices[0], workers)
-    served = [digest_of(batch) for batch in rebuilt_loader(loader, spec, indices)]
+    served = _served(loader, spec, indices)
     wrong = sum(mine != theirs for mine, theirs in zip(expected, served, strict=False))
     if wrong or len(served) != len(expected):
         raise ContractError(
@@ -50,6 +50,25 @@ def demand_right_data(loader: Any, spec: str) -> int:
             " the same indices give in one process alone: is a file or a generator opened before workers start?"
         )
     return len(served)
+
+
+def _served(loader: DataLoader[Any], spec: str, indices: Sequence[Any]) -> list[str]:
+    """Give the digests of batches that were fetched by one process before."""
+    batches = rebuilt_loader(loader, spec, indices)
+    try:
+        return [digest_of(batch) for batch in batches]
+    # Whatever a data set raises, it did not where it was read by one process.
+    except Exception as error:
+        raise ContractError(
+            f"WRONG DATA: {spec} fails on batches that one process alone fetches: {_last_line(error)}: is a file or a"
+            " generator opened before workers start?"
+        ) from error
+
+
+def _last_line(error: Exception) -> str:
+    """Give what an exception says at its end; that of a worker begins with the worker's traceback."""
+    *_, last = str(error).strip().splitlines() or [type(error).__name__]
+    return last
 
 
 def _fetched_twice(loader: DataLoader[Any], indices: Sequence[Any]) -> Iterator[tuple[str, str]]:
