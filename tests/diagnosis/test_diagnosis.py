@@ -11,7 +11,7 @@ import pytest
 
 from feedrate.data.dataset import DataSet
 from feedrate.diagnosis.attribution import rung_s
-from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, quick_diagnosis, records
+from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, quick_diagnosis, records
 from feedrate.records.cell_traits import LoaderTraits
 from feedrate.records.measurement import Failure
 from feedrate.records.raw_results import append, read, results
@@ -154,15 +154,3 @@ def test_a_cold_epoch_is_measured_or_the_kernel_is_blamed(settings: ReplicateSet
 
     assert bool(found.full) != bool(found.absent)
     assert found.full or "the kernel keeps" in found.absent
-
-
-def test_a_verdict_that_is_unsure_asks_for_more_replicates_within_bounds(decoding: Diagnosis) -> None:
-    measured, ladder = decoding.measured[0], decoding.ladders[0]
-    clear = [(measured, ladder)] * 3
-    # The same cell, in a process in which loading cost next to nothing.
-    free = replace(measured, full_windows=measured.step_windows), replace(ladder, rungs={})
-
-    assert needs_another(clear[:1], 2, 4)
-    assert not needs_another(clear, 2, 6)
-    assert needs_another([*clear, free], 2, 6)
-    assert not needs_another([*clear, free], 2, 4)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, records
+from feedrate.diagnosis.diagnosis import Diagnosis, diagnose, needs_another, records
 from feedrate.errors import DataError
 from feedrate.records.conditions import Conditions
 from feedrate.records.jsonl import Unreadable
@@ -178,3 +178,14 @@ def test_diagnoses_outcomes_and_lines_that_cannot_be_read_come_in_the_order_of_t
     assert second == failure()
     assert isinstance(third, Unreadable)
     assert "fxseq/tiny" in str(third)
+
+
+def test_a_verdict_that_is_unsure_asks_for_more_replicates_within_bounds() -> None:
+    clear = [(measurement(full_ms=20.0, loader_ms=19.5, step_ms=1.0), Ladder())] * 3
+    # The same cell, in a process in which loading cost next to nothing.
+    free = measurement(full_ms=1.0, loader_ms=19.5, step_ms=1.0), Ladder()
+
+    assert needs_another(clear[:1], 2, 4)
+    assert not needs_another(clear, 2, 6)
+    assert needs_another([*clear, free], 2, 6)
+    assert not needs_another([*clear, free], 2, 4)

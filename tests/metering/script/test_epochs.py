@@ -70,3 +70,17 @@ def test_an_epoch_whose_end_nobody_knows_is_as_long_as_what_it_has_given() -> No
     for _ in range(7):
         epochs.take()
     assert epochs.least_length == 7
+
+
+def test_the_mean_size_of_a_batch_is_that_of_whole_epochs_whichever_batches_windows_meet() -> None:
+    def ragged() -> Iterator[list[list[str]]]:
+        yield from ([["a"] * size] for size in (8, 8, 8, 8, 2))
+
+    epochs = Epochs(ragged, ragged(), 5)
+    for _ in range(6):
+        epochs.take()
+    # The first epoch may have been begun before.
+    assert epochs.mean_samples is None
+    for _ in range(7):
+        epochs.take()
+    assert epochs.mean_samples == 6.8

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from feedrate.errors import UnavailableError
+from feedrate.metering.script.batches import samples_of
 from feedrate.system.stopwatch import now_s
 
 __all__ = ["Beginning", "Epochs", "Taken", "length_of"]
@@ -63,6 +64,10 @@ class Epochs:
     _batches: int = 0
     _wait_s: float = 0.0
     _begins_s: list[float] = field(default_factory=list)
+    _samples: int = 0
+    """In the epoch that goes on, as far as it was taken here."""
+    _whole: tuple[int, int] = (0, 0)
+    """Batches and samples of the epochs that were taken here from their beginning to their end."""
 
     def take(self) -> Any:
         """Give the next batch.
@@ -76,10 +81,13 @@ class Epochs:
         except StopIteration:
             if not self._broken_off:
                 self.length = self.given or self.length
+            if self._begins_s:
+                self._whole = (self._whole[0] + self.given, self._whole[1] + self._samples)
             return self._next_epoch(start)
         self._wait_s += now_s() - start
         self._batches += 1
         self.given += 1
+        self._samples += max(1, samples_of(batch))
         return batch
 
     def _next_epoch(self, start: float) -> Any:
@@ -90,6 +98,7 @@ class Epochs:
             raise UnavailableError("the loader gives no batch when it is iterated again") from None
         self._begins_s.append(now_s() - start)
         self._batches += 1
+        self._samples = max(1, samples_of(batch))
         return batch
 
     def break_off(self, batches: int) -> None:
@@ -102,6 +111,12 @@ class Epochs:
         start = now_s()
         del self.epoch
         self._next_epoch(start)
+
+    @property
+    def mean_samples(self) -> float | None:
+        """Give the mean samples of a batch over whole epochs; None: there was none, or the script leaves them early."""
+        batches, samples = self._whole
+        return samples / batches if batches and not self._broken_off else None
 
     @property
     def least_length(self) -> int:

@@ -123,7 +123,13 @@ class ScriptRounds:
 
     @property
     def batch_samples(self) -> float:
-        """Give the mean samples of a batch of the stream; the last one of an epoch may have fewer."""
+        """Give the mean samples of a batch of the stream; the last one of an epoch may have fewer.
+
+        Windows may meet it always or never, where they are as long as epochs: whole epochs come first.
+        """
+        whole = self.loop.epochs.mean_samples
+        if whole is not None:
+            return whole
         windows = (*self._full, *self._loader)
         return sum(window.samples for window in windows) / sum(window.taken.batches for window in windows)
 
