@@ -77,8 +77,8 @@ def test_an_unknown_commit_is_one_line_and_status_2(
 
 @pytest.mark.answer
 def test_a_loader_that_a_commit_made_slower_is_told_beside_the_commit_before(repository: Path) -> None:
-    asked = ("why", "--since", "HEAD~1", "--pairs", "4", "--json", "--", sys.executable, "train.py", "100000")
-    done = feedrate(repository, *asked)
+    asked = ("why", "--since", "HEAD~1", "--pairs", "4", "--seconds", "0.1", "--json")
+    done = feedrate(repository, *asked, "--", sys.executable, "train.py", "100000")
     assert done.returncode == 0, done.stderr
     change = json.loads(done.stdout)
     assert (change["kind"], change["side"]) == ("slower", "loader"), change["sentence"]

@@ -55,8 +55,9 @@ MEASURED = {
     "two workers by spawn": Training("plain.py --workers 2 --context spawn", 2),
     "two workers by forkserver": Training("plain.py --workers 2 --context forkserver", 2),
     "gradient accumulation": Training("plain.py --every 4", every=4),
-    "epochs broken off": Training("plain.py --most 6"),
-    "an iterator for each batch": Training("plain.py --most 1"),
+    # To shuffle many items takes its time, and is done for each of these epochs.
+    "epochs broken off": Training("plain.py --most 6 --items 2000"),
+    "an iterator for each batch": Training("plain.py --most 1 --items 2000"),
     "five batches in all": Training("plain.py --items 20 --epochs 1"),
     "Lightning": Training("lightning_trainer.py", needs="lightning"),
     "Transformers": Training("transformers_trainer.py ELSEWHERE 1", needs="transformers"),
