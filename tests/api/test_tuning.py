@@ -71,7 +71,7 @@ def test_a_gain_that_is_proven_comes_with_its_interval_and_what_to_paste() -> No
     ("result", "text"),
     [
         (TuningResult((own(0),), "", None), "nothing helps: the step is the limit"),
-        (TuningResult((own(0), own(0)), "", None), "nothing helps: none could run"),
+        (TuningResult((own(0), own(0)), "", None), "nothing helps: no other setting could run, or within --memory"),
         (TuningResult((own(0), own(0)), BEST, None), f"no answer: the time was up before it was proven that {BEST}"),
         (TuningResult((own(0),), BEST, proof(1.0)), f"nothing helps: the best of all that was tried, {BEST}"),
     ],

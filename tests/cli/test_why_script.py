@@ -75,6 +75,10 @@ def test_what_was_measured_is_shown_again_and_nothing_of_the_users_changed(
     assert shown.returncode == 0, shown.stderr
     assert "train.py/own/dataloader/own/cpu, ms a batch, mean of 1 process" in shown.stdout
     assert "rung " not in shown.stdout
+    # What a script has no ladder for is not explained either.
+    explained = feedrate(folder, "show", "--details", "--explain").stdout
+    assert "  the time of a batch, the step alone on batches that are ready" in explained
+    assert not [word for word in ("read cold", "with step ms", "readers") if word in explained]
     assert (folder / "best.ckpt").read_text() == "mine"
     assert {path.name for path in folder.iterdir()} == {"train.py", "best.ckpt", "results", "logs"}
 

@@ -50,7 +50,15 @@ def test_every_heading_verdict_stage_and_remark_has_an_entry() -> None:
     headings = [column.heading for columns in TABLES for column in columns]
     terms = [HEADINGS.get(heading, heading) for heading in headings]
 
-    wanted = {*terms, *get_args(Kind), *get_args(Word), *STAGES, *REMARKS, *diagnosis_details.TERMS}
+    wanted = {
+        *terms,
+        *get_args(Kind),
+        *get_args(Word),
+        *STAGES,
+        *REMARKS,
+        *diagnosis_details.TERMS,
+        *diagnosis_details.LADDER_TERMS,
+    }
     assert wanted - GLOSSARY.keys() == set()
     assert [term for term in HEADINGS.values() if term not in GLOSSARY] == []
 

@@ -53,7 +53,9 @@ class TuningResult(Result):
             return f"no answer: the time was up before it was proven that {self.best} helps; give it more (--budget)"
         if self.proof is None:
             return (
-                "nothing helps: the step is the limit" if len(self.outcomes) == 1 else "nothing helps: none could run"
+                "nothing helps: the step is the limit"
+                if len(self.outcomes) == 1
+                else "nothing helps: no other setting could run, or within --memory"
             )
         gain, verdict = self.proof.speedup, self.proof.verdict
         if self.gains:

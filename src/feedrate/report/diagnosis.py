@@ -13,7 +13,7 @@ from feedrate.diagnosis.symptom_wording import advice_against, describe_symptom
 from feedrate.records.validity import remarks_on
 from feedrate.report.caption import caption
 from feedrate.report.contention import show_besides
-from feedrate.report.diagnosis_details import LEAVING, MARGIN, TERMS, print_details
+from feedrate.report.diagnosis_details import LADDER_TERMS, LEAVING, MARGIN, TERMS, has_ladder, print_details
 from feedrate.report.glossary import explained
 from feedrate.report.grid import print_entry
 from feedrate.report.waterfall import print_waterfall
@@ -61,7 +61,7 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
         print_entry(console, "", 0, Text(f"! {line}", style="yellow"))
     footer = caption(diagnosis.measured) if details else ("details     --details: rungs, delays, step and machine",)
     kinds = (verdict.kind, *(symptom.kind for symptom in diagnosis.symptoms))
-    for line in (*(_explained(kinds, details=details) if explain else ()), *footer):
+    for line in (*(_explained(diagnosis, kinds, details=details) if explain else ()), *footer):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
@@ -71,12 +71,15 @@ def _processes(diagnosis: Diagnosis) -> str:
     return f"{count} process{'' if count == 1 else 'es'}{f', {out} doubtful left out' if out else ''}"
 
 
-def _explained(kinds: Sequence[Kind | SymptomKind], *, details: bool) -> Iterator[str]:
+def _explained(diagnosis: Diagnosis, kinds: Sequence[Kind | SymptomKind], *, details: bool) -> Iterator[str]:
     """Yield the meaning of each term that is printed."""
-    stages = ("waterfall", "T_S", *STAGES, "unexplained", "T_F", "T_L", "+-")
-    for term, meaning in explained((*kinds, *stages, *(TERMS if details else ()))):
+    ladder = has_ladder(diagnosis)
+    stages = (*STAGES, "unexplained") if ladder else ()
+    terms = (*TERMS, *(LADDER_TERMS if ladder else ())) if details else ()
+    for term, meaning in explained((*kinds, "waterfall", "T_S", *stages, "T_F", "T_L", "+-", *terms)):
         yield f"{term:>12}  {meaning}"
-    yield LEAVING
+    if ladder:
+        yield LEAVING
 
 
 def _uneven(diagnosis: Diagnosis) -> Iterator[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from feedrate.records.estimate import Estimate
     from feedrate.records.step_profile import StepProfile
 
-__all__ = ["LEAVING", "MARGIN", "TERMS", "print_details"]
+__all__ = ["LADDER_TERMS", "LEAVING", "MARGIN", "TERMS", "has_ladder", "print_details"]
 
 MARGIN = 12
 """Characters of the names of lines."""
@@ -46,22 +46,20 @@ _COLUMNS = (
 _DELAYED = {"step": "the step", "read": "reading", "decode": "decoding", "hand-over": "handing over"}
 """What a delay was put into, in words."""
 LEAVING = f"on a narrow terminal the waterfall loses its bars, then +-; the rungs {leaving(_COLUMNS)}"
-TERMS = (
-    *(column.heading for column in _COLUMNS),
-    "loader ceiling",
-    "step ceiling",
-    "overlap",
-    "beside",
-    "delay",
-    "readers",
-    "soak",
-)
+TERMS = ("loader ceiling", "step ceiling", "overlap", "soak")
 """What the details are about, as the glossary knows it."""
+LADDER_TERMS = (*(column.heading for column in _COLUMNS), "beside", "delay", "readers")
+"""The same of a cell that was taken apart stage by stage; a person's own script is not."""
+
+
+def has_ladder(diagnosis: Diagnosis) -> bool:
+    """Whether any replicate was taken apart stage by stage."""
+    return any(ladder.rungs for ladder in diagnosis.ladders)
 
 
 def print_details(console: Console, diagnosis: Diagnosis) -> None:
     """Print the table of rungs, then a line each for ceilings, contention, delays, step and start-up."""
-    if any(ladder.rungs for ladder in diagnosis.ladders):
+    if has_ladder(diagnosis):
         print_grid(console, _COLUMNS, list(_rungs(diagnosis)))
         console.print()
     for name, text in _lines(diagnosis.evidence):

@@ -87,6 +87,7 @@ GLOSSARY: Mapping[str, str] = {
     "start-up": "waiting for the first batch, of all or of each epoch, takes most of what loading costs",
     "unsure": "the numbers scatter too much, or contradict each other, to say what holds the cell back",
     "invalid": "all processes of a diagnosis are doubtful, so there is no verdict, and the reason says why",
+    "WRONG DATA": "a loader gives other samples than its data set, or the same more than once, so there is no number",
     # what ails a cell beside that
     "symptom": "what gets worse, or comes now and then, beside what holds a cell back: no mean of a batch shows it",
     "soak": "a stretch of `feedrate why` in which step, loader and both take turns with the garbage collector on",
