@@ -15,6 +15,7 @@ from feedrate.data.dataset import DataSet
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.workload import SizedWorkload
 from feedrate.runner.forkserver import NURSERY, ForkServer
+from tests.support.patience import Patience, left_alone
 
 # A shell that starts this in the background lets it ignore Ctrl-C, and whatever it starts, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -30,6 +31,9 @@ MARKS = {
 """What every test of a folder is marked with."""
 WORTH_A_MARK_PAGES = 2_500
 """A command of git touches some 200; a Python that imports feedrate 2,900, one that imports torch 100,000."""
+LONGEST_WAIT_S = 180.0
+"""Of all tests together: on a machine that is never left alone they run all the same."""
+PATIENCE = pytest.StashKey[Patience]()
 
 
 # First: what is left out by its marks is told after.
@@ -49,6 +53,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and torch finds none here"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Before a test that needs the machine for itself, and before its fixtures, wait for what others do in bursts.
+
+    `feedrate` says INVALID of what it measures beside a busy neighbour, and is right.
+    """
+    if item.get_closest_marker("alone") or item.get_closest_marker("answer"):
+        patience = item.session.stash.setdefault(PATIENCE, Patience(LONGEST_WAIT_S))
+        patience.wait_until(left_alone)
 
 
 @pytest.fixture(autouse=True)

@@ -101,7 +101,9 @@ def _one_side(evidence: Evidence) -> Finding | None:
     """T_F is what one side takes alone; near balance both are, and the slower one is named."""
     step_s, loader_s = evidence.step_s.mean, evidence.loader_s.mean
     by_step = evidence.loader_ceiling.mean <= Thresholds.max_ratio_to_one_side
-    by_loader = evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
+    # A step that takes next to nothing cannot be what the loader waits for, nor what slows it.
+    nothing_beside = step_s < Thresholds.negligible_step_share * loader_s
+    by_loader = nothing_beside or evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
     if by_step and not (by_loader and loader_s > step_s):
         return _by_step(evidence)
     # What they were seen to do to each other is no turn taking.

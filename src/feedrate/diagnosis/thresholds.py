@@ -22,6 +22,8 @@ class Thresholds:
     """T_F over T_S + T_L, above which something else had the machine."""
     min_step_share_worth_overlapping = 0.25
     """Of T_L: a step that takes less gains less from overlap than a faster loader gives."""
+    negligible_step_share = 0.02
+    """Of T_L: a step that takes less slows no loader, whatever T_F exceeds T_L by."""
     max_replicates_to_suggest = 20
     """Replicates that a user would still wait for."""
     negligible_stall_share = 0.05
