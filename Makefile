@@ -21,7 +21,7 @@ unexport TORCH TORCH_WAIT_S
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rounds bench-why bench-hook bench-rust test test-quick test-answers test-integrations torture check
+.PHONY: help install bench bench-harness bench-rounds bench-why bench-ladder bench-hook bench-rust test test-quick test-answers test-integrations torture check
 .PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
@@ -48,6 +48,9 @@ bench-rounds: $(STAMP) ## Measure what timing by turns is worth beside a neighbo
 
 bench-why: $(STAMP) ## Measure what a verdict costs beside a plain measurement (some minutes)
 	@$(BIN)/python scripts/verdict_cost.py
+
+bench-ladder: $(PLUGINS) ## Measure whether the parts of nine cells sum to what loader and step take together (20 minutes)
+	@$(BIN)/python scripts/ladder_sums.py
 
 bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch and at Python's start
 	@$(BIN)/python scripts/hook_cost.py
