@@ -19,7 +19,8 @@ from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings
 from tests.support import PLUGINS
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+# On a busy machine a diagnosis takes up to six processes, as it does for a user.
+pytestmark = [pytest.mark.process, pytest.mark.alone, pytest.mark.timeout(300)]
 
 SLOWED = PLUGINS / "slowed.py"
 
