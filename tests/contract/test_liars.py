@@ -163,6 +163,12 @@ def test_a_lying_loader_is_caught_by_the_promise_it_breaks(
     assert "\n" not in first
 
 
+@pytest.mark.process
+def test_what_every_stream_leaves_is_named_and_not_what_came_once_beside_it(fixture: Fixture) -> None:
+    with pytest.raises(ContractError, match=r"leaves \S*/lying_leftovers.py open behind after the last batch"):
+        leaves_nothing_behind(lying_leftovers.LeavesAFileBesideALibrary(), fixture)
+
+
 @pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=named)
 def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, fixture: Fixture) -> None:
     caught = broken(liar, fixture)

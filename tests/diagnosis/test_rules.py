@@ -66,6 +66,15 @@ def test_a_loader_without_a_stage_and_a_step_say_what_the_other_side_may_gain() 
     assert step.facts == StepCost(0.02, nearly(1.01), BUSY)
 
 
+def test_a_step_that_takes_nothing_has_nothing_to_gain_whatever_the_machine_did_meanwhile() -> None:
+    stage = find(evidence(0.006, 1.65, 2.54, {"decode": 2.2})).facts
+    loader = find(evidence(0.006, 1.65, 2.54)).facts
+
+    assert isinstance(stage, StageCost)
+    assert isinstance(loader, LoaderCost)
+    assert stage.step_ceiling == loader.step_ceiling == nearly(2.54 / 2.534)
+
+
 def test_what_both_sides_do_to_each_other_is_four_facts() -> None:
     slowed = find(evidence(10, 5, 20, contention_s=seconds(9.5), loader_beside_s=seconds(8)))
     queue = find(evidence(10, 9, 14, contention_s=seconds(0.2), loader_beside_s=seconds(9)))

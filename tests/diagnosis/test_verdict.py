@@ -107,6 +107,7 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         (evidence(4, 40, 52, contention_s=seconds(0.1), loader_beside_s=seconds(40)), "loader-bound"),
         # A step that takes nothing slowed no loader: others on the machine did, from one window to the next.
         (evidence(0.006, 1.65, 2.54, {"decode": 2.2}, contention_s=seconds(0), loader_beside_s=seconds(2.5)), "decode"),
+        (evidence(0.1, 1.65, 2.54, contention_s=seconds(0), loader_beside_s=seconds(2.5)), "contention"),
         (evidence(10, 9, 14), "step-bound"),
         (evidence(9, 10, 14), "loader-bound"),
         (evidence(10, 2, 10.1, first_batch_s=60.0), "start-up"),

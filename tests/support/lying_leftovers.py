@@ -52,6 +52,19 @@ class LeavesAnotherFileOpen(Loader):
 
 
 @dataclass(frozen=True)
+class LeavesAFileBesideALibrary(Loader):
+    """Its fourth stream meets shared memory that something else made, and keeps."""
+
+    name = "leaves_a_file_beside_a_library"
+
+    def stream(self, plan: Plan) -> Stream:
+        yield from honest(plan)
+        left.files.append(Path(__file__).open("rb"))  # noqa: SIM115
+        if len(left.files) == 4:
+            left.shared.append(SharedMemory(create=True, size=64))
+
+
+@dataclass(frozen=True)
 class LeavesSharedMemory(Loader):
     name = "leaves_shared_memory"
 

@@ -68,18 +68,21 @@ def _demand_clean(loader: Loader, fixture: Fixture, use: Use, when: str) -> None
     torch, Arrow, Polars, OpenMP and CUDA start threads and open files at first use, keep them for the life of the
     process and have no way to say so. A stream that is closed early may or may not get as far as that. A leak comes
     back with every stream: only when each of a few leaves something is it one. The same holds for shared memory, which
-    a neighbour may have made at that moment.
+    a neighbour may have made at that moment. What is named is what each of them left, if there is any.
     """
-    for last in (*[False] * (_STREAMS - 1), True):
+    each: list[set[str]] = []
+    while len(each) < _STREAMS:
         before = ProcessResources.now(fixture.plan)
         with_deadline(fixture.deadline_s, loader, lambda: use(loader, fixture.plan_for(loader)))
         left = _settled(before, fixture)
-        if left.sure or (last and left.all):
-            first, *others = left.sure or left.all
-            more = f" and {len(others)} more" if others else ""
-            raise ContractError(f"{loader}: leaves {first}{more} behind {when}")
         if not left.all:
             return
+        each.append(set(left.all))
+        if left.sure:
+            break
+    first, *others = left.sure or sorted(set.intersection(*each)) or left.all
+    more = f" and {len(others)} more" if others else ""
+    raise ContractError(f"{loader}: leaves {first}{more} behind {when}")
 
 
 def _settled(before: ProcessResources, fixture: Fixture) -> Left:

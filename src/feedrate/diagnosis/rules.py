@@ -101,9 +101,7 @@ def _one_side(evidence: Evidence) -> Finding | None:
     """T_F is what one side takes alone; near balance both are, and the slower one is named."""
     step_s, loader_s = evidence.step_s.mean, evidence.loader_s.mean
     by_step = evidence.loader_ceiling.mean <= Thresholds.max_ratio_to_one_side
-    # A step that takes next to nothing cannot be what the loader waits for, nor what slows it.
-    nothing_beside = step_s < Thresholds.negligible_step_share * loader_s
-    by_loader = nothing_beside or evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
+    by_loader = _slows_nothing(evidence) or evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
     if by_step and not (by_loader and loader_s > step_s):
         return _by_step(evidence)
     # What they were seen to do to each other is no turn taking.
@@ -111,6 +109,11 @@ def _one_side(evidence: Evidence) -> Finding | None:
     if by_loader or (takes_turns and step_s < Thresholds.min_step_share_worth_overlapping * loader_s):
         return _by_loader(evidence)
     return None
+
+
+def _slows_nothing(evidence: Evidence) -> bool:
+    """Whether the step takes so little that it can neither be what the loader waits for nor what slows it."""
+    return evidence.step_s.mean < Thresholds.negligible_step_share * evidence.loader_s.mean
 
 
 def _both_sides(evidence: Evidence) -> Finding | None:
@@ -181,6 +184,9 @@ def _beside_s(evidence: Evidence) -> float | None:
 
 def _by_loader(evidence: Evidence) -> Finding:
     stage, full_s, limit = _main_stage(evidence), evidence.full_s.mean, evidence.step_ceiling.mean
+    if _slows_nothing(evidence):
+        # What T_F exceeds T_L by is not the step's to give: it is what others on the machine took.
+        limit = min(limit, full_s / (full_s - evidence.step_s.mean))
     if stage is None:
         return Finding("loader-bound", LoaderCost(evidence.loader_s.mean, full_s, limit), evidence.loader_ceiling.mean)
     cost = evidence.parts[stage]
