@@ -85,7 +85,7 @@ def _strategies(name: str, registry: Registry) -> list[Strategic]:
 def _workload(spec: str | None, registry: Registry) -> Workload:
     if spec:
         return registry.workload(spec)
-    ready = [workload for workload in registry.workloads.values() if not workload.hidden and not workload.unmet_needs()]
+    ready = [workload for workload in registry.workloads.values() if workload.is_default and not workload.unmet_needs()]
     if not ready:
         raise UnavailableError(f"no workload to check on{''.join(f'; {line}' for line in registry.broken)}")
     return ready[0]
@@ -109,7 +109,11 @@ def _all_verdicts(
     say = not options.json
     for strategy in strategies:
         if isinstance(strategy, Workload):
-            yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
+            if strategy.has_columns or not strategy.is_generated:
+                yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
+                continue
+            with _fixture(strategy) as fixture:
+                yield from _verdicts(strategy, fixture, shell, say=say)
     others = [strategy for strategy in strategies if not isinstance(strategy, Workload)]
     if others:
         with _fixture(_workload(options.workload, registry)) as fixture:
