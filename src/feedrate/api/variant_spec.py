@@ -168,4 +168,6 @@ def control(side: VariantSpec, registry: Registry) -> Cell:
     training = (other for other in shown if other.trains)
     loader = next(known for known in registry.loaders.values() if known.synthetic)
     workload = registry.workload(side.workload)
-    return Cell(workload, side.size, loader, step if step.trains else next(training, step), side.device)
+    return Cell(
+        workload, workload.own_size(side.size), loader, step if step.trains else next(training, step), side.device
+    )
