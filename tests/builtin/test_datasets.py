@@ -92,11 +92,21 @@ def test_documents_that_were_changed_are_found(tmp_path: Path) -> None:
     assert list(DataSet.open(folder, Tokens().at("tiny")).faults()) == ["damaged: 00001.feather"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["data", "make", "images", "--size", "tiny", "--data", "data"],
+        ["check", "images"],
+        ["check", "inline", "--workload", "images"],
+    ],
+    ids=" ".join,
+)
 def test_what_pillow_would_be_needed_for_is_said_in_a_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     without_pillow(monkeypatch)
-    line = refused(["data", "make", "images", "--size", "tiny", "--data", str(tmp_path / "data")], capsys)
+    line = refused(command, capsys)
 
     assert line == "feedrate: images: needs the package 'PIL': `pip install 'feedrate[images]'` provides it"
     assert not (tmp_path / "data").exists()
