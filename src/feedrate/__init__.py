@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
     from feedrate.loading.decoded_blocks import DecodedBlocks
+    from feedrate.loading.leaves import nested
     from feedrate.loading.loader_report import LoaderReport
     from feedrate.loading.order import BlockOrder
     from feedrate.loading.plan import Plan
     from feedrate.loading.prefetch import ahead
+    from feedrate.loading.sample_index import SampleIndex, sample_generator
     from feedrate.loading.source import Source
     from feedrate.loading.source_control import SourceControl, SwapPoint, Turn
     from feedrate.plugin.cell import Cell
+    from feedrate.plugin.dataset_workload import DatasetWorkload
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Stream
     from feedrate.plugin.registry import Registry
@@ -54,6 +57,8 @@ _HOMES = {
     "loading.block": ("Block",),
     "loading.order": ("BlockOrder",),
     "loading.decoded_blocks": ("DecodedBlocks",),
+    "loading.leaves": ("nested",),
+    "loading.sample_index": ("SampleIndex", "sample_generator"),
     "loading.source": ("Source",),
     "loading.source_control": ("SourceControl", "SwapPoint", "Turn"),
     "plugin.cell": ("Cell",),
@@ -61,6 +66,7 @@ _HOMES = {
     "data.dataset": ("DataSet",),
     "errors": ("ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError"),
     "data.field": ("Field",),
+    "plugin.dataset_workload": ("DatasetWorkload",),
     "plugin.hookspecs": ("hookimpl",),
     "plugin.loader": ("Loader", "Stream"),
     "records.cell_traits": ("LoaderTraits", "StepTraits"),
@@ -91,6 +97,7 @@ __all__ = [
     "CounterRng",
     "DataError",
     "DataSet",
+    "DatasetWorkload",
     "DecodedBlocks",
     "DiagnosisResult",
     "Failure",
@@ -106,6 +113,7 @@ __all__ = [
     "PluginError",
     "Registry",
     "Results",
+    "SampleIndex",
     "Session",
     "Source",
     "SourceControl",
@@ -129,9 +137,11 @@ __all__ = [
     "knob",
     "measure",
     "measure_loop",
+    "nested",
     "package",
     "plain_update",
     "results",
+    "sample_generator",
     "tap",
 ]
 

@@ -31,7 +31,15 @@ from feedrate.plugin.loader import Loader, Stream
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
-from tests.support import lying_about_files, lying_knobs, lying_leftovers, lying_rows, lying_steps, lying_workloads
+from tests.support import (
+    lying_about_files,
+    lying_datasets,
+    lying_knobs,
+    lying_leftovers,
+    lying_rows,
+    lying_steps,
+    lying_workloads,
+)
 from tests.support.liars import left
 
 SPAWN = title(streams_in_a_spawned_process)
@@ -127,6 +135,9 @@ LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
     (lying_workloads.HasNothingToLearn(), {"learns what it asks"}, "lowers its loss by 0: there is no signal"),
     (lying_workloads.LosesLessThanNothing(), {"learns what it asks"}, "not a finite one above 0"),
     (lying_workloads.SaysAlwaysTheSame(), {"predicts different things"}, "have standard deviation 0"),
+    (lying_datasets.DrawsItsOwnNumbers(), {"gives the same samples again"}, "draw from `sample_generator(index)`"),
+    (lying_datasets.CountsItsSamples(), {"gives the same samples again"}, "'asked' of row"),
+    (lying_datasets.ListsASampleTwice(), {"plans each sample once"}, "plans row 117 2 times"),
     (lying_knobs.HasAPlainField(), {RANGES}, "noise has no range"),
 )
 

@@ -22,9 +22,10 @@ class Usage(NamedTuple):
 
 def test_decoded_blocks_hold_what_the_files_hold(sums_fixture: Fixture, tmp_path: Path) -> None:
     plan = sums_fixture.plan
-    stock = DataSetCache.filled(plan, tmp_path)
+    decoded = DataSetCache.filled(plan, tmp_path).decoded
+    assert decoded is not None
 
-    kept, read = DecodedSource(plan, stock), FileSource(plan.data, plan.spec)
+    kept, read = DecodedSource(plan, decoded), FileSource(plan.data, plan.spec)
     for block in plan.stored_blocks:
         expected, found = read.read(block).tensors, kept.read(block).tensors
         assert {name: tensor.dtype for name, tensor in found.items()} == {n: t.dtype for n, t in expected.items()}

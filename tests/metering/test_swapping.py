@@ -41,7 +41,7 @@ def read(plan: Plan, stage: str) -> Source:
     control = plan.source_control
     assert control is not None
     if stage == "decoded":
-        return DecodedSource(plan, DataSetCache(control.decoded.path.parent, control.decoded))
+        return DecodedSource(plan, control.decoded)
     return FileSource(plan.data if stage == "files" else control.in_memory, plan.spec)
 
 
@@ -51,6 +51,7 @@ def controlled(tmp_path: Path) -> tuple[Plan, SourceSwitch]:
     (tmp_path / "memory").mkdir()
     cache = DataSetCache.filled(plan, tmp_path / "memory")
     switch = SourceSwitch.create(tmp_path / "switch", len(plan.stored_blocks))
+    assert cache.decoded is not None
     control = SwitchControl(switch, cache.in_memory(plan).data, cache.decoded)
     return replace(plan, placement=replace(plan.placement, source_control=control)), switch
 

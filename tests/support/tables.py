@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feedrate.data.field import Field
+from feedrate.data.writer import write_rows
 
 LISTS = Field("wide", "float32", "float32", (5,)), Field("bytes", "uint8", "float32", (3,))
 ARROW = {"compression": "lz4", "lists": "fixed"}
@@ -46,3 +48,6 @@ class Table:
         made["row_id"] = row.astype(np.uint64)
         made["y"] = np.where(row % 4 == 0, np.nan, row / 3).astype(np.float32)
         return made
+
+    def write_shard(self, path: Path, number: int, start: int) -> None:
+        write_rows(path, self, number, start)

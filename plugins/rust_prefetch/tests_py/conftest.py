@@ -43,9 +43,10 @@ PAIRS = (
 
 
 def variants() -> list[Workload]:
-    """Each workload as it is, with each of its knobs turned, and with several turned at once."""
+    """Each workload of columns as it is, with each of its knobs turned, and with several turned at once."""
     registry = Registry.load()
-    singly = [turned for workload in registry.workloads.values() for turned in (workload, *_turned(workload))]
+    of_columns = (workload for workload in registry.workloads.values() if workload.has_columns)
+    singly = [turned for workload in of_columns for turned in (workload, *_turned(workload))]
     return [*singly, *map(registry.workload, PAIRS)]
 
 

@@ -24,7 +24,7 @@ _COPY_KNOBS = ("copy", "pin")
 
 @dataclass(frozen=True)
 class Selection:
-    """What the user named of each family; nothing named means all that are not hidden."""
+    """What the user named of each family; nothing named means all that run by default."""
 
     size: str
     device: str
@@ -89,4 +89,4 @@ def _named(family: str, asked: Sequence[S | str], parse: Callable[[str], S], kno
 
 
 def _shown(known: Mapping[str, S]) -> Iterator[S]:
-    return (strategy for strategy in known.values() if not strategy.hidden)
+    return (strategy for strategy in known.values() if strategy.is_default)

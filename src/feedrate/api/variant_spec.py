@@ -89,7 +89,8 @@ class VariantSpec:
 
     def recipes(self, registry: Registry) -> dict[str, SizedWorkload]:
         """Give what its data set is written from, by folder; raises like `cell`."""
-        recipe = registry.workload(self.workload).at(self.size)
+        workload = registry.workload(self.workload)
+        recipe = workload.at(workload.own_size(self.size))
         return {recipe.folder_name: recipe}
 
 
@@ -151,7 +152,7 @@ def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterato
     }  # fmt: skip
     wild = [family for family in _FAMILIES if _ANY in (getattr(a, family), getattr(b, family))]
     names = [
-        [name for name, strategy in offered[family].items() if not strategy.hidden and not strategy.unmet_needs()]
+        [name for name, strategy in offered[family].items() if strategy.is_default and not strategy.unmet_needs()]
         for family in wild
     ]
     return (dict(zip(wild, chosen, strict=True)) for chosen in product(*names))
@@ -163,8 +164,10 @@ def control(side: VariantSpec, registry: Registry) -> Cell:
     A step that trains nothing takes microseconds: its pace says nothing of the machine.
     """
     step = registry.step(side.step)
-    shown = (other for other in registry.steps.values() if not other.hidden and not other.unmet_needs())
+    shown = (other for other in registry.steps.values() if other.is_default and not other.unmet_needs())
     training = (other for other in shown if other.trains)
     loader = next(known for known in registry.loaders.values() if known.synthetic)
     workload = registry.workload(side.workload)
-    return Cell(workload, side.size, loader, step if step.trains else next(training, step), side.device)
+    return Cell(
+        workload, workload.own_size(side.size), loader, step if step.trains else next(training, step), side.device
+    )

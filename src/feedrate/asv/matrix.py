@@ -47,9 +47,9 @@ class Names:
 
     @classmethod
     def offered(cls, registry: Offers) -> Names:
-        """Name everything the registry offers that is not hidden."""
+        """Name everything the registry offers that runs by default."""
         families = (registry.workloads, registry.loaders, registry.steps)
-        return cls(*(tuple(name for name, strategy in family.items() if not _hidden(strategy)) for family in families))
+        return cls(*(tuple(name for name, strategy in family.items() if _is_default(strategy)) for family in families))
 
     def __bool__(self) -> bool:
         return bool(self.workloads or self.loaders or self.steps)
@@ -184,8 +184,8 @@ def _any_of(names: tuple[str, ...]) -> str:
     return f"({'|'.join(map(re.escape, names)) or _ANY})"
 
 
-def _hidden(strategy: object) -> bool:
-    return bool(getattr(strategy, "hidden", False))
+def _is_default(strategy: object) -> bool:
+    return not (getattr(strategy, "hidden", False) or getattr(strategy, "on_request", False))
 
 
 def _absent(offered: Iterable[str], listed: Iterable[str]) -> tuple[str, ...]:

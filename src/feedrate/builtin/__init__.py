@@ -19,6 +19,8 @@ from feedrate.builtin.steps.tf32 import Tf32
 from feedrate.builtin.workloads.boardmoves import BoardMoves
 from feedrate.builtin.workloads.daywindows import DayWindows
 from feedrate.builtin.workloads.fxseq import FxSeq
+from feedrate.builtin.workloads.images import Images
+from feedrate.builtin.workloads.tokens import Tokens
 from feedrate.plugin.hookspecs import hookimpl
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
@@ -41,5 +43,5 @@ def steps() -> Iterable[type[Step]]:
 
 @hookimpl
 def workloads() -> Iterable[Workload]:
-    """Give the three source systems."""
-    return BoardMoves(), DayWindows(), FxSeq()
+    """Give the three source systems, then what most people train on."""
+    return BoardMoves(), DayWindows(), FxSeq(), Images(), Tokens()

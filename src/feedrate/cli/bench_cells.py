@@ -45,8 +45,8 @@ def _here(names: Names, registry: Registry, shell: CommandContext) -> Names:
 
 def _cells(names: Names, size: str, device: str, registry: Registry) -> list[Cell]:
     return [
-        Cell(registry.workload(workload), size, registry.loader(loader), registry.step(step), device)
-        for workload in names.workloads
+        Cell(workload, workload.own_size(size), registry.loader(loader), registry.step(step), device)
+        for workload in map(registry.workload, names.workloads)
         for step in names.steps
         for loader in names.loaders
     ]

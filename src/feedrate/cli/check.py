@@ -49,12 +49,21 @@ def run(options: Namespace, shell: CommandContext) -> int:
     registry = Registry.load([*options.plugin, *files])
     strategies = [strategy for name in options.names for strategy in _strategies(name, registry)]
     for strategy in strategies:
-        if strategy.unmet_needs():
-            raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet_needs())}")
+        _demand_needs(strategy)
     verdicts = list(_all_verdicts(strategies, options, shell, registry))
     if options.json:
         shell.print_json(verdicts)
     return int(any(verdict["broken"] for verdict in verdicts))
+
+
+def _demand_needs(strategy: Strategic) -> None:
+    """Refuse a strategy that cannot run here.
+
+    Raises:
+        UnavailableError: it needs what is not there.
+    """
+    if strategy.unmet_needs():
+        raise UnavailableError(f"{strategy}: {'; '.join(need.reason for need in strategy.unmet_needs())}")
 
 
 def _strategies(name: str, registry: Registry) -> list[Strategic]:
@@ -84,8 +93,10 @@ def _strategies(name: str, registry: Registry) -> list[Strategic]:
 
 def _workload(spec: str | None, registry: Registry) -> Workload:
     if spec:
-        return registry.workload(spec)
-    ready = [workload for workload in registry.workloads.values() if not workload.hidden and not workload.unmet_needs()]
+        named = registry.workload(spec)
+        _demand_needs(named)
+        return named
+    ready = [workload for workload in registry.workloads.values() if workload.is_default and not workload.unmet_needs()]
     if not ready:
         raise UnavailableError(f"no workload to check on{''.join(f'; {line}' for line in registry.broken)}")
     return ready[0]
@@ -109,7 +120,11 @@ def _all_verdicts(
     say = not options.json
     for strategy in strategies:
         if isinstance(strategy, Workload):
-            yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
+            if strategy.has_columns or not strategy.is_generated:
+                yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
+                continue
+            with _fixture(strategy) as fixture:
+                yield from _verdicts(strategy, fixture, shell, say=say)
     others = [strategy for strategy in strategies if not isinstance(strategy, Workload)]
     if others:
         with _fixture(_workload(options.workload, registry)) as fixture:

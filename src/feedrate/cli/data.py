@@ -19,14 +19,18 @@ from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
 from feedrate.data.ownership import demand_ours, remove
 from feedrate.data.writer import clear_leftovers
-from feedrate.errors import DataError, UsageError
+from feedrate.errors import DataError, UnavailableError, UsageError
 from feedrate.formatting import ABSENT
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import near
-from feedrate.plugin.workload import SIZES, SizedWorkload
+from feedrate.plugin.workload import SIZES, SizedWorkload, Workload
 from feedrate.report.grid import Column, Row, print_grid
 
 __all__ = ["arguments", "run"]
+
+
+_MOST_NAMES = 500
+"""Of removed files; a larger data set is one of pictures."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -53,13 +57,29 @@ def run(options: Namespace, shell: CommandContext) -> int:
 def _make(options: Namespace, shell: CommandContext, root: Path) -> int:
     registry = Registry.load(options.plugin)
     size = size_or_default(options.size, device_or_default(None))
-    named = options.workloads or [name for name, workload in registry.workloads.items() if not workload.hidden]
-    recipes = [registry.workload(spec).at(size) for spec in named]
+    named = options.workloads or [name for name, workload in registry.workloads.items() if workload.is_default]
+    workloads = [registry.workload(spec) for spec in named]
+    for workload in workloads:
+        _demand_makeable(workload)
+    recipes = [workload.at(size) for workload in workloads]
     for recipe in recipes:
         clear_leftovers(root / recipe.folder_name)
         if options.force or state(recipe, root):
             make(recipe, root, shell.err, quiet=options.quiet)
     return _show([_look(root / recipe.folder_name) for recipe in recipes], options, shell)
+
+
+def _demand_makeable(workload: Workload) -> None:
+    """Refuse a workload whose data set cannot be made here.
+
+    Raises:
+        UsageError: its files are somebody's own.
+        UnavailableError: it needs what is not there.
+    """
+    if not workload.is_generated:
+        raise UsageError(f"{workload}: its files are your own, and nothing of them is made")
+    if workload.unmet_needs():
+        raise UnavailableError(f"{workload}: {'; '.join(need.reason for need in workload.unmet_needs())}")
 
 
 def _list(options: Namespace, shell: CommandContext, root: Path) -> int:
@@ -82,10 +102,19 @@ def _remove(options: Namespace, shell: CommandContext, root: Path) -> int:
     if options.json:
         shell.print_json([{"folder": folder, "files": files} for folder, files in removed.items()])
     elif not options.quiet:
-        lines = [f"removed {folder}: {', '.join(files)}" for folder, files in removed.items()]
+        lines = [f"removed {folder}: {_listed(files)}" for folder, files in removed.items()]
         for line in lines or [f"{root}: nothing to remove"]:
             shell.out.print(line, soft_wrap=True)
     return 0
+
+
+def _listed(files: Sequence[str]) -> str:
+    """The names, or of a folder of pictures the first, the last and how many there were."""
+    return (
+        ", ".join(files)
+        if len(files) <= _MOST_NAMES
+        else f"{files[0]} to {files[-2]}, {files[-1]}: {len(files):,} files"
+    )
 
 
 _ACTIONS: Mapping[str, Callable[[Namespace, CommandContext, Path], int]] = {

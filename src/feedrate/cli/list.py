@@ -56,6 +56,7 @@ def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, o
         "about": _about(strategy),
         "plugin": registry.origins.get(f"{kind}/{strategy.name}"),
         "hidden": strategy.hidden,
+        "on_request": strategy.on_request,
         "knobs": strategy.knob_values(),
         "ranges": strategy.ranges(),
         "missing": [{"what": need.what, "hint": need.hint} for need in strategy.unmet_needs()],
@@ -81,7 +82,7 @@ def _row(kind: str, strategy: Strategy, registry: Registry) -> Row:
 def _state(strategy: Strategy) -> str:
     if strategy.unmet_needs():
         return f"needs {', '.join(need.what for need in strategy.unmet_needs())}"
-    return "on request" if strategy.hidden else "ready"
+    return "ready" if strategy.is_default else "on request"
 
 
 def _summary(strategy: Strategy) -> str:

@@ -33,6 +33,7 @@ from feedrate.contract.steps import (
 from feedrate.contract.swapping import swaps_its_source
 from feedrate.contract.workloads import (
     cuts_every_sample,
+    gives_the_same_samples_again,
     learns_what_it_asks,
     makes_the_declared_columns,
     makes_the_same_rows_in_pieces,
@@ -102,6 +103,7 @@ WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     makes_the_same_rows_in_pieces,
     plans_each_sample_once,
     cuts_every_sample,
+    gives_the_same_samples_again,
     learns_what_it_asks,
     predicts_different_things,
     declares_the_range_of_each_number,
@@ -127,7 +129,7 @@ def _checked(
     promises: tuple[Promise[S], ...], strategy: S, fixture: Fixture
 ) -> Iterator[tuple[str, ContractError | None]]:
     for promise in promises:
-        if promise.applies_to(strategy):
+        if promise.is_asked(strategy, fixture):
             yield title(promise), _broken(promise, strategy, fixture)
 
 

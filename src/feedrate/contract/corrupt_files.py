@@ -24,19 +24,19 @@ _JUNK_BYTES = 512
 Harm = Callable[[Path], None]
 
 
-@promise_if(serves_rows)
+@promise_if(serves_rows, needs_files=True)
 def names_a_missing_file(loader: Loader, fixture: Fixture) -> None:
     """A file that is gone is an `OSError` or `DataError` that names it; no hang, no short epoch."""
     _demand_named(loader, fixture, Path.unlink, "missing")
 
 
-@promise_if(serves_rows)
+@promise_if(serves_rows, needs_files=True)
 def names_a_truncated_file(loader: Loader, fixture: Fixture) -> None:
     """A file that lost its second half is an `OSError` or `DataError` that names it."""
     _demand_named(loader, fixture, _halve, "cut in half")
 
 
-@promise_if(serves_rows)
+@promise_if(serves_rows, needs_files=True)
 def names_a_corrupt_file(loader: Loader, fixture: Fixture) -> None:
     """A file whose ends, by which a format is opened, were overwritten is an `OSError` or `DataError` that names it.
 

@@ -79,12 +79,14 @@ class Fixture:
 def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Fixture:
     """Write a workload's data set below `root`, and make a fixture of its plan: what loaders and steps are checked on.
 
+    Of a workload that is not generated nothing is written: its data set is opened where it lies.
+
     Raises:
         OSError, DataError: it cannot be written there.
     """
-    recipe = workload.at(size)
-    data = DataSet.write(root / recipe.folder_name, recipe)
-    return Fixture(workload.plan(data, size, epochs=epochs), recipe)
+    recipe = workload.at(workload.own_size(size))
+    data = DataSet.write(root / recipe.folder_name, recipe) if workload.is_generated else recipe.open(root)
+    return Fixture(workload.plan(data, recipe.size, epochs=epochs), recipe)
 
 
 def served(loader: Loader, plan: Plan) -> ServedBatches:

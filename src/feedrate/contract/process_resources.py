@@ -50,7 +50,9 @@ class ProcessResources:
             python_threads=dict(_python_threads()),
             threads=dict(_threads()),
             files=files,
-            data_files={path for path in (*files.values(), *_mapped_files()) if path.startswith(folder)},
+            data_files={
+                path for path in (*files.values(), *_mapped_files()) if path.startswith(folder) and plan.data.shards
+            },
             shared={path.name: str(path) for path in Path("/dev/shm").iterdir()},
             pinned_bytes=_pinned_bytes(),
         )

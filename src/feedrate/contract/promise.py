@@ -31,6 +31,8 @@ class Promise(Generic[S_contra]):
     """What is asked, whatever strategy it is."""
     applies_to: Callable[[S_contra], bool] = _every
     """Whether a strategy promises it at all; of one that does not, nothing is asked."""
+    needs_files: bool = False
+    """Asked only where it is known which files the data set has."""
 
     def __call__(self, strategy: S_contra, fixture: Fixture) -> None:
         """Hold a strategy to it.
@@ -38,8 +40,12 @@ class Promise(Generic[S_contra]):
         Raises:
             ContractError: it is broken; the text says how.
         """
-        if self.applies_to(strategy):
+        if self.is_asked(strategy, fixture):
             self.ask(strategy, fixture)
+
+    def is_asked(self, strategy: S_contra, fixture: Fixture) -> bool:
+        """Whether it is asked of that strategy, tried on that fixture."""
+        return self.applies_to(strategy) and (bool(fixture.plan.data.shards) or not self.needs_files)
 
     @property
     def __name__(self) -> str:
@@ -47,9 +53,11 @@ class Promise(Generic[S_contra]):
         return self.ask.__name__
 
 
-def promise_if(applies_to: Callable[[S], bool]) -> Callable[[Callable[[S, Fixture], None]], Promise[S]]:
+def promise_if(
+    applies_to: Callable[[S], bool], *, needs_files: bool = False
+) -> Callable[[Callable[[S, Fixture], None]], Promise[S]]:
     """Make a function that raises `ContractError` a promise of those strategies only."""
-    return lambda ask: Promise(ask, applies_to)
+    return lambda ask: Promise(ask, applies_to, needs_files)
 
 
 def title(promise: Promise[S]) -> str:

@@ -1,4 +1,4 @@
-"""Say what a batch must hold: recomputed from the generator, or, of a user's own files, read plainly."""
+"""Say what a batch must hold: recomputed from the generator, or, where there is none, read plainly in one process."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch, Columns, cast_to_model
 from feedrate.loading.block import Block
 from feedrate.loading.plan import Plan
+from feedrate.loading.samples import SampleSpec
 from feedrate.plugin.workload import SizedWorkload
 
 __all__ = [
@@ -52,13 +53,18 @@ class Reference:
     plan: Plan
     _kept: dict[int, Columns] = field(default_factory=dict)
 
-    def batch(self, ids: Tensor) -> Batch:
+    def batch(self, ids: Tensor, epoch: int = 0) -> Batch:
         """Give the batch of the rows `ids`, int64 (B,), in the dtypes of a batch on the host.
+
+        `epoch`: only samples that a data set's own code gives may be others in another one.
 
         Raises:
             ContractError: the plan has no such row.
         """
         homes = self._homes(ids)
+        if isinstance(self.plan.spec, SampleSpec):
+            key = next(self.plan.epoch_blocks(epoch)).key
+            return self.plan.spec.batch(self.plan.data, ids, key)
         # The planned case first: all rows of one block, cut at once, as the work on a whole batch may need.
         numbers = set(homes.tolist()) or {0}
         if len(numbers) == 1:
@@ -95,12 +101,15 @@ def _interleaved(parts: Mapping[int, Batch], homes: Tensor, ids: Tensor) -> Batc
 def expected_batches(plan: Plan, recipe: SizedWorkload) -> Iterator[Batch]:
     """Yield every batch of `plan` as a truthful loader would on the host, in the planned order."""
     reference = Reference(recipe, plan)
-    for ids in plan:
-        yield reference.batch(ids)
+    for epoch in plan.epoch_numbers():
+        for ids in plan.epoch_ids(epoch):
+            yield reference.batch(ids, epoch)
 
 
-def check_batch(who: object, batch: Batch, reference: Reference) -> None:
+def check_batch(who: object, batch: Batch, reference: Reference, epoch: int = 0) -> None:
     """Compare one delivered batch, on the host or on a device, with the rows that its ids name, bit by bit.
+
+    Of samples that differ each time that they are fetched, only names, dtypes and numbers of axes are compared.
 
     Raises:
         ContractError: naming the tensor and the row, or what is wrong with dtype or shape.
@@ -111,9 +120,13 @@ def check_batch(who: object, batch: Batch, reference: Reference) -> None:
             f"{who}: ids are {ids.dtype} {tuple(ids.shape)} on {ids.device} instead of int64 (B,) on cpu"
         )
     try:
-        expected = reference.batch(ids)
+        expected = reference.batch(ids, epoch)
     except ContractError as error:
         raise ContractError(f"{who}: {error}") from None
+    spec = reference.plan.spec
+    if isinstance(spec, SampleSpec) and spec.is_random:
+        _demand_form(who, batch, expected)
+        return
     demand_equal(who, batch, _as_delivered(batch, expected, reference.plan))
 
 
@@ -133,7 +146,7 @@ def demand_unchanged(who: object, batch: Batch, copy: Batch, number: int) -> Non
 
 def _as_delivered(batch: Batch, expected: Batch, plan: Plan) -> Batch:
     """`expected` in the model's dtypes, if `batch` has arrived on the plan's device in them."""
-    model = cast_to_model(expected.tensors, plan.batch_fields)
+    model = cast_to_model(expected.tensors, plan.cast_fields)
     arrived = all(tensor.device.type == torch.device(plan.device).type for tensor in batch.tensors.values())
     ready = all(name in batch.tensors and batch.tensors[name].dtype == model[name].dtype for name in model)
     return Batch(expected.ids, model) if arrived and ready else expected
@@ -157,12 +170,25 @@ def demand_equal(who: object, batch: Batch, expected: Batch) -> None:
             )
         wrong = _differing(found_tensor.detach().cpu(), wanted_tensor.detach().cpu())
         if len(wrong):
-            row = int(expected.ids[wrong[0]])
-            raise ContractError(f"{who}: {name!r} of row {row} is wrong ({len(wrong)} such rows of {len(expected)})")
+            # Not every tensor of a collated batch has a row for each sample.
+            by_sample = wanted_tensor.shape[:1] == expected.ids.shape
+            row = int(expected.ids[wrong[0] if by_sample else 0])
+            which = f"of row {row}" if by_sample else f"in the batch of row {row}"
+            raise ContractError(
+                f"{who}: {name!r} {which} is wrong ({len(wrong)} such rows of {len(torch.atleast_1d(wanted_tensor))})"
+            )
+
+
+def _demand_form(who: object, batch: Batch, expected: Batch) -> None:
+    """Compare what does not hang on chance."""
+    forms = [{name: (t.dtype, t.ndim) for name, t in each.tensors.items()} for each in (batch, expected)]
+    if forms[0] != forms[1]:
+        raise ContractError(f"{who}: a batch is {forms[0]} instead of {forms[1]} (dtype and number of axes)")
 
 
 def _differing(actual: Tensor, wanted: Tensor) -> Tensor:
-    """int64: positions of the rows whose bits differ."""
+    """int64: positions of the rows whose bits differ; a tensor without axes is one row."""
+    actual, wanted = torch.atleast_1d(actual), torch.atleast_1d(wanted)
     if not wanted.numel() or torch.equal(_bytes(actual), _bytes(wanted)):
         return torch.empty(0, dtype=torch.int64)
     differs = (_bytes(actual) != _bytes(wanted)).view(*wanted.shape, -1).any(-1)

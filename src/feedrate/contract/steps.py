@@ -145,7 +145,7 @@ def _batch(fixture: Fixture) -> Batch:
     """The first of the plan's largest batches, where and how a model wants it."""
     ids = max(fixture.plan, key=len)
     batch = Reference(fixture.recipe, fixture.plan).batch(ids)
-    ready = cast_to_model(batch.tensors, fixture.plan.batch_fields)
+    ready = cast_to_model(batch.tensors, fixture.plan.cast_fields)
     return Batch(batch.ids, {name: tensor.to(fixture.plan.device) for name, tensor in ready.items()})
 
 

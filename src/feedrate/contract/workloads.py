@@ -1,8 +1,10 @@
-"""Check what a workload makes, plans and trains. Nothing is read from a disk: rows come from the generator."""
+"""Check what a workload makes, plans and trains; rows come from its generator, samples from its own data set."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,12 @@ import torch
 
 from feedrate.contract.fixture import Fixture
 from feedrate.contract.promise import Promise, promise_if
-from feedrate.contract.reference import Reference
+from feedrate.contract.reference import Reference, demand_equal
 from feedrate.contract.steps import plain_progress, plainly_trained
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import Shard
-from feedrate.errors import ContractError
+from feedrate.errors import ContractError, DataError, one_line
+from feedrate.loading.samples import SampleSpec
 from feedrate.plugin.workload import SizedWorkload, Workload
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "VARIES",
     "cuts_every_sample",
+    "gives_the_same_samples_again",
     "learns_what_it_asks",
     "makes_the_declared_columns",
     "makes_the_same_rows_in_pieces",
@@ -44,18 +48,31 @@ _PIECE = 37
 
 
 def unwritten(workload: Workload, size: str = "tiny", epochs: int = 2) -> Fixture:
-    """Make a fixture of a workload itself: its plan over files that nobody has written."""
-    recipe = workload.at(size)
+    """Make a fixture of a workload itself: its plan over files that nobody has written.
+
+    Samples of a generated `DatasetWorkload` come from nothing but its files: `written` makes the fixture of that one.
+    """
+    recipe = workload.at(workload.own_size(size))
+    if not workload.is_generated:
+        return Fixture(workload.plan(recipe.open(Path()), recipe.size, epochs=epochs), recipe)
     shards = tuple(Shard(f"{number}", groups, 0, "") for number, groups in enumerate(recipe.groups))
     data = DataSet(Path(), recipe.format, recipe.identity, recipe.storage, recipe.fields, shards)
-    return Fixture(workload.plan(data, size, epochs=epochs), recipe)
+    return Fixture(workload.plan(data, recipe.size, epochs=epochs), recipe)
+
+
+def _has_columns(workload: Workload) -> bool:
+    return workload.has_columns
+
+
+def _has_samples(workload: Workload) -> bool:
+    return not workload.has_columns
 
 
 def _has_model(workload: Workload) -> bool:
     return workload.has_model
 
 
-@Promise
+@promise_if(_has_columns)
 def makes_the_declared_columns(workload: Workload, fixture: Fixture) -> None:
     """Rows come in the declared columns, dtypes and shapes, and the first column is the row's number."""
     rows = _made(fixture.recipe, 0, fixture.plan.data.rows)
@@ -70,7 +87,7 @@ def makes_the_declared_columns(workload: Workload, fixture: Fixture) -> None:
         raise ContractError(f"{workload}: row {int(wrong[0])} has the id {ids[wrong[0]]} ({len(wrong)} such rows)")
 
 
-@Promise
+@promise_if(_has_columns)
 def makes_the_same_rows_in_pieces(workload: Workload, fixture: Fixture) -> None:
     """A row does not depend on which others are made with it, nor on when: it is a function of seed and number."""
     total = fixture.plan.data.rows
@@ -89,14 +106,15 @@ def makes_the_same_rows_in_pieces(workload: Workload, fixture: Fixture) -> None:
 @Promise
 def plans_each_sample_once(workload: Workload, fixture: Fixture) -> None:
     """Each epoch holds the same samples, each of them once, and all of them are rows; no batch is empty."""
+    total = fixture.plan.spec.row_count(fixture.plan.data)
     epochs = [torch.cat(batches) for batches in _epochs(fixture)]
     for number, ids in enumerate(epochs):
         rows, times = ids.unique(return_counts=True)
         if len(rows) < len(ids):
             twice = int(rows[times > 1][0])
             raise ContractError(f"{workload}: epoch {number} plans row {twice} {int(times.max())} times")
-        if len(rows) == 0 or int(rows[0]) < 0 or int(rows[-1]) >= fixture.plan.data.rows:
-            raise ContractError(f"{workload}: epoch {number} plans rows that are not among {fixture.plan.data.rows}")
+        if len(rows) == 0 or int(rows[0]) < 0 or int(rows[-1]) >= total:
+            raise ContractError(f"{workload}: epoch {number} plans rows that are not among {total}")
         if not rows.equal(epochs[0].unique()):
             raise ContractError(f"{workload}: epoch {number} plans other samples than epoch 0")
 
@@ -108,11 +126,47 @@ def cuts_every_sample(workload: Workload, fixture: Fixture) -> None:
     for ids in next(_epochs(fixture)):
         try:
             batch = reference.batch(ids)
-        except (RuntimeError, IndexError, KeyError) as error:
+        except (RuntimeError, IndexError, KeyError, DataError) as error:
             raise ContractError(
                 f"{workload}: the batch of row {int(ids[0])} cannot be cut ({str(error).splitlines()[0]})"
             ) from None
-        _demand_declared(workload, batch, fixture)
+        if workload.has_columns:
+            _demand_declared(workload, batch, fixture)
+
+
+@promise_if(_has_samples)
+def gives_the_same_samples_again(workload: Workload, fixture: Fixture) -> None:
+    """A data set that is opened anew gives the same bits, whatever was asked of it before, in each epoch.
+
+    One that draws its own random numbers does not: `sample_generator` is for those, and `is_random` says so.
+    """
+    spec = fixture.plan.spec
+    if not isinstance(spec, SampleSpec) or spec.is_random:
+        return
+    opened_anew = replace(fixture.plan, spec=_sent(workload, spec))
+    first, second = Reference(fixture.recipe, fixture.plan), Reference(fixture.recipe, opened_anew)
+    for epoch in fixture.plan.epoch_numbers():
+        for ids in reversed(list(fixture.plan.epoch_ids(epoch))):
+            try:
+                demand_equal(workload, second.batch(ids, epoch), first.batch(ids, epoch))
+            except DataError as error:
+                raise ContractError(f"{workload}: {error}") from None
+            except ContractError as error:
+                raise ContractError(
+                    f"{error}: another time it is fetched; draw from `sample_generator(index)`"
+                ) from None
+
+
+def _sent(workload: Workload, spec: SampleSpec) -> SampleSpec:
+    """What arrives in a worker process: nothing that is open comes with it."""
+    try:
+        sent: SampleSpec = pickle.loads(pickle.dumps(spec))
+    # What pickling raises is anybody's guess.
+    except Exception as error:
+        raise ContractError(
+            f"{workload}: cannot be pickled ({one_line(error)}): no worker can open its data set"
+        ) from error
+    return sent
 
 
 @promise_if(_has_model)

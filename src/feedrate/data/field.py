@@ -24,6 +24,8 @@ _BYTES = {
     **dict.fromkeys(("float32", "int32", "uint32"), 4),
     **dict.fromkeys(("float64", "int64", "uint64"), 8),
 }
+_ITEM_BYTES = _BYTES | {"bfloat16": 2, "complex64": 8, "complex128": 16}
+"""Of all that a tensor of a batch may hold."""
 STORED = frozenset(_BYTES)
 """Dtypes that a column may have on disk."""
 _MODEL = STORED | {"bfloat16"}
@@ -66,12 +68,12 @@ class Field:
 
     def sample_bytes(self, cast: Cast) -> int:
         """Count the bytes of one sample in the batch a loader yields."""
-        return _BYTES[self.dtype(cast)] * math.prod(self.sample_shape)
+        return _ITEM_BYTES[self.dtype(cast)] * math.prod(self.sample_shape)
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one stored row, uncompressed."""
-        return _BYTES[self.stored] * math.prod(self.shape)
+        return _ITEM_BYTES[self.stored] * math.prod(self.shape)
 
     def as_json(self) -> dict[str, object]:
         """Give the values that stand in a manifest."""

@@ -7,12 +7,13 @@ import math
 import re
 import reprlib
 import stat
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from feedrate.data.field import Field
-from feedrate.data.formats import FORMATS
+from feedrate.data.formats import FORMATS, OPAQUE
 from feedrate.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class Manifest:
             raise ValueError(f"layout {reprlib.repr(parts[_MARK])}, and this version of feedrate knows {_LAYOUT}")
         for name in sorted(_PARTS.symmetric_difference(parts.keys() - {_MARK})):
             raise ValueError(f"no {name!r}" if name in _PARTS else f"{reprlib.repr(name)} belongs in none")
-        if parts["format"] not in FORMATS:
-            raise ValueError(f"format {reprlib.repr(parts['format'])}; there are {', '.join(FORMATS)}")
+        known = (*FORMATS, *OPAQUE)
+        if parts["format"] not in known:
+            raise ValueError(f"format {reprlib.repr(parts['format'])}; there are {', '.join(known)}")
         fields = tuple(map(Field.from_json, _rows_of(parts["fields"], "fields")))
         shards = tuple(_shards(parts["shards"], str(parts["format"])))
         _demand_unique("column", [field.name for field in fields])
@@ -143,9 +145,9 @@ def _demand_countable(fields: tuple[Field, ...], shards: tuple[Shard, ...]) -> N
 
 
 def _demand_unique(what: str, names: list[str]) -> None:
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise ValueError(f"{what} {twice!r} stands there twice")
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise ValueError(f"{what} {name!r} stands there twice")
 
 
 def _mapping(raw: object, what: str) -> Mapping[str, object]:

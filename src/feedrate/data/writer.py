@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from feedrate.data.dataset import DataSetSpec
 
-__all__ = ["clear_leftovers", "write_folder"]
+__all__ = ["clear_leftovers", "write_folder", "write_rows"]
 
 _WORTH_PROCESSES_BYTES = 512_000_000
 """A smaller data set is written sooner by one process than it takes to start several."""
@@ -109,14 +109,19 @@ def _written(partial: Path, recipe: DataSetSpec, starts: Sequence[int]) -> Itera
             raise
 
 
-def _write_shard(partial: Path, recipe: DataSetSpec, index: int, start: int) -> Shard:
+def write_rows(path: Path, recipe: DataSetSpec, number: int, start: int) -> None:
+    """Write the rows of one shard, from `start` on, in one of the formats that feedrate reads: see `DataSetSpec`."""
     from feedrate.data.formats import writer
 
-    groups = recipe.groups[index]
+    groups = recipe.groups[number]
     chunks = (recipe.rows(low, high) for low, high in pairwise(accumulate(groups, initial=start)))
-    path = partial / shard_name(index, recipe.format)
     writer(recipe.format)(path, recipe.fields, groups, chunks, recipe.storage)
-    return Shard(path.name, groups, path.stat().st_size, digest(path))
+
+
+def _write_shard(partial: Path, recipe: DataSetSpec, index: int, start: int) -> Shard:
+    path = partial / shard_name(index, recipe.format)
+    recipe.write_shard(path, index, start)
+    return Shard(path.name, recipe.groups[index], path.stat().st_size, digest(path))
 
 
 def _write_manifest(partial: Path, recipe: DataSetSpec, shards: Sequence[Shard]) -> None:
@@ -145,15 +150,19 @@ def _demand_room(folder: Path, recipe: DataSetSpec, work: Path) -> None:
 
 def _written_share(recipe: DataSetSpec, work: Path) -> float:
     """Bytes on disk over bytes of rows, as a sample compresses, and a tenth for safety; 1 where none can be taken."""
+    from feedrate.data.formats import OPAQUE, writer
+
     row_bytes = sum(field.row_bytes for field in recipe.fields)
-    rows = min(recipe.groups[0][0], _SAMPLE_BYTES // row_bytes)
+    whole = recipe.format in OPAQUE
+    rows = sum(recipe.groups[0]) if whole else min(recipe.groups[0][0], _SAMPLE_BYTES // row_bytes)
     if rows == 0:
         return 1.0
-    from feedrate.data.formats import writer
-
     path = work / f"sample.{recipe.format}"
     try:
-        writer(recipe.format)(path, recipe.fields, (rows,), [recipe.rows(0, rows)], recipe.storage)
+        if whole:
+            recipe.write_shard(path, 0, 0)
+        else:
+            writer(recipe.format)(path, recipe.fields, (rows,), [recipe.rows(0, rows)], recipe.storage)
         return 1.1 * path.stat().st_size / (rows * row_bytes)
     except OSError:
         return 1.0

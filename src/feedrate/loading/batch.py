@@ -61,9 +61,9 @@ def _alone(tensor: Tensor) -> Tensor:
 
 
 def cast_to_model(tensors: Mapping[str, Tensor], fields: Iterable[Field]) -> dict[str, Tensor]:
-    """Cast tensors to the model's dtypes, on the device they are on."""
+    """Cast tensors to the model's dtypes, on the device they are on; one that no field names stays as it is."""
     wanted = model_dtypes(fields)
-    return {name: tensor.to(wanted[name]) for name, tensor in tensors.items()}
+    return {name: tensor.to(wanted.get(name, tensor.dtype)) for name, tensor in tensors.items()}
 
 
 def model_dtypes(fields: Iterable[Field]) -> dict[str, torch.dtype]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from feedrate.data.field import Cast, Field
     from feedrate.loading.batch import Columns
     from feedrate.loading.block import Block
+    from feedrate.loading.source import Source
 
 __all__ = ["BatchSpec"]
 
@@ -34,6 +35,24 @@ class BatchSpec:
     derive: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
     """Work on each batch that loaders do; picklable. Returns further tensors, named in `derived`."""
     derived: tuple[Field, ...] = ()
+
+    has_columns: ClassVar[bool] = True
+    """Batches are cut from columns, in buffers of one form where somebody gives any; False: collated from samples."""
+
+    @property
+    def cast_fields(self) -> tuple[Field, ...]:
+        """Tensors whose stored dtype may be another than the model's."""
+        return self.batch_fields
+
+    def source(self, data: DataSet) -> Source:
+        """Open what reads the blocks of `data`."""
+        from feedrate.loading.source import FileSource
+
+        return FileSource(data, self)
+
+    def row_count(self, data: DataSet) -> int:
+        """Count the rows that may be samples."""
+        return data.rows
 
     @property
     def batch_fields(self) -> tuple[Field, ...]:

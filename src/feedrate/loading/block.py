@@ -10,7 +10,7 @@ import torch
 from numpy.random.bit_generator import ISeedSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
@@ -32,6 +32,15 @@ class Block:
     """(seed, epoch, number of the block), which the order follows from; None: as stored."""
     number: int = 0
     """Place among the blocks in the order of the files; an order sets it."""
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[int]) -> Block:
+        """Give a block that is one batch of these rows, in that order, and reads no other."""
+        numbers = np.array(rows, np.int64)
+        ends = np.flatnonzero(np.diff(numbers) != 1)
+        starts, stops = numbers[[0, *(ends + 1)]], numbers[[*ends, -1]] + 1
+        spans = tuple(zip(starts.tolist(), stops.tolist(), strict=True))
+        return cls(int(numbers.min()), int(numbers.max()) + 1, spans, len(numbers))
 
     @property
     def samples(self) -> int:
@@ -58,15 +67,22 @@ class Block:
     def positions(self) -> tuple[NDArray[np.int64], list[int]]:
         """Give the positions of all samples, int64 (samples,), batch after batch, and the samples of each batch."""
         if self.batch_rows is not None:
-            spans = [np.arange(start - self.start, stop - self.start) for start, stop in self.spans]
-            rows = spans[0] if len(spans) == 1 else np.concatenate(spans)
-            full, rest = divmod(self.samples, self.batch_rows)
+            rows = self._rows(np.array(self.spans, np.int64))
+            full, rest = divmod(len(rows), self.batch_rows)
             return self._shuffled(rows), [self.batch_rows] * full + [rest] * (rest > 0)
-        starts, stops = np.array(self.spans, np.int64)[self._shuffled(np.arange(len(self.spans)))].T
+        spans = np.array(self.spans, np.int64)[self._shuffled(np.arange(len(self.spans)))]
+        return self._rows(spans), (spans[:, 1] - spans[:, 0]).tolist()
+
+    def _rows(self, spans: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of the samples of `spans`, int64 (spans, 2), one after the other."""
+        if len(spans) == 1:
+            return np.arange(spans[0, 0] - self.start, spans[0, 1] - self.start)
+        starts, stops = spans.T
         lengths = stops - starts
         # One range over all samples, moved to where each span begins.
         ends = np.cumsum(lengths)
-        return np.arange(ends[-1]) + np.repeat(starts - self.start - ends + lengths, lengths), lengths.tolist()
+        positions: NDArray[np.int64] = np.arange(ends[-1]) + np.repeat(starts - self.start - ends + lengths, lengths)
+        return positions
 
     def ids(self) -> Iterator[torch.Tensor]:
         """Yield, for each batch, int64 (B,): numbers of the rows that its samples are."""

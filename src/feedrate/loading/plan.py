@@ -146,6 +146,16 @@ class Plan:
         return self.spec.batch_fields
 
     @property
+    def has_columns(self) -> bool:
+        """Batches are cut from columns of rows; False: collated from samples, which a data set's own code gives."""
+        return self.spec.has_columns
+
+    @property
+    def cast_fields(self) -> tuple[Field, ...]:
+        """Tensors whose stored dtype may be another than the model's."""
+        return self.spec.cast_fields
+
+    @property
     def cast(self) -> Cast:
         """Where stored dtypes become the model's."""
         return self.spec.cast
@@ -176,7 +186,8 @@ class Plan:
 
     def block_bytes(self, block: Block) -> int:
         """Count the bytes of the block's decoded rows."""
-        return (block.stop - block.start) * self._row_bytes
+        rows = block.stop - block.start if self.has_columns else block.samples
+        return rows * self._row_bytes
 
     @cached_property
     def _row_bytes(self) -> int:
@@ -211,9 +222,11 @@ class Plan:
             with self.placement.source_factory(self) as source:
                 yield source
             return
-        from feedrate.loading.source import FileSource
+        yield self.plain_source()
 
-        yield FileSource(self.data, self.spec)
+    def plain_source(self) -> Source:
+        """Open the source that reads the data set itself, whatever `open` gives in its place."""
+        return self.spec.source(self.data)
 
     # --- the same, with one thing changed
 

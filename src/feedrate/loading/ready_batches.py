@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
-from feedrate.loading.source import FileSource
 from feedrate.loading.transfer import delivered
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def one_of_each_size(plan: Plan, most: int) -> list[Batch]:
 
 
 def _new_sizes(plan: Plan) -> Iterator[Batch]:
-    source, sizes = FileSource(plan.data, plan.spec), set[int]()
+    source, sizes = plan.plain_source(), set[int]()
     for block in plan.blocks():
         new = {len(rows): rows for rows in block.batches() if len(rows) not in sizes}
         if new:
@@ -75,7 +74,7 @@ def _new_sizes(plan: Plan) -> Iterator[Batch]:
 
 
 def _cut(plan: Plan) -> Iterator[Batch]:
-    source = FileSource(plan.data, plan.spec)
+    source = plan.plain_source()
     for block in plan.blocks():
         columns = source.read(block)
         for rows in block.batches():

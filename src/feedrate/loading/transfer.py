@@ -47,7 +47,7 @@ def delivered(loader: Sender, plan: Plan) -> Stream:
     """
     with closing(loader.stream(plan)) as stream:
         if plan.device == "cpu":
-            wanted = model_dtypes(plan.batch_fields)
+            wanted = model_dtypes(plan.cast_fields)
             for batch in stream:
                 widened = _in_dtypes(batch, wanted)
                 if plan.report.batches_arrive_widened is None:
@@ -62,13 +62,13 @@ def delivered(loader: Sender, plan: Plan) -> Stream:
 def _in_dtypes(batch: Batch, wanted: Mapping[str, torch.dtype]) -> bool:
     # A generator would take as long as looking at several tensors.
     for name, tensor in batch.tensors.items():  # noqa: SIM110
-        if tensor.dtype is not wanted[name]:
+        if tensor.dtype is not wanted.get(name, tensor.dtype):
             return False
     return True
 
 
 def _widened(batch: Batch, plan: Plan) -> Batch:
-    return Batch(batch.ids, cast_to_model(batch.tensors, plan.batch_fields[1:]))
+    return Batch(batch.ids, cast_to_model(batch.tensors, plan.cast_fields))
 
 
 def _copied(stream: Iterable[Batch], plan: Plan, loader: Sender) -> Stream:

@@ -36,7 +36,7 @@ class Cell:
 
     @classmethod
     def parse(cls, text: str, registry: Registry) -> Cell:
-        """Read what `str` gives.
+        """Read what `str` gives; a workload that has but one size is of that, whichever is named.
 
         Raises:
             UsageError: it is not of that form, or names something that does not exist.
@@ -46,7 +46,11 @@ class Cell:
             raise UsageError(f"no device {key.device!r}; there are: {', '.join(DEVICES)}")
         workload = registry.workload(key.workload)
         return cls(
-            workload, workload.at(key.size).size, registry.loader(key.loader), registry.step(key.step), key.device
+            workload,
+            workload.at(workload.own_size(key.size)).size,
+            registry.loader(key.loader),
+            registry.step(key.step),
+            key.device,
         )
 
     @property

@@ -85,13 +85,20 @@ class Strategy(metaclass=_Checked):
     name: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]] = ()
     hidden: ClassVar[bool] = False
-    """Kept out of the default matrix; runs when asked for by name."""
+    """Kept out of the default matrix and of lists; runs when asked for by name."""
+    on_request: ClassVar[bool] = False
+    """Listed, and kept out of the default matrix; runs when asked for by name."""
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     """Every subclass is a dataclass, and has it from there."""
 
     def __str__(self) -> str:
         changed = [f"{key}={text(value)}" for key, value in self.knobs.items() if value != self.defaults()[key]]
         return f"{self.name}[{','.join(changed)}]" if changed else self.name
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it runs where nothing is named."""
+        return not (self.hidden or self.on_request)
 
     @property
     def knobs(self) -> dict[str, Value]:

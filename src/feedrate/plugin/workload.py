@@ -48,6 +48,8 @@ class Workload(Strategy):
     """In which it is there."""
     is_generated: ClassVar[bool] = True
     """False: its files are somebody's own, and never written."""
+    has_columns: ClassVar[bool] = True
+    """False: samples come from a data set's own code by index, not from columns of rows: see `DatasetWorkload`."""
     has_model: ClassVar[bool] = True
     """False: only steps that train nothing take its batches."""
 
@@ -216,6 +218,12 @@ class SizedWorkload:
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         """Make the content of rows `start` to `stop`."""
         return self.workload.rows(self.size, self.seed, start, stop)
+
+    def write_shard(self, path: Path, number: int, start: int) -> None:
+        """See `DataSetSpec`."""
+        from feedrate.data.writer import write_rows
+
+        write_rows(path, self, number, start)
 
     def open(self, root: Path) -> DataSet:
         """Open the data set below `root`.

@@ -104,11 +104,17 @@ class RustPrefetch(Loader):
 
 
 def _demand_columns(loader: RustPrefetch, plan: Plan) -> None:
-    """Refuse lists in files of Parquet that somebody else wrote: an axis is read as a column for each place in it.
+    """Refuse samples of a data set, and lists in files of Parquet that somebody else wrote.
+
+    Of those an axis is read as a column for each place in it.
 
     Raises:
-        UnavailableError: there are such lists.
+        UnavailableError: there are such.
     """
+    if not plan.has_columns:
+        raise UnavailableError(
+            f"{loader}: needs files of columns, and only the data set's own code reads these samples; use threads"
+        )
     if plan.data.format == "parquet" and plan.data.storage.get("axes") == "lists":
         for field in plan.stored_columns:
             if field.shape:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
+from feedrate.errors import UnavailableError
 from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
@@ -58,6 +59,11 @@ class GpuChunk(Loader):
         return -(-plan.epoch_batches // chunks)
 
     def stream(self, plan: Plan) -> Stream:
+        if not plan.has_columns and plan.device != "cpu":
+            raise UnavailableError(
+                f"{self}: needs columns of rows to gather from on the device, and a data set gives samples;"
+                " use threads, workers or ring_workers"
+            )
         with plan.open() as source:
             groups = _grouped(plan, self.chunk_bytes(plan))
             for chunk in self._chunks(plan, source, groups):

@@ -39,14 +39,17 @@ class Threads(Loader):
     def stream(self, plan: Plan) -> Stream:
         from feedrate.loading.buffers import Buffers, Layout
 
-        buffers = Buffers(Layout.of(plan), self.depth + 2, pinned=self.pin and plan.device != "cpu")
+        # Collated batches have memory of their own, of whatever form.
+        count = self.depth + 2 if plan.has_columns else 0
+        buffers = Buffers(Layout.of(plan), count, pinned=self.pin and plan.device != "cpu")
 
         def cut(job: tuple[Future[Columns], Tensor]) -> Batch:
             columns, rows = job
-            return columns.result().batch(rows, into=buffers.lend())
+            return columns.result().batch(rows, into=buffers.lend() if plan.has_columns else None)
 
         with plan.open() as source, _pool(self.count) as pool:
-            decoded = ahead(lambda block: (block, pool.submit(source.read, block)), plan.blocks(), self.blocks)
+            reading = self._blocks_ahead(plan)
+            decoded = ahead(lambda block: (block, pool.submit(source.read, block)), plan.blocks(), reading)
             jobs = ((columns, rows) for block, columns in decoded for rows in block.batches())
             for batch in ahead(lambda job: pool.submit(cut, job), jobs, self.depth):
                 yield batch.result()
@@ -55,8 +58,12 @@ class Threads(Loader):
         return LoaderTraits("threads", self.count, "count", "depth")
 
     def prefetch_batches(self, plan: Plan) -> int:
-        del plan
-        return self.depth
+        # A block of samples is one batch, and all but done when they are fetched.
+        return self.depth if plan.has_columns else self.depth + self._blocks_ahead(plan)
+
+    def _blocks_ahead(self, plan: Plan) -> int:
+        """Blocks that are read at a time: of samples, that fill one batch, enough for all threads."""
+        return self.blocks if plan.has_columns else max(self.blocks, self.count)
 
 
 @contextmanager

@@ -42,11 +42,11 @@ class VisionTransformer(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then a perceptron four times as wide."""
+    """Self-attention, then a perceptron four times as wide; `causal`: no token looks at those after it."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, *, causal: bool = False) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.causal = heads, causal
         self.attention_norm = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.mixed = nn.Linear(width, width)
@@ -59,7 +59,7 @@ class EncoderLayer(nn.Module):
         rows, squares, width = tokens.shape
         packed = self.queries_keys_values(self.attention_norm(tokens)).view(rows, squares, 3, self.heads, -1)
         queries, keys, values = packed.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(queries, keys, values)
+        attended = F.scaled_dot_product_attention(queries, keys, values, is_causal=self.causal)
         tokens = tokens + self.mixed(attended.transpose(1, 2).reshape(rows, squares, width))
         refined: Tensor = tokens + self.perceptron(tokens)
         return refined

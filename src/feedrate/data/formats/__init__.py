@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     Chunk = Mapping[str, NDArray[np.generic]]
     Writer = Callable[[Path, Sequence[Field], Sequence[int], Iterable[Chunk], Mapping[str, str]], None]
 
-__all__ = ["FORMATS", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
+__all__ = ["FORMATS", "OPAQUE", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
 
 FORMATS = ("arrow", "hdf5", "parquet")
+OPAQUE = ("feather", "jpeg")
+"""Formats of files that only the data set of a workload reads."""
 
 
 T = TypeVar("T")

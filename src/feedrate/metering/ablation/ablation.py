@@ -69,7 +69,9 @@ class Ablation:
         self._lacking = DataSetCache.lacking(plan, folder) if self.request.stages else _NOT_ASKED
         stock = None if self._lacking else DataSetCache.filled(plan, folder)
         self._switch = SourceSwitch.create(self.scratch / "switch", len(plan.stored_blocks))
-        control = None if stock is None else SwitchControl(self._switch, stock.in_memory(plan).data, stock.decoded)
+        control = None
+        if stock is not None and stock.decoded is not None:
+            control = SwitchControl(self._switch, stock.in_memory(plan).data, stock.decoded)
         source = SwitchableSource(self._switch, stock)
         return replace(plan, placement=replace(plan.placement, source_factory=source, source_control=control))
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from feedrate.errors import DataError
 from feedrate.formatting import byte_size
 from feedrate.loading.decoded_blocks import DecodedBlocks
-from feedrate.loading.source import FileSource
 from feedrate.system import memory
 
 if TYPE_CHECKING:
@@ -37,12 +36,16 @@ class DataSetCache:
     """
 
     folder: Path
-    decoded: DecodedBlocks
+    decoded: DecodedBlocks | None
+    """None: what is read are samples, which only the code of their data set knows."""
 
     @staticmethod
     def lacking(plan: Plan, folder: Path) -> str:
         """Why there is no room for it in `folder`; empty when there is."""
-        needed, room = plan.data.bytes + plan.epoch_bytes, shutil.disk_usage(folder).free
+        if not plan.data.shards:
+            return "nobody knows which files the data set has"
+        decoded_bytes = plan.epoch_bytes if plan.has_columns else 0
+        needed, room = plan.data.bytes + decoded_bytes, shutil.disk_usage(folder).free
         if needed > room:
             return f"{folder.parent} has room for {byte_size(room)}, and the data set takes {byte_size(needed)} there"
         spared = int(_SHARE * memory.available_bytes())
@@ -61,7 +64,9 @@ class DataSetCache:
         """
         for index in range(len(plan.data.shards)):
             _copy(plan.data, index, folder)
-        source = FileSource(plan.data, plan.spec)
+        if not plan.has_columns:
+            return cls(folder, None)
+        source = plan.plain_source()
         decoded = DecodedBlocks.written(folder / "decoded", plan, lambda block: source.read(block).tensors)
         return cls(folder, decoded)
 
@@ -84,9 +89,9 @@ def _copy(data: DataSet, index: int, folder: Path) -> None:
 class DecodedSource:
     """Serves blocks that lie decoded in memory: nothing is read, nothing copied."""
 
-    def __init__(self, plan: Plan, stock: DataSetCache) -> None:
+    def __init__(self, plan: Plan, decoded: DecodedBlocks) -> None:
         self._plan = plan
-        self._columns = stock.decoded.columns(plan)
+        self._columns = decoded.columns(plan)
 
     def read(self, block: Block) -> Columns:
         """See `Source`."""

@@ -38,6 +38,7 @@ _BACK = ("R2", "R3", "R4", "R1", "R0")
 """
 _SIDES = ("R0", "R4")
 """The rungs that tell which side holds the cell back."""
+_NOT_COLUMNS = "what is read are samples, which only the code of their data set knows"
 _UNREAD = "the loader does not read through the plan's source, so the source cannot be swapped"
 _THERE_ALREADY = "the loader serves batches that are there already"
 _ON_DEVICE = "the loader serves batches that are on the device already: their copy is part of handing over"
@@ -138,6 +139,12 @@ class LadderTimer:
         full, alone = (tuple(windows.get(name, ())) for windows in (self._full, self._alone))
         return Rung(full, alone, self._absent.get(name, "" if full else self.lacking))
 
+    def _lacking_stage(self, stage: str) -> str:
+        """Why blocks cannot come from there; empty: they can."""
+        if stage == "decoded" and not self.plan.has_columns:
+            return self.lacking or _NOT_COLUMNS
+        return "" if stage == "files" else self.lacking
+
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
         timed_rungs = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
         for name, window in timed_rungs.items():
@@ -158,7 +165,7 @@ class LadderTimer:
             return self._timed(name, lambda n: self._train_slowly(n, delay_s))
         read_s, decode_s, gather_s = (delay_s * (name == stage) for stage in _AT_READER)
         if not self._turned(_Supply(_SOURCES.get(name, "files"), read_s, decode_s, gather_s)):
-            self._absent[name] = self.lacking or _UNREAD
+            self._absent[name] = self._lacking_stage(_SOURCES.get(name, "files")) or _UNREAD
             return None
         if name in _SOURCES:
             self._alone.setdefault(name, []).append(self._timed(f"{name} alone", self.feed.drain))
@@ -186,7 +193,7 @@ class LadderTimer:
         """Make what comes come from there, with these delays; False: it cannot be."""
         if wanted == self._set:
             return True
-        if self._stays or (self.lacking and wanted.stage != "files") or not self._offered(wanted):
+        if self._stays or self._lacking_stage(wanted.stage) or not self._offered(wanted):
             return False
         self._turn(wanted)
         if not self._tracker.settle(_SETTLE_S):

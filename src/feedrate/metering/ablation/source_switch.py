@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from feedrate.loading.source import FileSource
 from feedrate.loading.source_control import Turn
 from feedrate.metering.ablation.dataset_cache import DataSetCache, DecodedSource
 from feedrate.system.synthetic_load import burn_cpu, sleep_s
@@ -117,10 +116,11 @@ class SwitchableSource:
     @contextmanager
     def __call__(self, plan: Plan) -> Iterator[Source]:
         """The source, for one process."""
-        sources: list[Source] = [FileSource(plan.data, plan.spec)]
+        sources = [plan.plain_source()]
         if self.stock is not None:
-            in_memory = self.stock.in_memory(plan)
-            sources += [FileSource(in_memory.data, in_memory.spec), DecodedSource(plan, self.stock)]
+            sources.append(self.stock.in_memory(plan).plain_source())
+            if self.stock.decoded is not None:
+                sources.append(DecodedSource(plan, self.stock.decoded))
         yield _SwitchedSource(self.switch, sources)
 
 
