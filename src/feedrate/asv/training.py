@@ -82,15 +82,12 @@ class TrainingBenchmark:
 
         Raises:
             SkipNotImplemented: there is no such number here, as of the memory of a GPU: n/a.
-            SystemExit: the command failed; the text ends with its last lines, and the reason is kept in raw results.
+            SystemExit: the command failed; of the metric that it was run for, the text begins with its last lines.
         """
         try:
-            answer = self._answer(metric)
+            return self._answer(metric).demanded()
         except (FeedrateError, OSError) as error:
             raise SystemExit(printable(f"{self._name()}: {error}")) from error
-        if answer.failed:
-            raise SystemExit("\n".join((*map(printable, last_lines(answer.log)), answer.failed)))
-        return answer.demanded()
 
     def _answer(self, metric: Metric) -> Answer:
         if os.environ.get("ASV_ENV_TYPE") != ENVIRONMENT:
@@ -103,7 +100,10 @@ class TrainingBenchmark:
         command.demand_program()
         with _CommitRunner(command, settings, self.seconds) as runner:
             cache = sample_cache(settings, Path.cwd(), runner.measure)
-            return answer_from(cache, self._name(), metric, settings.replicates)
+            answer = answer_from(cache, self._name(), metric, settings.replicates)
+            # Once for all metrics of a commit is enough.
+            lines = last_lines(answer.log) if runner.has_run else ()
+        return replace(answer, failed="\n".join((*map(printable, lines), answer.failed)))
 
 
 def _track(metric: Metric) -> Callable[[TrainingBenchmark], Samples]:
@@ -119,6 +119,8 @@ class _CommitRunner:
     def __init__(self, command: ScriptCommand, settings: AsvSettings, seconds: float) -> None:
         """`command`: as it is typed now, in its folder of the repository."""
         self._command, self._settings, self._seconds = command, settings, seconds
+        self.has_run = False
+        """Whether it was asked."""
         self._opened = ExitStack()
 
     def __enter__(self) -> Self:
@@ -135,6 +137,7 @@ class _CommitRunner:
         from feedrate.runner.script_process import run_script
 
         del name, work
+        self.has_run = True
         run = run_script(self._at_commit, replace(self._replicate_settings, replicate=replicate))
         outcome = run.measurement if isinstance(run, Replicate) else run
         append(self._settings.raw / f"{self._settings.run_name}.jsonl", outcome)
