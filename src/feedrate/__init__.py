@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from feedrate.api.results import CellError, Results
     from feedrate.api.session import Session
     from feedrate.api.tap import measure_loop, tap
+    from feedrate.asv.training import TrainingBenchmark
     from feedrate.data.counter_rng import CounterRng
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
@@ -52,6 +53,7 @@ _HOMES = {
     "api.results": ("CellError", "Results"),
     "api.session": ("Session",),
     "api.tap": ("measure_loop", "tap"),
+    "asv.training": ("TrainingBenchmark",),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),
     "loading.block": ("Block",),
@@ -122,6 +124,7 @@ __all__ = [
     "Strategy",
     "Stream",
     "SwapPoint",
+    "TrainingBenchmark",
     "Turn",
     "UnavailableError",
     "Update",

@@ -20,6 +20,7 @@ TORCH_FREE = (
     "import feedrate.cli",
     "from feedrate import Loader, Step, Workload, Registry, Cell, hookimpl, knob, Need, cuda, package, results",
     "from feedrate import ahead, forward_and_loss, plain_update",
+    "from feedrate import TrainingBenchmark",
     "from feedrate.plugin.registry import Registry; assert Registry.load().loaders",
     "from feedrate.plugin.registry import Registry; [one.unmet_needs() for one in Registry.load().steps.values()]",
     "from feedrate.plugin.cell import Cell; from feedrate.plugin.registry import Registry;"

@@ -81,6 +81,8 @@ class Project:
     folder: Path
     home: Path
     python: Path
+    longest_s: float = 100.0
+    """That a command may take."""
 
     @classmethod
     def make(cls, folder: Path, python: Path = Path(sys.executable)) -> Project:
@@ -174,7 +176,7 @@ class Project:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=100,
+            timeout=self.longest_s,
         )
         assert done.returncode in (0, 2), done.stdout
         return done.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,7 +19,7 @@ from feedrate.comparison.paired_test import FIRST_LOOK
 from feedrate.errors import UsageError
 from feedrate.records.measurement import Failure
 from feedrate.report.progress import run_progress
-from feedrate.revisions.script_tree import tree_at
+from feedrate.revisions.script_tree import demand_relative, tree_at
 from feedrate.runner.script_command import OWN, ScriptCommand
 
 if TYPE_CHECKING:
@@ -82,9 +81,10 @@ def compared_commands(resources: Resources, a: str, b: str, rule: StoppingRule) 
 
         def side(text: str) -> Variant:
             typed, commit = _split(text)
-            command = ScriptCommand(_words(typed or _split(a)[0]))
+            command = _typed(typed or _split(a)[0])
             command.demand_program()
             if commit:
+                demand_relative(command.words, Path.cwd())
                 command = replace(command, folder=trees.enter_context(tree_at(commit, Path.cwd())))
             return script_variant(resources, command, text, numbers)
 
@@ -105,6 +105,7 @@ def command_changed_since(
     """
     here, numbers = ScriptCommand(tuple(words)), count()
     here.demand_program()
+    demand_relative(here.words, Path.cwd())
     with tree_at(commit, Path.cwd()) as tree:
         resources.demand_places()
         now = script_variant(resources, here, "", numbers)
@@ -131,13 +132,10 @@ def script_variant(resources: Resources, command: ScriptCommand, code: str, numb
     return Variant(str(command.cell), code, measure, resources.write)
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _typed(text: str) -> ScriptCommand:
     if not is_command(text):
         raise UsageError(f"{text!r} is no command, and the other side is one; give both as you would type them")
-    try:
-        return tuple(shlex.split(text))
-    except ValueError as error:
-        raise UsageError(f"{text!r} is no command: {error}") from None
+    return ScriptCommand.typed(text)
 
 
 def measured_script(resources: Resources, command: ScriptCommand, number: int) -> Outcome:

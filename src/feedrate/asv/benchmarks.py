@@ -13,13 +13,11 @@ from pathlib import Path
 
 from feedrate.asv.matrix import Matrix, class_name
 from feedrate.asv.metrics import METRICS, Metric
-from feedrate.asv.question import Question, printable
+from feedrate.asv.question import Question, Samples, printable
 from feedrate.asv.settings import AsvSettings
 from feedrate.errors import DataError, FeedrateError
 
 __all__ = ["Feed", "classes"]
-
-Samples = dict[str, object]
 
 
 class Feed:
@@ -46,16 +44,8 @@ class Feed:
             raise SystemExit(printable(f"{self.workload}/{loader}/{step}: {error}")) from error
 
     def _samples(self, metric: Metric, loader: str, step: str) -> Samples:
-        # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
-        from asv_runner.benchmarks.mark import SkipNotImplemented
-
         question = Question(metric, self.workload, loader, step)
-        answer = question.answer(AsvSettings.read(os.environ), Path.cwd())
-        if answer.absent:
-            raise SkipNotImplemented(answer.absent)
-        if answer.failed:
-            raise SystemExit(answer.failed)
-        return answer.document
+        return question.answer(AsvSettings.read(os.environ), Path.cwd()).demanded()
 
 
 def classes(file: Path) -> dict[str, type[Feed]]:
@@ -90,6 +80,5 @@ def _track(metric: Metric, workload: str) -> Callable[[Feed, str, str], Samples]
     def track(self: Feed, loader: str, step: str) -> Samples:
         return self.samples(metric, loader, step)
 
-    # Where asv looks for them.
-    vars(track).update(unit=metric.unit, pretty_name=f"{workload}: {metric.name}")
+    metric.describe(track, workload)
     return track

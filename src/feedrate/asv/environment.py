@@ -9,10 +9,8 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from asv.environment import Environment, EnvironmentUnavailable
 import feedrate
 from feedrate.asv.direct_answers import DirectAnswer
 from feedrate.asv.sample_cache import Measure
-from feedrate.asv.settings import AsvSettings, identity
+from feedrate.asv.settings import AsvSettings, identity, run_variables
 from feedrate.revisions.cell_server import CellServers
 from feedrate.revisions.venv import BuildError, Venv
 from feedrate.runner.forkserver import NURSERY, ForkServer
@@ -54,14 +52,9 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         self._kept = Path(conf.env_dir).resolve()
         self._servers = CellServers()
         atexit.register(self._servers.close)
-        self._global_env_vars |= {
+        self._global_env_vars |= run_variables(os.environ, Path(conf.results_dir)) | {
             "FEEDRATE_DRIVER": str(Path(feedrate.__file__).parents[1]),
-            "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
             "FEEDRATE_DATA": str(Path(os.environ.get("FEEDRATE_DATA") or "data").resolve()),
-            "FEEDRATE_LOGS": str(Path("logs").resolve()),
-            "FEEDRATE_RAW": str(Path(conf.results_dir).resolve() / "raw"),
-            # Every sample of one asv run is of one run, in one file; `feedrate bench` has named it already.
-            "FEEDRATE_RUN": os.environ.get("FEEDRATE_RUN") or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-asv",
             NURSERY: str(_fork_server()),
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from feedrate.errors import DataError
@@ -25,6 +25,10 @@ class Metric:
     """A word asv knows, so that it shows 10.1μs and 3.2G and not 1.01e-05 and 3200000000."""
     floor: float = 0.0
     """Smaller values are lifted to this: asv divides by the older value when it compares two commits."""
+
+    def describe(self, track: Callable[..., object], subject: str) -> None:
+        """Write unit and title of a benchmark that tracks it where asv looks for them."""
+        vars(track).update(unit=self.unit, pretty_name=f"{subject}: {self.name}")
 
     def value(self, metrics: Mapping[str, float | None]) -> float | None:
         """Look this metric up; None where it was not measured.

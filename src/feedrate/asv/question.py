@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from feedrate.asv.metrics import Metric
 from feedrate.asv.sample_cache import Measure, SampleCache
 from feedrate.asv.settings import AsvSettings
 from feedrate.revisions.invoke import CellDocument, run_cell
 
-__all__ = ["Answer", "Question", "printable"]
+__all__ = ["Answer", "Question", "Samples", "answer_from", "printable", "sample_cache"]
+
+Samples: TypeAlias = "dict[str, object]"
+"""What a benchmark gives asv."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +27,27 @@ class Answer:
     """Why it is n/a: the cell cannot run at this commit or on this machine, or has no such metric."""
     failed: str = ""
     """Why the cell failed."""
+    log: str = ""
+    """Of a failure: the path of what its processes wrote; empty: nothing."""
+
+    def demanded(self) -> Samples:
+        """Give the samples to asv, in its own process.
+
+        Raises:
+            SkipNotImplemented: there is no such number here: n/a.
+            SystemExit: the cell failed.
+        """
+        # asv's own interpreter has it loaded; the parts of feedrate that import this module need not have asv at all.
+        from asv_runner.benchmarks.mark import SkipNotImplemented
+
+        if self.absent:
+            raise SkipNotImplemented(self.absent)
+        if self.failed:
+            raise SystemExit(self.failed)
+        return self.document
 
     @property
-    def document(self) -> dict[str, object]:
+    def document(self) -> Samples:
         """Give the samples in the shape of which asv keeps median, interval and samples: of a number it keeps none."""
         return {"samples": list(self.values), "number": 1}
 
@@ -47,24 +69,36 @@ class Question:
         Raises:
             DataError: the count of samples is torn, or a sample is not a finite number.
         """
-        cell, cache = self._cell(settings), _sample_cache(settings, folder, measure)
-        replicates = self._replicates(cell, settings, cache)
-        answer = _answer(cell, self.metric, cache.samples(cell, replicates))
-        if answer.values:
-            cache.serve(cell, self.metric.name, replicates.stop)
-        return answer
+        cell = self._cell(settings)
+        cache = sample_cache(settings, folder, measure or partial(run_cell, settings.invocation))
+        return answer_from(cache, cell, self.metric, settings.replicates)
 
     def is_measured(self, settings: AsvSettings, folder: Path) -> bool:
         """Tell whether `answer` has nothing left to measure; raises like it."""
-        cell, cache = self._cell(settings), _sample_cache(settings, folder)
-        return cache.holds(cell, self._replicates(cell, settings, cache))
+        cell = self._cell(settings)
+        cache = sample_cache(settings, folder, partial(run_cell, settings.invocation))
+        return cache.holds(cell, _replicates(cache, cell, self.metric, settings.replicates))
 
     def _cell(self, settings: AsvSettings) -> str:
         return settings.cell(self.workload, self.loader, self.step)
 
-    def _replicates(self, cell: str, settings: AsvSettings, cache: SampleCache) -> range:
-        first = cache.served(cell, self.metric.name)
-        return range(first, first + settings.replicates)
+
+def answer_from(cache: SampleCache, cell: str, metric: Metric, count: int) -> Answer:
+    """Give the next `count` samples of a metric, measured where none are kept.
+
+    Raises:
+        DataError: the count of samples is torn, or a sample is not a finite number.
+    """
+    replicates = _replicates(cache, cell, metric, count)
+    answer = _answer(cell, metric, cache.samples(cell, replicates))
+    if answer.values:
+        cache.serve(cell, metric.name, replicates.stop)
+    return answer
+
+
+def _replicates(cache: SampleCache, cell: str, metric: Metric, count: int) -> range:
+    first = cache.served(cell, metric.name)
+    return range(first, first + count)
 
 
 def _answer(cell: str, metric: Metric, samples: tuple[CellDocument, ...]) -> Answer:
@@ -72,7 +106,7 @@ def _answer(cell: str, metric: Metric, samples: tuple[CellDocument, ...]) -> Ans
     if last.kind == "unavailable":
         return Answer(absent=printable(f"{cell}: {last.reason}"))
     if last.kind:
-        return Answer(failed=printable(f"{cell}: {last.kind}: {last.reason}"))
+        return Answer(failed=printable(f"{cell}: {last.kind}: {last.reason}"), log=last.log)
     values = [metric.value(each.metrics) for each in samples]
     if None in values:
         return Answer(absent=f"{cell} has no {metric.name}")
@@ -84,6 +118,7 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def _sample_cache(settings: AsvSettings, folder: Path, measure: Measure | None = None) -> SampleCache:
+def sample_cache(settings: AsvSettings, folder: Path, measure: Measure) -> SampleCache:
+    """Open the samples of a commit; `folder` is asv's working directory, `measure` is asked for what is not kept."""
     kept = settings.memo / settings.commit / settings.environment if settings.memo else folder
-    return SampleCache(kept, settings.run, measure or partial(run_cell, settings.invocation))
+    return SampleCache(kept, settings.run, measure)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from feedrate.errors import UsageError
 from feedrate.revisions.call import PATIENCE_S, Invocation
 
-__all__ = ["AsvSettings", "identity"]
+__all__ = ["AsvSettings", "identity", "run_variables"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class AsvSettings:
     environment: str
     run: str
     """One asv invocation: samples are served to it once each."""
+    run_name: str
+    """Of the file that its measurements are lines of, below `raw`."""
     memo: Path | None
     """A folder that outlives asv, so that an interrupted run goes on where it was; None keeps samples for one run."""
     raw: Path
@@ -33,6 +37,8 @@ class AsvSettings:
     logs: Path
     checkout: Path
     """The project at the commit."""
+    configuration: Path
+    """Folder of `asv.conf.json`."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> AsvSettings:
@@ -49,10 +55,12 @@ class AsvSettings:
             commit=environ.get("ASV_COMMIT", "uncommitted"),
             environment=environ.get("ASV_ENV_NAME", "none"),
             run=environ.get("FEEDRATE_ASV_RUN", "none"),
+            run_name=environ.get("FEEDRATE_RUN", "asv"),
             memo=_path(environ, "FEEDRATE_MEMO"),
             raw=Path(environ.get("FEEDRATE_RAW", "results/raw")).resolve(),
             logs=Path(environ.get("FEEDRATE_LOGS", "logs")).resolve(),
             checkout=Path(environ.get("ASV_ENV_DIR", "."), "project").resolve(),
+            configuration=Path(environ.get("ASV_CONF_DIR", ".")).resolve(),
         )
 
     @property
@@ -68,6 +76,19 @@ class AsvSettings:
     def cell(self, workload: str, loader: str, step: str) -> str:
         """Name one cell the way `feedrate run --cell` reads it."""
         return f"{workload}/{self.size}/{loader}/{step}/{self.device}"
+
+
+def run_variables(environ: Mapping[str, str], results: Path) -> dict[str, str]:
+    """Name what all processes of one asv invocation share; `results` is where asv keeps its own.
+
+    Every sample of it is of one run, in one file; what starts asv may have named that already.
+    """
+    return {
+        "FEEDRATE_ASV_RUN": uuid.uuid4().hex,
+        "FEEDRATE_LOGS": str(results.resolve().parent / "logs"),
+        "FEEDRATE_RAW": str(results.resolve() / "raw"),
+        "FEEDRATE_RUN": environ.get("FEEDRATE_RUN") or f"{datetime.now(UTC):%Y%m%dT%H%M%S}-asv",
+    }
 
 
 def identity(environ: Mapping[str, str], *, gpu: bool) -> dict[str, str]:

@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "measure loaders feeding steps, and print the table",
     "why": "say what holds one cell back, and what to try next",
     "tune": "find the settings of your own training's DataLoader that are best for it",
+    "init": "have asv measure your own training at each commit of its repository",
     "show": "print the table of an earlier run again",
     "calibrate": "measure cells whose answer is known, and compare what is found with it",
     "new": "write a loader, step or workload to start from, and its test",
@@ -35,7 +36,7 @@ COMMANDS = {
     "matrix": "what asv measures, against what there is to measure",
     "machine": "tell asv about this machine",
 }
-TAKING_SCRIPTS = ("why", "run", "tune")
+TAKING_SCRIPTS = ("why", "run", "tune", "init")
 """Commands after which `-- COMMAND` may stand: a person's own training."""
 DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import keyword
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from contextlib import suppress
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from string import Template
 
 import feedrate
 from feedrate.cli.context import CommandContext
+from feedrate.cli.new_files import from_template, write_new
 from feedrate.errors import UsageError
 from feedrate.plugin.names import name_fault
 from feedrate.plugin.registry import Registry
@@ -38,7 +35,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
     family, name = options.family, options.name
     _demand_name(family, name)
     names = {"name": name, "cls": _class_name(family, name)}
-    _write({Path(f"{name}.py"): _text(family, names), Path(f"test_{name}.py"): _text(f"test_{family}", names)})
+    texts = {f"{name}.py": from_template(family, names), f"test_{name}.py": from_template(f"test_{family}", names)}
+    write_new({Path(file): text for file, text in texts.items()}, "choose another name")
     on = name if family == "workload" else "boardmoves"
     shell.out.print(f"wrote {name}.py and its test, test_{name}.py; next:", soft_wrap=True)
     shell.out.print(f"  feedrate check {name} --plugin {name}.py", soft_wrap=True)
@@ -69,35 +67,3 @@ def _class_name(family: str, name: str) -> str:
     """`MyLoader` for my_loader; followed by the family where feedrate has a class of that name."""
     words = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
     return f"{words}{family.title()}" if words in feedrate.__all__ else words
-
-
-def _text(template: str, names: Mapping[str, str]) -> str:
-    text = files("feedrate.cli").joinpath("templates", f"{template}.txt").read_text(encoding="utf-8")
-    return Template(text).substitute(names)
-
-
-def _write(texts: Mapping[Path, str]) -> None:
-    """Write all of the files, or none.
-
-    Raises:
-        UsageError: one is there already.
-        OSError: one cannot be written.
-    """
-    written: list[Path] = []
-    try:
-        for path, text in texts.items():
-            with path.open("x", encoding="utf-8") as file:
-                written.append(path)
-                file.write(text)
-    except FileExistsError as error:
-        _remove(written)
-        raise UsageError(f"{error.filename} is there already, and is left as it is; choose another name") from None
-    except OSError:
-        _remove(written)
-        raise
-
-
-def _remove(written: list[Path]) -> None:
-    for path in written:
-        with suppress(OSError):
-            path.unlink()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from pathlib import Path
 
 from rich.text import Text
 
 from feedrate.api.results import CellError
 from feedrate.cli.context import CommandContext
 from feedrate.errors import UsageError
+from feedrate.runner.capped_log import last_lines
 
-__all__ = ["demand_script", "show_last_words"]
-
-_LAST_LINES = 30
+__all__ = ["demand_command", "demand_script", "show_last_words"]
 
 
 def demand_script(options: Namespace, command: str) -> None:
@@ -22,16 +20,23 @@ def demand_script(options: Namespace, command: str) -> None:
     Raises:
         UsageError: there is none, or an option contradicts it.
     """
-    if options.script is None:
-        raise UsageError(f"{command} takes the command that trains after `--`: feedrate {command} -- python train.py")
+    demand_command(options, command)
     if options.threads or options.safe:
         raise UsageError("beside `-- COMMAND` there is no --threads or --safe: the script says what it uses")
 
 
+def demand_command(options: Namespace, command: str) -> None:
+    """Refuse a call without a command after `--`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if options.script is None:
+        raise UsageError(f"{command} takes the command that trains after `--`: feedrate {command} -- python train.py")
+
+
 def show_last_words(error: CellError, shell: CommandContext) -> None:
     """Print the end of what a script wrote, and why there is no number."""
-    log = Path(error.failure.log) if error.failure.log else None
-    if log is not None and log.is_file():
-        for line in log.read_text(errors="replace").splitlines()[-_LAST_LINES:]:
-            shell.err.print(Text(line), soft_wrap=True)
+    for line in last_lines(error.failure.log):
+        shell.err.print(Text(line), soft_wrap=True)
     shell.err.print(f"feedrate: {error}", soft_wrap=True)

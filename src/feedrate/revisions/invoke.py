@@ -27,20 +27,23 @@ class CellDocument:
     kind: str = ""
     """Empty, or the kind of the failure; `unavailable` is n/a for asv, every other kind is a failed benchmark."""
     reason: str = ""
+    log: str = ""
+    """Of a failure: the path of what its processes wrote; empty: nothing."""
 
     @classmethod
     def read(cls, document: Mapping[str, object]) -> CellDocument:
         """Read what `feedrate run --out` wrote."""
         metrics, failure = document.get("metrics"), document.get("failure")
         if isinstance(failure, dict):
-            return cls(kind=str(failure.get("kind")), reason=str(failure.get("reason")))
+            reason, log = str(failure.get("reason")), str(failure.get("log") or "")
+            return cls(kind=str(failure.get("kind")), reason=reason, log=log)
         return cls(metrics) if isinstance(metrics, dict) else cls(kind="invalid", reason="no metrics and no failure")
 
     @property
     def document(self) -> dict[str, object]:
         """Give it as JSON can hold it; `read` makes the same of it again."""
         if self.kind:
-            return {"failure": {"kind": self.kind, "reason": self.reason}}
+            return {"failure": {"kind": self.kind, "reason": self.reason, "log": self.log}}
         return {"metrics": dict(self.metrics)}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feedrate.system.sparse_file import punch_hole
 
-__all__ = ["Log"]
+__all__ = ["Log", "last_lines"]
 
 _HEAD = _TAIL = 1 << 20
 """Bytes that are kept of a log that grows without end."""
@@ -19,6 +19,13 @@ _BLOCK = 512
 """Bytes of a block, in stat's unit."""
 _LONGEST = 150
 """Characters of a file's name, whatever the cell's may be; file systems take 255 bytes."""
+_LAST_LINES = 30
+
+
+def last_lines(path: str) -> tuple[str, ...]:
+    """Give the end of what a log holds; nothing where there is no such file, or no path."""
+    log = Path(path)
+    return tuple(log.read_text(errors="replace").splitlines()[-_LAST_LINES:]) if path and log.is_file() else ()
 
 
 class Log:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import near
@@ -33,18 +36,33 @@ class ScriptCommand:
     folder: Path | None = None
     """Where it runs, its own code first on Python's path; None: where this process is."""
 
+    @classmethod
+    def typed(cls, text: str) -> Self:
+        """Read a command from one text, as a shell would.
+
+        Raises:
+            UsageError: a quote in it is not closed.
+        """
+        try:
+            return cls(tuple(shlex.split(text)))
+        except ValueError as error:
+            raise UsageError(f"{text!r} is no command: {error}") from None
+
     @property
     def cell(self) -> CellKey:
         """Name the cell: the script's file or module, and its own loader and step; the device is told by a run."""
         return CellKey(self._name, "own", self.loader, "own", "cpu")
 
     @property
+    def script(self) -> str:
+        """Give the first Python file among its words; empty: there is none."""
+        return next((word for word in self.words if word.endswith(".py")), "")
+
+    @property
     def _name(self) -> str:
-        """The first Python file, or the module after `-m`, or else the program."""
-        words = self.words
-        modules = [after for before, after in pairwise(words) if before == "-m"]
-        files = [Path(word).name for word in words if word.endswith(".py")]
-        name = (*files[:1], *modules[:1], Path(words[0]).name)[0]
+        """The script's file, or the module after `-m`, or else the program."""
+        modules = [after for before, after in pairwise(self.words) if before == "-m"]
+        name = Path(self.script).name or next(iter(modules), Path(self.words[0]).name)
         return re.sub(r"[^\w.-]", "_", name)
 
     def demand_loader(self) -> None:
@@ -61,12 +79,13 @@ class ScriptCommand:
                 raise UsageError(f"{name} has no setting {setting!r} here; {near(setting, LOADERS[name])}")
 
     def demand_program(self) -> None:
-        """Refuse a command whose program is not there.
+        """Refuse a command whose program is not there, seen from where it runs.
 
         Raises:
             UsageError: there is no such program.
         """
         if not self.words:
             raise UsageError("no command stands after `--`; give the one that trains, as `-- python train.py`")
-        if shutil.which(self.words[0]) is None:
+        program = self.words[0]
+        if shutil.which((self.folder or Path()) / program if os.sep in program else program) is None:
             raise UsageError(f"{self.words[0]!r} is no program here; give the command as you would type it")

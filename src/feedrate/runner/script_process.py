@@ -108,14 +108,22 @@ def _watched(
 
 def _environment(request: Path, folder: Path | None) -> Mapping[str, str]:
     """Give this process's environment, with the hook first on Python's path, then the code of `folder`."""
-    # What is installed in place is found elsewhere, and would be the code of another commit.
-    code = [] if folder is None else [str(folder), str(folder / "src")]
+    code = [] if folder is None else _code_below(folder)
     paths = [str(_HOOK), *code, *filter(None, [os.environ.get("PYTHONPATH")])]
     return dict(os.environ) | {
         SCRIPT_REQUEST: str(request),
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _code_below(folder: Path) -> list[str]:
+    """List where Python finds the code of a folder and of the repository it lies in.
+
+    What is installed in place is found elsewhere, and would be the code of another commit.
+    """
+    root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+    return list(dict.fromkeys(str(place) for top in (folder, root) for place in (top, top / "src")))
 
 
 def _by_itself(command: ScriptCommand, settings: ReplicateSettings, ending: Ending, folder: Path) -> Failure | None:
