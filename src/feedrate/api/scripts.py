@@ -1,4 +1,4 @@
-"""Race loaders inside a person's own training: its own, with other settings, and threads in its place."""
+"""Race loaders inside a person's own training: its own, with other settings, and threads or a ring in its place."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ __all__ = [
 
 
 def usual_loaders() -> tuple[str, ...]:
-    """Name what is raced where nobody says: the script's own loader, workers up to the cores there are, and threads."""
+    """Name what is raced where nobody says: the script's own, none and workers up to the cores, threads, and a ring."""
     cores = len(os.sched_getaffinity(0))
-    counts = sorted({0, 1, cores, *(2**power for power in range(1, 4) if 2**power < cores)})
-    return (OWN, *(f"dataloader[num_workers={count}]" for count in counts), f"threads[count={cores}]")
+    counts = sorted({1, cores, *(2**power for power in range(1, 4) if 2**power < cores)})
+    workers = (f"dataloader[num_workers={count}]" for count in counts)
+    return (OWN, "inline", *workers, f"threads[count={cores}]", f"ring_workers[count={cores}]")
 
 
 def measured_command(
