@@ -200,6 +200,22 @@ def test_an_interrupt_leaves_nothing_of_a_ring(folder: Path) -> None:
         (folder / name).unlink()
 
 
+def test_out_of_place_a_script_writes_over_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import pathlib, train; pathlib.Path('best.ckpt').write_text('spoilt'); train.main(100000)"
+    copy = tmp_path / "copy"
+    done = feedrate(folder, *QUICK, "--out-of-place", str(copy), "--json", "--", sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "best.ckpt").read_text() == "mine"
+    assert (copy / "best.ckpt").read_text() == "spoilt"
+    monkeypatch.chdir(folder)
+    again = refused(("tune", "--out-of-place", str(copy), "--", sys.executable, "-c", code), capsys)
+    assert again.endswith(
+        f"{str(copy)!r} is not empty; a copy of the working folder needs one that is, or is not there"
+    )
+
+
 def test_a_script_that_hangs_says_where_and_its_log_has_the_stacks(folder: Path) -> None:
     never = "train.Numbers.__getitem__ = lambda self, index: threading.Event().wait()"
     (folder / "hang.py").write_text(f"import threading, train; {never}; train.main(1)")
@@ -231,6 +247,8 @@ def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
         (("run", "-l", "ring_workers[count=0]", "--", "python"), "count=0 is no whole number from 1 to 256"),
         (("run", "-l", "inline[count=1]", "--", "python"), "inline has no setting 'count' here"),
         (("run", "boardmoves", "--", "python"), "there is no workload"),
+        (("run", "boardmoves", "--out-of-place", "x"), "--out-of-place makes a copy of this folder for `-- COMMAND`"),
+        (("why", "--since", "HEAD", "--out-of-place", "x", "--", "python"), "with --since it runs where it is"),
         (("list", "--", "python"), "a command after `--` is nothing for 'list'"),
     ],
 )

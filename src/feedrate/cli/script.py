@@ -11,7 +11,7 @@ from feedrate.api.results import CellError
 from feedrate.cli.context import CommandContext
 from feedrate.errors import UsageError
 
-__all__ = ["demand_script", "show_last_words"]
+__all__ = ["demand_no_copy", "demand_script", "show_last_words"]
 
 _LAST_LINES = 30
 
@@ -26,6 +26,16 @@ def demand_script(options: Namespace, command: str) -> None:
         raise UsageError(f"{command} takes the command that trains after `--`: feedrate {command} -- python train.py")
     if options.threads or options.safe:
         raise UsageError("beside `-- COMMAND` there is no --threads or --safe: the script says what it uses")
+
+
+def demand_no_copy(options: Namespace, beside: str) -> None:
+    """Refuse `--out-of-place` where no command runs in a copy.
+
+    Raises:
+        UsageError: it is given.
+    """
+    if options.out_of_place is not None:
+        raise UsageError(f"--out-of-place makes a copy of this folder for `-- COMMAND`; {beside}")
 
 
 def show_last_words(error: CellError, shell: CommandContext) -> None:

@@ -12,7 +12,7 @@ from shutil import which
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.system.scratch import Scratch
 
-__all__ = ["tree_at"]
+__all__ = ["git_answer", "link_missing", "tree_at"]
 
 
 @contextmanager
@@ -28,8 +28,8 @@ def tree_at(revision: str, folder: Path) -> Iterator[Path]:
     """
     if which("git") is None:
         raise UnavailableError(f"git is not installed, so {revision!r} cannot be checked out; install git")
-    root = Path(_git(folder, "rev-parse", "--show-toplevel") or _no_repository(revision, folder))
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    root = Path(git_answer(folder, "rev-parse", "--show-toplevel") or _no_repository(revision, folder))
+    commit = git_answer(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if not commit:
         raise UsageError(f"no commit {revision!r} in {str(root)!r}; `git log` lists commits")
     with Scratch.made() as scratch:
@@ -39,18 +39,21 @@ def tree_at(revision: str, folder: Path) -> Iterator[Path]:
         place = tree / folder.resolve().relative_to(root.resolve())
         place.mkdir(parents=True, exist_ok=True)
         for theirs, ours in ((root, tree), (folder, place)):
-            _link_missing(theirs, ours)
+            link_missing(theirs, ours)
         yield place
 
 
-def _link_missing(theirs: Path, ours: Path) -> None:
+def link_missing(theirs: Path, ours: Path) -> None:
+    """Link what lies in one folder and not in the other from there."""
     for entry in os.scandir(theirs):
         with suppress(FileExistsError):
             (ours / entry.name).symlink_to(Path(entry.path).resolve())
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    """Give what git answers; empty where it refuses."""
+def git_answer(folder: Path, *arguments: str) -> str:
+    """Give what git answers; empty where it refuses, or is not installed."""
+    if which("git") is None:
+        return ""
     done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 
