@@ -52,7 +52,7 @@ bench-why: $(STAMP) ## Measure what a verdict costs beside a plain measurement (
 bench-ladder: $(PLUGINS) ## Measure whether the parts of nine cells sum to what loader and step take together (20 minutes)
 	@$(BIN)/python scripts/ladder_sums.py
 
-bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch and at Python's start
+bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch, at Python's start, and until its first words
 	@$(BIN)/python scripts/hook_cost.py
 
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)

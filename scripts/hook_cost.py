@@ -5,6 +5,7 @@
 2. A batch that passes through, before a loop is timed, beside a bare loop over the same batches; and a step of an
    optimizer, which is counted.
 3. A batch of a window of both together, which is what a measured T_F holds of feedrate's own.
+4. From a script's first batch, whose time it writes down itself, to the first words of `why` on the screen.
 
 Windows of either kind alternate; a figure is the median of the differences between neighbours, and from where to where
 half of them lie.
@@ -14,8 +15,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from pathlib import Path
@@ -37,6 +40,23 @@ HOOK = Path(feedrate.__file__).parent / "metering" / "script" / "_hook"
 WORKER = "'as multiprocessing starts one'"
 BATCHES = 20_000
 PASSED = 2_000
+TRAINING = """
+import pathlib, sys, time, torch
+from torch.utils.data import DataLoader, TensorDataset
+model = torch.nn.Linear(8, 1)
+optimizer = torch.optim.SGD(model.parameters(), 1e-9)
+first = pathlib.Path(sys.argv[1])
+while True:
+    for (batch,) in DataLoader(TensorDataset(torch.zeros(6400, 8)), batch_size=64):
+        if not first.exists():
+            first.write_text(str(time.time()))
+        time.sleep(float(sys.argv[2]))
+        optimizer.zero_grad()
+        model(batch).sum().backward()
+        optimizer.step()
+"""
+STEPS_S = (0.001, 0.1)
+"""Of the trainings whose first words are waited for."""
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -107,6 +127,23 @@ def window_s(scratch: Path) -> float:
     return sum(window.s for window in windows) / sum(window.batches for window in windows)
 
 
+def first_words_s(folder: Path, step_s: float) -> float:
+    """Seconds from the first batch of a training to the first line of `why` on its screen."""
+    script, first = folder / "training.py", folder / "first_batch"
+    script.write_text(TRAINING)
+    first.unlink(missing_ok=True)
+    training = [sys.executable, str(script), str(first), str(step_s)]
+    command = [sys.executable, "-m", "feedrate", "why", "-r", "1", "--", *training]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line, told = process.stderr.readline(), time.time()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    if "trains" not in line:
+        raise SystemExit(f"why told something else first: {line}")
+    return told - float(first.read_text())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -120,6 +157,12 @@ def main() -> None:
         told("a batch that passes", passing(session, turns), PASSED)
         told("a step that is counted", counting(session, turns), PASSED)
         print(f"a batch of a window: {median(window_s(Path(folder)) for _ in range(5)) * 1e6:.2f} us")
+        for step_s in STEPS_S:
+            words = [first_words_s(Path(folder), step_s) for _ in range(max(3, turns // 8))]
+            print(
+                f"first words after the first batch, steps of {step_s * 1e3:.0f} ms: {median(words):.2f} s"
+                f" ({min(words):.2f} to {max(words):.2f})"
+            )
 
 
 if __name__ == "__main__":

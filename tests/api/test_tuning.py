@@ -28,33 +28,40 @@ def own(workers: int) -> Measurement:
     return replace(measurement(), observed={"loader settings": {"num_workers": workers}})
 
 
-def test_settings_are_none_workers_up_to_the_cores_and_deeper_queues() -> None:
+def test_settings_are_none_workers_up_to_the_cores_and_deeper_queues_and_beside_them_other_loaders() -> None:
     assert candidates(own(0), 2) == (
-        "dataloader[num_workers=1,persistent_workers=true]",
-        "dataloader[num_workers=2,persistent_workers=true]",
-        "dataloader[num_workers=1,persistent_workers=true,prefetch_factor=4]",
-        "dataloader[num_workers=2,persistent_workers=true,prefetch_factor=4]",
+        (
+            "dataloader[num_workers=1,persistent_workers=true]",
+            "dataloader[num_workers=2,persistent_workers=true]",
+            "dataloader[num_workers=1,persistent_workers=true,prefetch_factor=4]",
+            "dataloader[num_workers=2,persistent_workers=true,prefetch_factor=4]",
+        ),
+        ("threads[count=1]", "threads[count=2]", "ring_workers[count=1]", "ring_workers[count=2]"),
     )
-    with_workers = candidates(own(4), 8)
+    with_workers, others = candidates(own(4), 8)
     assert with_workers[0] == "dataloader[num_workers=0]"
     assert {"dataloader[num_workers=8,persistent_workers=true]"} <= set(with_workers)
     assert not any("num_workers=16" in setting for setting in with_workers)
-    assert candidates(own(0), 1)[0] == "dataloader[num_workers=1,persistent_workers=true]"
+    assert others == ("threads[count=4]", "threads[count=8]", "ring_workers[count=4]", "ring_workers[count=8]")
+    settings, others = candidates(own(0), 1)
+    assert settings[0] == "dataloader[num_workers=1,persistent_workers=true]"
+    assert others == ("threads[count=1]", "ring_workers[count=1]")
 
 
-def proof(ratio: float) -> ComparisonResult:
-    """Sixteen pairs in which the best takes `ratio` of the script's time, within half a per cent."""
+def proof(*ratios: float) -> ComparisonResult:
+    """Sixteen pairs each, in which a winner takes such a ratio of the script's time, within half a per cent."""
 
     def side(factor: float, number: int) -> Measurement:
         s = factor * (1 + 0.005 * math.sin(number))
         return replace(measurement(), full_windows=(Window(s, 10, 640), Window(s, 10, 640)), rounds=None)
 
     variant = Variant("train.py/own/dataloader/own/cpu", "", lambda _: measurement())
-    comparison = Comparison(variant, variant, variant, StoppingRule(pairs=16))
-    for number in range(16):
-        comparison.runs += [ComparedRun("a", side(ratio, number)), ComparedRun("b", side(1.0, number + 7))]
-        comparison.runs.append(ComparedRun("control", measurement()))
-    return ComparisonResult.of((comparison,), None)
+    comparisons = tuple(Comparison(variant, variant, variant, StoppingRule(pairs=16)) for _ in ratios)
+    for comparison, ratio in zip(comparisons, ratios, strict=True):
+        for number in range(16):
+            comparison.runs += [ComparedRun("a", side(ratio, number)), ComparedRun("b", side(1.0, number + 7))]
+            comparison.runs.append(ComparedRun("control", measurement()))
+    return ComparisonResult.of(comparisons, None)
 
 
 BEST = "dataloader[num_workers=2,persistent_workers=true]"
@@ -65,6 +72,33 @@ def test_a_gain_that_is_proven_comes_with_its_interval_and_what_to_paste() -> No
     assert result.paste == "DataLoader(..., num_workers=2, persistent_workers=True)"
     assert result.sentence.startswith(f"{result.paste} gains x2.0")
     assert json.loads(json.dumps(result.as_json()))["paste"] == result.paste
+
+
+RING = "ring_workers[count=2]"
+
+
+def test_a_loader_of_feedrates_own_that_is_faster_stands_beside_what_can_be_pasted() -> None:
+    result = TuningResult((own(0),), BEST, proof(0.5, 0.4), other=RING)
+    assert result.paste == "DataLoader(..., num_workers=2, persistent_workers=True)"
+    assert result.sentence.startswith(f"{result.paste} gains x2.0")
+    assert result.beside.startswith(f"{RING} gains x2.5")
+    assert "feedrate's own loader, for which there is no line to paste" in result.beside
+    assert result.as_json()["beside"] == result.beside
+
+
+def test_where_only_a_loader_of_feedrates_own_helps_no_code_is_printed_for_it() -> None:
+    result = TuningResult((own(0),), BEST, proof(1.0, 0.4), other=RING)
+    assert result.paste == ""
+    assert result.sentence.startswith("nothing to paste helps: the best of all that was tried")
+    assert result.beside.startswith(f"{RING} gains x2.5")
+    alone = TuningResult((own(0), own(0)), "", proof(0.4), other=RING)
+    assert alone.sentence.startswith("nothing to paste helps: no other setting of torch's loader could run")
+    assert alone.beside.startswith(f"{RING} gains x2.5")
+
+
+def test_a_loader_of_feedrates_own_that_gains_nothing_is_not_spoken_of() -> None:
+    assert TuningResult((own(0),), BEST, proof(0.5, 1.0), other=RING).beside == ""
+    assert TuningResult((own(0),), BEST, proof(0.5)).beside == ""
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.commands import feedrate, interrupted, refused
@@ -147,7 +151,68 @@ def test_what_cannot_take_the_loaders_place_is_one_failure_and_the_others_are_ra
     assert own["kind"] == "measurement"
     assert (threads["why"], threads["reason"]) == (
         "unavailable",
-        "threads[count=2]: an iterable data set has no samples to be asked for",
+        "threads[count=2]: an iterable data set has no samples to be asked for: race settings of dataloader",
+    )
+
+
+RING = "ring_workers[count=2]"
+
+
+def test_inline_and_a_ring_take_the_loaders_place_over_the_same_samples(folder: Path) -> None:
+    race = ("run", "--seconds", "0.05", "-l", "inline", "-l", RING, "--json", "--quiet")
+    raced = feedrate(folder, *race, "--", sys.executable, "train.py", "100000")
+    assert raced.returncode == 0, raced.stderr
+    inline, ring = json.loads(raced.stdout)
+    assert [outcome["cell"].split("/")[2] for outcome in (inline, ring)] == ["inline", RING]
+    assert inline["checked_batches"]
+    assert ring["checked_batches"]
+    assert ring["observed"]["loader settings"]["num_workers"] == 2
+
+
+def test_an_interrupt_leaves_nothing_of_a_ring(folder: Path) -> None:
+    (folder / "ring.py").write_text(
+        "import pathlib, torch, train\n"
+        "get = train.Numbers.__getitem__\n"
+        "def noted(self, index):\n"
+        "    if torch.utils.data.get_worker_info(): pathlib.Path('works').touch()\n"
+        "    return get(self, index)\n"
+        "train.Numbers.__getitem__ = noted\n"
+        "train.main(100000)\n"
+    )
+    shared = set(os.listdir("/dev/shm"))
+    command = ("run", "--seconds", "5", "-l", RING, "--", sys.executable, "ring.py")
+    with subprocess.Popen(
+        [sys.executable, "-m", "feedrate", *command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        until = time.monotonic() + 60
+        while not (folder / "works").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        below = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert (folder / "works").exists()
+    assert process.returncode == 130
+    _, alive = psutil.wait_procs(below, timeout=10)
+    assert alive == []
+    pids = [child.pid for child in below]
+    assert not [name for name in set(os.listdir("/dev/shm")) - shared if any(f"_{pid}_" in name for pid in pids)]
+    for name in ("ring.py", "works"):
+        (folder / name).unlink()
+
+
+def test_out_of_place_a_script_writes_over_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import pathlib, train; pathlib.Path('best.ckpt').write_text('spoilt'); train.main(100000)"
+    copy = tmp_path / "copy"
+    done = feedrate(folder, *QUICK, "--out-of-place", str(copy), "--json", "--", sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "best.ckpt").read_text() == "mine"
+    assert (copy / "best.ckpt").read_text() == "spoilt"
+    monkeypatch.chdir(folder)
+    again = refused(("tune", "--out-of-place", str(copy), "--", sys.executable, "-c", code), capsys)
+    assert again.endswith(
+        f"{str(copy)!r} is not empty; a copy of the working folder needs one that is, or is not there"
     )
 
 
@@ -179,7 +244,11 @@ def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
         (("why", "a/b/c", "--", "python"), "there is no cell"),
         (("run", "-l", "thread", "--", "python"), "'thread' takes no script's loader's place; did you mean threads?"),
         (("run", "-l", "threads[workers=2]", "--", "python"), "threads has no setting 'workers' here"),
+        (("run", "-l", "ring_workers[count=0]", "--", "python"), "count=0 is no whole number from 1 to 256"),
+        (("run", "-l", "inline[count=1]", "--", "python"), "inline has no setting 'count' here"),
         (("run", "boardmoves", "--", "python"), "there is no workload"),
+        (("run", "boardmoves", "--out-of-place", "x"), "--out-of-place makes a copy of this folder for `-- COMMAND`"),
+        (("why", "--since", "HEAD", "--out-of-place", "x", "--", "python"), "with --since it runs where it is"),
         (("list", "--", "python"), "a command after `--` is nothing for 'list'"),
     ],
 )

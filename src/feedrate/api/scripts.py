@@ -1,4 +1,4 @@
-"""Race loaders inside a person's own training: its own, with other settings, and threads in its place."""
+"""Race loaders inside a person's own training: its own, with other settings, and threads or a ring in its place."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from feedrate.errors import UsageError
 from feedrate.records.measurement import Failure
 from feedrate.report.progress import run_progress
 from feedrate.revisions.script_tree import demand_relative, tree_at
+from feedrate.revisions.working_copy import working_copy
 from feedrate.runner.script_command import OWN, ScriptCommand
 
 if TYPE_CHECKING:
@@ -32,27 +33,56 @@ __all__ = [
     "is_command",
     "measured_command",
     "measured_script",
+    "script_command",
     "script_variant",
     "usual_loaders",
 ]
 
+_SOME = 3
+"""Files that are named of many."""
+
 
 def usual_loaders() -> tuple[str, ...]:
-    """Name what is raced where nobody says: the script's own loader, workers up to the cores there are, and threads."""
+    """Name what is raced where nobody says: the script's own, none and workers up to the cores, threads, and a ring."""
     cores = len(os.sched_getaffinity(0))
-    counts = sorted({0, 1, cores, *(2**power for power in range(1, 4) if 2**power < cores)})
-    return (OWN, *(f"dataloader[num_workers={count}]" for count in counts), f"threads[count={cores}]")
+    counts = sorted({1, cores, *(2**power for power in range(1, 4) if 2**power < cores)})
+    workers = (f"dataloader[num_workers={count}]" for count in counts)
+    return (OWN, "inline", *workers, f"threads[count={cores}]", f"ring_workers[count={cores}]")
+
+
+def script_command(resources: Resources, words: Sequence[str], out_of_place: Path | None) -> ScriptCommand:
+    """Give the command that trains, to run where this process is, or in a copy of that folder, which is made here.
+
+    Raises:
+        UsageError: there is no such program, or the copy cannot be made.
+    """
+    command = ScriptCommand(tuple(words))
+    command.demand_program()
+    if out_of_place is None:
+        return command
+    resources.demand_places()
+    copy = working_copy(Path.cwd(), out_of_place)
+    if copy.linked:
+        some = ", ".join(map(str, copy.linked[:_SOME])) + (", ..." if len(copy.linked) > _SOME else "")
+        resources.caller.console.print(
+            f"feedrate: {len(copy.linked)} files of {copy.linked_bytes / 1e9:.1f} GB are linked, not copied: what is"
+            f" written to them is written to yours: {some}",
+            soft_wrap=True,
+        )
+    return replace(command, folder=copy.folder)
 
 
 def measured_command(
-    resources: Resources, words: Sequence[str], loaders: Sequence[str], replicates: int
+    resources: Resources, words: Sequence[str], loaders: Sequence[str], replicates: int, out_of_place: Path | None
 ) -> Iterator[Outcome]:
     """Yield the outcomes of a person's training with each of the loaders, each kept: all once, then all again.
 
     Raises:
-        UsageError: there is no such program or loader.
+        UsageError: there is no such program or loader, or the copy cannot be made that it runs in.
     """
-    commands = {str(command.cell): command for command in _commands(words, loaders)}
+    raced = tuple(_demanded(loader) for loader in loaders or usual_loaders())
+    script = script_command(resources, words, out_of_place)
+    commands = {str(command.cell): command for command in (replace(script, loader=loader) for loader in raced)}
     resources.demand_places()
 
     run = replace(resources.run, measure=lambda cell, number: measured_script(resources, commands[cell], number))
@@ -146,9 +176,6 @@ def measured_script(resources: Resources, command: ScriptCommand, number: int) -
     return run if isinstance(run, Failure) else run.measurement
 
 
-def _commands(words: Sequence[str], loaders: Sequence[str]) -> Iterator[ScriptCommand]:
-    for loader in loaders or usual_loaders():
-        command = ScriptCommand(tuple(words), loader)
-        command.demand_program()
-        command.demand_loader()
-        yield command
+def _demanded(loader: str) -> str:
+    ScriptCommand((), loader).demand_loader()
+    return loader

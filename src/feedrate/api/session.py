@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from feedrate.api.calibration_result import CalibrationResult
@@ -104,55 +105,72 @@ class Session(OpenSession):
         count = None if replicates is None else demand_count("replicates", replicates)
         return DiagnosisResult((diagnosed(self.resources, self.cell(cell, **parts), count, cold=cold),), self.raw)
 
-    def diagnose_command(self, command: Sequence[str], *, replicates: int | None = None) -> DiagnosisResult:
+    def diagnose_command(
+        self, command: Sequence[str], *, replicates: int | None = None, out_of_place: Path | str | None = None
+    ) -> DiagnosisResult:
         """Say what holds a person's own training back: the words of a command that trains with a DataLoader of torch.
 
         It runs in this process's folder, as often as `replicates` says; None: 3 times, and up to 6 while it is unsure.
         Each run is ended when enough is known, and has trained on repeated batches: nothing that it kept is of use.
+        `out_of_place`: an empty folder, or one that is not there yet, for a copy of this process's folder to run in.
 
         Raises:
-            UsageError: there is no such program.
+            UsageError: there is no such program, or the copy cannot be made.
             CellError: a run failed, or nothing of it could be timed; it holds the failure.
         """
         from feedrate.api.diagnosing import diagnosed_command
-        from feedrate.runner.script_command import ScriptCommand
+        from feedrate.api.scripts import script_command
 
         count = None if replicates is None else demand_count("replicates", replicates)
-        script = ScriptCommand(tuple(command))
+        script = script_command(self.resources, command, _path(out_of_place))
         return DiagnosisResult((diagnosed_command(self.resources, script, count),), self.raw)
 
     def measure_command(
-        self, command: Sequence[str], *, loaders: Iterable[str] = (), replicates: int = 1
+        self,
+        command: Sequence[str],
+        *,
+        loaders: Iterable[str] = (),
+        replicates: int = 1,
+        out_of_place: Path | str | None = None,
     ) -> Iterator[Outcome]:
         """Race loaders inside a person's own training, see `diagnose_command`; yield outcomes as they come.
 
         `loaders`: `dataloader`, the script's own; `dataloader[num_workers=4,persistent_workers=true]`, the same with
-        other settings; `threads[count=2]`. None named: its own, numbers of workers, and threads. Each is checked to
-        give the batches that the script's gives; one that cannot take its place is one failure.
+        other settings; `inline`; `threads[count=2]`; `ring_workers[count=2,slots=4]`. None named: its own, none and
+        numbers of workers, threads, and a ring. Each is checked to give the batches that the script's gives; one that
+        cannot take its place is one failure.
 
         Raises:
-            UsageError: there is no such program, loader or setting.
+            UsageError: there is no such program, loader or setting, or the copy cannot be made.
         """
         from feedrate.api.scripts import measured_command
 
-        return measured_command(self.resources, command, _several(loaders), demand_count("replicates", replicates))
+        count = demand_count("replicates", replicates)
+        return measured_command(self.resources, command, _several(loaders), count, _path(out_of_place))
 
     def tune_command(
-        self, command: Sequence[str], *, budget_s: float = 600.0, memory_bytes: float | None = None
+        self,
+        command: Sequence[str],
+        *,
+        budget_s: float = 600.0,
+        memory_bytes: float | None = None,
+        out_of_place: Path | str | None = None,
     ) -> TuningResult:
         """Find the settings of the DataLoader of a person's training that are best for it, see `diagnose_command`.
 
-        Settings are halved round by round, and the best is compared in pairs with the script as it is. It ends after
-        `budget_s` seconds; `memory_bytes`: no setting whose processes take more is named.
+        Settings, and beside them threads and a ring of feedrate's own, are halved round by round, and the best of
+        either are compared in pairs with the script as it is. It ends after `budget_s` seconds; `memory_bytes`: no
+        setting whose processes take more is named.
 
         Raises:
-            UsageError: there is no such program.
+            UsageError: there is no such program, or the copy cannot be made.
             CellError: the script gives nothing to time.
         """
+        from feedrate.api.scripts import script_command
         from feedrate.api.tuning import Tuner
-        from feedrate.runner.script_command import ScriptCommand
 
-        return Tuner(self.resources, ScriptCommand(tuple(command)), budget_s, memory_bytes).tuned()
+        script = script_command(self.resources, command, _path(out_of_place))
+        return Tuner(self.resources, script, budget_s, memory_bytes).tuned()
 
     def compare(
         self,
@@ -245,6 +263,10 @@ class Session(OpenSession):
         from feedrate.api.calibrating import calibrated, cases_of
 
         return calibrated(self.resources, cases_of(_several(only), device))
+
+
+def _path(folder: Path | str | None) -> Path | None:
+    return None if folder is None else Path(folder)
 
 
 def _several(asked: Iterable[S | str]) -> Sequence[S | str]:

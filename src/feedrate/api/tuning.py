@@ -1,15 +1,15 @@
-"""Find the settings of a script's DataLoader that are best for it, and prove the gain against the script as it is."""
+"""Find the best settings of a script's DataLoader, and a loader that beats them; prove both against the script."""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 from feedrate.api.comparing import run_comparisons
 from feedrate.api.comparison_result import ComparisonResult
+from feedrate.api.halving import Halving
 from feedrate.api.resources import Resources
 from feedrate.api.results import CellError
 from feedrate.api.scripts import measured_script, script_variant
@@ -27,13 +27,16 @@ _NOTHING_TO_GAIN = 1.05
 """T_F / T_S up to which no loader helps, with its interval."""
 _MOST_WORKERS = 16
 _PAIRS = 16
-"""Of the winner and the script as it is."""
+"""Of a winner and the script as it is."""
+_WORTH_SAYING = 1.03
+"""How many times the speed of torch's best setting one of feedrate's own loaders must have to be spoken of."""
 
 
-def candidates(own: Measurement, cores: int) -> tuple[str, ...]:
-    """Name the settings that are tried beside the script's own: none, and powers of two of workers that outlive epochs.
+def candidates(own: Measurement, cores: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Name what is tried beside the script's own: settings of torch's loader, and loaders of feedrate's in its place.
 
-    `own`: what was measured of the script as it is.
+    The settings are none, and powers of two of workers that outlive epochs; the loaders have as many threads or workers
+    as there are cores, and half as many. `own`: what was measured of the script as it is.
     """
     settings = own.observed.get("loader settings")
     workers = settings.get("num_workers", 0) if isinstance(settings, dict) else 0
@@ -41,7 +44,9 @@ def candidates(own: Measurement, cores: int) -> tuple[str, ...]:
     some = [number for number in counts if 0 < number <= max(cores, workers, 1) and number <= _MOST_WORKERS]
     alive = [f"dataloader[num_workers={number},persistent_workers=true]" for number in some]
     deeper = [f"dataloader[num_workers={number},persistent_workers=true,prefetch_factor=4]" for number in some]
-    return (*(["dataloader[num_workers=0]"] if workers else []), *alive, *deeper)
+    few = sorted({min(number, _MOST_WORKERS) for number in (cores, max(1, cores // 2))})
+    others = [f"{name}[count={number}]" for name in ("threads", "ring_workers") for number in few]
+    return (*(["dataloader[num_workers=0]"] if workers else []), *alive, *deeper), tuple(others)
 
 
 @dataclass
@@ -75,34 +80,22 @@ class Tuner:
             ceiling = own.loader_ratio()
             if (ceiling.high or own.loader_ceiling) <= _NOTHING_TO_GAIN and not is_doubtful(own):
                 return TuningResult(tuple(self._outcomes), "", None, raw)
-            best = self._best(candidates(own, len(os.sched_getaffinity(0))), start, progress)
+            until = start + self.budget_s / 2
+            halving = Halving(
+                measure=lambda loader, to_go: self._measured(loader, progress, to_go),
+                is_over=lambda: now_s() + self._longest_s > until,
+                most_bytes=self.memory_bytes,
+            )
+            best, other = halving.best(candidates(own, len(os.sched_getaffinity(0))))
+        if best and other and halving.speed(other) <= _WORTH_SAYING * halving.speed(best):
+            other = ""
         left_s = self.budget_s - (now_s() - start)
-        # A round of the proof is five runs.
-        proof = self._proof(best, left_s) if best and left_s > len(ORDER) * self._longest_s else None
-        return TuningResult(tuple(self._outcomes), best, proof, raw)
-
-    def _best(self, settings: Sequence[str], start: float, progress: Progress) -> str:
-        """Measure all that are left once more, and go on with the better half, until one is; empty: none could run.
-
-        Half of the time is left for the proof; what was not measured when the other half is over is out.
-        """
-        until = start + self.budget_s / 2
-        speeds: defaultdict[str, list[float]] = defaultdict(list)
-        left = list(settings)
-        while True:
-            for place, loader in enumerate(tuple(left)):
-                if speeds and now_s() + self._longest_s > until:
-                    left = [known for known in left if known in speeds]
-                    break
-                outcome = self._measured(loader, progress, len(left) - place)
-                if isinstance(outcome, Failure) or self._is_too_large(outcome):
-                    left.remove(loader)
-                else:
-                    speeds[loader].append(outcome.samples_per_s)
-            left.sort(key=lambda loader: -sum(speeds[loader]) / len(speeds[loader]))
-            left = left[: -(-len(left) // 2)]
-            if len(left) < 2 or now_s() + self._longest_s > until:
-                return left[0] if left else ""
+        if best and left_s <= 2 * len(ORDER) * self._longest_s:
+            other = ""
+        # A round of the proof is five runs of each.
+        winners = tuple(filter(None, (best, other)))
+        proof = self._proof(winners, left_s) if winners and left_s > len(ORDER) * self._longest_s else None
+        return TuningResult(tuple(self._outcomes), best, proof, raw, other)
 
     def _measured(self, loader: str, progress: Progress, to_go: int) -> Outcome:
         command = replace(self.command, loader=loader)
@@ -115,16 +108,12 @@ class Tuner:
         progress.end(outcome)
         return outcome
 
-    def _is_too_large(self, outcome: Measurement) -> bool:
-        peak = outcome.host_peak_bytes
-        return self.memory_bytes is not None and peak is not None and peak > self.memory_bytes
-
-    def _proof(self, best: str, budget_s: float) -> ComparisonResult:
+    def _proof(self, winners: Sequence[str], budget_s: float) -> ComparisonResult:
         rule = StoppingRule("full", 0.02, _PAIRS, max(1.0, budget_s))
-        own, winner = (
+        own, *others = (
             script_variant(self.resources, replace(self.command, loader=loader), "", self._numbers)
-            for loader in (OWN, best)
+            for loader in (OWN, *winners)
         )
-        self.resources.comparisons = (Comparison(winner, own, own, rule),)
+        self.resources.comparisons = tuple(Comparison(winner, own, own, rule) for winner in others)
         run_comparisons(self.resources, rule)
         return ComparisonResult.of(self.resources.comparisons, self.resources.raw)

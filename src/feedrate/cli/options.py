@@ -23,6 +23,7 @@ __all__ = [
     "add_json",
     "add_logs",
     "add_once",
+    "add_out_of_place",
     "add_plugin",
     "add_quiet",
     "add_results",
@@ -117,6 +118,14 @@ def add_explain(add: Add) -> None:
 def add_once(add: Add) -> None:
     """Add `--once`."""
     add("--once", action="store_true", help="leave what is doubtful: else it is measured once more, for 2 min at most")
+
+
+def add_out_of_place(add: Add) -> None:
+    """Add `--out-of-place DIR`."""
+    add(
+        *("--out-of-place",), type=Path, metavar="DIR",
+        help="beside `-- COMMAND`: it runs in a copy of this folder that is made in DIR, which is empty or not there",
+    )  # fmt: skip
 
 
 def add_size(add: Add) -> None:

@@ -16,6 +16,7 @@ from feedrate.cli.options import (
     add_device,
     add_explain,
     add_once,
+    add_out_of_place,
     add_plugin,
     add_size,
     measuring,
@@ -23,7 +24,7 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
-from feedrate.cli.script import demand_script
+from feedrate.cli.script import demand_no_copy, demand_script
 from feedrate.errors import UsageError
 from feedrate.plugin.workload import Workload
 from feedrate.records.measurement import Failure, Outcome
@@ -51,6 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
     how = measuring(parser)
     how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
     add_once(how)
+    add_out_of_place(how)
     add_explain(output(parser))
     _add_plumbing(parser)
 
@@ -93,6 +95,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
     if options.serve and options.cell:
         raise UsageError("--serve reads cells from standard input; --cell names one: give one of the two")
     _demand_files_alone(options)
+    if options.script is None:
+        demand_no_copy(options, "there is no command")
     with shell.session(session_options(vars(options))) as session:
         if options.serve:
             from feedrate.cli.serve_cells import serve_cells
@@ -119,7 +123,10 @@ def _race(session: Session, options: Namespace) -> None:
     if options.workloads or options.workload or options.step or options.sweep or options.files:
         raise UsageError("beside `-- COMMAND` there is no workload, --step, --sweep or --files")
     demand_script(options, "run")
-    for _ in session.measure_command(options.script, loaders=options.loader, replicates=options.replicates):
+    outcomes = session.measure_command(
+        options.script, loaders=options.loader, replicates=options.replicates, out_of_place=options.out_of_place
+    )
+    for _ in outcomes:
         pass
 
 

@@ -11,7 +11,7 @@ from feedrate.cli.context import CommandContext
 from feedrate.errors import UsageError
 from feedrate.runner.capped_log import last_lines
 
-__all__ = ["demand_command", "demand_script", "show_last_words"]
+__all__ = ["demand_command", "demand_no_copy", "demand_script", "show_last_words"]
 
 
 def demand_script(options: Namespace, command: str) -> None:
@@ -33,6 +33,16 @@ def demand_command(options: Namespace, command: str) -> None:
     """
     if options.script is None:
         raise UsageError(f"{command} takes the command that trains after `--`: feedrate {command} -- python train.py")
+
+
+def demand_no_copy(options: Namespace, beside: str) -> None:
+    """Refuse `--out-of-place` where no command runs in a copy.
+
+    Raises:
+        UsageError: it is given.
+    """
+    if options.out_of_place is not None:
+        raise UsageError(f"--out-of-place makes a copy of this folder for `-- COMMAND`; {beside}")
 
 
 def show_last_words(error: CellError, shell: CommandContext) -> None:

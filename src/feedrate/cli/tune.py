@@ -9,7 +9,7 @@ from feedrate.api.results import CellError
 from feedrate.api.session import Session
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
-from feedrate.cli.options import add_explain, duration, measuring, output, session_options
+from feedrate.cli.options import add_explain, add_out_of_place, duration, measuring, output, session_options
 from feedrate.cli.script import demand_script, show_last_words
 
 __all__ = ["arguments", "run"]
@@ -25,7 +25,7 @@ def arguments(parser: ArgumentParser) -> None:
     limits.add_argument(
         "--memory", type=_size, metavar="SIZE", help="no setting whose processes take more, such as 16G: all there is"
     )
-    measuring(parser)
+    add_out_of_place(measuring(parser))
     add_explain(output(parser))
 
 
@@ -36,7 +36,12 @@ def run(options: Namespace, shell: CommandContext) -> int:
     with shell.session(session_options(vars(options))) as session:
         with ending(shell, lambda: session.outcomes) as end:
             try:
-                result = session.tune_command(options.script, budget_s=options.budget, memory_bytes=options.memory)
+                result = session.tune_command(
+                    options.script,
+                    budget_s=options.budget,
+                    memory_bytes=options.memory,
+                    out_of_place=options.out_of_place,
+                )
             except CellError as error:
                 status = 1
                 show_last_words(error, shell)

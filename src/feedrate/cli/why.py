@@ -14,6 +14,7 @@ from feedrate.cli.options import (
     add_details,
     add_device,
     add_explain,
+    add_out_of_place,
     add_plugin,
     add_size,
     duration,
@@ -22,7 +23,7 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
-from feedrate.cli.script import demand_script, show_last_words
+from feedrate.cli.script import demand_no_copy, demand_script, show_last_words
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
 
@@ -43,12 +44,14 @@ def arguments(parser: ArgumentParser) -> None:
     add_plugin(cells.add_argument)
     _add_since(parser)
     add_details(cells.add_argument)
-    measuring(parser)(
+    how = measuring(parser)
+    how(
         *("--replicates", "-r"),
         type=positive(int),
         metavar="N",
         help=f"fresh processes a cell: {LEAST}, and up to {MOST} while it is unsure",
     )
+    add_out_of_place(how)
     add_explain(output(parser))
 
 
@@ -65,6 +68,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     """Take each cell apart and print what holds it back: 0 done, 1 some failed, 2 an error, 130 interrupted."""
     if options.script is not None:
         return _diagnose_script(options, shell)
+    demand_no_copy(options, "there is no command")
     if not options.cell:
         raise UsageError(f"nothing to explain: {_FORMS}; or your own training, as `feedrate why -- python train.py`")
     with shell.session(session_options(vars(options))) as session:
@@ -95,11 +99,14 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
         if options.since:
             from feedrate.cli.since import since
 
+            demand_no_copy(options, "with --since it runs where it is and beside it at a commit")
             limits = {"pairs": options.pairs, "budget_s": options.budget, "replicates": options.replicates}
             return since(session, options.script, options.since, shell, **limits, as_json=options.json)
         with ending(shell, lambda: session.outcomes) as end:
             try:
-                session.diagnose_command(options.script, replicates=options.replicates)
+                session.diagnose_command(
+                    options.script, replicates=options.replicates, out_of_place=options.out_of_place
+                )
             except CellError as error:
                 status = 1
                 show_last_words(error, shell)

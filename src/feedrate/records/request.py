@@ -92,8 +92,8 @@ class ScriptRequest:
     profile: bool = False
     """After the three times, watch the loop for a while, and have both sides looked at, line by line."""
     loader: str = "dataloader"
-    """What takes the place of the script's own loader, such as `dataloader[num_workers=4]` or `threads[count=2]`; the
-    bare word: its own, as it is."""
+    """What takes the place of the script's own loader, such as `dataloader[num_workers=4]` or `ring_workers[count=2]`;
+    the bare word: its own, as it is."""
     watched: bool = True
     """Somebody outside takes samples of the process's memory."""
 

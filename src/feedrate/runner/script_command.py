@@ -21,9 +21,13 @@ OWN = "dataloader"
 """The script's own loader, as it is."""
 LOADERS = {
     "dataloader": ("num_workers", "prefetch_factor", "persistent_workers", "pin_memory", "multiprocessing_context"),
+    "inline": (),
     "threads": ("count",),
+    "ring_workers": ("count", "slots"),
 }
 """What may take the place of a script's loader, and the settings of each."""
+_MOST = 256
+"""Of what is counted: a slot's number crosses in one byte."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,11 @@ class ScriptCommand:
         name, settings = split_spec(self.loader)
         if name not in LOADERS:
             raise UsageError(f"{name!r} takes no script's loader's place; {near(name, LOADERS)}")
-        for setting in settings:
+        for setting, text in settings.items():
             if setting not in LOADERS[name]:
                 raise UsageError(f"{name} has no setting {setting!r} here; {near(setting, LOADERS[name])}")
+            if setting in ("count", "slots") and not (text.isdecimal() and 1 <= int(text) <= _MOST):
+                raise UsageError(f"{self.loader}: {setting}={text} is no whole number from 1 to {_MOST}")
 
     def demand_program(self) -> None:
         """Refuse a command whose program is not there, seen from where it runs.

@@ -99,7 +99,7 @@ class Stream(IterableDataset[int]):
         yield from range(first, 40, step)
 
 
-VARIANTS = ("dataloader[num_workers=0]", "dataloader[num_workers=2]", "threads[count=2]")
+VARIANTS = ("inline", "dataloader[num_workers=2]", "threads[count=2]", "ring_workers[count=2,slots=2]")
 
 
 @pytest.mark.parametrize("data", [Squares(), Batched()], ids=lambda data: type(data).__name__)
@@ -113,7 +113,8 @@ def test_a_rebuilt_loader_gives_the_same_batches_in_the_same_order(data: Dataset
 
 def test_a_loader_without_automatic_batches_and_one_with_a_sampler_of_its_own_are_rebuilt() -> None:
     whole = DataLoader(Squares(), batch_size=None)
-    assert [float(value) for value in rebuilt_loader(whole, "threads[count=2]")] == [float(n**2) for n in range(40)]
+    for spec in ("threads[count=2]", "ring_workers[count=2]"):
+        assert [float(value) for value in rebuilt_loader(whole, spec)] == [float(n**2) for n in range(40)]
     odd = DataLoader(Squares(), batch_sampler=[[1, 3], [5]])
     assert [batch.tolist() for batch in rebuilt_loader(odd, "dataloader[num_workers=1]")] == [[1.0, 9.0], [25.0]]
 
@@ -161,9 +162,10 @@ def test_nothing_is_fetched_in_the_process_of_which_workers_are_forked() -> None
     assert not data.opened
 
 
-def test_what_cannot_be_rebuilt_says_so() -> None:
-    with pytest.raises(UnavailableError, match="no samples to be asked for"):
-        rebuilt_loader(DataLoader(Stream(shared_out=True), batch_size=4), "threads[count=2]")
+@pytest.mark.parametrize("spec", ["threads[count=2]", "ring_workers[count=2]"])
+def test_what_cannot_be_rebuilt_says_so(spec: str) -> None:
+    with pytest.raises(UnavailableError, match="no samples to be asked for: race settings of dataloader"):
+        rebuilt_loader(DataLoader(Stream(shared_out=True), batch_size=4), spec)
     with pytest.raises(UnavailableError, match="is no DataLoader of torch"):
         rebuilt_loader([1, 2], "threads[count=2]")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.loaders._ring_message import SlotFilled
 from feedrate.builtin.loaders._sharding import shard
 from feedrate.errors import FeedrateError
+from feedrate.loading.ring import SlotFilled, free_slot
 from feedrate.loading.worker_process import init_worker, seed_32
 
 if TYPE_CHECKING:
@@ -64,14 +64,7 @@ def _filled(
             for block, batches in shard(plan.epoch_blocks(epoch), *place, by_batch=by_batch):
                 columns = source.read(block)
                 for rows in batches:
-                    slot = _free_slot(pipe, free)
+                    slot = free_slot(pipe, free)
                     columns.batch(rows, into=slots[slot])
                     yield SlotFilled(epoch, slot, len(rows))
             yield SlotFilled(epoch, -1, 0)
-
-
-def _free_slot(pipe: Connection, free: deque[int]) -> int:
-    """A slot that no batch of the consumer refers to; waits for one."""
-    while not free or pipe.poll():
-        free.extend(pipe.recv_bytes())
-    return free.popleft()

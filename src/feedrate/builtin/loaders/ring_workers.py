@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from feedrate.builtin.loaders._ring_message import SlotFilled
 from feedrate.builtin.loaders._worker_loader import WorkerLoader
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.errors import ContractError
 from feedrate.loading.loader_report import LoaderReport
+from feedrate.loading.ring import RingWorker, end_all, worker_with
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
-
     from torch import Tensor
 
     from feedrate.loading.batch import Batch
@@ -70,49 +66,9 @@ class RingWorkers(WorkerLoader):
                 yield from ring.epoch(epoch)
 
 
-@dataclass
-class _Worker:
-    """The consumer's end of one worker."""
-
-    process: BaseProcess
-    pipe: Connection
-    memory: Tensor
-    """uint8 (slots, bytes), shared."""
-    slots_out: int = 0
-    """Slots that the consumer's batches still refer to."""
-    waiting: deque[SlotFilled] = field(default_factory=deque)
-
-    def take(self) -> None:
-        """Receive one message.
-
-        Raises:
-            FeedrateError: what went wrong in the worker.
-            ContractError: the worker is gone.
-        """
-        try:
-            message = pickle.loads(self.pipe.recv_bytes())
-        except (EOFError, ConnectionError):
-            self.process.join(1)
-            end = f"worker {self.process.pid} ended with status {self.process.exitcode}"
-            raise ContractError(f"ring_workers: {end} before its work was done") from None
-        if isinstance(message, SlotFilled):
-            self.waiting.append(message)
-        elif isinstance(message, BaseException):
-            raise message
-
-    def give_back(self, slot: int) -> None:
-        """Return a slot to the worker; called by whoever drops the last tensor, so it must not raise."""
-        self.slots_out -= 1
-        try:
-            self.pipe.send_bytes(bytes([slot]))
-        except OSError:
-            # The stream is closed, or the worker gone: nobody wants the slot.
-            return
-
-
 @dataclass(frozen=True)
 class _Ring:
-    workers: tuple[_Worker, ...]
+    workers: tuple[RingWorker, ...]
     layout: Layout
     loader: RingWorkers
     logs: str
@@ -127,22 +83,16 @@ class _Ring:
             if written.slot < 0:
                 running.remove(worker)
                 continue
-            yield self._batch(worker, written)
+            yield self.layout.batch(worker.lend(written.slot), written.rows)
             running.rotate(-1 - running.index(worker))
 
-    def _next(self, running: deque[_Worker], epoch: int) -> _Worker:
+    def _next(self, running: deque[RingWorker], epoch: int) -> RingWorker:
         """The worker whose batch comes next: the one whose turn it is, or the first that has one."""
         turn = (running[0],) if self.loader.keeps_order else tuple(running)
-        while True:
-            for worker in turn:
-                if worker.waiting and worker.waiting[0].epoch == epoch:
-                    return worker
-            ready = wait([worker.pipe for worker in turn], self.loader.timeout_s)
-            if not ready:
-                raise ContractError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
-            for worker in turn:
-                if worker.pipe in ready:
-                    worker.take()
+        worker = worker_with(turn, epoch, self.loader.timeout_s)
+        if worker is None:
+            raise ContractError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
+        return worker
 
     def _dumped(self) -> str:
         """Where the stacks of the workers are, which are asked for; nothing outside a run, for nobody keeps them."""
@@ -153,18 +103,6 @@ class _Ring:
         dump_stacks(worker.process.pid or 0 for worker in self.workers)
         return "; the log holds the stacks of its workers"
 
-    def _batch(self, worker: _Worker, written: SlotFilled) -> Batch:
-        from feedrate.loading.buffers import borrowed
-
-        slot = written.slot
-        worker.slots_out += 1
-        # With its last slot lent a worker could not go on until the consumer lets go, which it may never do.
-        if worker.slots_out == len(worker.memory):
-            copy = worker.memory[slot].clone()
-            worker.give_back(slot)
-            return self.layout.batch(copy, written.rows)
-        return self.layout.batch(borrowed(worker.memory[slot], lambda: worker.give_back(slot)), written.rows)
-
 
 @contextmanager
 def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
@@ -173,7 +111,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
     from feedrate.system.procfs import alive
 
     layout = Layout.of(plan)
-    workers: list[_Worker] = []
+    workers: list[RingWorker] = []
     try:
         with _registered(loader, plan, count, layout) as memory:
             for number in range(count):
@@ -181,12 +119,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
             yield _Ring(tuple(workers), layout, loader, plan.logs)
     finally:
         plan.report.workers_alive = alive(worker.process.pid or 0 for worker in workers)
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.process.join()
-            worker.process.close()
-            worker.pipe.close()
+        end_all(workers)
 
 
 @contextmanager
@@ -209,7 +142,7 @@ def _registered(loader: RingWorkers, plan: Plan, count: int, layout: Layout) -> 
         runtime.cudaHostUnregister(memory.data_ptr())
 
 
-def _spawned(loader: RingWorkers, plan: Plan, place: tuple[int, int], memory: Tensor, layout: Layout) -> _Worker:
+def _spawned(loader: RingWorkers, plan: Plan, place: tuple[int, int], memory: Tensor, layout: Layout) -> RingWorker:
     from torch import multiprocessing
 
     from feedrate.builtin.loaders._ring_worker import work
@@ -223,4 +156,4 @@ def _spawned(loader: RingWorkers, plan: Plan, place: tuple[int, int], memory: Te
         process.start()
     # With our copy of the worker's end open, its death would not read as the end of the pipe.
     there.close()
-    return _Worker(process, here, memory)
+    return RingWorker(process, here, memory)

@@ -17,6 +17,7 @@ from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.competition import competition
 from feedrate.metering.script.epochs import Beginning, Epochs
 from feedrate.metering.script.ranks import Alone, Ranks
+from feedrate.metering.script.ring_loader import RingLoader
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
 from feedrate.metering.script.variants import ThreadedLoader
@@ -197,7 +198,11 @@ class Measurer:
             pinned=bool(getattr(self._loader, "pin_memory", False)),
         )
         traits = CellTraits(
-            loader=LoaderTraits(works_in=_work_place(self._loader), count=workers or None),
+            loader=LoaderTraits(
+                works_in=_work_place(self._loader),
+                count=workers or None,
+                shares_memory=isinstance(self._loader, RingLoader),
+            ),
             pin=settings.pinned,
             dataloader=settings,
             cores=len(os.sched_getaffinity(0)),
@@ -223,6 +228,6 @@ def _workers(loader: Any) -> int:
 
 def _ahead(loader: Any) -> int:
     """Batches that the loader may have ready before they are asked for."""
-    if isinstance(loader, ThreadedLoader):
+    if isinstance(loader, RingLoader | ThreadedLoader):
         return loader.ahead_batches
     return _workers(loader) * int(getattr(loader, "prefetch_factor", None) or 2)

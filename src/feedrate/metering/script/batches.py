@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-__all__ = ["ReadyBatches", "bytes_of", "copied", "digest_of", "rebuilt", "samples_of", "versions"]
+__all__ = ["ReadyBatches", "bytes_of", "copied", "digest_of", "mapped", "rebuilt", "samples_of", "versions"]
 
 _PLAIN = (str, bytes, int, float, complex, bool, type(None))
 
@@ -107,19 +107,20 @@ def versions(batch: Any) -> int:
 
 def rebuilt(batch: Any) -> Any:
     """Give the batch in new containers, with the same tensors and arrays."""
-    return _mapped(batch, lambda leaf: leaf)
+    return mapped(batch, lambda leaf: leaf if isinstance(leaf, torch.Tensor | np.ndarray) else _copied_leaf(leaf))
 
 
 def copied(batch: Any) -> Any:
     """Give a copy of the batch, its tensors where they are, page-locked where they were."""
-    return _mapped(batch, _copied_leaf)
+    return mapped(batch, _copied_leaf)
 
 
 def _copied_leaf(leaf: Any) -> Any:
     if isinstance(leaf, torch.Tensor):
         copy_of_leaf = leaf.detach().clone()
         return copy_of_leaf.pin_memory() if leaf.device.type == "cpu" and leaf.is_pinned() else copy_of_leaf
-    return copy.deepcopy(leaf)
+    # An object of the script's: whatever it holds, it is not shared with the next time it is served.
+    return leaf if isinstance(leaf, _PLAIN) else copy.deepcopy(leaf)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
@@ -133,21 +134,17 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    if isinstance(value, torch.Tensor | np.ndarray):
-        return change(value)
-    if isinstance(value, _PLAIN):
-        return value
+def mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Give the value in new containers, with what `change` makes of all that is none."""
     if isinstance(value, MutableMapping):
         # Its own way to copy itself: a batch of a tokenizer is a mapping with more to it.
         mapping = copy.copy(value)
         for key in list(mapping):
-            mapping[key] = _mapped(value[key], change)
+            mapping[key] = mapped(value[key], change)
         return mapping
     if isinstance(value, tuple):
-        items = [_mapped(inner, change) for inner in value]
+        items = [mapped(inner, change) for inner in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
     if isinstance(value, list):
-        return [_mapped(inner, change) for inner in value]
-    # An object of the script's: whatever it holds, it is not shared with the next time it is served.
-    return copy.deepcopy(value)
+        return [mapped(inner, change) for inner in value]
+    return change(value)

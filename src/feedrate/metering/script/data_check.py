@@ -8,9 +8,10 @@ from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset
 
-from feedrate.errors import ContractError
+from feedrate.errors import ContractError, UnavailableError
 from feedrate.metering.script.batches import digest_of
-from feedrate.metering.script.variants import fetcher, rebuilt_loader
+from feedrate.metering.script.fetching import Fetcher, order_of
+from feedrate.metering.script.variants import rebuilt_loader
 from feedrate.system.stopwatch import now_s
 
 __all__ = ["demand_right_data"]
@@ -29,14 +30,14 @@ def demand_right_data(loader: Any, spec: str) -> int:
 
     Raises:
         ContractError: samples are wrong, come more than once, or are drawn alike by all workers.
+        UnavailableError: that loader cannot take the script's one's place.
     """
     if not isinstance(loader, DataLoader):
         return 0
     if isinstance(loader.dataset, IterableDataset):
         return _demand_shared_out(rebuilt_loader(loader, spec))
-    order = loader.batch_sampler if loader.batch_sampler is not None else loader.sampler
     workers = max(1, int(getattr(rebuilt_loader(loader, spec), "num_workers", 0) or 0))
-    indices = list(islice(order, _BATCHES * workers))
+    indices = list(islice(order_of(loader), _BATCHES * workers))
     pairs = list(_within(_CHECK_S, _fetched_twice(loader, indices)))
     expected = [first for first, _ in pairs]
     indices = indices[: len(expected)]
@@ -57,6 +58,8 @@ def _served(loader: DataLoader[Any], spec: str, indices: Sequence[Any]) -> list[
     batches = rebuilt_loader(loader, spec, indices)
     try:
         return [digest_of(batch) for batch in batches]
+    except UnavailableError:
+        raise
     # Whatever a data set raises, it did not where it was read by one process.
     except Exception as error:
         raise ContractError(
@@ -78,7 +81,7 @@ def _fetched_twice(loader: DataLoader[Any], indices: Sequence[Any]) -> Iterator[
     that trains, of which workers are forked.
     """
     twice = (batch for batch in indices for _ in range(2))
-    fetch = fetcher(loader)
+    fetch = Fetcher.of(loader)
     batches = rebuilt_loader(loader, _ONE_WORKER, twice) if loader.num_workers else map(fetch, twice)
     digests = (digest_of(batch) for batch in batches)
     # Both of a pair are the next of one and the same iterator.

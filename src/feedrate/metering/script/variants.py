@@ -1,29 +1,32 @@
-"""The loader of a script rebuilt: with other settings, or with threads in place of processes, over the same samples."""
+"""The loader of a script rebuilt: with other settings, or with another way of making the same batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset
-from torch.utils.data._utils.pin_memory import pin_memory
 
 from feedrate.errors import UnavailableError
 from feedrate.loading.prefetch import ahead
+from feedrate.metering.script.fetching import Fetcher, demand_samples, order_of, pinned
+from feedrate.metering.script.ring_loader import RingLoader
 from feedrate.records.cell_key import split_spec
 
-__all__ = ["ThreadedLoader", "fetcher", "rebuilt_loader"]
+__all__ = ["ThreadedLoader", "rebuilt_loader"]
 
 _DEPTH = 2
 """Batches that each thread may have ready, as each worker of a DataLoader may."""
+_SLOTS = 4
+"""Of each worker of a ring: the one that is used, the one before it, and those that are ready."""
 _WORDS = {"true": True, "false": False}
 
 
 def rebuilt_loader(loader: Any, spec: str, batches: Iterable[Any] | None = None) -> Any:
-    """Give a loader of the same data set, collate function and batches with the settings that `spec` names.
+    """Give a loader of the same data set, collate function and batches that `spec` names, with its settings.
 
     `batches`: lists of indices in place of those that the script's sampler gives; None: the sampler's.
 
@@ -38,7 +41,9 @@ def rebuilt_loader(loader: Any, spec: str, batches: Iterable[Any] | None = None)
         raise UnavailableError(f"{spec}: the script's loader is no DataLoader of torch, and is measured as it is alone")
     if name == "threads":
         return ThreadedLoader(loader, int(settings.get("count", 2)), batches)
-    workers = int(settings.pop("num_workers", loader.num_workers))
+    if name == "ring_workers":
+        return RingLoader(loader, spec, int(settings.get("count", 2)), int(settings.get("slots", _SLOTS)), batches)
+    workers = 0 if name == "inline" else int(settings.pop("num_workers", loader.num_workers))
     common: dict[str, Any] = {
         "num_workers": workers,
         "collate_fn": loader.collate_fn,
@@ -65,17 +70,6 @@ def _order(loader: DataLoader[Any], batches: Iterable[Any] | None) -> dict[str, 
     return {"batch_sampler": batches or loader.batch_sampler}
 
 
-def fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
-    """Give what makes a batch of a list of indices, in whichever thread calls it, as torch's own loader does."""
-    data, collate = loader.dataset, loader.collate_fn
-    if loader.batch_sampler is None:
-        return lambda index: collate(data[index])
-    many = getattr(data, "__getitems__", None)
-    if many:
-        return lambda indices: collate(many(indices))
-    return lambda indices: collate([data[index] for index in indices])
-
-
 @dataclass
 class ThreadedLoader:
     """Makes batches on threads of the process that trains, in the order of the script's sampler."""
@@ -85,8 +79,7 @@ class ThreadedLoader:
     batches: Iterable[Any] | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.own.dataset, IterableDataset):
-            raise UnavailableError(f"threads[count={self.count}]: an iterable data set has no samples to be asked for")
+        demand_samples(self.own, f"threads[count={self.count}]")
 
     @property
     def batch_size(self) -> int | None:
@@ -102,14 +95,12 @@ class ThreadedLoader:
         return len(self.own)
 
     def __iter__(self) -> Iterator[Any]:
-        own, fetch = self.own, fetcher(self.own)
-        order = self.batches or own.batch_sampler or own.sampler
+        fetch = Fetcher.of(self.own)
         # Each thread is one core's worth of work: torch's own pool on top of it would only take the step's cores.
         with ThreadPoolExecutor(self.count, "feedrate-threads", torch.set_num_threads, (1,)) as pool:
-            jobs = (pool.submit(fetch, indices) for indices in order)
+            jobs = (pool.submit(fetch, indices) for indices in self.batches or order_of(self.own))
             try:
                 for job in ahead(lambda job: job, jobs, self.ahead_batches):
-                    batch = job.result()
-                    yield pin_memory(batch) if own.pin_memory else batch
+                    yield pinned(self.own, job.result())
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
