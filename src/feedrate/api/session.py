@@ -104,14 +104,17 @@ class Session(OpenSession):
         count = None if replicates is None else demand_count("replicates", replicates)
         return DiagnosisResult((diagnosed(self.resources, self.cell(cell, **parts), count, cold=cold),), self.raw)
 
-    def diagnose_command(self, command: Sequence[str], *, replicates: int | None = None) -> DiagnosisResult:
+    def diagnose_command(
+        self, command: Sequence[str], *, replicates: int | None = None, loop: str = ""
+    ) -> DiagnosisResult:
         """Say what holds a person's own training back: the words of a command that trains with a DataLoader of torch.
 
         It runs in this process's folder, as often as `replicates` says; None: 3 times, and up to 6 while it is unsure.
         Each run is ended when enough is known, and has trained on repeated batches: nothing that it kept is of use.
+        `loop`: the loop that is measured, as `train.py:41`, where its `for` stands; empty: the first that trains.
 
         Raises:
-            UsageError: there is no such program.
+            UsageError: there is no such program or loop.
             CellError: a run failed, or nothing of it could be timed; it holds the failure.
         """
         from feedrate.api.diagnosing import diagnosed_command
@@ -119,6 +122,7 @@ class Session(OpenSession):
 
         count = None if replicates is None else demand_count("replicates", replicates)
         script = ScriptCommand(tuple(command))
+        script = script.with_loop(loop) if loop else script
         return DiagnosisResult((diagnosed_command(self.resources, script, count),), self.raw)
 
     def measure_command(

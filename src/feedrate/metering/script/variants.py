@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from feedrate.errors import UnavailableError
 from feedrate.loading.prefetch import ahead
 from feedrate.records.cell_key import split_spec
 
-__all__ = ["ThreadedLoader", "fetcher", "rebuilt_loader"]
+__all__ = ["ThreadedLoader", "fetcher", "rebuilt_loader", "sample_fetcher"]
 
 _DEPTH = 2
 """Batches that each thread may have ready, as each worker of a DataLoader may."""
@@ -67,13 +68,37 @@ def _order(loader: DataLoader[Any], batches: Iterable[Any] | None) -> dict[str, 
 
 def fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
     """Give what makes a batch of a list of indices, in whichever thread calls it, as torch's own loader does."""
-    data, collate = loader.dataset, loader.collate_fn
+    fetch, collate = sample_fetcher(loader), loader.collate_fn
+    return lambda indices: collate(fetch(indices))
+
+
+def sample_fetcher(loader: DataLoader[Any]) -> Callable[[Any], Any]:
+    """Give what fetches the samples of a list of indices, or the next ones of an iterable data set, before collating.
+
+    That of an iterable data set is for one thread, leaves its argument alone, and raises StopIteration at the end.
+    """
+    data = loader.dataset
+    if isinstance(data, IterableDataset):
+        return _next_samples(loader)
     if loader.batch_sampler is None:
-        return lambda index: collate(data[index])
+        return lambda index: data[index]
     many = getattr(data, "__getitems__", None)
-    if many:
-        return lambda indices: collate(many(indices))
-    return lambda indices: collate([data[index] for index in indices])
+    return many or (lambda indices: [data[index] for index in indices])
+
+
+def _next_samples(loader: DataLoader[Any]) -> Callable[[Any], Any]:
+    samples, size = iter(loader.dataset), loader.batch_size
+
+    def fetch(order: Any) -> Any:
+        del order
+        if size is None:
+            return next(samples)
+        batch = list(islice(samples, size))
+        if not batch or (loader.drop_last and len(batch) < size):
+            raise StopIteration
+        return batch
+
+    return fetch
 
 
 @dataclass
