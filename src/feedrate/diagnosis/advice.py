@@ -243,8 +243,9 @@ SCRIPT_ADVICE: tuple[Advice, ...] = (
     Advice("narrower dtypes, widened in the step", ("hand-over", "pin"), _always),
     Advice("a lower precision (torch.autocast)", ("compute", "step-bound"), _always),
     Advice("torch.compile", ("launch", "step-bound"), _always),
-    Advice("larger batches", ("launch", "python", "coupling", "step-bound"), _always),
     Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
+    Advice("loops over numbers as one operation on tensors", ("python",), _always),
+    Advice("larger batches", ("launch", "python", "coupling", "step-bound"), _always),
     Advice("a step without .item(), .cpu() or prints inside", ("sync",), _always),
     Advice("more cores", ("contention",), _always),
     Advice(

@@ -64,10 +64,10 @@ def _pauses(soak: Soak) -> Iterator[Symptom]:
     In whose stretch a long one falls is chance, so all stretches count.
     """
     both, longest_s = soak.of("both"), [stretch.longest_collection_s for stretch in soak.stretches]
-    batch_s = sum(stretch.pace.s for stretch in both) / _batches(both)
+    batch_s = _batch_s(both)
     long_s = max(Thresholds.min_pause_s, Thresholds.min_pause_in_batches * batch_s)
     is_long = sum(pause_s >= long_s for pause_s in longest_s) >= Thresholds.min_stretches_with_pause
-    share = min(1.0, _collecting_s(soak) / batch_s)
+    share = _collecting_share(soak)
     if not is_long and share < Thresholds.min_collecting_share:
         return
     type_name, objects = next(iter(soak.tracked.items()), ("", 0))
@@ -80,16 +80,23 @@ def _pauses(soak: Soak) -> Iterator[Symptom]:
     yield Symptom("collector pauses", place, facts)
 
 
-def _collecting_s(soak: Soak) -> float:
-    """Give processor time of the collector a batch of both: as both were watched, or each side alone, if that is more.
+def _collecting_share(soak: Soak) -> float:
+    """Give the collector's share of the time of both: as they were watched together, or each alone, if that is more.
 
     A full collection comes once in many batches, and may have fallen beside the few of both.
     """
-    step_s, loader_s, both_s = (
-        sum(stretch.collecting_s for stretch in soak.of(phase)) / _batches(soak.of(phase))
-        for phase in ("step", "loader", "both")
-    )
-    return max(both_s, step_s + loader_s)
+    step, loader, both = (soak.of(phase) for phase in ("step", "loader", "both"))
+    together_s, apart_s = _collecting_s(both), _collecting_s(step) + _collecting_s(loader)
+    return max(together_s / _batch_s(both), apart_s / (_batch_s(step) + _batch_s(loader)))
+
+
+def _collecting_s(stretches: Sequence[Stretch]) -> float:
+    """Give processor time of the collector a batch."""
+    return sum(stretch.collecting_s for stretch in stretches) / _batches(stretches)
+
+
+def _batch_s(stretches: Sequence[Stretch]) -> float:
+    return sum(stretch.pace.s for stretch in stretches) / _batches(stretches)
 
 
 def _batches(stretches: Sequence[Stretch]) -> int:

@@ -133,11 +133,17 @@ def _environment(request: Path, folder: Path | None) -> Mapping[str, str]:
     # What is installed in place is found elsewhere, and would be the code of another commit.
     code = [] if folder is None else [str(folder), str(folder / "src")]
     paths = [str(_HOOK), *code, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return dict(os.environ) | {
-        SCRIPT_REQUEST: str(request),
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUNBUFFERED": "1",
-    }
+    # What the profiler of steps has to say of itself is no word of the script's.
+    quiet = {"KINETO_LOG_LEVEL": "99"}
+    return (
+        quiet
+        | dict(os.environ)
+        | {
+            SCRIPT_REQUEST: str(request),
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 def _by_itself(command: ScriptCommand, settings: ReplicateSettings, ending: Ending, folder: Path) -> Failure | None:

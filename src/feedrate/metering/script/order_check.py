@@ -46,7 +46,7 @@ def _shuffles(sampler: Any) -> bool:
 
 @dataclass
 class EpochOrders:
-    """The first batches of each epoch of one data set, as the script goes through them by itself."""
+    """The first batches of each epoch of one loop, as the script goes through them by itself."""
 
     _epochs: list[list[str]] = field(default_factory=list)
     _samples: int = 0

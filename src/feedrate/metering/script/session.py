@@ -85,8 +85,8 @@ class ScriptSession:
     visits: int = 0
     """How often the script began to iterate a loader, but for the one that is measured."""
     _loaders: dict[tuple[int, LoopPlace | None], _Seen] = field(default_factory=dict)
-    _orders: dict[int, EpochOrders] = field(default_factory=dict)
-    """Of data sets whose samplers shuffle."""
+    _orders: dict[LoopPlace, EpochOrders] = field(default_factory=dict)
+    """By the loop: a script may make loader and data set anew for each epoch."""
     _updates: int = 0
     _update_thread: int = 0
     _last: _Seen | None = None
@@ -193,17 +193,18 @@ class ScriptSession:
             self._leave_sightings()
 
     def _orders_of(self, seen: _Seen) -> EpochOrders | None:
-        """Give what is kept of the epochs of a data set that comes in another order each time; None: this does not."""
-        if not self.request.awaits_epoch or self._measured is not None or not shuffles(seen.loader):
+        """Give what is kept of the epochs of a loop whose samples come in another order each time; None: they do not.
+
+        A loop that stands in no other may not come again, and ranks would not agree whether its next epoch is near.
+        """
+        repeated = seen.place if seen.place is not None and seen.place.is_repeated and rank_count() == 1 else None
+        if repeated is None or not self.request.awaits_epoch or self._measured is not None:
             return None
-        return self._orders.setdefault(id(seen.loader.dataset), EpochOrders())
+        return self._orders.setdefault(repeated, EpochOrders()) if shuffles(seen.loader) else None
 
     def _awaits_epoch(self, seen: _Seen, orders: EpochOrders | None) -> bool:
-        """Whether the script goes on to its second epoch before it is timed.
-
-        Ranks would each come to another answer, and a loop that stands in no other may not come again.
-        """
-        if orders is None or rank_count() > 1 or seen.place is None or not seen.place.is_repeated:
+        """Whether the script goes on to its second epoch before it is timed."""
+        if orders is None:
             return False
         length = length_of(seen.loader)
         pace_s = (now_s() - seen.visit_s) / max(1, seen.visit_batches)
@@ -235,8 +236,9 @@ class ScriptSession:
             if not seen.tapped and self._update_thread != threading.get_ident():
                 raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
             with self._own():
-                self._demand_new_orders(seen)
                 checked = demand_right_data(seen.loader, self.request.loader) if self._checks else 0
+                # After what workers draw alike, which looks like an order that comes again.
+                self._demand_new_orders(seen)
                 loader, epochs = self._placed(seen)
             measurer = Measurer(self.request, lambda: self.visits, checked, together)
             yield from measurer.serve(loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
@@ -258,11 +260,9 @@ class ScriptSession:
         """Look whether a sampler that shuffles does; raises `ContractError` where it does not."""
         if not self.request.profile or not shuffles(seen.loader):
             return
-        orders = self._orders.get(id(seen.loader.dataset))
-        if orders is not None:
-            orders.demand_another_order(seen.loader)
         # A script with one epoch need not say which it is.
         if seen.place is not None and seen.place.is_repeated:
+            self._orders.get(seen.place, EpochOrders()).demand_another_order(seen.loader)
             demand_sampler_that_moves_on(seen.loader)
 
     def _fail(self, answer: Failed, together: Ranks) -> None:
