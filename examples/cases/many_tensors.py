@@ -26,4 +26,4 @@ class Rows(Dataset[Tensor]):
 
 if __name__ == "__main__":
     collate = torch.stack if cured() else list
-    train(DataLoader(Rows(), 64, num_workers=1, multiprocessing_context="fork", collate_fn=collate), busy(1))
+    train(DataLoader(Rows(), 64, num_workers=1, multiprocessing_context="fork", collate_fn=collate), busy(4))

@@ -175,6 +175,7 @@ def test_an_order_that_holds_finished_batches_back_is_told_where_loading_costs_t
     assert judged.next_try.startswith("try DataLoader(..., in_order=False)")
     assert verdict(evidence(*SLOW_LOADER, held_back_share=0.1)).causes == ()
     assert verdict(evidence(*SLOW_STEP, held_back_share=0.7)).causes == ()
+    assert verdict(evidence(2, 4, 20, epoch_batches=10, boundary_s=0.17, held_back_share=0.7)).causes == ()
 
 
 def test_the_share_that_is_held_back_is_of_all_processes() -> None:

@@ -55,8 +55,9 @@ def _place(evidence: Evidence, kind: Kind) -> CodePlace | None:
 
 def _held_back(evidence: Evidence, finding: Finding) -> Iterator[Cause]:
     """Yield that finished batches wait for their turn, where loading takes time of the step's."""
-    costs = evidence.stall_share.mean >= Thresholds.notable_stall_share and family_of(finding.kind) != "step"
-    if costs and evidence.held_back_share >= Thresholds.min_held_back_share:
+    costs = evidence.stall_share.mean >= Thresholds.notable_stall_share
+    elsewhere = finding.kind == "start-up" or family_of(finding.kind) == "step"
+    if costs and not elsewhere and evidence.held_back_share >= Thresholds.min_held_back_share:
         yield Cause("order", HeldBack(evidence.held_back_share))
 
 

@@ -91,7 +91,7 @@ class Epochs:
             return self._next_epoch(start)
         waited_s = now_s() - start
         self._wait_s += waited_s
-        if waited_s > _NOTABLE_S and _others_are_done(self.epoch):
+        if waited_s > _NOTABLE_S and _others_are_done(self.epoch, self.given):
             self.held_back_s += waited_s
         self._batches += 1
         self.given += 1
@@ -137,13 +137,14 @@ class Epochs:
         return Taken(self._batches, self._wait_s, len(self._begins_s), sum(self._begins_s))
 
 
-def _others_are_done(epoch: Iterator[Any]) -> bool:
+def _others_are_done(epoch: Iterator[Any], given: int) -> bool:
     """Whether an iterator of torch has finished batches of all workers but one, and gives them in their order.
 
-    It keeps them by number until their turn comes; iterators that keep nothing of the kind hold nothing back.
+    It keeps them by number until their turn comes; iterators that keep nothing of the kind hold nothing back. `given`:
+    batches of the epoch before: until each worker gave one, it may be waited for as it starts.
     """
     tasks, workers = getattr(epoch, "_task_info", None), getattr(epoch, "_num_workers", 0)
-    if not isinstance(tasks, dict) or workers < 2 or not getattr(epoch, "_in_order", True):
+    if not isinstance(tasks, dict) or workers < 2 or given < workers or not getattr(epoch, "_in_order", True):
         return False
     finished = sum(len(task) > 1 for task in tasks.values())
     return finished >= (workers - 1) * int(getattr(epoch, "_prefetch_factor", None) or 2)
