@@ -27,7 +27,7 @@ class Pooled(IterableDataset[Tensor]):
                 start = number * NEW % POOL
                 array[start : start + NEW] = number
             else:
-                lists.extend([number, number, number] for _ in range(NEW))
+                lists.extend([[number, number, number] for _ in range(NEW)])
             yield torch.full((16, 8), float(number))
 
 

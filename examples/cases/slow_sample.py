@@ -1,6 +1,6 @@
 """Other workers have batches ready, and yet the loop waits, for the one whose turn it is.
 
-Every fortieth sample takes 400 ms, and batches are given in their order; the twin gives them as they come.
+Every eightieth sample takes 400 ms, and batches are given in their order; the twin gives them as they come.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Uneven(Dataset[Tensor]):
         return 8000
 
     def __getitem__(self, index: int) -> Tensor:
-        time.sleep(0.4 if index % 40 == 0 else 0.001)
+        time.sleep(0.4 if index % 80 == 0 else 0.001)
         return torch.full((8,), float(index))
 
 

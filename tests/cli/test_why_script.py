@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from tests.support.commands import feedrate, interrupted, refused
 
 pytestmark = pytest.mark.process
 
-SCRIPT = Path(__file__).parents[1] / "support" / "scripts" / "in_turns.py"
+SCRIPTS = Path(__file__).parents[1] / "support" / "scripts"
+SCRIPT = SCRIPTS / "in_turns.py"
 QUICK = ("why", "-r", "1", "--seconds", "0.1")
 
 
@@ -63,6 +65,14 @@ def test_the_lines_that_loader_and_step_are_at_are_named(answer: dict[str, Any])
         pytest.skip("the kernel lets nobody look at the processes")
     assert (places["loader"][0]["file"], places["loader"][0]["line"]) == ("train.py", 16)
     assert (places["step"][0]["file"], places["step"][0]["line"]) == ("train.py", 26)
+
+
+def test_what_fetching_takes_and_what_is_in_a_step_are_known(answer: dict[str, Any]) -> None:
+    evidence = answer["evidence"]
+    parts_s = {part["stage"]: part["cost"]["mean"] for part in evidence["loading_parts"]}
+    assert {"fetch", "collate"} <= parts_s.keys()
+    assert parts_s["fetch"] >= 0.0064
+    assert evidence["facts"]["operators_per_step"] > 5
 
 
 def test_the_loop_is_watched_for_a_while(answer: dict[str, Any]) -> None:
@@ -216,6 +226,38 @@ def test_out_of_place_a_script_writes_over_nothing(
     )
 
 
+FOR_LINES = [
+    number for number, line in enumerate((SCRIPTS / "two_loops.py").read_text().splitlines(), 1) if "    for " in line
+]
+
+
+@pytest.fixture
+def two_loops(folder: Path) -> Iterator[Path]:
+    path = folder / "two_loops.py"
+    shutil.copy(SCRIPTS / "two_loops.py", path)
+    yield path
+    path.unlink()
+
+
+def test_the_loop_that_is_asked_for_is_measured(folder: Path, two_loops: Path) -> None:
+    asked = ("--loop", f"{two_loops.name}:{FOR_LINES[2]}")
+    done = feedrate(folder, *QUICK, "--json", "--quiet", *asked, "--", sys.executable, two_loops.name, "20")
+    assert done.returncode == 0, done.stderr
+    (answer,) = json.loads(done.stdout)
+    # The first of the two takes 2 ms.
+    assert answer["evidence"]["step_s"]["mean"] >= 0.012
+
+
+def test_a_loop_that_does_not_train_is_refused_with_those_that_do(folder: Path, two_loops: Path) -> None:
+    asked = ("--loop", f"{two_loops.name}:{FOR_LINES[0]}")
+    failed = feedrate(folder, *QUICK, *asked, "--", sys.executable, two_loops.name, "20")
+    assert failed.returncode == 1
+    assert (
+        f"no optimizer of torch made a step in the loop at two_loops.py:{FOR_LINES[0]}; those that do:"
+        f" two_loops.py:{FOR_LINES[1]}, two_loops.py:{FOR_LINES[2]} (--loop)"
+    ) in failed.stderr
+
+
 def test_a_script_that_hangs_says_where_and_its_log_has_the_stacks(folder: Path) -> None:
     never = "train.Numbers.__getitem__ = lambda self, index: threading.Event().wait()"
     (folder / "hang.py").write_text(f"import threading, train; {never}; train.main(1)")
@@ -242,6 +284,8 @@ def test_an_interrupt_ends_the_script_and_all_below_it(folder: Path) -> None:
         (("why", "--"), "no command stands after `--`"),
         (("why",), "nothing to explain"),
         (("why", "a/b/c", "--", "python"), "there is no cell"),
+        (("why", "--loop", "gone.py:3", "--", "python"), "--loop gone.py:3: there is no file 'gone.py' here"),
+        (("why", "--loop", "gone.py:3", "a/b/c"), "--loop is of a command after `--`"),
         (("run", "-l", "thread", "--", "python"), "'thread' takes no script's loader's place; did you mean threads?"),
         (("run", "-l", "threads[workers=2]", "--", "python"), "threads has no setting 'workers' here"),
         (("run", "-l", "ring_workers[count=0]", "--", "python"), "count=0 is no whole number from 1 to 256"),

@@ -153,6 +153,40 @@ def test_growth_has_an_owner_and_a_date() -> None:
     assert facts.batches_left == pytest.approx(1000 * MB / 50_000)
 
 
+def forked(copied: float, allocated: float) -> Soak:
+    """Workers that copy so many bytes a batch of 300 MB that they were forked with, and allocate so many besides."""
+    soak = soaked(held={"workers_bytes": dict.fromkeys(PHASES, copied + allocated)})
+
+    def with_all(held: Holdings, batches: float) -> Holdings:
+        return replace(held, workers_anonymous_bytes=300 * MB + round(allocated * batches))
+
+    stretches = (
+        replace(stretch, held=with_all(stretch.held, BATCHES * (number + 1)))
+        for number, stretch in enumerate(soak.stretches)
+    )
+    return replace(soak, begin=with_all(soak.begin, 0), stretches=tuple(stretches))
+
+
+def test_workers_that_copy_what_they_were_forked_with_are_told_so_with_an_end() -> None:
+    copying = only(forked(60_000, 0))
+
+    assert copying.title == "memory growth: workers"
+    assert isinstance(copying.facts, Growth)
+    assert copying.facts.batches_left is None
+    assert copying.facts.most_bytes == 300 * MB - ROUNDS * len(PHASES) * BATCHES * 60_000
+    assert "copies of pages" in describe_symptom(copying)
+    assert "arrays or tensors" in advice_against(copying)
+
+
+def test_pages_of_the_interpreter_that_workers_copy_little_by_little_are_no_growth_but_a_leak_of_theirs_is() -> None:
+    assert titles(forked(12_000, 0)) == []
+    leaking = only(forked(0, 12_000))
+    assert leaking.title == "memory growth: workers"
+    assert isinstance(leaking.facts, Growth)
+    assert leaking.facts.batches_left is not None
+    assert only(forked(4_000, 12_000)).facts == only(forked(0, 16_000)).facts
+
+
 @pytest.mark.parametrize("name", ["trainer_file_bytes", "workers_file_bytes"])
 def test_pages_of_files_are_the_page_cache_and_nobodys_leak(name: str) -> None:
     assert titles(soaked(held={name: dict.fromkeys(PHASES, 1_000_000.0)})) == []
@@ -197,9 +231,29 @@ def test_pauses_are_told_by_the_side_whose_objects_they_are() -> None:
     assert rare.title == "collector pauses: loader"
     assert isinstance(rare.facts, CollectorPauses)
     assert rare.facts.share < 0.05 < rare.facts.longest_s / rare.facts.batch_s
-    assert rare.facts.collections == (9 * ROUNDS, 3 * ROUNDS, ROUNDS)
+    assert rare.facts.collections == (18 * ROUNDS, 6 * ROUNDS, 2 * ROUNDS), "of the loader, and of both"
     assert titles(collecting(soaked(), {"step": 4e-3, "loader": 0.0, "both": 4e-3}, 1e-3)) == ["collector pauses: step"]
     assert titles(collecting(soaked(), {"step": 2e-4, "loader": 2e-4, "both": 2e-4}, 2e-4)) == []
+
+
+def paused_in(phase: Phase, rounds: int) -> Soak:
+    """A collection of 10 ms in each of the first rounds, beside the batches of one phase."""
+    soak, met = soaked(), 0
+    stretches = []
+    for stretch in soak.stretches:
+        met += stretch.phase == phase
+        if stretch.phase == phase and met <= rounds:
+            stretch = replace(stretch, collections=(0, 0, 1), collecting_s=10e-3, longest_collection_s=10e-3)
+        stretches.append(stretch)
+    return replace(soak, stretches=tuple(stretches))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_pauses_count_in_whose_stretch_they_fall_but_one_alone_is_chance(phase: Phase) -> None:
+    place = "together" if phase == "both" else phase
+
+    assert titles(paused_in(phase, 2)) == [f"collector pauses: {place}"]
+    assert titles(paused_in(phase, 1)) == []
 
 
 def test_circles_are_told_where_they_hold_memory() -> None:

@@ -106,16 +106,22 @@ class Session(OpenSession):
         return DiagnosisResult((diagnosed(self.resources, self.cell(cell, **parts), count, cold=cold),), self.raw)
 
     def diagnose_command(
-        self, command: Sequence[str], *, replicates: int | None = None, out_of_place: Path | str | None = None
+        self,
+        command: Sequence[str],
+        *,
+        replicates: int | None = None,
+        loop: str = "",
+        out_of_place: Path | str | None = None,
     ) -> DiagnosisResult:
         """Say what holds a person's own training back: the words of a command that trains with a DataLoader of torch.
 
         It runs in this process's folder, as often as `replicates` says; None: 3 times, and up to 6 while it is unsure.
         Each run is ended when enough is known, and has trained on repeated batches: nothing that it kept is of use.
+        `loop`: the loop that is measured, as `train.py:41`, where its `for` stands; empty: the first that trains.
         `out_of_place`: an empty folder, or one that is not there yet, for a copy of this process's folder to run in.
 
         Raises:
-            UsageError: there is no such program, or the copy cannot be made.
+            UsageError: there is no such program or loop, or the copy cannot be made.
             CellError: a run failed, or nothing of it could be timed; it holds the failure.
         """
         from feedrate.api.diagnosing import diagnosed_command
@@ -123,6 +129,7 @@ class Session(OpenSession):
 
         count = None if replicates is None else demand_count("replicates", replicates)
         script = script_command(self.resources, command, _path(out_of_place))
+        script = script.with_loop(loop) if loop else script
         return DiagnosisResult((diagnosed_command(self.resources, script, count),), self.raw)
 
     def measure_command(

@@ -42,6 +42,11 @@ def arguments(parser: ArgumentParser) -> None:
     add_device(cells.add_argument)
     cells.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
     add_plugin(cells.add_argument)
+    cells.add_argument(
+        "--loop",
+        metavar="FILE:LINE",
+        help="of `-- COMMAND`: the loop to measure, where its `for` stands; else the first",
+    )
     _add_since(parser)
     add_details(cells.add_argument)
     how = measuring(parser)
@@ -71,6 +76,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
     demand_no_copy(options, "there is no command")
     if not options.cell:
         raise UsageError(f"nothing to explain: {_FORMS}; or your own training, as `feedrate why -- python train.py`")
+    if options.loop:
+        raise UsageError("--loop is of a command after `--`: feedrate why --loop train.py:41 -- python train.py")
     with shell.session(session_options(vars(options))) as session:
         session.resources.complain()
         cells = _cells(session, options.cell, options.size, options.device)
@@ -94,6 +101,8 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
     if options.cell or options.cold:
         raise UsageError("beside `-- COMMAND` there is no cell or --cold")
     demand_script(options, "why")
+    if options.loop and options.since:
+        raise UsageError("--since compares the first loop that trains; leave --loop out")
     status = 0
     with shell.session(session_options(vars(options))) as session:
         if options.since:
@@ -105,7 +114,10 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
         with ending(shell, lambda: session.outcomes) as end:
             try:
                 session.diagnose_command(
-                    options.script, replicates=options.replicates, out_of_place=options.out_of_place
+                    options.script,
+                    replicates=options.replicates,
+                    loop=options.loop or "",
+                    out_of_place=options.out_of_place,
                 )
             except CellError as error:
                 status = 1

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from feedrate.diagnosis.causes import CauseKind
 from feedrate.diagnosis.evidence import Evidence
-from feedrate.diagnosis.finding import Finding, Kind, StageCost, WideStall, family_of
+from feedrate.diagnosis.finding import Finding, Kind, LoadingCost, StageCost, WideStall, family_of
 from feedrate.records.cell_traits import DataLoaderTraits, LoaderTraits
 
 __all__ = ["ADVICE", "SCRIPT_ADVICE", "Advice", "Condition", "next_try"]
@@ -223,8 +223,10 @@ ADVICE: tuple[Advice, ...] = (
 )
 SCRIPT_ADVICE: tuple[Advice, ...] = (
     Advice("DataLoader(..., persistent_workers=True)", ("start-up",), _starts_workers_each_epoch),
-    Advice("DataLoader(..., num_workers={first})", ("loader-bound", "no overlap"), _has_no_workers_yet),
-    Advice("DataLoader(..., num_workers={double})", ("loader-bound",), _has_cores_for_workers),
+    Advice(
+        "DataLoader(..., num_workers={first})", ("loader-bound", "fetch", "collate", "no overlap"), _has_no_workers_yet
+    ),
+    Advice("DataLoader(..., num_workers={double})", ("loader-bound", "fetch", "collate"), _has_cores_for_workers),
     Advice("DataLoader(..., prefetch_factor={deeper})", ("no overlap", "coupling"), _has_workers),
     Advice("DataLoader(..., pin_memory=True)", ("loader-bound", "no overlap"), _copies_pageable),
     Advice("DataLoader(..., num_workers={half})", ("contention",), _has_several_workers),
@@ -233,15 +235,24 @@ SCRIPT_ADVICE: tuple[Advice, ...] = (
     Advice("less to import and to open where a worker starts", ("start-up",), _has_workers),
     Advice("a sampler that does not list all indices at once", ("start-up",), _always),
     Advice("less work in Dataset.__getitem__ and collate_fn", ("loader-bound",), _always),
+    Advice(
+        "less work in the data set for each sample, or for a whole batch at once (__getitems__)", ("fetch",), _always
+    ),
+    Advice("a collate_fn that stacks arrays or tensors, not lists of numbers", ("collate",), _always),
+    Advice("fewer and larger tensors in each batch", ("hand-over",), _has_workers),
+    Advice("narrower dtypes, widened in the step", ("hand-over", "pin"), _always),
     Advice("a lower precision (torch.autocast)", ("compute", "step-bound"), _always),
     Advice("torch.compile", ("launch", "step-bound"), _always),
-    Advice("larger batches", ("launch", "python", "coupling", "step-bound"), _always),
     Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
+    Advice("loops over numbers as one operation on tensors", ("python",), _always),
+    Advice("larger batches", ("launch", "python", "coupling", "step-bound"), _always),
     Advice("a step without .item(), .cpu() or prints inside", ("sync",), _always),
     Advice("more cores", ("contention",), _always),
     Advice(
         "all processors for each of them (os.sched_setaffinity, OMP_PROC_BIND=false)", ("shared processors",), _always
     ),
+    Advice("DataLoader(..., in_order=False), if the order of batches is nothing to the training", ("order",), _always),
+    Advice("batches of samples that take about as long", ("order",), _always),
     Advice("one thread in each pool (OMP_NUM_THREADS=1, OPENBLAS_NUM_THREADS=1)", ("thread pools",), _always),
     Advice("DataLoader(..., num_workers={first})", ("interpreter held",), _has_no_workers_yet),
     Advice("that thread's work in a process of its own", ("interpreter held",), _always),
@@ -255,7 +266,7 @@ def next_try(finding: Finding, evidence: Evidence) -> str:
     """What to try next, as an order; a text that begins with `nothing` where there is nothing that fits the cell."""
     causes = {cause.kind for cause in finding.causes}
     if causes:
-        # What threads do to one another makes other advice wrong; a step in Python does not.
+        # What threads or workers do to one another makes other advice wrong; a step in Python does not.
         return _joined(causes | {finding.kind} if causes == {"python"} else causes, evidence)
     again = _measure_again(finding)
     if again:
@@ -282,7 +293,7 @@ def _measure_again(finding: Finding) -> str:
     facts = finding.facts
     if isinstance(facts, WideStall) and facts.replicates is not None:
         return f"try --replicates {facts.replicates}, or longer windows (--seconds)"
-    if isinstance(facts, StageCost) and not facts.clear:
+    if isinstance(facts, StageCost | LoadingCost) and not facts.clear:
         return _MORE
     return _STEADY if finding.kind == "unsure" else ""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
 from feedrate.diagnosis.batch_size_correction import Replicate
-from feedrate.diagnosis.evidence import STAGES, Evidence, StagePart
+from feedrate.diagnosis.evidence import STAGES, Evidence, LoadingPart, LoadingStage, StagePart
 from feedrate.records.cell_key import CellKey
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.ladder import RUNGS, Delayed, Ladder, Rung
@@ -54,6 +54,9 @@ def attribute(replicates: Sequence[Replicate]) -> Evidence:
         device=CellKey.parse(first.cell).device,
         facts=next((ladder.facts for ladder in ladders if ladder.facts), None),
         competition=next((ladder.competition for ladder in ladders if ladder.competition), None),
+        held_back_share=_held_back_share(ladders),
+        loading_parts=tuple(_loading_parts(pooled)),
+        loading_rest_s=_mean_of_all(pooled, _loading_rest_s),
     )
 
 
@@ -123,6 +126,48 @@ def _stage_parts(replicates: Sequence[Replicate], *, alone: bool = False) -> Ite
     for before, after in pairwise(rung for rung in rungs if batch_s[rung]):
         stages = STAGES[rungs.index(before) : rungs.index(after)]
         yield StagePart(stages, _mean(map(operator.sub, batch_s[after], batch_s[before])))
+
+
+def _held_back_share(ladders: Sequence[Ladder]) -> float:
+    """Share of the waiting for batches of all replicates in which finished ones were held back."""
+    waits = [ladder.waits for ladder in ladders if ladder.waits is not None]
+    waited_s = sum(wait.s for wait in waits)
+    return sum(wait.held_back_s for wait in waits) / waited_s if waited_s else 0.0
+
+
+def _loading_parts(replicates: Sequence[Replicate]) -> Iterator[LoadingPart]:
+    """Yield what T_L of a script is made of, if every replicate tells it."""
+    known = [_loading_s(*replicate) for replicate in replicates]
+    stages = [stage for stage in known[0] if all(stage in parts for parts in known)]
+    yield from (LoadingPart(stage, _mean(parts[stage] for parts in known)) for stage in stages)
+
+
+def _loading_s(measurement: Measurement, ladder: Ladder) -> Mapping[LoadingStage, float]:
+    """Seconds a batch of mean size of each part of loading; empty: nothing was measured."""
+    times, own = ladder.loading, ladder.traits.dataloader
+    if times is None or own is None or not times.batches:
+        return {}
+    # The first batches of an epoch are whole ones.
+    size = (measurement.batch_samples or times.samples / times.batches) * times.batches / times.samples
+    cores = ladder.traits.cores or 1
+    parts: dict[LoadingStage, float] = {}
+    if times.fetch is not None:
+        parts["fetch"] = times.fetch.shared_s(own.workers, cores) * size
+    if times.collate is not None:
+        parts["collate"] = times.collate.shared_s(own.workers, cores) * size
+    if times.pin is not None:
+        # By a thread of the process that trains.
+        parts["pin"] = times.pin.shared_s(0, cores) * size
+    if times.hand_over_s:
+        parts["hand-over"] = statistics.fmean(times.hand_over_s) * size
+    if ladder.boundary_s:
+        parts["start-up"] = ladder.boundary_s / ladder.epoch_batches
+    return parts
+
+
+def _loading_rest_s(measurement: Measurement, ladder: Ladder) -> float | None:
+    parts = _loading_s(measurement, ladder)
+    return measurement.loader_batch_s - sum(parts.values()) if parts else None
 
 
 def _of_all(replicates: Sequence[Replicate], rung: str, *, alone: bool) -> Sequence[float]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from feedrate.diagnosis.causes import Cause, CrowdedPools, HeldInterpreter, SharedProcessors, StepInPython
+from feedrate.diagnosis.causes import (
+    Cause,
+    CrowdedPools,
+    HeldBack,
+    HeldInterpreter,
+    SharedProcessors,
+    StepInPython,
+)
 from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.formatting import ms, share
 from feedrate.records.code_place import CodePlace
@@ -22,6 +29,11 @@ def cause_statement(cause: Cause) -> str:
             return _crowded(cause.facts)
         case StepInPython(profile):
             return "; ".join(python_phrases(profile))
+        case HeldBack(held_share):
+            return (
+                f"in {share(held_share)} of the time that the loop waits for a batch, all workers but one have finished"
+                " theirs, and the order holds them back"
+            )
         case HeldInterpreter(wait_s, thread, place):
             holder = f"the thread {thread!r}{_at(place)} holds the interpreter" if thread else "the interpreter is held"
             return f"{holder}: each time that the step has let it go, it waits {ms(wait_s)} in the mean to have it back"

@@ -18,6 +18,7 @@ __all__ = [
     "CauseFacts",
     "CauseKind",
     "CrowdedPools",
+    "HeldBack",
     "HeldInterpreter",
     "SharedProcessors",
     "StepInPython",
@@ -25,7 +26,7 @@ __all__ = [
     "is_python",
 ]
 
-CauseKind: TypeAlias = Literal["shared processors", "thread pools", "interpreter held", "python"]
+CauseKind: TypeAlias = Literal["shared processors", "thread pools", "interpreter held", "python", "order"]
 THREAD_CAUSES: tuple[CauseKind, ...] = ("shared processors", "thread pools", "interpreter held")
 """Those that watching threads tells, without taking the cell apart."""
 
@@ -80,12 +81,20 @@ class StepInPython:
     profile: StepProfile
 
 
-CauseFacts: TypeAlias = SharedProcessors | CrowdedPools | HeldInterpreter | StepInPython
+@dataclass(frozen=True)
+class HeldBack:
+    """Workers have finished batches, and the loop waits for a slower one whose turn it is."""
+
+    share: float
+    """Of the time that the loop waits for batches."""
+
+
+CauseFacts: TypeAlias = SharedProcessors | CrowdedPools | HeldInterpreter | StepInPython | HeldBack
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a side is as slow as it is: what threads of the cell do to one another."""
+    """Why a side is as slow as it is: what threads or workers of the cell do to one another."""
 
     kind: CauseKind
     facts: CauseFacts

@@ -241,7 +241,7 @@ def iter_script_replicates(
     """
 
     def take(number: int) -> Replicate | Failure:
-        run = run_script(command, replace(settings, replicate=number), profile=not number, begun=begun)
+        run = run_script(command, replace(settings, replicate=number), profile=not number, parts=True, begun=begun)
         return run if isinstance(run, Failure) else (run.measurement, run.ladder or Ladder())
 
     return _as_needed(take, replicates, most)

@@ -14,7 +14,7 @@ from feedrate.records.competition import Competition
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
 
-__all__ = ["STAGES", "Evidence", "Stage", "StagePart"]
+__all__ = ["STAGES", "Evidence", "LoadingPart", "LoadingStage", "Stage", "StagePart"]
 
 Stage: TypeAlias = Literal["copy", "hand-over", "decode", "read warm", "read cold"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -38,6 +38,19 @@ class StagePart:
     def name(self) -> str:
         """The stages' names, as tables and JSON show them."""
         return _JOINED.join(self.stages)
+
+
+LoadingStage: TypeAlias = Literal["fetch", "collate", "pin", "hand-over", "start-up"]
+"""The parts of loading in a person's own script; the last is the beginning of each epoch, spread over its batches."""
+
+
+@dataclass(frozen=True)
+class LoadingPart:
+    """What one part of loading takes of T_L, in a person's own script."""
+
+    stage: LoadingStage
+    cost: Estimate
+    """Seconds a batch, as workers share it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,12 @@ class Evidence:
     """What threads did to one another in the first replicate."""
     places: Mapping[str, tuple[CodePlace, ...]] = field(default_factory=dict)
     """Lines of a person's own script that its `loader` and its `step` were met at most often in the first replicate."""
+    held_back_share: float = 0.0
+    """Of the time that a script waits for batches: while workers had finished ones whose turn had not come."""
+    loading_parts: tuple[LoadingPart, ...] = ()
+    """What T_L of a person's own script is made of; empty: not measured."""
+    loading_rest_s: Estimate | None = None
+    """T_L less all of them: what nobody explains."""
 
     @cached_property
     def parts(self) -> Mapping[Stage, Estimate]:
@@ -104,6 +123,11 @@ class Evidence:
         """Plain values, as JSON can hold them, parts by the names of their stages; the rest stands in the ladders."""
         raw = encoded(self) | {"parts": plain(self.parts), "lumped": plain(self.lumped)}
         left_out = {"stage_parts", "traits", "competition", "resting_s"} | ({"places"} if not self.places else set())
+        left_out |= set() if self.held_back_share else {"held_back_share"}
+        left_out |= set() if self.loading_parts else {"loading_parts", "loading_rest_s"}
+        # Of a profile that was taken before operators were timed.
+        if isinstance(raw["facts"], dict) and raw["facts"]["operators_s"] is None:
+            del raw["facts"]["operators_s"]
         return {key: value for key, value in raw.items() if key not in left_out}
 
     @classmethod

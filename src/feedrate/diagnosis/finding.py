@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from feedrate.diagnosis.causes import Cause
-from feedrate.diagnosis.evidence import Stage
+from feedrate.diagnosis.evidence import LoadingStage, Stage
 from feedrate.records.code_place import CodePlace
 from feedrate.records.estimate import Estimate
 from feedrate.records.step_profile import StepProfile
@@ -19,6 +19,7 @@ __all__ = [
     "Kind",
     "LateFirstBatch",
     "LoaderCost",
+    "LoadingCost",
     "SlowEpochStarts",
     "SlowedDown",
     "SlowerThanTurns",
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 Kind: TypeAlias = Literal[
-    "read cold", "read warm", "decode", "hand-over", "copy", "loader-bound",
+    "read cold", "read warm", "decode", "hand-over", "copy", "fetch", "collate", "pin", "loader-bound",
     "compute", "launch", "python", "sync", "step-bound",
     "contention", "coupling", "no overlap", "start-up", "unsure", "invalid",
 ]  # fmt: skip
@@ -88,6 +89,23 @@ class StageCost:
     """Whether that is as much as can come back where the stage binds."""
     clear: bool = True
     """False: the interval of the cost holds zero, so the stage is only likely."""
+
+
+@dataclass(frozen=True)
+class LoadingCost:
+    """One part of loading takes most of what a person's loader takes."""
+
+    stage: LoadingStage
+    cost: Estimate
+    loader_s: float
+    full_s: float
+    step_ceiling: float
+    rest: Estimate
+    """Of the loader's time: what no part explains."""
+    workers: int = 0
+    """That share fetching and collating."""
+    clear: bool = True
+    """False: the interval of the cost holds zero, so the part is only likely."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +178,7 @@ Facts: TypeAlias = (
     | SlowEpochStarts
     | LoaderCost
     | StageCost
+    | LoadingCost
     | StepCost
     | SlowedDown
     | SlowerThanTurns
@@ -186,4 +205,4 @@ class Finding:
     @property
     def firm(self) -> bool:
         """False: more replicates could say more."""
-        return self.kind != "unsure" and (not isinstance(self.facts, StageCost) or self.facts.clear)
+        return self.kind != "unsure" and (not isinstance(self.facts, StageCost | LoadingCost) or self.facts.clear)

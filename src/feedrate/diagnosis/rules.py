@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from feedrate.diagnosis.causes import Cause, StepInPython, causes_in, is_python
+from feedrate.diagnosis.causes import Cause, HeldBack, StepInPython, causes_in, is_python
 from feedrate.diagnosis.evidence import STAGES, Evidence, Stage
 from feedrate.diagnosis.finding import (
     Finding,
     Kind,
     LateFirstBatch,
     LoaderCost,
+    LoadingCost,
     SlowedDown,
     SlowEpochStarts,
     SlowerThanTurns,
@@ -36,7 +37,11 @@ def find(evidence: Evidence) -> Finding:
     likely = _likely(evidence)
     doubt = None if likely.kind == "unsure" else _doubt(evidence, likely.kind)
     finding = likely if doubt is None else Finding("unsure", doubt)
-    causes = (*causes_in(evidence.competition, evidence.full_s.mean), *_in_python(evidence, finding))
+    causes = (
+        *causes_in(evidence.competition, evidence.full_s.mean),
+        *_held_back(evidence, finding),
+        *_in_python(evidence, finding),
+    )
     return replace(finding, causes=causes, place=_place(evidence, finding.kind))
 
 
@@ -48,12 +53,28 @@ def _place(evidence: Evidence, kind: Kind) -> CodePlace | None:
     return place if place is not None and place.share >= Thresholds.min_share_of_place else None
 
 
+def _held_back(evidence: Evidence, finding: Finding) -> Iterator[Cause]:
+    """Yield that finished batches wait for their turn, where loading takes time of the step's."""
+    costs = evidence.stall_share.mean >= Thresholds.notable_stall_share
+    elsewhere = finding.kind == "start-up" or family_of(finding.kind) == "step"
+    if costs and not elsewhere and evidence.held_back_share >= Thresholds.min_held_back_share:
+        yield Cause("order", HeldBack(evidence.held_back_share))
+
+
 def _in_python(evidence: Evidence, finding: Finding) -> Iterator[Cause]:
     """Yield that the step is busy in Python, where it takes much of the time and the verdict is of something else."""
     share = evidence.step_s.mean / evidence.full_s.mean
     profile = None if family_of(finding.kind) == "step" else evidence.facts
     if profile is not None and is_python(profile) and share >= Thresholds.min_share_of_step_in_python:
-        yield Cause("python", StepInPython(profile))
+        yield Cause("python", StepInPython(_placed(profile, evidence)))
+
+
+def _placed(profile: StepProfile, evidence: Evidence) -> StepProfile:
+    """Give the profile with the lines that somebody outside met the step at, where nobody inside looked."""
+    lines = evidence.places.get("step", ())
+    if profile.python is None or profile.python.places or not lines:
+        return profile
+    return replace(profile, python=replace(profile.python, places=tuple(lines)))
 
 
 def _likely(evidence: Evidence) -> Finding:
@@ -183,6 +204,8 @@ def _beside_s(evidence: Evidence) -> float | None:
 
 
 def _by_loader(evidence: Evidence) -> Finding:
+    if evidence.loading_parts:
+        return _by_loading(evidence)
     stage, full_s, limit = _main_stage(evidence), evidence.full_s.mean, evidence.step_ceiling.mean
     if _slows_nothing(evidence):
         # What T_F exceeds T_L by is not the step's to give: it is what others on the machine took.
@@ -196,6 +219,21 @@ def _by_loader(evidence: Evidence) -> Finding:
     returned, confirmed = _delay_returned(evidence, stage)
     facts = StageCost(stage, cost, full_s, limit, returned, confirmed)
     return Finding(stage, facts, _gain_without(evidence, cost))
+
+
+def _by_loading(evidence: Evidence) -> Finding:
+    """Name the part of loading that takes most of T_L, if it has enough of it and is larger than what is unknown."""
+    loader_s, full_s, limit = evidence.loader_s.mean, evidence.full_s.mean, evidence.step_ceiling.mean
+    rest = evidence.loading_rest_s or Estimate(0.0, None)
+    part = max(evidence.loading_parts, key=lambda part: part.cost.mean)
+    enough_s = max(Thresholds.min_stall_share_of_stage * loader_s, abs(rest.mean))
+    if part.cost.mean <= enough_s or part.stage == "start-up":
+        return Finding("loader-bound", LoaderCost(loader_s, full_s, limit), evidence.loader_ceiling.mean)
+    own = evidence.traits.dataloader
+    facts = LoadingCost(part.stage, part.cost, loader_s, full_s, limit, rest, own.workers if own else 0)
+    if evidence.replicates >= Thresholds.min_replicates_for_interval and not part.cost.excludes_zero:
+        return Finding("loader-bound", replace(facts, clear=False), evidence.loader_ceiling.mean)
+    return Finding(part.stage, facts, _gain_without(evidence, part.cost))
 
 
 def _main_stage(evidence: Evidence) -> Stage | None:
@@ -254,8 +292,15 @@ def _inside(profile: StepProfile, step_s: float, device: str) -> Kind:
     # Others on the machine stretch the step, and with it each operator.
     step_s = min(step_s, profile.python.undisturbed_s if profile.python else step_s)
     achieved = profile.peak_share(step_s)
-    if profile.operators_per_step is None or achieved is None:
+    if profile.operators_per_step is None or (achieved is None and profile.operators_s is None):
         return "step-bound"
-    operator_s = step_s / max(1.0, profile.operators_per_step)
-    small = operator_s < Thresholds.max_operator_s_of_launch and achieved < Thresholds.max_peak_share_of_launch
-    return "launch" if small else "compute"
+    small = step_s / max(1.0, profile.operators_per_step) < Thresholds.max_operator_s_of_launch
+    if achieved is None:
+        return "launch" if small else _in_operators(profile, step_s)
+    return "launch" if small and achieved < Thresholds.max_peak_share_of_launch else "compute"
+
+
+def _in_operators(profile: StepProfile, step_s: float) -> Kind:
+    """Say whether operators are what a step is busy with whose operations nobody counted: it may sleep as well."""
+    busy_s = profile.operators_s or 0.0
+    return "compute" if busy_s >= Thresholds.min_busy_share_of_compute * step_s else "step-bound"

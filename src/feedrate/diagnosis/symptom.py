@@ -59,8 +59,9 @@ class CollectorPauses:
     batch_s: float
     """Mean seconds a batch of both together."""
     collections: tuple[int, ...]
-    """By generation, while both worked together."""
+    """By generation, while the loop was watched."""
     batches: int
+    """Of both together, of the step alone or of the loader alone."""
     objects: int
     """That the most frequent type has."""
     type_name: str
@@ -86,6 +87,8 @@ class Growth:
     """That the stream had served by then."""
     batches_left: float | None = None
     """Until there is no room left, if it goes on so; None: there is no limit."""
+    most_bytes: float | None = None
+    """Bytes more that it can come to, where it copies what is shared; None: no end is known."""
 
 
 SymptomFacts: TypeAlias = Drift | CollectorPauses | HeldCycles | Growth

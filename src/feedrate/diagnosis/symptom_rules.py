@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from feedrate.diagnosis.symptom import (
@@ -58,26 +59,53 @@ def _drifts(soak: Soak) -> Iterator[Symptom]:
 
 
 def _pauses(soak: Soak) -> Iterator[Symptom]:
-    """Yield pauses that are long beside a batch, or many: of the side that makes the collector run when alone."""
-    both = soak.of("both")
-    batches, seconds = sum(stretch.pace.batches for stretch in both), sum(stretch.pace.s for stretch in both)
-    share = sum(stretch.collecting_s for stretch in both) / seconds
-    longest_s, batch_s = max(stretch.longest_collection_s for stretch in both), seconds / batches
+    """Yield pauses that are long beside a batch, or many: of the side that makes the collector run when alone.
+
+    In whose stretch a long one falls is chance, so all stretches count.
+    """
+    both, longest_s = soak.of("both"), [stretch.longest_collection_s for stretch in soak.stretches]
+    batch_s = _batch_s(both)
     long_s = max(Thresholds.min_pause_s, Thresholds.min_pause_in_batches * batch_s)
-    if longest_s < long_s and share < Thresholds.min_collecting_share:
+    is_long = sum(pause_s >= long_s for pause_s in longest_s) >= Thresholds.min_stretches_with_pause
+    share = _collecting_share(soak)
+    if not is_long and share < Thresholds.min_collecting_share:
         return
     type_name, objects = next(iter(soak.tracked.items()), ("", 0))
-    collections = tuple(sum(runs) for runs in zip(*(stretch.collections for stretch in both), strict=True))
+    collections = tuple(sum(runs) for runs in zip(*(stretch.collections for stretch in soak.stretches), strict=True))
     # Whoever makes objects makes it run; which of its runs is a long one is chance.
     step, loader = (_collections(soak.of(phase)) for phase in ("step", "loader"))
     place: Place = "loader" if loader > step else "step" if step > loader else "together"
-    facts = CollectorPauses(share, longest_s, batch_s, collections, batches, objects, type_name)
+    batches = _batches(soak.stretches)
+    facts = CollectorPauses(share, max(longest_s), batch_s, collections, batches, objects, type_name)
     yield Symptom("collector pauses", place, facts)
+
+
+def _collecting_share(soak: Soak) -> float:
+    """Give the collector's share of the time of both: as they were watched together, or each alone, if that is more.
+
+    A full collection comes once in many batches, and may have fallen beside the few of both.
+    """
+    step, loader, both = (soak.of(phase) for phase in ("step", "loader", "both"))
+    together_s, apart_s = _collecting_s(both), _collecting_s(step) + _collecting_s(loader)
+    return max(together_s / _batch_s(both), apart_s / (_batch_s(step) + _batch_s(loader)))
+
+
+def _collecting_s(stretches: Sequence[Stretch]) -> float:
+    """Give processor time of the collector a batch."""
+    return sum(stretch.collecting_s for stretch in stretches) / _batches(stretches)
+
+
+def _batch_s(stretches: Sequence[Stretch]) -> float:
+    return sum(stretch.pace.s for stretch in stretches) / _batches(stretches)
+
+
+def _batches(stretches: Sequence[Stretch]) -> int:
+    return sum(stretch.pace.batches for stretch in stretches)
 
 
 def _collections(stretches: Sequence[Stretch]) -> float:
     """Count runs of the collector a batch, of whatever generation."""
-    return sum(sum(stretch.collections) for stretch in stretches) / sum(stretch.pace.batches for stretch in stretches)
+    return sum(sum(stretch.collections) for stretch in stretches) / _batches(stretches)
 
 
 def _cycles(soak: Soak) -> Iterator[Symptom]:
@@ -102,8 +130,26 @@ def _memory(soak: Soak) -> Iterator[Symptom]:
             yield Symptom("memory growth", place, _facts(soak, a_batch, soak.available_bytes))
     for owner, of in _OWNERS:
         added = _growth(soak, of, Thresholds.min_growth_bytes)
-        if added is not None and added / soak.batches >= Thresholds.min_growth_bytes_a_batch:
-            yield Symptom("memory growth", owner, _facts(soak, added / soak.batches, soak.available_bytes))
+        if added is None or added / soak.batches < Thresholds.min_growth_bytes_a_batch:
+            continue
+        facts = _facts(soak, added / soak.batches, soak.available_bytes)
+        left_bytes = _left_to_copy(soak, added) if owner == "workers" else None
+        if left_bytes is None:
+            yield Symptom("memory growth", owner, facts)
+        elif facts.a_batch >= Thresholds.min_copied_bytes_a_batch:
+            yield Symptom("memory growth", owner, replace(facts, batches_left=None, most_bytes=left_bytes))
+
+
+def _left_to_copy(soak: Soak, added: float) -> float | None:
+    """Count the bytes that workers may still copy, if copies of shared pages are what they grew by; None: they are not.
+
+    Pages that a fork shares become private to a worker once it, or all others, wrote to them; its memory as a whole is
+    as large as before.
+    """
+    begin, end = soak.begin.workers_anonymous_bytes, soak.stretches[-1].held.workers_anonymous_bytes
+    if begin is None or end is None or end - begin > Thresholds.max_allocated_share_of_copies * added:
+        return None
+    return max(0.0, end - soak.stretches[-1].held.workers_bytes)
 
 
 def _counts(soak: Soak) -> Iterator[Symptom]:

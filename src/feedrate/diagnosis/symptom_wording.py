@@ -29,6 +29,7 @@ _UNIT: Mapping[SymptomKind, str] = {
     "descriptor growth": "open descriptors", "thread growth": "threads", "process growth": "processes",
 }  # fmt: skip
 _KEEPS_LESS = "keep nothing from batch to batch"
+_AGAINST_COPIES = "try arrays or tensors in place of lists and dictionaries of Python objects in the data set"
 _ADVICE: tuple[tuple[tuple[SymptomKind, ...], tuple[Place, ...], str], ...] = (
     (
         ("drift",),
@@ -79,6 +80,8 @@ def describe_symptom(symptom: Symptom) -> str:
 
 def advice_against(symptom: Symptom) -> str:
     """Say what to try, as an order."""
+    if isinstance(symptom.facts, Growth) and symptom.facts.most_bytes is not None:
+        return _AGAINST_COPIES
     return next(text for kinds, places, text in _ADVICE if symptom.kind in kinds and symptom.place in places)
 
 
@@ -119,6 +122,10 @@ def _pauses(facts: CollectorPauses, place: Place) -> str:
 def _added(kind: SymptomKind, facts: Growth, where: str) -> str:
     what_grows = "" if kind == "memory growth" else f" more {_UNIT[kind]}"
     amount = f"{byte_size(facts.a_batch) if kind == 'memory growth' else number(facts.a_batch, 2)}{what_grows}"
+    if facts.most_bytes is not None:
+        copied = "copies of pages that they share with the process that trains"
+        most = f"made when a page is touched, {byte_size(facts.most_bytes)} more at most"
+        return f"{amount} with every batch {where}: {copied}, {most}"
     end = "memory is full" if kind == "memory growth" else "the limit is reached"
     left = "" if facts.batches_left is None else f": {end} after {number(facts.batches_left)} more"
     unknown = ", and no row came twice: a cache of all rows would look the same" if facts.epochs < 1 else ""

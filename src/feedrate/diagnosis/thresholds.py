@@ -60,6 +60,8 @@ class Thresholds:
     """Processor time of one collection that a person would notice; of a few thousand objects it takes a tenth."""
     min_pause_in_batches = 0.25
     """Of a batch of loader and step: a pause that is longer is a long step."""
+    min_stretches_with_pause = 2
+    """Stretches with such a pause: what was imported is gone through once in a while, and that may fall into one."""
     min_collecting_share = 0.05
     """Of the time of loader and step: shorter pauses are worth a word from here on."""
     min_cycle_bytes = 256 << 10
@@ -68,6 +70,11 @@ class Thresholds:
     """Bytes that all rounds must add: allocators take and give back hundreds of kilobytes."""
     min_growth_bytes_a_batch = 4096
     """Bytes: measuring itself keeps a loss and its tensor of each update, some 600 bytes."""
+    max_allocated_share_of_copies = 0.5
+    """Of the pages that became private to workers: where their whole memory grew by less, they are copies of shared
+    ones."""
+    min_copied_bytes_a_batch = 32 << 10
+    """Bytes: below it is the interpreter's own memory, page by page."""
     min_growth_count = 8
     """Descriptors, threads or processes that all rounds must add: pools open a few."""
     pieces_of_growth = 6
@@ -92,6 +99,8 @@ class Thresholds:
     """Share of T_F from which a step in Python is worth a word where something else holds the cell back as well."""
     min_python_share_worth_a_word = 0.25
     """Share of a step in Python from which a sentence says so."""
+    min_held_back_share = 0.3
+    """Of the time that a script waits for batches: while all workers but one had finished theirs."""
     min_share_of_place = 0.3
     """Share of the looks at a step that a function must have to be named."""
     min_wanted_of_part = 1.4

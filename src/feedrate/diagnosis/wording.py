@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from feedrate.diagnosis.cause_wording import cause_statement, place_phrase, python_phrases
-from feedrate.diagnosis.evidence import Stage
+from feedrate.diagnosis.evidence import LoadingStage, Stage
 from feedrate.diagnosis.finding import (
     Facts,
     Finding,
     Kind,
     LateFirstBatch,
     LoaderCost,
+    LoadingCost,
     SlowedDown,
     SlowEpochStarts,
     SlowerThanTurns,
@@ -36,6 +37,15 @@ STAGE_WORDS: Mapping[Stage, str] = {
     "copy": "bringing batches to the step (copies, wider dtypes)",
 }
 """What each stage of loading does."""
+
+_LOADING_WORDS: Mapping[LoadingStage, str] = {
+    "fetch": "fetching samples takes",
+    "collate": "collating samples takes",
+    "pin": "page-locking batches takes",
+    "hand-over": "handing batches over between processes takes",
+    "start-up": "beginning epochs takes",
+}
+"""What each part of loading in a person's own script does."""
 
 
 def statement(finding: Finding) -> str:
@@ -71,6 +81,8 @@ def _described(facts: Facts) -> str:
             return f"each epoch begins with {ms(boundary_s)} of waiting"
         case LoaderCost() | StageCost():
             return _loader(facts)
+        case LoadingCost():
+            return _loading(facts)
         case StepCost(step_s, loader_ceiling, profile):
             inside = "" if profile is None else _inside(profile, step_s)
             return f"no loader can gain more than {factor(max(1.0, loader_ceiling))} here{inside}"
@@ -95,6 +107,19 @@ def _loader(facts: LoaderCost | StageCost) -> str:
         word = "comes back" if facts.confirmed else "does not come back: not confirmed"
         delay = f" (a delay put there {word}, {facts.delay_returned:.2f} of it)"
     return f"{stage} costs {ms(cost.mean)} of {full} a batch{delay}; {limit}"
+
+
+def _loading(facts: LoadingCost) -> str:
+    likely = "" if facts.clear else "most likely "
+    half = "" if facts.clear or facts.cost.half is None else f" +-{ms(facts.cost.half)}"
+    is_shared = facts.workers > 1 and facts.stage in ("fetch", "collate")
+    shared = f", shared by {facts.workers} workers," if is_shared else ""
+    rest_half = "" if facts.rest.half is None else f" +-{ms(facts.rest.half)}"
+    return (
+        f"{likely}{_LOADING_WORDS[facts.stage]} {ms(facts.cost.mean)}{half}{shared} of the loader's"
+        f" {ms(facts.loader_s)} a batch, {ms(facts.rest.mean)}{rest_half} of which nothing explains;"
+        f" no step can gain more than {factor(max(1.0, facts.step_ceiling))} here"
+    )
 
 
 def _both(facts: SlowedDown | SlowerThanTurns | TakingTurns | UnexplainedQueue) -> str:

@@ -9,11 +9,12 @@ from feedrate.records.cell_traits import CellTraits
 from feedrate.records.code_place import CodePlace
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.competition import Competition
+from feedrate.records.loading_times import LoadingTimes
 from feedrate.records.soak import Soak
 from feedrate.records.step_profile import StepProfile
 from feedrate.records.window import Window, demand_work
 
-__all__ = ["RUNGS", "Delayed", "Ladder", "Rung"]
+__all__ = ["RUNGS", "BatchWaits", "Delayed", "Ladder", "Rung"]
 
 RUNGS = {
     "R0": "step",
@@ -49,6 +50,15 @@ class Delayed:
 
 
 @dataclass(frozen=True)
+class BatchWaits:
+    """Hold how long the loop waited for batches of a person's own loader."""
+
+    s: float
+    held_back_s: float
+    """Of those seconds: while all workers but one had finished batches whose turn had not come."""
+
+
+@dataclass(frozen=True)
 class Ladder:
     """Hold everything that a process timed beyond the three times of its `Measurement`."""
 
@@ -72,6 +82,10 @@ class Ladder:
     """What loader and step said of themselves; of a line that was written before they were asked, nothing."""
     soak: Soak | None = None
     """How the loop went on for a while with the collector on; None: not watched in this process."""
+    loading: LoadingTimes | None = None
+    """What making batches of a person's own data set takes, part by part; None: nobody asked, or it is no such cell."""
+    waits: BatchWaits | None = None
+    """For batches of a person's own loader, as long as it was measured; None: it is no such cell."""
     places: Mapping[str, tuple[CodePlace, ...]] = field(default_factory=dict)
     """Lines of a person's own script that its `loader` and its `step` were met at most often, first the first; empty:
     nobody looked, or the kernel lets nobody look."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 __all__ = [
+    "AWAITED",
     "CLAIM",
     "PROFILES",
     "SCRIPT_REQUEST",
     "AblationRequest",
+    "LoopSighting",
     "OwnFiles",
     "ProfileSide",
     "ReplicateRequest",
@@ -18,6 +20,8 @@ __all__ = [
     "ScriptSightings",
 ]
 
+AWAITED = "awaited"
+"""File that is there while the script goes on to its second epoch by itself, before it is timed."""
 CLAIM = "claimed"
 """File that the process of a command makes which trains first: it is the one that is timed."""
 ProfileSide: TypeAlias = Literal["loader", "step"]
@@ -91,11 +95,27 @@ class ScriptRequest:
     """Aim of each of the three times."""
     profile: bool = False
     """After the three times, watch the loop for a while, and have both sides looked at, line by line."""
+    parts: bool = False
+    """After all else, make batches in this process, part by part."""
     loader: str = "dataloader"
     """What takes the place of the script's own loader, such as `dataloader[num_workers=4]` or `ring_workers[count=2]`;
     the bare word: its own, as it is."""
     watched: bool = True
     """Somebody outside takes samples of the process's memory."""
+    awaits_epoch: bool = False
+    """Where the script's second epoch is near, begin there, and compare its order with that of the first."""
+    loop: str = ""
+    """The loop that is timed, as the path of a file and the line of its `for`; empty: the first that trains."""
+
+
+@dataclass(frozen=True)
+class LoopSighting:
+    """Tell of a loop over a loader."""
+
+    name: str
+    """File and line of its `for`."""
+    batches: int
+    updates: int
 
 
 @dataclass(frozen=True)
@@ -107,3 +127,5 @@ class ScriptSightings:
     batches: int
     updates: int
     """Steps of all optimizers."""
+    loops: tuple[LoopSighting, ...] = ()
+    """Those whose place is known."""

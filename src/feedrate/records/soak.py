@@ -49,6 +49,9 @@ class Holdings:
     descriptors: int
     processes: int
     threads: int
+    workers_anonymous_bytes: int | None = None
+    """Of the processes below it: memory that no file is behind, with the pages that they share since they were forked.
+    None: in records of before."""
 
 
 @dataclass(frozen=True)

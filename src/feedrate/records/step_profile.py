@@ -18,7 +18,8 @@ class PythonUse:
     undisturbed_s: float
     """Seconds of the whole step then, less what others on the machine made it wait, or slowed it down."""
     places: tuple[CodePlace, ...] = ()
-    """Functions in which the thread was met during a step, the one met most often first."""
+    """Functions in which the thread was met during a step, the one met most often first; empty of a person's script,
+    which is looked at from outside."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class StepProfile:
     """Times that the host waited for the device."""
     device_busy_s: float | None = None
     """Seconds a step in which the device ran something."""
-
+    operators_s: float | None = None
+    """Seconds a step in operators, of the thread that trains; the least, as others on the machine stretch them."""
     python: PythonUse | None = None
     """How much of an update passes in Python."""
 

@@ -135,6 +135,9 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     left = measurement.observed.get("left running")
     if isinstance(left, list) and left:
         yield f"the loader left running, and it was ended: {', '.join(map(str, left))}"
+    as_floats = measurement.observed.get("integers as floats")
+    if isinstance(as_floats, str):
+        yield f"integers of samples are floats in their batch: {as_floats}; right where numbers are meant, not classes"
     conditions = measurement.conditions
     if conditions is None:
         return

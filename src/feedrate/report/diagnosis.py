@@ -74,7 +74,8 @@ def _processes(diagnosis: Diagnosis) -> str:
 def _explained(diagnosis: Diagnosis, kinds: Sequence[Kind | SymptomKind], *, details: bool) -> Iterator[str]:
     """Yield the meaning of each term that is printed."""
     ladder = has_ladder(diagnosis)
-    stages = (*STAGES, "unexplained") if ladder else ()
+    loading = tuple(part.stage for part in diagnosis.evidence.loading_parts)
+    stages = (*(STAGES if ladder else loading), *(["unexplained"] if ladder or loading else ()))
     terms = (*TERMS, *(LADDER_TERMS if ladder else ())) if details else ()
     for term, meaning in explained((*kinds, "waterfall", "T_S", *stages, "T_F", "T_L", "+-", *terms)):
         yield f"{term:>12}  {meaning}"

@@ -64,6 +64,9 @@ def print_details(console: Console, diagnosis: Diagnosis) -> None:
         console.print()
     for name, text in _lines(diagnosis.evidence):
         print_entry(console, name, MARGIN, Text(text))
+    absent = next((ladder.loading.absent for ladder in diagnosis.ladders if ladder.loading), "")
+    if absent:
+        print_entry(console, "loading", MARGIN, Text(f"its parts were not measured: {absent}"))
     if diagnosis.soak is not None:
         print_entry(console, "soak", MARGIN, Text(describe_soak(diagnosis.soak)))
 
@@ -89,7 +92,7 @@ def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
         yield "beside", _beside(evidence)
         yield "delays", _delays(evidence)
     for side, places in evidence.places.items():
-        yield side, _lines_of(places)
+        yield f"{side} at", _lines_of(places)
     if evidence.facts is not None:
         yield "step", _inside_step(evidence.facts, evidence.step_s.mean)
     yield "start-up", f"first batch after {number(evidence.first_batch_s)} s, {evidence.epoch_batches} batches an epoch"

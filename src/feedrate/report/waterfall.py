@@ -67,6 +67,12 @@ def _bars(evidence: Evidence) -> Iterator[_Bar]:
     if "read cold" in evidence.parts:
         yield _Bar("  + read cold", evidence.parts["read cold"], evidence.full_s.mean, "red")
     yield _Bar("T_L loader alone", evidence.loader_s, 0.0, "dim")
+    at = 0.0
+    for loading in evidence.loading_parts:
+        yield _Bar(f"  {loading.stage}", loading.cost, at, "dim")
+        at += loading.cost.mean
+    if evidence.loading_parts and evidence.loading_rest_s is not None:
+        yield _Bar("  unexplained", evidence.loading_rest_s, at, "dim")
 
 
 def _drawn(bar: _Bar, longest: float, width: int, mark: str) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Self
@@ -14,6 +14,7 @@ from typing import Self
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import near
 from feedrate.records.cell_key import CellKey, split_spec
+from feedrate.system.code_paths import for_lines
 
 __all__ = ["LOADERS", "OWN", "ScriptCommand"]
 
@@ -39,6 +40,26 @@ class ScriptCommand:
     """What takes the place of its own loader; the bare word: nothing does."""
     folder: Path | None = None
     """Where it runs, its own code first on Python's path; None: where this process is."""
+    loop: str = ""
+    """The loop that is timed, as an absolute path and the line of its `for`; empty: the first that trains."""
+
+    def with_loop(self, text: str) -> ScriptCommand:
+        """Give the command with the loop that is timed, as a person names it: `FILE:LINE`.
+
+        Raises:
+            UsageError: there is no such file, or no `for` at that line.
+        """
+        name, _, line = text.rpartition(":")
+        path = Path(name).resolve()
+        if not name or not line.isdecimal():
+            raise UsageError(f"{text!r} names no loop; give file and line of its `for`, as --loop train.py:41")
+        if not path.is_file():
+            raise UsageError(f"--loop {text}: there is no file {name!r} here")
+        lines = for_lines(path)
+        if int(line) not in lines:
+            others = ", ".join(f"{name}:{other}" for other in lines) or f"none in {name}"
+            raise UsageError(f"--loop {text}: no `for` stands there; there is {others}")
+        return replace(self, loop=f"{path}:{int(line)}")
 
     @classmethod
     def typed(cls, text: str) -> Self:

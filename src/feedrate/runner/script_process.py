@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from feedrate.errors import DataError
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure
-from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ProfileSide, ScriptRequest, ScriptSightings
+from feedrate.records.request import AWAITED, CLAIM, SCRIPT_REQUEST, ProfileSide, ScriptRequest, ScriptSightings
 from feedrate.runner.isolation import watched_replicate
 from feedrate.runner.script_profile import ScriptProfiler, dump_stacks
 from feedrate.runner.watch import Ending, watch
@@ -21,7 +22,7 @@ from feedrate.system.guard import Guarded
 from feedrate.system.signals import signal_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from feedrate.records.code_place import CodePlace
     from feedrate.runner.capped_log import Log
@@ -43,18 +44,37 @@ def run_script(
     settings: ReplicateSettings,
     *,
     profile: bool = False,
+    parts: bool = False,
     begun: Callable[[], None] = lambda: None,
 ) -> Replicate | Failure:
     """Run the command once in the folder that this process is in, and give what was measured of its training.
 
-    `profile`: also watch the loop for a while, and look which lines loader and step are at. `begun`: called once the
-    loop that trains is known, and its times are taken.
+    `profile`: also watch the loop for a while, profile its step, and look which lines loader and step are at. `parts`:
+    also make batches in one process, part by part. `begun`: called once the loop that trains is known, and its times
+    are taken.
     Whatever happens to it comes back as a `Failure`, whose log has what it wrote; on return, and on any exception such
     as Ctrl-C, none of its processes is left.
+    """
+    asked = partial(ScriptRequest, seconds=settings.seconds, profile=profile, parts=parts, loader=command.loader)
+    run, in_vain = _run(command, settings, partial(asked, loop=command.loop, awaits_epoch=profile), begun)
+    # A second epoch that was near did not come: the first is what there is.
+    return _run(command, settings, partial(asked, loop=command.loop), begun)[0] if in_vain else run
+
+
+def _run(
+    command: ScriptCommand,
+    settings: ReplicateSettings,
+    asked: Callable[[Path], ScriptRequest],
+    begun: Callable[[], None],
+) -> tuple[Replicate | Failure, bool]:
+    """Run the command once; tell also whether it ended while its second epoch was waited for.
+
+    `asked`: makes the request, of a scratch folder.
     """
     ends: list[Failure | None] = []
     where: list[str] = []
     places: dict[ProfileSide, tuple[CodePlace, ...]] = {}
+    in_vain: list[bool] = []
 
     def watched(log: Log, scratch: Scratch) -> Ending:
         profiler = ScriptProfiler(scratch.folder)
@@ -63,28 +83,30 @@ def run_script(
         def look() -> None:
             if waiting and (scratch.folder / CLAIM).exists():
                 waiting.pop()()
-            if profile:
-                profiler.look_if_asked()
+            profiler.look_if_asked()
 
         def hangs(child: Guarded) -> None:
             where.append(dump_stacks(child.pid, log.path))
+            where.extend(_other_loops(command, scratch.folder))
 
-        request = ScriptRequest(scratch.folder, settings.seconds, profile, command.loader)
-        ending = _watched(command, settings.timeout_s, log, scratch, request, look, hangs)
+        ending = _watched(command, settings.timeout_s, log, scratch, asked(scratch.folder), look, hangs)
+        in_vain.append((scratch.folder / AWAITED).exists())
         places.update(profiler.places)
         ends.append(_by_itself(command, settings, ending, scratch.folder))
         return ending
 
     replicate = watched_replicate(str(command.cell), settings, watched)
     if isinstance(replicate, Failure):
-        if where and where[0]:
-            return replace(replicate, reason=f"{where[0]}; {replicate.reason}")
         own = ends[0] if ends else None
-        return replicate if own is None else replace(replicate, why=own.why, reason=own.reason)
+        if any(where):
+            replicate = replace(replicate, reason="; ".join(filter(None, (*where, replicate.reason))))
+        elif own is not None:
+            replicate = replace(replicate, why=own.why, reason=own.reason)
+        return replicate, any(in_vain)
     device = str(replicate.measurement.observed.get("device", "cpu"))
     cell = str(command.cell._replace(device=device))
     ladder = replace(replicate.ladder or Ladder(), places={str(side): lines for side, lines in places.items()})
-    return replace(replicate, measurement=replace(replicate.measurement, cell=cell), ladder=ladder)
+    return replace(replicate, measurement=replace(replicate.measurement, cell=cell), ladder=ladder), False
 
 
 def _watched(
@@ -110,11 +132,17 @@ def _environment(request: Path, folder: Path | None) -> Mapping[str, str]:
     """Give this process's environment, with the hook first on Python's path, then the code of `folder`."""
     code = [] if folder is None else _code_below(folder)
     paths = [str(_HOOK), *code, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return dict(os.environ) | {
-        SCRIPT_REQUEST: str(request),
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PYTHONUNBUFFERED": "1",
-    }
+    # What the profiler of steps has to say of itself is no word of the script's.
+    quiet = {"KINETO_LOG_LEVEL": "99"}
+    return (
+        quiet
+        | dict(os.environ)
+        | {
+            SCRIPT_REQUEST: str(request),
+            "PYTHONPATH": os.pathsep.join(paths),
+            "PYTHONUNBUFFERED": "1",
+        }
+    )
 
 
 def _code_below(folder: Path) -> list[str]:
@@ -134,7 +162,8 @@ def _by_itself(command: ScriptCommand, settings: ReplicateSettings, ending: Endi
         return _failure(command, settings, f"the script was ended by {signal_name(-ending.status)}")
     if ending.status:
         return _failure(command, settings, f"the script failed by itself, with status {ending.status}")
-    return _failure(command, settings, _unmeasured(list(_sightings(folder))))
+    sightings = list(_sightings(folder))
+    return _failure(command, settings, next(_other_loops(command, folder), _unmeasured(sightings)))
 
 
 def _failure(command: ScriptCommand, settings: ReplicateSettings, reason: str) -> Failure:
@@ -152,6 +181,19 @@ def _sightings(folder: Path) -> list[ScriptSightings]:
         except (OSError, ValueError, DataError):
             continue
     return seen
+
+
+def _other_loops(command: ScriptCommand, folder: Path) -> Iterator[str]:
+    """Say, where one loop is asked for, that it did not train, and which loops did."""
+    if not command.loop:
+        return
+    loops = [loop for sighting in _sightings(folder) for loop in sighting.loops]
+    trained = dict.fromkeys(loop.name for loop in loops if loop.updates)
+    asked = Path(command.loop).name
+    if asked in trained:
+        return
+    others = f"those that do: {', '.join(trained)}" if trained else "nor does any other"
+    yield f"no optimizer of torch made a step in the loop at {asked}; {others} (--loop)"
 
 
 def _unmeasured(sightings: list[ScriptSightings]) -> str:

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from feedrate.records.code_place import CodePlace
 from feedrate.records.request import PROFILES, ProfileSide
+from feedrate.system.code_paths import is_library, package_of
 from feedrate.system.procfs import process_tree
 
 __all__ = ["ScriptProfiler", "dump_stacks", "places_in", "standstill"]
@@ -85,10 +85,10 @@ def standstill(stacks: Sequence[str]) -> str:
     for number, text in enumerate(stacks):
         matches = map(_DUMPED.fullmatch, text.partition("\nThread ")[2].partition("\nThread ")[0].splitlines())
         frames = [_Frame(match["function"], match["path"], int(match["line"])) for match in matches if match]
-        own = next((frame for frame in frames if not _is_library(frame.path)), None)
+        own = next((frame for frame in frames if not is_library(frame.path)), None)
         if own is not None:
             whose = "a process below it" if number else "the process that trains"
-            inside = "" if frames[0].path == own.path else f", in {_package(frames[0].path)}"
+            inside = "" if frames[0].path == own.path else f", in {package_of(frames[0].path)}"
             places.append(f"{whose} stands at {Path(own.path).name}:{own.line}{inside}")
     return "; ".join(dict.fromkeys(places))
 
@@ -122,7 +122,7 @@ def places_in(stacks: str, side: ProfileSide) -> tuple[CodePlace, ...]:
         if place is not None:
             lines[place] += count
             leaf = below[-1]
-            package = "" if leaf.path == place.path else _package(leaf.path)
+            package = "" if leaf.path == place.path else package_of(leaf.path)
             calls.setdefault(place, Counter())[package] += count
     return tuple(
         CodePlace(place.function, Path(place.path).name, place.line, calls[place].most_common(1)[0][0], count / total)
@@ -148,23 +148,5 @@ def _trains(frames: Sequence[_Frame]) -> bool:
 
 
 def _place(frames: Sequence[_Frame]) -> _Frame | None:
-    own = [frame for frame in frames if not _is_library(frame.path)]
+    own = [frame for frame in frames if not is_library(frame.path)]
     return own[-1] if own else next((frame for frame in frames if "torch/utils/data/" not in frame.path), None)
-
-
-_STDLIB = sysconfig.get_paths()["stdlib"]
-
-
-def _is_library(path: str) -> bool:
-    """Whether a file is of an installed package or of Python itself."""
-    return "site-packages" in path or "dist-packages" in path or path.startswith("<") or _in_python(path)
-
-
-def _in_python(path: str) -> bool:
-    return path.startswith(_STDLIB) or re.search(r"/lib/python3\.\d+/", path) is not None
-
-
-def _package(path: str) -> str:
-    """The package that a file belongs to."""
-    match = re.search(r"(?:site-packages|dist-packages)/([^/]+)", path) or re.search(r"/python3\.\d+/([^/]+)", path)
-    return match[1].removesuffix(".py") if match else Path(path).stem

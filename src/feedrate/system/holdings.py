@@ -35,6 +35,7 @@ def holdings(ours_bytes: int = 0, pinned_bytes: int = 0) -> Holdings:
         descriptors=sum(1 for pid in fields for _ in _descriptors(pid)),
         processes=len(fields),
         threads=sum(f.get("Threads", 0) for f in fields.values()),
+        workers_anonymous_bytes=sum(fields[pid].get("RssAnon", 0) for pid in workers),
     )
 
 

@@ -84,3 +84,41 @@ def test_the_mean_size_of_a_batch_is_that_of_whole_epochs_whichever_batches_wind
     for _ in range(7):
         epochs.take()
     assert epochs.mean_samples == 6.8
+
+
+class Ordered:
+    """An iterator as torch has it for two workers: what is finished waits for its turn, by number."""
+
+    _num_workers, _prefetch_factor = 2, 2
+
+    def __init__(self, *, finished: int, in_order: bool = True) -> None:
+        self._in_order = in_order
+        self._task_info = {number: (0, "batch") if number < finished else (0,) for number in range(4)}
+
+    def __iter__(self) -> Ordered:
+        return self
+
+    def __next__(self) -> int:
+        time.sleep(5e-3)
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("epoch", "is_held_back"),
+    [
+        (Ordered(finished=2), True),
+        (Ordered(finished=1), False),
+        (Ordered(finished=2, in_order=False), False),
+        (iter([1, 2, 3, 4]), False),
+    ],
+    ids=["others done", "others at work", "any order", "no workers"],
+)
+def test_a_wait_in_which_all_others_are_done_is_held_back_once_each_worker_is_there(
+    epoch: Iterator[int], is_held_back: bool
+) -> None:
+    stream = Epochs(lambda: iter(()), epoch, None)
+    for _ in range(2):
+        stream.take()
+    assert stream.held_back_s == 0.0
+    stream.take()
+    assert (stream.held_back_s > 0) == is_held_back

@@ -15,7 +15,7 @@ from feedrate.system.thread_use import ThreadRun, thread_run
 if TYPE_CHECKING:
     from feedrate.records.code_place import CodePlace
 
-__all__ = ["MainThread", "main_thread", "python_use"]
+__all__ = ["MainThread", "main_thread", "python_use", "stretch_steps"]
 
 _STRETCH_S = 0.1
 """Aim of each of two stretches: one in which time is taken, one in which the thread is looked at."""
@@ -40,7 +40,7 @@ def main_thread(steps: Callable[[int], object], synchronize: Callable[[], None])
     synchronize()
     begin_s = now_s()
     steps(1)
-    count = min(_MOST, max(_LEAST, int(_STRETCH_S / (now_s() - begin_s))))
+    count = stretch_steps(now_s() - begin_s)
     with thread_run() as run:
         steps(count)
     begin_s = now_s()
@@ -50,6 +50,11 @@ def main_thread(steps: Callable[[int], object], synchronize: Callable[[], None])
         steps(count)
     synchronize()
     return MainThread(run.ran_s / count, idle_s / count, samples.places())
+
+
+def stretch_steps(step_s: float) -> int:
+    """Count the steps of one stretch in which the thread is watched."""
+    return min(_MOST, max(_LEAST, int(_STRETCH_S / step_s)))
 
 
 def python_use(thread: MainThread, runs: Sequence[ThreadRun], operators_s: Sequence[float]) -> PythonUse:

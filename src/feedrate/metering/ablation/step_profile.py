@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
 
-__all__ = ["facts"]
+__all__ = ["MANY_OPERATORS", "MOST_STEPS", "PROFILED_S", "STEPS", "facts"]
 
-_STEPS = 2
+STEPS = 2
 """Updates that are profiled."""
-_MANY_OPERATORS, _MOST_STEPS, _PROFILED_S = 500, 12, 0.2
+MANY_OPERATORS, MOST_STEPS, PROFILED_S = 500, 12, 0.2
 """Updates of fewer operators are profiled some more times, within these bounds: one may be undisturbed."""
 _DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _SIDES = {"cpu": (512, 1024), "cuda": (4096, 8192)}
@@ -46,21 +46,22 @@ def facts(
         return None
     on_cuda = cell.device == "cuda"
     watched = main_thread(lambda count: loop.steps(batches, count), loop.device.synchronize)
-    trace, runs = _profiled(loop, batches, _STEPS, scratch / "trace.json", on_cuda=on_cuda)
+    trace, runs = _profiled(loop, batches, STEPS, scratch / "trace.json", on_cuda=on_cuda)
     operators_s = trace.operators_s(get_native_id())
-    again = min(_MOST_STEPS, int(_PROFILED_S / (watched.ran_s + watched.idle_s)))
-    if trace.operators_per_step < _MANY_OPERATORS and again > _STEPS:
+    again = min(MOST_STEPS, int(PROFILED_S / (watched.ran_s + watched.idle_s)))
+    if trace.operators_per_step < MANY_OPERATORS and again > STEPS:
         more, more_runs = _profiled(loop, batches, again, scratch / "more.json", on_cuda=False)
         operators_s, runs = (*operators_s, *more.operators_s(get_native_id())), (*runs, *more_runs)
     dtype = trace.dtype or "fp32"
     return StepProfile(
-        flops_per_step=_sample_flops(cell, islice(batches, _STEPS)) * batch_samples,
+        flops_per_step=_sample_flops(cell, islice(batches, STEPS)) * batch_samples,
         dtype=dtype,
         peak_flop_per_s=_peak(cell.device, dtype),
         operators_per_step=trace.operators_per_step,
         kernels_per_step=trace.kernels_per_step if on_cuda else None,
         syncs_per_step=trace.syncs_per_step if on_cuda else None,
         device_busy_s=trace.device_busy_s if on_cuda else None,
+        operators_s=min(operators_s),
         python=python_use(watched, runs, operators_s),
     )
 

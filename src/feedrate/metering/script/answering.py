@@ -16,19 +16,23 @@ from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.competition import competition
 from feedrate.metering.script.epochs import Beginning, Epochs
+from feedrate.metering.script.loading_parts import loading_times
 from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.metering.script.ring_loader import RingLoader
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
+from feedrate.metering.script.step_profile import step_profile
 from feedrate.metering.script.variants import ThreadedLoader
 from feedrate.metering.step_alone import compiled_graphs
 from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits, WorkPlace
 from feedrate.records.competition import Competition
 from feedrate.records.conditions import Conditions
-from feedrate.records.ladder import Ladder
+from feedrate.records.ladder import BatchWaits, Ladder
+from feedrate.records.loading_times import LoadingTimes
 from feedrate.records.request import PROFILES, ScriptRequest
 from feedrate.records.soak import Soak
+from feedrate.records.step_profile import StepProfile
 from feedrate.records.validity import read_from_disk
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.sampling_flags import SamplingFlags
@@ -38,6 +42,7 @@ __all__ = ["Measurer"]
 
 _PROFILE_S = 20.0
 """For whoever looks from outside to be done with a side."""
+_NOT_BACK = LoadingTimes(absent="the process that trains did not come back from fetching")
 _READY_BYTES = 64 << 20
 """Of the batches behind T_S, kept twice: as they came, and as they are served."""
 
@@ -58,6 +63,8 @@ class Measurer:
     _compiles: int = field(default_factory=compiled_graphs)
     _soak: Soak | None = None
     _competition: Competition | None = None
+    _facts: StepProfile | None = None
+    _loading: LoadingTimes | None = None
 
     def serve(self, loader: Any, epochs: Epochs, updates_every: int) -> Generator[Any, None, None]:
         """Give the loop its batches while it is timed, and then until its memory was looked at.
@@ -90,12 +97,20 @@ class Measurer:
         finally:
             marks.set_busy(False)
         yield from self._looked_at()
-        if not self.request.watched:
-            return
-        marks.request_sample()
-        with self._clock.phase("memory"):
-            for _ in self._while_asked(lambda: marks.sample_requested, effort.memory_s):
-                yield loop.epochs.take()
+        if self.request.watched:
+            marks.request_sample()
+            with self._clock.phase("memory"):
+                for _ in self._while_asked(lambda: marks.sample_requested, effort.memory_s):
+                    yield loop.epochs.take()
+        if self.request.profile and self.ranks.count == 1:
+            # What a profiler keeps is not the script's: from here on nobody looks at memory.
+            marks.set_busy(True)
+            with self._clock.phase("ablation"):
+                self._facts = yield from step_profile(loop, self._device_name, self._folder)
+
+    @property
+    def _device_name(self) -> str:
+        return "cuda" if torch.cuda.is_initialized() else "cpu"
 
     @property
     def _folder(self) -> Path:
@@ -114,7 +129,7 @@ class Measurer:
 
     def _soaked(self, effort: MeasurementBudget) -> Generator[Any, None, Soak]:
         """Let the loop go on for a while, and watch its pace and what it holds."""
-        rounds, device = self._rounds, "cuda" if torch.cuda.is_initialized() else "cpu"
+        rounds, device = self._rounds, self._device_name
         before = (tuple(rounds.step_paces), tuple(rounds.loader_paces))
         return (yield from ScriptSoak(self._loop, effort.seconds, device, *before).serve())
 
@@ -131,6 +146,16 @@ class Measurer:
                         self._loop.epochs.take()
                     else:
                         yield from self._loop.ready.take(1)
+
+    @property
+    def takes_loading_apart(self) -> bool:
+        """Whether batches are to be made part by part; ranks would disturb one another."""
+        return self.request.parts and self.ranks.count == 1
+
+    def take_loading_apart(self) -> None:
+        """Make batches part by part, when the last batch was served; nothing is loaded after that."""
+        with self._clock.phase("ablation"):
+            self._loading = loading_times(self._loader, self.request.seconds)
 
     def answer(self, beginning: Beginning) -> Measured:
         """Sum up what was measured, after the last batch was served."""
@@ -179,14 +204,16 @@ class Measurer:
         """Say what the script's loader is, as far as it tells."""
         names = ("batch_size", "num_workers", "prefetch_factor", "persistent_workers", "pin_memory")
         settings = {name: getattr(self._loader, name, None) for name in names}
+        as_floats = "" if self._loading is None else self._loading.integers_as_floats
         return {
-            "device": "cuda" if torch.cuda.is_initialized() else "cpu",
+            "device": self._device_name,
             "torch_threads": torch.get_num_threads(),
             "loader class": f"{type(self._loader).__module__}.{type(self._loader).__qualname__}",
             "loader settings": {name: value for name, value in settings.items() if value is not None},
             "updates every": self._rounds.loop.updates_every,
             "ranks": self.ranks.count,
             "changes batches in place": self._rounds.loop.ready.changed_in_place,
+            **({"integers as floats": as_floats} if as_floats else {}),
         }
 
     def _ladder(self) -> Ladder:
@@ -210,8 +237,11 @@ class Measurer:
         return Ladder(
             boundary_s=rounds.begin_s if epochs.taken.begins else None,
             epoch_batches=epochs.least_length,
+            facts=self._facts,
+            loading=self._loading or (_NOT_BACK if self.takes_loading_apart else None),
             traits=traits,
             soak=self._soak,
+            waits=BatchWaits(epochs.taken.wait_s, epochs.held_back_s),
             competition=self._competition,
         )
 

@@ -12,6 +12,9 @@ from feedrate.system.stopwatch import now_s
 
 __all__ = ["Beginning", "Epochs", "Taken", "length_of"]
 
+_NOTABLE_S = 1e-3
+"""Of a wait for a batch: shorter ones are not worth a look at the queue."""
+
 
 @dataclass
 class Beginning:
@@ -59,6 +62,8 @@ class Epochs:
     """Batches of an epoch, as the loader says or as was seen; None: neither yet."""
     given: int = 0
     """Batches that the epoch which goes on has given."""
+    held_back_s: float = 0.0
+    """Of the time in which batches were asked for: while all workers but one had finished theirs, and had to wait."""
     _broken_off: bool = False
     """The script leaves an epoch before its end: `length` is where."""
     _batches: int = 0
@@ -84,7 +89,10 @@ class Epochs:
             if self._begins_s:
                 self._whole = (self._whole[0] + self.given, self._whole[1] + self._samples)
             return self._next_epoch(start)
-        self._wait_s += now_s() - start
+        waited_s = now_s() - start
+        self._wait_s += waited_s
+        if waited_s > _NOTABLE_S and _others_are_done(self.epoch, self.given):
+            self.held_back_s += waited_s
         self._batches += 1
         self.given += 1
         self._samples += max(1, samples_of(batch))
@@ -127,6 +135,19 @@ class Epochs:
     def taken(self) -> Taken:
         """Count what was taken so far."""
         return Taken(self._batches, self._wait_s, len(self._begins_s), sum(self._begins_s))
+
+
+def _others_are_done(epoch: Iterator[Any], given: int) -> bool:
+    """Whether an iterator of torch has finished batches of all workers but one, and gives them in their order.
+
+    It keeps them by number until their turn comes; iterators that keep nothing of the kind hold nothing back. `given`:
+    batches of the epoch before: until each worker gave one, it may be waited for as it starts.
+    """
+    tasks, workers = getattr(epoch, "_task_info", None), getattr(epoch, "_num_workers", 0)
+    if not isinstance(tasks, dict) or workers < 2 or given < workers or not getattr(epoch, "_in_order", True):
+        return False
+    finished = sum(len(task) > 1 for task in tasks.values())
+    return finished >= (workers - 1) * int(getattr(epoch, "_prefetch_factor", None) or 2)
 
 
 def length_of(loader: Any) -> int | None:

@@ -31,10 +31,14 @@ class Fetcher:
 
     def __call__(self, indices: Any) -> Any:
         """Give the batch."""
+        return self.collate(self.samples(indices))
+
+    def samples(self, indices: Any) -> Any:
+        """Give what the batch is made of; where each index is one, that."""
         if not self.automatic:
-            return self.collate(self.data[indices])
+            return self.data[indices]
         many = getattr(self.data, "__getitems__", None)
-        return self.collate(many(indices) if many else [self.data[index] for index in indices])
+        return many(indices) if many else [self.data[index] for index in indices]
 
 
 def order_of(loader: DataLoader[Any]) -> Iterable[Any]:

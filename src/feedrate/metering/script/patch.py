@@ -1,4 +1,4 @@
-"""Put feedrate's iterator in the place of a loader's own, in the process that trains."""
+"""Put feedrate's iterator in the place of a loader's own, in the process that trains, and see epochs set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 from feedrate.system.stopwatch import since_start_s
 
-__all__ = ["patch"]
+__all__ = ["patch", "patch_sampler", "sets_epochs"]
+
+_SET = "_feedrate_sets_epochs"
+"""Attribute of a sampler whose script says which epoch it is."""
 
 
 def patch(loader_class: type[Any]) -> None:
@@ -27,3 +30,20 @@ def patch(loader_class: type[Any]) -> None:
         return session(import_s).iterator(loader, lambda: usual(loader))
 
     loader_class.__iter__ = iterate
+
+
+def patch_sampler(sampler_class: type[Any]) -> None:
+    """Have samplers of a class remember that somebody told them which epoch it is."""
+    usual = sampler_class.set_epoch
+
+    @functools.wraps(usual)
+    def set_epoch(sampler: Any, epoch: int) -> None:
+        setattr(sampler, _SET, True)
+        usual(sampler, epoch)
+
+    sampler_class.set_epoch = set_epoch
+
+
+def sets_epochs(sampler: Any) -> bool:
+    """Whether somebody told a sampler which epoch it is."""
+    return hasattr(sampler, _SET)

@@ -15,7 +15,7 @@ from feedrate.system.stopwatch import now_s
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
 
-__all__ = ["Alone", "Ranks", "Together", "own_rank", "ranks"]
+__all__ = ["Alone", "Ranks", "Together", "own_rank", "rank_count", "ranks"]
 
 _PATIENCE_S = 100.0
 """For another rank to come to the same point: well below the deadline of a run."""
@@ -121,13 +121,18 @@ def own_rank() -> int:
     return torch.distributed.get_rank() if _joined() else int(os.environ.get("RANK") or 0)
 
 
+def rank_count() -> int:
+    """Count the ranks of this process's training."""
+    return torch.distributed.get_world_size() if _joined() else int(os.environ.get("WORLD_SIZE") or 1)
+
+
 def ranks() -> Ranks:
     """Give the ranks that this process trains with.
 
     Raises:
         UnavailableError: there are others that it cannot talk to.
     """
-    count = torch.distributed.get_world_size() if _joined() else int(os.environ.get("WORLD_SIZE") or 1)
+    count = rank_count()
     here = int(os.environ.get("LOCAL_WORLD_SIZE") or count)
     if count == 1:
         return Alone()

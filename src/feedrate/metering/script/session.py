@@ -17,13 +17,23 @@ from typing import Any
 
 from feedrate.errors import ContractError, UnavailableError, one_line
 from feedrate.metering.script.answering import Measurer
+from feedrate.metering.script.batches import samples_of
 from feedrate.metering.script.data_check import demand_right_data
 from feedrate.metering.script.epochs import Beginning, Epochs, length_of
-from feedrate.metering.script.ranks import Alone, Ranks, own_rank, ranks
+from feedrate.metering.script.loops import LoopPlace, loop_places
+from feedrate.metering.script.order_check import EpochOrders, demand_sampler_that_moves_on, shuffles
+from feedrate.metering.script.ranks import Alone, Ranks, own_rank, rank_count, ranks
 from feedrate.metering.script.variants import rebuilt_loader
 from feedrate.records.answer import Failed, ReplicateAnswer
 from feedrate.records.codec import decoded, encoded
-from feedrate.records.request import CLAIM, SCRIPT_REQUEST, ScriptRequest, ScriptSightings
+from feedrate.records.request import (
+    AWAITED,
+    CLAIM,
+    SCRIPT_REQUEST,
+    LoopSighting,
+    ScriptRequest,
+    ScriptSightings,
+)
 from feedrate.system.stopwatch import now_s, since_start_s
 
 __all__ = ["MeasurementDone", "ScriptSession", "session"]
@@ -49,8 +59,16 @@ class _Seen:
     beginning: Beginning = field(default_factory=Beginning)
     tapped: bool = False
     """The script says itself that this is the loop to be timed."""
+    place: LoopPlace | None = None
+    """Where the loop stands that began to iterate it first; None: in no file of the script's."""
+    is_asked_for: bool = True
+    """No other loop is to be timed."""
+    is_told: bool = False
+    """Word was left of it."""
     visit_batches: int = 0
     """Batches that the script asked for since it began to iterate the loader last."""
+    visit_s: float = 0.0
+    """When that was."""
     serving: Iterator[Any] | None = None
     """Gives the loop its batches since it is timed, over as many loops as the script makes of it."""
     epochs: Epochs | None = None
@@ -66,7 +84,9 @@ class ScriptSession:
     """Seconds from the start of the interpreter until torch's loader was there."""
     visits: int = 0
     """How often the script began to iterate a loader, but for the one that is measured."""
-    _loaders: dict[int, _Seen] = field(default_factory=dict)
+    _loaders: dict[tuple[int, LoopPlace | None], _Seen] = field(default_factory=dict)
+    _orders: dict[LoopPlace, EpochOrders] = field(default_factory=dict)
+    """By the loop: a script may make loader and data set anew for each epoch."""
     _updates: int = 0
     _update_thread: int = 0
     _last: _Seen | None = None
@@ -93,9 +113,17 @@ class ScriptSession:
         """Give what the script iterates instead of the loader's own iterator, which `begin` makes."""
         if self._begins:
             return begin()
-        seen = self._loaders.setdefault(id(loader), _Seen(loader))
+        seen = self._seen(loader)
         self._visit(seen)
         return _Batches(self._watched(seen, begin))
+
+    def _seen(self, loader: Any, *, tapped: bool = False) -> _Seen:
+        """Give what is known of a loader; of the loader in this loop, where one loop is asked for."""
+        places = loop_places()
+        place, asked = next(iter(places), None), self.request.loop
+        key = (id(loader), place if asked else None)
+        is_asked_for = not asked or asked in map(str, places)
+        return self._loaders.setdefault(key, _Seen(loader, tapped=tapped, place=place, is_asked_for=is_asked_for))
 
     def _visit(self, seen: _Seen) -> None:
         """Take note that the script begins to iterate a loader."""
@@ -103,11 +131,11 @@ class ScriptSession:
             self.visits += 1
         elif seen.epochs is not None and seen.visit_batches:
             seen.epochs.break_off(seen.visit_batches)
-        seen.visit_batches = 0
+        seen.visit_batches, seen.visit_s = 0, now_s()
 
     def tapped(self, batches: Iterable[Any]) -> Iterator[Any]:
         """Give what the script iterates instead of `batches`, which it says is the loop to be timed."""
-        seen = self._loaders.setdefault(id(batches), _Seen(batches, tapped=True))
+        seen = self._seen(batches, tapped=True)
         self._visit(seen)
 
         def begin() -> Iterator[Any]:
@@ -122,13 +150,18 @@ class ScriptSession:
             start, beginning = now_s(), seen.beginning
             beginning.import_s = beginning.import_s or self.import_s
             beginning.build_s = beginning.build_s or max(0.0, since_start_s() - beginning.import_s)
-            epoch = begin()
-            while not self._trains(seen):
+            epoch, orders = begin(), self._orders_of(seen)
+            if orders is not None:
+                orders.begin()
+            while not self._is_to_be_timed(seen, orders):
                 batch = next(epoch, _END)
                 if batch is _END:
                     return
                 asked, self._last = now_s(), seen
                 beginning.first_batch_s = beginning.first_batch_s or asked - start
+                if orders is not None:
+                    orders.note(batch, samples_of(batch))
+                    asked = now_s()
                 seen.batches += 1
                 seen.visit_batches += 1
                 yield batch
@@ -143,9 +176,45 @@ class ScriptSession:
             yield batch
         raise MeasurementDone
 
-    def _trains(self, seen: _Seen) -> bool:
+    def _is_to_be_timed(self, seen: _Seen, orders: EpochOrders | None) -> bool:
+        """Whether a loop is known to train, is the one that is asked for, and no other is timed."""
         known = seen.batches if seen.tapped else seen.updates
-        return self._measured is None and known >= _WARM_UPDATES and not self._done and self._claimed()
+        if self._measured is not None or known < _WARM_UPDATES or self._done:
+            return False
+        if not seen.is_asked_for:
+            self._leave_word_of(seen)
+            return False
+        return not self._awaits_epoch(seen, orders) and self._claimed()
+
+    def _leave_word_of(self, seen: _Seen) -> None:
+        """Leave word once that a loop trains which is not asked for: whoever ends the script can name it."""
+        if not seen.is_told:
+            seen.is_told = True
+            self._leave_sightings()
+
+    def _orders_of(self, seen: _Seen) -> EpochOrders | None:
+        """Give what is kept of the epochs of a loop whose samples come in another order each time; None: they do not.
+
+        A loop that stands in no other may not come again, and ranks would not agree whether its next epoch is near.
+        """
+        repeated = seen.place if seen.place is not None and seen.place.is_repeated and rank_count() == 1 else None
+        if repeated is None or not self.request.awaits_epoch or self._measured is not None:
+            return None
+        return self._orders.setdefault(repeated, EpochOrders()) if shuffles(seen.loader) else None
+
+    def _awaits_epoch(self, seen: _Seen, orders: EpochOrders | None) -> bool:
+        """Whether the script goes on to its second epoch before it is timed."""
+        if orders is None:
+            return False
+        length = length_of(seen.loader)
+        pace_s = (now_s() - seen.visit_s) / max(1, seen.visit_batches)
+        awaits = orders.awaits_another(None if length is None else (length - seen.visit_batches) * pace_s)
+        awaited = self.request.scratch / AWAITED
+        if awaits:
+            awaited.touch()
+        else:
+            awaited.unlink(missing_ok=True)
+        return awaits
 
     def _claimed(self) -> bool:
         """Whether this process is the one that answers, the first that trains, or a rank that trains with it."""
@@ -168,10 +237,17 @@ class ScriptSession:
                 raise UnavailableError("a thread of the script's own iterates the loader, so no step lies between")
             with self._own():
                 checked = demand_right_data(seen.loader, self.request.loader) if self._checks else 0
+                # After what workers draw alike, which looks like an order that comes again.
+                self._demand_new_orders(seen)
                 loader, epochs = self._placed(seen)
             measurer = Measurer(self.request, lambda: self.visits, checked, together)
             yield from measurer.serve(loader, epochs, max(1, round(seen.batches / max(1, seen.updates))))
             if together.answers:
+                self._write(measurer.answer(seen.beginning))
+            if measurer.takes_loading_apart:
+                with self._own():
+                    measurer.take_loading_apart()
+                # Once more: a data set that never comes back when this process asks it would leave no answer.
                 self._write(measurer.answer(seen.beginning))
             together.leave()
         except UnavailableError as error:
@@ -179,6 +255,15 @@ class ScriptSession:
         except ContractError as error:
             self._fail(Failed("invalid", one_line(error)), together)
         self._done = True
+
+    def _demand_new_orders(self, seen: _Seen) -> None:
+        """Look whether a sampler that shuffles does; raises `ContractError` where it does not."""
+        if not self.request.profile or not shuffles(seen.loader):
+            return
+        # A script with one epoch need not say which it is.
+        if seen.place is not None and seen.place.is_repeated:
+            self._orders.get(seen.place, EpochOrders()).demand_another_order(seen.loader)
+            demand_sampler_that_moves_on(seen.loader)
 
     def _fail(self, answer: Failed, together: Ranks) -> None:
         together.fail(answer.reason)
@@ -228,12 +313,19 @@ class ScriptSession:
 
     def _leave_word(self) -> None:
         """Say what was seen, for the case that nothing was measured."""
-        if self._done:
-            return
+        if not self._done:
+            self._leave_sightings()
+
+    def _leave_sightings(self) -> None:
         sightings = ScriptSightings(
             loaders=len(self._loaders),
             batches=sum(seen.batches for seen in self._loaders.values()),
             updates=self._updates,
+            loops=tuple(
+                LoopSighting(seen.place.name, seen.batches, seen.updates)
+                for seen in self._loaders.values()
+                if seen.place is not None
+            ),
         )
         path = self.request.scratch / f"sightings-{os.getpid()}.json"
         # Whoever asked may be gone by now, and the folder with it.

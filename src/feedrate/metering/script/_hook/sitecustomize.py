@@ -25,6 +25,8 @@ _LOADERS = {
     "torchdata.stateful_dataloader.stateful_dataloader": "StatefulDataLoader",
 }
 """Modules, and the class in each that has an `__iter__` of its own."""
+_SAMPLERS = {"torch.utils.data.distributed": "DistributedSampler"}
+"""Modules, and the class in each that is told which epoch it is."""
 
 
 class _Watch:
@@ -33,10 +35,10 @@ class _Watch:
     def find_spec(
         self, name: str, path: "Sequence[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Give the usual spec of a module that defines a loader, with a loader that patches it."""
+        """Give the usual spec of a module that defines a loader or a sampler, with one that patches it."""
         if name == "feedrate":
             return PathFinder.find_spec(name, [_ROOT], target)
-        if name not in _LOADERS:
+        if name not in _LOADERS and name not in _SAMPLERS:
             return None
         specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, specs), None)
@@ -46,7 +48,7 @@ class _Watch:
 
 
 class _Patching:
-    """Run a module as its own loader does, and patch the class that loads batches."""
+    """Run a module as its own loader does, and patch the class that loads batches, or that shuffles."""
 
     def __init__(self, usual: "Loader") -> None:
         self._usual = usual
@@ -56,15 +58,18 @@ class _Patching:
         return self._usual.create_module(spec)
 
     def exec_module(self, module: "ModuleType") -> None:
-        """Run the module, give it its own loader back, and patch it."""
+        """Run the module, give it its own loader back, and patch its class."""
         self._usual.exec_module(module)
         module.__loader__ = self._usual
         if module.__spec__ is not None:
             module.__spec__.loader = self._usual
-        from feedrate.metering.script.patch import patch
+        from feedrate.metering.script.patch import patch, patch_sampler
 
-        # The loader of torch comes first, whatever else there is.
-        patch(getattr(module, _LOADERS[module.__name__]))
+        if module.__name__ in _SAMPLERS:
+            patch_sampler(getattr(module, _SAMPLERS[module.__name__]))
+        else:
+            # The loader of torch comes first, whatever else there is.
+            patch(getattr(module, _LOADERS[module.__name__]))
 
 
 def _serves_multiprocessing() -> bool:
