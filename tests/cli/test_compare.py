@@ -19,7 +19,7 @@ from feedrate.records.measurement import Measurement
 from feedrate.records.raw_results import read
 from tests.support import PLUGINS, ROOT
 
-QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4", "--metric", "loader")
+QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--metric", "loader")
 OFFERED = ("--plugin", str(PLUGINS / "offered.py"))
 REREAD = "sums/reread/none"
 
@@ -45,15 +45,17 @@ def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_p
     assert done.returncode == 0, done.stderr
     first = done.stdout.splitlines()[0]
     assert "reread_often.py is SLOWER than @" in first
-    assert "from 4 pairs; smallest effect it could see" in first
+    assert "pairs; smallest effect it could see" in first
     (found,) = verdicts(tmp_path)
     assert found["verdict"] == "SLOWER"
     assert found["speedup"] < found["speedup_high"] < 1
-    assert [one["role"] for one in found["processes"]] == ["control", "a", "b", "b", "a"] * 2
+    processes = len(found["processes"])
+    assert processes >= 10, "four pairs are the least"
+    assert [one["role"] for one in found["processes"]] == ["control", "a", "b", "b", "a"] * (processes // 5)
     (raw,) = (tmp_path / "results/raw").glob("*.jsonl")
     outcomes = list(read(raw))
-    assert [type(one) for one in outcomes] == [Measurement] * 10
-    assert [one.replicate for one in outcomes] == list(range(10))
+    assert [type(one) for one in outcomes] == [Measurement] * processes
+    assert [one.replicate for one in outcomes] == list(range(processes))
     assert outcomes[0].cell == "sums/tiny/resident/fp32/cpu"
 
 
@@ -66,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_moved_since_a_commit_is_named(project: Path) -> None:
     # What runs is this feedrate; at HEAD every column is decoded 30 times.
     words = ("why", "fxseq", "inline", "none", "--since", "HEAD", "--replicates", "3", "--results", "since", "--json")
-    quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "4")
+    quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "16")
     command = [sys.executable, "-m", "feedrate", *words, *quick]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280, check=False)
 

@@ -100,6 +100,27 @@ def test_what_stays_open_ends_with_the_pairs_that_were_planned() -> None:
     assert (found.word, len(found.pairs.ratios)) == ("UNSURE", 10)
 
 
+@pytest.mark.parametrize(
+    ("moved", "pairs"), [({"loader_ms": 24.0}, 4), ({"loader_ms": 6.0}, 16), ({}, 16)], ids=["so", "not so", "no side"]
+)
+def test_it_goes_on_while_a_side_is_open_unless_the_other_explains_the_change(
+    moved: dict[str, float], pairs: int
+) -> None:
+    limits = StoppingRule(pairs=16, also=("loader", "step"))
+    steps = iter([8.0, 13.0] * 100)
+
+    def run(cell: str, full_ms: float, **more: float) -> Variant:
+        return Variant(cell, "", lambda _: measurement(cell, full_ms=full_ms, step_ms=next(steps), **more))
+
+    steady = Variant(CONTROL, "", lambda _: measurement(CONTROL))
+    comparison = Comparison(run(NAMES["a"], 20.0), run(NAMES["b"], 40.0, **moved), steady, limits)
+    last([comparison], limits)
+
+    assert len(comparison.pairs.ratios) == pairs
+    words = {metric: verdict.word for metric, verdict in comparison.judgements.items()}
+    assert (words["full"], words["step"]) == ("FASTER", "UNSURE")
+
+
 def test_a_spent_budget_ends_it_after_a_whole_block() -> None:
     limits = StoppingRule(budget_s=0)
     (found,) = last([duel(always(10), always(20), limits)], limits)

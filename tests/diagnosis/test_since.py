@@ -50,6 +50,14 @@ def test_what_neither_side_explains_lies_between_them() -> None:
     assert found.sentence.endswith("look at what they do to each other")
 
 
+def test_a_side_that_is_not_decided_yet_is_not_said_to_be_the_same() -> None:
+    undecided = triple(0.7, 1.0, 1.0) | {"loader": judged(0.9, spread=0.5)}
+    found = regression_of(undecided, step_s=0.01, loader_s=0.01)
+    assert (found.kind, found.side) == ("slower", "")
+    assert "which side it is, is not known: the loader alone takes x" in found.sentence
+    assert "more pairs would tell" in found.sentence
+
+
 def test_nothing_moved_and_not_known_are_told_apart() -> None:
     assert regression_of(triple(1.0, 1.0, 1.0), 1.0, 1.0).kind == "same"
     noisy = triple(1.0, 1.0, 1.0) | {"loader": judged(1.0, spread=0.5)}
@@ -112,3 +120,14 @@ def test_what_nothing_hides_is_no_secret_although_both_together_are_not_told_yet
 
     assert (found.kind, found.side) == ("slower", "loader")
     assert "and nothing hides it (both together takes" in found.sentence
+
+
+def test_what_a_side_gained_is_a_gain_where_nothing_hides_it_and_not_beside_a_longer_one() -> None:
+    unsure = {"full": judged(3.5, spread=3.0), "loader": judged(3.4)}
+    found = regression_of(unsure, step_s=3e-6, loader_s=0.0016)
+    assert (found.kind, found.side) == ("faster", "loader")
+    assert found.sentence.startswith("FASTER: the loader alone takes x0.294")
+
+    assert regression_of(unsure, step_s=0.02, loader_s=0.0016).kind == "unsure"
+    told = {"full": judged(1.0), "loader": judged(3.4)}
+    assert regression_of(told, step_s=3e-6, loader_s=0.0016).kind == "same"

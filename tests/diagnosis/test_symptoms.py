@@ -120,6 +120,15 @@ def test_a_machine_that_slows_both_sides_is_no_drift_and_hides_none() -> None:
     assert titles(soaked({"step": slower(1.0), "loader": slower(5.0)})) == ["drift: loader"]
 
 
+def test_a_drift_that_another_process_does_not_show_is_the_machine() -> None:
+    step, loader, steady_too = (soaked({side: lambda n: 2e-3 + 30e-6 * n}) for side in ("step", "loader", "both"))
+
+    assert symptoms_of(step, steady_too) == ()
+    assert symptoms_of(step, loader) == ()
+    assert [symptom.title for symptom in symptoms_of(step, step)] == ["drift: step"]
+    assert [symptom.title for symptom in symptoms_of(step)] == ["drift: step"], "one process is all there is"
+
+
 def test_a_side_that_waits_must_drift_more_as_no_processor_time_speaks_for_it() -> None:
     def sleeping(by: float) -> Soak:
         return soaked({"loader": lambda n: 2e-3 * (1 + by * n / 320)}, core=0.1)

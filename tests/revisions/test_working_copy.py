@@ -63,6 +63,7 @@ def test_what_is_too_much_is_linked_oldest_first_but_no_checkpoint(
     assert not any((copy.folder / name).is_symlink() for name in ("runs/last.ckpt", "train.py", "data/old.bin"))
 
 
+@pytest.mark.process
 def test_a_repository_is_one_in_the_copy_too_and_what_lies_beside_the_folder_is_linked(folder: Path) -> None:
     root = folder.parent
     (root / ".gitignore").write_text("runs\ndata\n.venv\n__pycache__\nscratch\n")

@@ -17,11 +17,18 @@ from feedrate.cli import main
 _COMMAND = (sys.executable, "-m", "feedrate")
 
 
-def feedrate(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def feedrate(
+    folder: Path, *arguments: str, timeout_s: float = 110, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run it in `folder`, and wait."""
-    environ = {**os.environ, **variables}
     return subprocess.run(
-        [*_COMMAND, *arguments], cwd=folder, env=environ, capture_output=True, text=True, timeout=110, check=False
+        [*_COMMAND, *arguments],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
 
 

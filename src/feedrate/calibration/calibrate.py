@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from feedrate.calibration.case import HEALTHY
 from feedrate.diagnosis.cause_wording import cause_statement
 from feedrate.diagnosis.causes import THREAD_CAUSES
-from feedrate.diagnosis.diagnosis import competing_causes, quick_diagnosis, soak_symptoms
+from feedrate.diagnosis.diagnosis import competing_causes, quick_diagnosis, soaked
 from feedrate.diagnosis.symptom_wording import describe_symptom
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import doubts, had_foreign_load, remarks
@@ -106,14 +106,14 @@ def _watch_threads(case: Case, settings: ReplicateSettings) -> _Answer:
 
 
 def _soak(case: Case, settings: ReplicateSettings) -> _Answer:
-    outcome = soak_symptoms(case.cell, settings)
+    outcome = soaked(case.cell, settings)
     if isinstance(outcome, Failure):
         return _failed(outcome)
-    measurement, symptoms = outcome
-    titles = [symptom.title for symptom in symptoms] or [HEALTHY]
+    titles = [symptom.title for symptom in outcome.symptoms] or [HEALTHY]
     right = case.symptom in titles
-    sentence = "; ".join(map(describe_symptom, symptoms))
-    return _Answer(case.symptom if right else ", ".join(titles), sentence, right, had_foreign_load(measurement))
+    sentence = "; ".join(map(describe_symptom, outcome.symptoms))
+    excused = any(map(had_foreign_load, outcome.measured))
+    return _Answer(case.symptom if right else ", ".join(titles), sentence, right, excused)
 
 
 def _measure(case: Case, settings: ReplicateSettings) -> _Answer:

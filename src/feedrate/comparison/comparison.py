@@ -67,7 +67,7 @@ class StoppingRule:
     budget_s: float = 600.0
     """No round but the first is begun that would end later, if it lasts as long as the longest so far."""
     also: tuple[str, ...] = ()
-    """Metrics that must be decided, too, before a comparison ends early."""
+    """Metrics that must be decided, too, before a comparison ends early, unless one of them explains the first."""
 
 
 @dataclass(eq=False)
@@ -123,8 +123,13 @@ class Comparison:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every additional metric has a verdict, all metrics judged together."""
-        return not self.rule.also or all(judgement.decided for judgement in self.judgements.values())
+        """Whether every additional metric has a verdict, or one of them has moved as the first has, which explains it.
+
+        All metrics are judged together.
+        """
+        first, *others = self.judgements.values()
+        explained = first.word in ("FASTER", "SLOWER") and any(other.word == first.word for other in others)
+        return explained or all(other.decided for other in others)
 
     @property
     def judgements(self) -> dict[str, ComparisonVerdict]:

@@ -39,7 +39,7 @@ __all__ = [
     "needs_another",
     "quick_diagnosis",
     "records",
-    "soak_symptoms",
+    "soaked",
 ]
 
 
@@ -104,7 +104,8 @@ class Diagnosis:
     @property
     def symptoms(self) -> tuple[Symptom, ...]:
         """List what gets worse, or comes now and then, beside what holds the cell back."""
-        return () if self.soak is None else symptoms_of(self.soak)
+        soaks = [ladder.soak for ladder in self.ladders if ladder.soak]
+        return symptoms_of(*soaks) if soaks else ()
 
     def as_json(self) -> dict[str, object]:
         """One line of the raw results: the replicates, and what follows from them."""
@@ -182,13 +183,22 @@ def quick_diagnosis(cell: str, settings: ReplicateSettings, *, stages: bool, fac
     return replicate if isinstance(replicate, Failure) else Diagnosis.of([replicate])
 
 
-def soak_symptoms(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Symptom, ...]] | Failure:
-    """Measure `cell` in a fresh process, watch it for a while without taking it apart, and tell what ails it."""
-    replicate = _watched_alone(cell, settings, soak=True)
-    if isinstance(replicate, Failure):
-        return replicate
-    measurement, ladder = replicate
-    return measurement, () if ladder.soak is None else symptoms_of(ladder.soak)
+def soaked(cell: str, settings: ReplicateSettings) -> Diagnosis | Failure:
+    """Watch `cell` for a while in a fresh process, or two, without taking it apart; its symptoms tell what ails it."""
+    known: list[Replicate] = []
+    while _wants_soak(known):
+        # The number keeps their logs apart, also from those of another call.
+        number = 2 * settings.replicate + len(known)
+        replicate = _watched_alone(cell, replace(settings, replicate=number), soak=True)
+        if isinstance(replicate, Failure):
+            return replicate
+        known.append(replicate)
+    return Diagnosis.of(known)
+
+
+def _wants_soak(known: Sequence[Replicate]) -> bool:
+    """Whether the next process is to be watched for a while: the first, and the second where the first drifted."""
+    return not known or (len(known) == 1 and any(symptom.kind == "drift" for symptom in Diagnosis.of(known).symptoms))
 
 
 def competing_causes(cell: str, settings: ReplicateSettings) -> tuple[Measurement, tuple[Cause, ...]] | Failure:
@@ -218,12 +228,12 @@ def iter_replicates(
 ) -> Iterator[Replicate | Failure]:
     """Yield the replicates of `diagnose` as they come, each from a fresh process; a failure is the last."""
 
-    def take(number: int) -> Replicate | Failure:
+    def take(known: Sequence[Replicate]) -> Replicate | Failure:
         with Scratch.made(SHARED_MEMORY) as memory:
-            # Profiling the step and watching threads says the same in every process, and so does a soak.
-            first = not number
-            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=first)
-            return take_apart(cell, replace(settings, replicate=number), request)
+            # Profiling the step and watching threads says the same in every process.
+            first, soak = not known, _wants_soak(known)
+            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=soak)
+            return take_apart(cell, replace(settings, replicate=len(known)), request)
 
     return _as_needed(take, replicates, most)
 
@@ -240,17 +250,20 @@ def iter_script_replicates(
     `begun`: called in each run once its loop is known.
     """
 
-    def take(number: int) -> Replicate | Failure:
-        run = run_script(command, replace(settings, replicate=number), profile=not number, parts=True, begun=begun)
+    def take(known: Sequence[Replicate]) -> Replicate | Failure:
+        how = replace(settings, replicate=len(known))
+        run = run_script(command, how, profile=not known, soak=_wants_soak(known), parts=True, begun=begun)
         return run if isinstance(run, Failure) else (run.measurement, run.ladder or Ladder())
 
     return _as_needed(take, replicates, most)
 
 
-def _as_needed(take: Callable[[int], Replicate | Failure], replicates: int, most: int) -> Iterator[Replicate | Failure]:
+def _as_needed(
+    take: Callable[[Sequence[Replicate]], Replicate | Failure], replicates: int, most: int
+) -> Iterator[Replicate | Failure]:
     replicates_so_far: list[Replicate] = []
     while needs_another(replicates_so_far, replicates, most):
-        replicate = take(len(replicates_so_far))
+        replicate = take(replicates_so_far)
         yield replicate
         if isinstance(replicate, Failure):
             return

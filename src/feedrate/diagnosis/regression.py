@@ -31,7 +31,7 @@ class Change:
     kind: Kind
     """`latent`: one side is slower, and the other hides it."""
     side: Side
-    """The side that moved; `together`: neither did, but what they do to each other."""
+    """The side that moved; `together`: neither did, but what they do to each other; empty: not known."""
     sentence: str
     """One line, without a stage."""
 
@@ -48,25 +48,44 @@ def regression_of(judgements: Mapping[str, ComparisonVerdict], step_s: float, lo
         return _shows(judgements)
     for name, side in _SIDES.items():
         if name in judgements and judgements[name].word == "SLOWER":
-            hidden = step_s / loader_s if name == "loader" else loader_s / step_s
-            return _one_slower(judgements, name, side, hidden)
+            return _one_slower(judgements, name, side, _hidden(name, step_s, loader_s))
+    for name, side in _SIDES.items():
+        faster = name in judgements and judgements[name].word == "FASTER" and judgements["full"].word == "UNSURE"
+        if faster and _hidden(name, step_s, loader_s) < 1 / _ABOUT_TO_SHOW:
+            gain, whole = _as_long(judgements, name), _as_long(judgements, "full")
+            return Change("faster", side, f"FASTER: {gain}, and nothing hides it ({whole})")
     if all(judgement.word != "UNSURE" for judgement in judgements.values()):
         return Change("same", "", f"the same: {', '.join(_as_long(judgements, name) for name in judgements)}")
-    undecided = [name for name, judgement in judgements.items() if judgement.word == "UNSURE"]
-    reasons = "; ".join(f"{_as_long(judgements, name)}: {judgements[name].reason}" for name in undecided)
-    return Change("unsure", "", f"unsure: {reasons}")
+    return Change("unsure", "", f"unsure: {_undecided(judgements)}")
+
+
+def _hidden(name: str, step_s: float, loader_s: float) -> float:
+    """Give how many times as long as a side the other one takes."""
+    return step_s / loader_s if name == "loader" else loader_s / step_s
 
 
 def _shows(judgements: Mapping[str, ComparisonVerdict]) -> Change:
-    """Both together moved: with the first side that moved the same way, or with neither."""
+    """Both together moved: with the first side that moved the same way, with neither, or nobody can tell yet."""
     word = judgements["full"].word
     kind: Kind = "slower" if word == "SLOWER" else "faster"
     whole = _as_long(judgements, "full")
     for name, side in _SIDES.items():
         if name in judgements and judgements[name].word == word:
             return Change(kind, side, f"{word}: {_as_long(judgements, name)}, {whole}")
+    undecided = _undecided(judgements)
+    if undecided:
+        return Change(kind, "", f"{word}: {whole}; which side it is, is not known: {undecided}")
     neither = "and neither side alone: look at what they do to each other"
     return Change(kind, "together", f"{word}: {whole}, {neither}")
+
+
+def _undecided(judgements: Mapping[str, ComparisonVerdict]) -> str:
+    """Say of what is not decided what would decide it; empty: all is."""
+    return "; ".join(
+        f"{_as_long(judgements, name)}: {judgement.reason}"
+        for name, judgement in judgements.items()
+        if judgement.word == "UNSURE"
+    )
 
 
 def _as_long(judgements: Mapping[str, ComparisonVerdict], name: str) -> str:

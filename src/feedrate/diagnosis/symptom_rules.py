@@ -34,12 +34,21 @@ _COUNTS: tuple[tuple[SymptomKind, Counted], ...] = (
 )
 
 
-def symptoms_of(soak: Soak) -> tuple[Symptom, ...]:
-    """List everything that is wrong in a soak: drift, pauses, circles, then what grows."""
-    return (*_drifts(soak), *_pauses(soak), *_cycles(soak), *_memory(soak), *_counts(soak))
+def symptoms_of(soak: Soak, *others: Soak) -> tuple[Symptom, ...]:
+    """List everything that is wrong in a soak: drift, pauses, circles, then what grows.
+
+    `others`: of further processes. A machine whose cores become slower, which no clock of its own shows, looks like a
+    drift; so only what drifts in all of them does.
+    """
+    return (*_drifts_in_all(soak, *others), *_pauses(soak), *_cycles(soak), *_memory(soak), *_counts(soak))
 
 
 # --- drift
+
+
+def _drifts_in_all(soak: Soak, *others: Soak) -> Iterator[Symptom]:
+    elsewhere = [{symptom.place for symptom in _drifts(other)} for other in others]
+    return (symptom for symptom in _drifts(soak) if all(symptom.place in places for places in elsewhere))
 
 
 def _drifts(soak: Soak) -> Iterator[Symptom]:

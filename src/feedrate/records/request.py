@@ -94,7 +94,9 @@ class ScriptRequest:
     seconds: float
     """Aim of each of the three times."""
     profile: bool = False
-    """After the three times, watch the loop for a while, and have both sides looked at, line by line."""
+    """After the three times, watch threads, have both sides looked at, line by line, and profile the step."""
+    soak: bool = False
+    """After the three times, watch the loop for a while."""
     parts: bool = False
     """After all else, make batches in this process, part by part."""
     loader: str = "dataloader"

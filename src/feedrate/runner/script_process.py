@@ -44,18 +44,20 @@ def run_script(
     settings: ReplicateSettings,
     *,
     profile: bool = False,
+    soak: bool = False,
     parts: bool = False,
     begun: Callable[[], None] = lambda: None,
 ) -> Replicate | Failure:
     """Run the command once in the folder that this process is in, and give what was measured of its training.
 
-    `profile`: also watch the loop for a while, profile its step, and look which lines loader and step are at. `parts`:
-    also make batches in one process, part by part. `begun`: called once the loop that trains is known, and its times
-    are taken.
+    `profile`: also watch its threads, profile its step, and look which lines loader and step are at. `soak`: also watch
+    the loop for a while. `parts`: also make batches in one process, part by part. `begun`: called once the loop that
+    trains is known, and its times are taken.
     Whatever happens to it comes back as a `Failure`, whose log has what it wrote; on return, and on any exception such
     as Ctrl-C, none of its processes is left.
     """
-    asked = partial(ScriptRequest, seconds=settings.seconds, profile=profile, parts=parts, loader=command.loader)
+    asked = partial(ScriptRequest, seconds=settings.seconds, profile=profile, soak=soak, parts=parts)
+    asked = partial(asked, loader=command.loader)
     run, in_vain = _run(command, settings, partial(asked, loop=command.loop, awaits_epoch=profile), begun)
     # A second epoch that was near did not come: the first is what there is.
     return _run(command, settings, partial(asked, loop=command.loop), begun)[0] if in_vain else run

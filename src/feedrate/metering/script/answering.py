@@ -90,10 +90,12 @@ class Measurer:
             with self._monitor.watched():
                 yield from self._rounds.serve()
             # Ranks would have to agree before each batch, and that would be seen in its pace.
-            if self.request.profile and self.ranks.count == 1:
+            if self.ranks.count == 1:
                 with self._clock.phase("ablation"):
-                    self._competition = yield from competition(loop)
-                    self._soak = yield from self._soaked(effort)
+                    if self.request.profile:
+                        self._competition = yield from competition(loop)
+                    if self.request.soak:
+                        self._soak = yield from self._soaked(effort)
         finally:
             marks.set_busy(False)
         yield from self._looked_at()
