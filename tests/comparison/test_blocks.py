@@ -109,8 +109,8 @@ def test_it_goes_on_while_a_side_is_open_unless_the_other_explains_the_change(
     limits = StoppingRule(pairs=16, also=("loader", "step"))
     steps = iter([8.0, 13.0] * 100)
 
-    def run(cell: str, full_ms: float, **more: float) -> Variant:
-        return Variant(cell, "", lambda _: measurement(cell, full_ms=full_ms, step_ms=next(steps), **more))
+    def run(cell: str, full_ms: float, loader_ms: float = 12.0) -> Variant:
+        return Variant(cell, "", lambda _: measurement(cell, full_ms=full_ms, loader_ms=loader_ms, step_ms=next(steps)))
 
     steady = Variant(CONTROL, "", lambda _: measurement(CONTROL))
     comparison = Comparison(run(NAMES["a"], 20.0), run(NAMES["b"], 40.0, **moved), steady, limits)

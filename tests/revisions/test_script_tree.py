@@ -17,7 +17,7 @@ from feedrate.runner.capped_log import last_lines
 from feedrate.runner.isolation import ReplicateSettings
 from feedrate.runner.script_command import ScriptCommand
 from feedrate.runner.script_process import run_script
-from tests.support.commands import feedrate, refused
+from tests.support.commands import patient, refused
 
 SCRIPTS = Path(__file__).parents[1] / "support" / "scripts"
 pytestmark = pytest.mark.process
@@ -161,7 +161,7 @@ def test_loading_that_a_commit_made_a_tenth_slower_is_told_whether_it_shows_or_n
         (repository / "train.py").write_text(text.replace("ITEM_S = 4e-3", f"ITEM_S = {item_s}"))
         git(repository, "commit", "--quiet", "-am", item_s)
     asked = ("why", "--since", "HEAD~1", "--pairs", pairs, "--seconds", "0.2", "--json")
-    done = feedrate(repository, *asked, "--", sys.executable, "train.py", workers, step_s, timeout_s=240)
+    done = patient(240, repository, *asked, "--", sys.executable, "train.py", workers, step_s)
     assert done.returncode == 0, done.stderr
     change = json.loads(done.stdout)
     assert change["kind"] == kind, change["sentence"]

@@ -17,10 +17,13 @@ from feedrate.cli import main
 _COMMAND = (sys.executable, "-m", "feedrate")
 
 
-def feedrate(
-    folder: Path, *arguments: str, timeout_s: float = 110, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def feedrate(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run it in `folder`, and wait."""
+    return patient(110, folder, *arguments, **variables)
+
+
+def patient(timeout_s: float, folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Do the same, and wait as long as is said."""
     return subprocess.run(
         [*_COMMAND, *arguments],
         cwd=folder,
