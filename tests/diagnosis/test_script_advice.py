@@ -11,7 +11,8 @@ from typing import get_args
 import pytest
 
 from feedrate.diagnosis import advice
-from feedrate.diagnosis.advice import Advice, next_try
+from feedrate.diagnosis.advice import Advice, next_try, settings_to_try
+from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Finding, Kind, LoaderCost
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits
 from tests.diagnosis.test_verdict import SLOW_LOADER, evidence
@@ -25,12 +26,17 @@ CORES = (1, 2, 8)
 DEVICES = ("cpu", "cuda")
 
 
-def given(own: DataLoaderTraits, kind: Kind, device: str, cores: int) -> str:
-    """What a script with these settings is told when it is held back by that."""
+def asked(own: DataLoaderTraits, kind: Kind, device: str, cores: int) -> tuple[Finding, Evidence]:
+    """What is known of a script with these settings when it is held back by that."""
     loader = LoaderTraits(works_in="processes" if own.workers else "caller", count=own.workers or None)
     traits = CellTraits(loader=loader, pin=own.pinned, dataloader=own, cores=cores)
     measured = replace(evidence(*SLOW_LOADER), device=device, traits=traits)
-    return next_try(Finding(kind, LoaderCost(0.02, 0.02, 1.0), 2.0), measured)
+    return Finding(kind, LoaderCost(0.02, 0.02, 1.0), 2.0), measured
+
+
+def given(own: DataLoaderTraits, kind: Kind, device: str, cores: int) -> str:
+    """What it is told."""
+    return next_try(*asked(own, kind, device, cores))
 
 
 def contradictions(text: str, own: DataLoaderTraits, kind: Kind, device: str, cores: int) -> Iterator[str]:
@@ -84,6 +90,15 @@ def test_no_advice_contradicts_the_scripts_settings() -> None:
 def test_a_wrong_advice_would_be_caught(monkeypatch: pytest.MonkeyPatch, text: str, kind: Kind, claim: str) -> None:
     monkeypatch.setattr(advice, "SCRIPT_ADVICE", (Advice(text, (kind,), lambda _: True),))
     assert any(line.startswith(f"{claim}: ") for line in wrong())
+
+
+def test_what_is_advised_and_is_a_setting_of_the_loader_can_be_tried() -> None:
+    for own, kind, device, cores in product(SETTINGS, get_args(Kind), DEVICES, CORES):
+        finding, measured = asked(own, kind, device, cores)
+        text, settings = next_try(finding, measured), settings_to_try(finding, measured)
+        assert re.findall(r"DataLoader\(\.\.\., (\w+=\w+)\)(?!, if)", text) == list(settings)
+    assert settings_to_try(*asked(DataLoaderTraits(), "fetch", "cpu", 2)) == ("num_workers=1",)
+    assert settings_to_try(*asked(DataLoaderTraits(), "compute", "cpu", 2)) == ()
 
 
 def test_a_start_up_without_workers_is_told_of_the_sampler() -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from feedrate.api.comparison_result import ComparisonResult
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.diagnosis.verdict import Verdict
 
@@ -25,6 +26,8 @@ class DiagnosisResult(Result):
 
     diagnoses: tuple[Diagnosis, ...]
     raw: Path | None = None
+    trials: ComparisonResult | None = None
+    """What was advised for a training's DataLoader, and tried, against the script as it is; None: nothing was."""
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -42,9 +45,12 @@ class DiagnosisResult(Result):
 
     def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
         """Print verdict, waterfall and what to try, as `feedrate why` does; `details` adds what it does with them."""
-        from feedrate.report.diagnosis import show
+        from feedrate.api.trying import trial_statements
+        from feedrate.report.diagnosis import show, show_trials
 
         show(console, self.diagnoses, explain=explain, details=details)
+        if self.trials is not None:
+            show_trials(console, trial_statements(self.trials))
         show_raw(console, self.raw)
 
     def to_frame(self) -> pd.DataFrame:
@@ -61,6 +67,8 @@ class DiagnosisResult(Result):
 
     def as_json(self) -> list[dict[str, object]]:
         """Give what `feedrate why --json` prints: lines of the raw results, and what is worth a word beside each."""
+        trials = {} if self.trials is None else {"trials": self.trials.as_json()}
         return [
-            {**diagnosis.as_json(), "remarks": list(remarks_on(diagnosis.measured))} for diagnosis in self.diagnoses
+            {**diagnosis.as_json(), "remarks": list(remarks_on(diagnosis.measured)), **trials}
+            for diagnosis in self.diagnoses
         ]

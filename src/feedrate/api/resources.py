@@ -45,6 +45,8 @@ class Resources:
         """What was measured so far, in that order."""
         self.comparisons: tuple[Comparison, ...] = ()
         """Those that were begun last, with what was measured so far."""
+        self.trials: tuple[Comparison, ...] = ()
+        """What was advised for the training that was diagnosed last, and tried, so far."""
         self.stage: str | None = None
         """Which stage of loading moved since a commit, in words, as far as it was asked."""
         self.answers: list[CaseResult] = []

@@ -112,6 +112,8 @@ class Session(OpenSession):
         replicates: int | None = None,
         loop: str = "",
         out_of_place: Path | str | None = None,
+        trial_pairs: int = 0,
+        trial_budget_s: float = 600.0,
     ) -> DiagnosisResult:
         """Say what holds a person's own training back: the words of a command that trains with a DataLoader of torch.
 
@@ -119,6 +121,8 @@ class Session(OpenSession):
         Each run is ended when enough is known, and has trained on repeated batches: nothing that it kept is of use.
         `loop`: the loop that is measured, as `train.py:41`, where its `for` stands; empty: the first that trains.
         `out_of_place`: an empty folder, or one that is not there yet, for a copy of this process's folder to run in.
+        `trial_pairs`: try those of its advices that are settings of the DataLoader, each in so many pairs with the
+        script as it is at most, or for `trial_budget_s` seconds; 0: do not.
 
         Raises:
             UsageError: there is no such program or loop, or the copy cannot be made.
@@ -126,11 +130,16 @@ class Session(OpenSession):
         """
         from feedrate.api.diagnosing import diagnosed_command
         from feedrate.api.scripts import script_command
+        from feedrate.api.trying import try_settings
 
         count = None if replicates is None else demand_count("replicates", replicates)
         script = script_command(self.resources, command, _path(out_of_place))
         script = script.with_loop(loop) if loop else script
-        return DiagnosisResult((diagnosed_command(self.resources, script, count),), self.raw)
+        self.resources.trials = ()
+        diagnosis, trials = diagnosed_command(self.resources, script, count), None
+        if trial_pairs:
+            trials = try_settings(self.resources, script, diagnosis, trial_pairs, trial_budget_s)
+        return DiagnosisResult((diagnosis,), self.raw, trials)
 
     def measure_command(
         self,

@@ -42,7 +42,8 @@ class SessionResults:
     def diagnosis(self) -> DiagnosisResult:
         """What was diagnosed so far; of a cell that was interrupted, by the replicates that there are."""
         others = (outcome for outcome in self.outcomes if not isinstance(outcome, Measurement | Failure))
-        return DiagnosisResult(tuple(others), self.raw)
+        trials = self.resources.trials
+        return DiagnosisResult(tuple(others), self.raw, ComparisonResult.of(trials, self.raw) if trials else None)
 
     @property
     def comparison(self) -> ComparisonResult:

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from feedrate.api.comparing import run_comparisons
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.halving import Halving
 from feedrate.api.resources import Resources
 from feedrate.api.results import CellError
-from feedrate.api.scripts import measured_script, script_variant
+from feedrate.api.scripts import measured_script
+from feedrate.api.trying import against_own
 from feedrate.api.tuning_result import TuningResult
-from feedrate.comparison.comparison import ORDER, Comparison, StoppingRule
+from feedrate.comparison.comparison import ORDER, StoppingRule
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import is_doubtful
 from feedrate.report.progress import Progress, run_progress
@@ -110,10 +110,4 @@ class Tuner:
 
     def _proof(self, winners: Sequence[str], budget_s: float) -> ComparisonResult:
         rule = StoppingRule("full", 0.02, _PAIRS, max(1.0, budget_s))
-        own, *others = (
-            script_variant(self.resources, replace(self.command, loader=loader), "", self._numbers)
-            for loader in (OWN, *winners)
-        )
-        self.resources.comparisons = tuple(Comparison(winner, own, own, rule) for winner in others)
-        run_comparisons(self.resources, rule)
-        return ComparisonResult.of(self.resources.comparisons, self.resources.raw)
+        return against_own(self.resources, self.command, winners, rule, self._numbers)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.api.result import Result, show_raw
+from feedrate.api.trying import pasted
 from feedrate.records.cell_key import split_spec
 from feedrate.records.document import document
 
@@ -49,11 +50,7 @@ class TuningResult(Result):
     @property
     def paste(self) -> str:
         """What to write into the script; empty where nothing helps that could be written."""
-        if not self.gains:
-            return ""
-        _, settings = split_spec(self.best)
-        words = {"true": "True", "false": "False"}
-        return f"DataLoader(..., {', '.join(f'{key}={words.get(text, text)}' for key, text in settings.items())})"
+        return pasted(self.best) if self.gains else ""
 
     @property
     def sentence(self) -> str:

@@ -47,6 +47,12 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="FILE:LINE",
         help="of `-- COMMAND`: the loop to measure, where its `for` stands; else the first",
     )
+    cells.add_argument(
+        "--try",
+        dest="trial",
+        action="store_true",
+        help="of `-- COMMAND`: also run it with each advised setting of its DataLoader, in pairs with it as it is",
+    )
     _add_since(parser)
     add_details(cells.add_argument)
     how = measuring(parser)
@@ -65,7 +71,9 @@ def _add_since(parser: ArgumentParser) -> None:
         "what has changed", "beside the same cell at another commit, as `compare` does it"
     )
     since.add_argument("--since", metavar="COMMIT", help="say which side and which stage moved since then")
-    since.add_argument("--pairs", type=positive(int), default=8, metavar="N", help="processes of each at most: 8")
+    since.add_argument(
+        "--pairs", type=positive(int), default=8, metavar="N", help="of this and of --try, processes of each at most: 8"
+    )
     since.add_argument("--budget", type=duration, default=600.0, metavar="TIME", help="90s, 10m or 1h at most: 10m")
 
 
@@ -78,6 +86,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError(f"nothing to explain: {_FORMS}; or your own training, as `feedrate why -- python train.py`")
     if options.loop:
         raise UsageError("--loop is of a command after `--`: feedrate why --loop train.py:41 -- python train.py")
+    if options.trial:
+        raise UsageError("--try is of a command after `--`: feedrate why --try -- python train.py")
     with shell.session(session_options(vars(options))) as session:
         session.resources.complain()
         cells = _cells(session, options.cell, options.size, options.device)
@@ -103,6 +113,8 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
     demand_script(options, "why")
     if options.loop and options.since:
         raise UsageError("--since compares the first loop that trains; leave --loop out")
+    if options.trial and options.since:
+        raise UsageError("--since says what has changed, and advises nothing to try; ask for one after the other")
     status = 0
     with shell.session(session_options(vars(options))) as session:
         if options.since:
@@ -118,11 +130,15 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
                     replicates=options.replicates,
                     loop=options.loop or "",
                     out_of_place=options.out_of_place,
+                    trial_pairs=options.pairs if options.trial else 0,
+                    trial_budget_s=options.budget,
                 )
             except CellError as error:
                 status = 1
                 show_last_words(error, shell)
         _show(session, options, shell)
+        if options.trial and not options.json and session.diagnosis.diagnoses and session.diagnosis.trials is None:
+            shell.out.print("tried nothing: nothing that is advised is a setting of the DataLoader", soft_wrap=True)
         return end.status or status
 
 

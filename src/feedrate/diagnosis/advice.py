@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+import re
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,10 +12,11 @@ from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Finding, Kind, LoadingCost, StageCost, WideStall, family_of
 from feedrate.records.cell_traits import DataLoaderTraits, LoaderTraits
 
-__all__ = ["ADVICE", "SCRIPT_ADVICE", "Advice", "Condition", "next_try"]
+__all__ = ["ADVICE", "SCRIPT_ADVICE", "Advice", "Condition", "next_try", "settings_to_try"]
 
 Condition: TypeAlias = Callable[[Evidence], bool]
 
+_SETTING = re.compile(r"DataLoader\(\.\.\., (\w+=[\w{}]+)\)")
 _MOST = 3
 """Advices of a sentence."""
 
@@ -28,6 +30,12 @@ class Advice:
     kinds: tuple[Kind | CauseKind, ...]
     holds: Condition
     """Whether it makes sense in the cell that was measured; of what is not known of a cell, nothing is assumed."""
+
+    @property
+    def setting(self) -> str:
+        """Give the setting of a DataLoader that is all that it says, such as `num_workers={first}`; else nothing."""
+        match = _SETTING.fullmatch(self.text)
+        return match[1] if match else ""
 
 
 # --- conditions
@@ -264,10 +272,26 @@ _MORE = "try more replicates (--replicates), or longer windows (--seconds)"
 
 def next_try(finding: Finding, evidence: Evidence) -> str:
     """What to try next, as an order; a text that begins with `nothing` where there is nothing that fits the cell."""
-    causes = {cause.kind for cause in finding.causes}
-    if causes:
-        # What threads or workers do to one another makes other advice wrong; a step in Python does not.
-        return _joined(causes | {finding.kind} if causes == {"python"} else causes, evidence)
+    other = _instead_of_advice(finding, evidence)
+    if other:
+        return other
+    *others, last = [_filled(advice.text, evidence) for advice in _fitting(finding, evidence)] or [""]
+    if not last:
+        return "nothing is left to try that fits this loader and this step"
+    return f"try {', '.join(others)}, or {last}" if others else f"try {last}"
+
+
+def settings_to_try(finding: Finding, evidence: Evidence) -> tuple[str, ...]:
+    """Give those of what to try next that are one setting of a script's DataLoader, such as `num_workers=2`."""
+    if _instead_of_advice(finding, evidence):
+        return ()
+    return tuple(_filled(advice.setting, evidence) for advice in _fitting(finding, evidence) if advice.setting)
+
+
+def _instead_of_advice(finding: Finding, evidence: Evidence) -> str:
+    """What is said where no advice is given; empty: the best advices are."""
+    if finding.causes:
+        return ""
     again = _measure_again(finding)
     if again:
         return again
@@ -275,17 +299,16 @@ def next_try(finding: Finding, evidence: Evidence) -> str:
         return "nothing is left to try: the loader's batches are ready before they are asked for"
     if not evidence.traits.trains and family_of(finding.kind) == "step":
         return "nothing is left to try: this step trains nothing, and only the loop around it is left"
-    return _joined({finding.kind}, evidence)
+    return ""
 
 
-def _joined(kinds: Set[Kind | CauseKind], evidence: Evidence) -> str:
+def _fitting(finding: Finding, evidence: Evidence) -> Sequence[Advice]:
     """The best of the advices that are for one of the kinds."""
+    causes: Set[Kind | CauseKind] = {cause.kind for cause in finding.causes}
+    # What threads or workers do to one another makes other advice wrong; a step in Python does not.
+    kinds = causes if causes and causes != {"python"} else causes | {finding.kind}
     advices = ADVICE if evidence.traits.dataloader is None else SCRIPT_ADVICE
-    fitting = [advice for advice in advices if kinds & set(advice.kinds) and advice.holds(evidence)]
-    if not fitting:
-        return "nothing is left to try that fits this loader and this step"
-    *others, last = [_filled(advice.text, evidence) for advice in fitting[:_MOST]]
-    return f"try {', '.join(others)}, or {last}" if others else f"try {last}"
+    return [advice for advice in advices if kinds & set(advice.kinds) and advice.holds(evidence)][:_MOST]
 
 
 def _measure_again(finding: Finding) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from feedrate.diagnosis.advice import next_try
+from feedrate.diagnosis.advice import next_try, settings_to_try
 from feedrate.diagnosis.causes import Cause
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Facts, Family, Kind, family_of
@@ -36,6 +36,8 @@ class Verdict:
     """What the rule that decided found, seconds a batch."""
     causes: tuple[Cause, ...] = ()
     """What threads of the cell do to one another, beneath it."""
+    settings: tuple[str, ...] = ()
+    """Those of what to try that are one setting of a script's DataLoader, such as `num_workers=2`."""
 
     @property
     def advice(self) -> str:
@@ -58,8 +60,18 @@ def verdict(evidence: Evidence) -> Verdict:
     holds, way = statement(finding), next_try(finding, evidence)
     gain = max(1.0, finding.gain) if way.startswith("try ") else 1.0
     sentence = f"{holds}: {way}{promise(gain)}"
-    numbers = _numbers(evidence)
-    return Verdict(finding.kind, sentence, way, gain, numbers, finding.firm, holds, finding.facts, finding.causes)
+    return Verdict(
+        kind=finding.kind,
+        sentence=sentence,
+        next_try=way,
+        gain_at_most=gain,
+        numbers=_numbers(evidence),
+        firm=finding.firm,
+        statement=holds,
+        facts=finding.facts,
+        causes=finding.causes,
+        settings=settings_to_try(finding, evidence),
+    )
 
 
 def no_verdict(reason: str) -> Verdict:

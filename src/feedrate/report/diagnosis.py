@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from feedrate.diagnosis.finding import Kind
     from feedrate.diagnosis.symptom import SymptomKind
 
-__all__ = ["show"]
+__all__ = ["show", "show_trials"]
 
 _UNEVEN = 0.25
 """Share of an epoch's mean batch by which the batches of a rung may differ before a remark says so."""
@@ -63,6 +63,12 @@ def _show(console: Console, diagnosis: Diagnosis, *, explain: bool, details: boo
     kinds = (verdict.kind, *(symptom.kind for symptom in diagnosis.symptoms))
     for line in (*(_explained(diagnosis, kinds, details=details) if explain else ()), *footer):
         console.print(Text(line, style="dim"), soft_wrap=True)
+
+
+def show_trials(console: Console, statements: Iterable[str]) -> None:
+    """Print what became of what was advised and tried."""
+    for statement in statements:
+        print_entry(console, "tried", MARGIN, Text(statement, style="bold"))
 
 
 def _processes(diagnosis: Diagnosis) -> str:
