@@ -51,7 +51,9 @@ class Verdict:
 
     def as_json(self) -> dict[str, object]:
         """Plain values, as JSON can hold them."""
-        return asdict(self) | {"family": self.family}
+        values = asdict(self) | {"family": self.family}
+        # Of a cell of feedrate's own there are none.
+        return values if self.settings else {name: value for name, value in values.items() if name != "settings"}
 
 
 def verdict(evidence: Evidence) -> Verdict:

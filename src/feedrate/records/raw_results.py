@@ -15,6 +15,7 @@ from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.columns import packed
 from feedrate.records.defaults import without_defaults
 from feedrate.records.jsonl import Decoder, Unreadable, complaints, raw_lines
+from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure, Measurement, Outcome
 
 if TYPE_CHECKING:
@@ -46,14 +47,17 @@ def append(path: Path, outcome: Line) -> None:
 
 
 def _short(record: Mapping[str, object]) -> dict[str, object]:
-    """Leave out the defaults of an outcome; of another record its nulls, and the defaults of outcomes that it lists."""
+    """Leave out the defaults of an outcome; of another record its nulls, and the defaults of records that it lists."""
     if record["kind"] in _CLASSES:
         return _without_defaults([record])[0]
-    return {
-        key: _without_defaults(value) if _are_outcomes(value) else value
-        for key, value in record.items()
-        if value is not None
-    }
+    return {key: _without_defaults_inside(key, value) for key, value in record.items() if value is not None}
+
+
+def _without_defaults_inside(key: str, value: object) -> object:
+    """Leave out the defaults of the outcomes, or of the ladders, of a diagnosis."""
+    if _are_outcomes(value):
+        return _without_defaults(value)
+    return without_defaults(Ladder, value) if key == "ladders" and isinstance(value, list) else value
 
 
 def _without_defaults(outcomes: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
