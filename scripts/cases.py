@@ -2,20 +2,24 @@
 
 Each lies in examples/cases and is asked as it stands; printed is a table, right where the ailment is told of the sick
 training and not of its twin. A verdict that no quiet moment stands behind is marked with `?`.
+`--tracer` asks the run-time tracer traceml-ai instead (`pip install traceml-ai`), whose steps scripts/traced_case.py
+marks in the loop: printed is what it says first of both, and whatever else it warns of.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.diagnosis.finding import SlowEpochStarts
@@ -121,14 +125,65 @@ def rows(cases: tuple[Case, ...], deadline_s: int, tries: int) -> Iterator[tuple
         yield case.name, case.answer, str(sick), str(twin), "yes" if is_right else "no"
 
 
+_TRACED_S = 30.0
+"""A training goes on for so long under a tracer."""
+_NOTHING_WRONG = ("NORMAL", "BALANCED", "NO DATA", "NO GPU")
+"""What a section of the tracer says that has nothing to warn of."""
+
+
+def traced_rows(cases: tuple[Case, ...], deadline_s: int) -> Iterator[tuple[str, ...]]:
+    """Yield what the tracer says, line by line."""
+    for case in cases:
+        yield case.name, case.answer, *(_traced(case.name, deadline_s, cured=cured) for cured in (False, True))
+
+
+def _traced(name: str, deadline_s: int, *, cured: bool) -> str:
+    script = [str(Path(__file__).with_name("traced_case.py")), "--args", str(_TRACED_S), str(FOLDER / f"{name}.py")]
+    command = [sys.executable, "-m", "traceml_ai.launcher.cli", "run", "--run-name", "case", "--logs-dir", "logs"]
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])}
+    with TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(
+                [*command, *script, *(["--cured"] if cured else [])],
+                cwd=folder,
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=deadline_s,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"nothing: still running after {deadline_s} s"
+        summary = Path(folder) / "logs/case/final_summary.json"
+        if not summary.is_file():
+            return f"nothing: {(done.stderr.strip().splitlines() or ['no summary'])[-1]}"
+        return "; ".join(_warnings(json.loads(summary.read_text())))
+
+
+def _warnings(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the diagnosis that the tracer puts first, then what its other sections warn of."""
+    yield str(summary["primary_diagnosis"]["status"])
+    for name, section in summary.items():
+        diagnosis = section.get("diagnosis") if isinstance(section, Mapping) else None
+        status = str(diagnosis.get("status", "")) if isinstance(diagnosis, Mapping) else ""
+        if name != "step_time" and status and status.replace("_", " ").upper() not in _NOTHING_WRONG:
+            yield f"{name}: {status}"
+
+
 def main() -> None:
     """Print the table, and how many are right."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("case", nargs="*", metavar="CASE", choices=[[], *(case.name for case in CASES)])
     parser.add_argument("--deadline-s", type=int, default=150, metavar="S", help="longest one training may take: 150")
     parser.add_argument("--tries", type=int, default=2, metavar="N", help="of one whose verdict is doubtful: 2")
+    parser.add_argument("--tracer", action="store_true", help="ask traceml-ai instead")
     options = parser.parse_args()
     chosen = tuple(case for case in CASES if not options.case or case.name in options.case)
+    if options.tracer:
+        print("| case | right answer | of the sick one | of its twin |\n|---|---|---|---|", flush=True)
+        for row in traced_rows(chosen, options.deadline_s):
+            print(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |", flush=True)
+        return
     print("| case | right answer | of the sick one | of its twin | right |\n|---|---|---|---|---|", flush=True)
     start, right = time.monotonic(), 0
     for row in rows(chosen, options.deadline_s, options.tries):

@@ -51,6 +51,20 @@ def test_the_example_of_a_training_is_raced_as_it_is(tmp_path: Path) -> None:
     assert cells == [f"train_photos.py/own/{loader}/own/cpu" for loader in ("dataloader", "threads[count=2]")]
 
 
+@pytest.mark.process
+def test_the_example_on_files_is_raced_with_the_workers_that_it_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    shutil.copy(EXAMPLES / "train_images.py", tmp_path)
+    made = feedrate(tmp_path, "data", "make", "images", "--size", "small", "--quiet")
+    assert made.returncode == 0, made.stderr
+    (folder,) = (path for path in (tmp_path / "data").iterdir() if path.is_dir())
+    race = ("run", "--seconds", "0.05", "--json", "-l", "dataloader", "-l", "inline", "--quiet")
+    done = feedrate(tmp_path, *race, "--", sys.executable, "train_images.py", f"data/{folder.name}", "1")
+    assert done.returncode == 0, done.stderr
+    own, inline = (outcome["observed"]["loader settings"]["num_workers"] for outcome in json.loads(done.stdout))
+    assert (own, inline) == (1, 0)
+
+
 def test_every_key_of_the_asv_example_is_one_that_asv_reads() -> None:
     pytest.importorskip("asv")
     assert unknown_keys(ASV / "asv.conf.json") == ()
