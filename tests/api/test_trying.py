@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.diagnosis_result import DiagnosisResult
+from feedrate.api.session import Session
 from feedrate.api.trying import pasted, trial_statements
 from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant
 from feedrate.diagnosis.diagnosis import Diagnosis
+from feedrate.records.cell_traits import CellTraits, DataLoaderTraits
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Measurement
 from feedrate.records.window import Window
 from feedrate.report.console import console
+from feedrate.runner.isolation import ReplicateSettings
+from feedrate.runner.outcome import Replicate
+from feedrate.runner.script_command import OWN, ScriptCommand
 from tests.support.outcomes import measurement
 
 SETTING = "dataloader[num_workers=2,persistent_workers=true]"
@@ -57,6 +64,37 @@ def test_what_became_of_it_is_said_in_a_line(ratio: float, spread: float, words:
 
     assert statement.startswith(f"{pasted(SETTING)} {words}")
     assert ("the speed of the script as it is, from 4 pairs" in statement) == ("told apart" not in words)
+
+
+def test_each_setting_that_is_advised_is_run_in_pairs_with_the_script_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def run(command: ScriptCommand, settings: ReplicateSettings, **_: object) -> Replicate:
+        asked.append((command.loader, settings.replicate))
+        full_ms = (22.0 if command.loader == OWN else 11.0) * (1 + 0.002 * math.sin(settings.replicate))
+        number = settings.replicate
+        measured = measurement(str(command.cell), replicate=number, full_ms=full_ms, rounds=None)
+        return Replicate(measured, Ladder(traits=CellTraits(dataloader=DataLoaderTraits(), cores=2)))
+
+    for place in ("feedrate.diagnosis.diagnosis", "feedrate.runner.script_process"):
+        monkeypatch.setattr(f"{place}.run_script", run)
+    monkeypatch.chdir(tmp_path)
+    with Session(quiet=True) as session:
+        result = session.diagnose_command([sys.executable, "train.py"], replicates=1, trial_pairs=4)
+        assert session.diagnosis.trials is not None
+        assert session.diagnosis.as_json() == result.as_json()
+        session.diagnose_command([sys.executable, "train.py"], replicates=1)
+        assert session.diagnosis.trials is None
+
+    setting = "dataloader[num_workers=1]"
+    assert result.verdict.settings == ("num_workers=1",)
+    assert [loader for loader, _ in asked] == [OWN, *[OWN, setting, OWN, OWN, setting] * 2, OWN]
+    assert [number for _, number in asked] == [*range(11), 0], "no log is another's"
+    assert result.trials is not None
+    (statement,) = trial_statements(result.trials)
+    assert statement.startswith("DataLoader(..., num_workers=1) gains: x2.00 ")
 
 
 def test_it_stands_below_the_diagnosis_and_in_its_document() -> None:

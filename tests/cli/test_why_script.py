@@ -258,22 +258,6 @@ def test_a_loop_that_does_not_train_is_refused_with_those_that_do(folder: Path, 
     ) in failed.stderr
 
 
-def test_what_is_advised_is_tried_against_the_script_as_it_is(folder: Path) -> None:
-    # A round, which a spent budget leaves.
-    asked = ("--try", "--budget", "1s", "--json", "--quiet")
-    done = feedrate(folder, *QUICK, *asked, "--", sys.executable, "train.py", "100000")
-    assert done.returncode == 0, done.stderr
-    (answer,) = json.loads(done.stdout)
-    settings = answer["verdict"]["settings"]
-    assert settings, answer["verdict"]["sentence"]
-    assert all(f"DataLoader(..., {setting})" in answer["verdict"]["sentence"] for setting in settings)
-    cells = [trial["a"]["cell"] for trial in answer["trials"]]
-    assert cells == [f"train.py/own/dataloader[{setting}]/own/cpu" for setting in settings]
-    for trial in answer["trials"]:
-        assert [run["role"] for run in trial["processes"]] == ["control", "a", "b", "b", "a"]
-        assert {run["kind"] for run in trial["processes"]} == {"measurement"}
-
-
 def test_a_script_that_hangs_says_where_and_its_log_has_the_stacks(folder: Path) -> None:
     never = "train.Numbers.__getitem__ = lambda self, index: threading.Event().wait()"
     (folder / "hang.py").write_text(f"import threading, train; {never}; train.main(1)")

@@ -149,7 +149,7 @@ def test_a_loader_that_fails_is_a_result_and_leaves_nothing(
 
 
 def test_a_hang_ends_at_the_deadline_with_the_stacks_of_all_threads_in_the_log(either: ReplicateSettings) -> None:
-    soon = replace(either, timeout_s=12.0 if either.fork_server else 30.0)
+    soon = replace(either, timeout_s=12.0 if either.fork_server else 20.0)
     outcome = failure("sums/tiny/troubled[trouble=hang]/none/cpu", soon)
     assert outcome.why == "hang"
     assert "_hang" in Path(outcome.log).read_text()
