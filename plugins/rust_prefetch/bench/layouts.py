@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedrate import BatchSpec, Block, BlockOrder, DataSet, Field, Plan, Registry, Workload
+from feedrate.data.writer import write_rows
 
 __all__ = ["SIZES", "Layout", "boards", "layouts"]
 
@@ -58,6 +59,10 @@ class Stretched:
     def rows(self, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         """Content of rows `start` to `stop`."""
         return self.workload.rows("full", 20_240_601, start, stop)
+
+    def write_shard(self, path: Path, number: int, start: int) -> None:
+        """Write one file."""
+        write_rows(path, self, number, start)
 
 
 LAYOUTS = {
