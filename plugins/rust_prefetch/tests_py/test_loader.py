@@ -11,8 +11,8 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -229,7 +229,7 @@ def test_stored_dtypes_are_served_where_threads_cannot_widen_to_the_models(board
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 from dataclasses import replace
 sys.path.insert(0, {tests!r})
 from pathlib import Path
@@ -240,6 +240,8 @@ from feedrate import Registry
 from feedrate_rust_prefetch import RustPrefetch
 workload = Registry.load().workload("boardmoves[compression=none]")
 plan = trial(workload, Path({root!r})).plan.for_epochs(None)
+# Whoever starts a shell's job in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 stream = RustPrefetch().stream(plan)
 next(stream)
 print("ready", flush=True)
@@ -247,31 +249,36 @@ print("ready", flush=True)
 """
 
 
-def child(data_root: Path, body: str) -> subprocess.Popen[str]:
+@contextmanager
+def child(data_root: Path, body: str) -> Iterator[subprocess.Popen[str]]:
+    """A process with an open stream, which is ended whatever comes of it."""
     script = SCRIPT.format(tests=str(Path(__file__).parent), root=str(data_root), body=textwrap.dedent(body))
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def test_an_interpreter_ends_with_an_open_stream(boards: Fixture, data_root: Path) -> None:
-    process = child(data_root, "")
-    begin = time.monotonic()
-    _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (0, "")
-    assert time.monotonic() - begin < 10
+    with child(data_root, "") as process:
+        begin = time.monotonic()
+        _, errors = process.communicate(timeout=20)
+        assert (process.returncode, errors) == (0, "")
+        assert time.monotonic() - begin < 10
 
 
 def test_an_interrupt_ends_a_stream(boards: Fixture, data_root: Path) -> None:
-    process = child(data_root, "for _ in stream: pass")
-    time.sleep(0.3)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert "KeyboardInterrupt" in errors
-    assert process.returncode in (1, -signal.SIGINT)
+    with child(data_root, "for _ in stream: pass") as process:
+        time.sleep(0.3)
+        os.kill(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+        assert "KeyboardInterrupt" in errors
+        assert process.returncode in (1, -signal.SIGINT)
 
 
 @pytest.mark.gpu
