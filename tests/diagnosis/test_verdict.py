@@ -103,6 +103,9 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         (evidence(35, 80, 263, contention_s=seconds(90), loader_beside_s=seconds(79)), "unsure"),
         # So, too, where the step alone is nothing beside the loader; but not where nobody saw them disturb each other.
         (evidence(6.8, 132, 255, contention_s=seconds(251), loader_beside_s=seconds(68)), "contention"),
+        # Longer than one after the other: whatever it is, the step takes no turn that a faster loader would give.
+        (evidence(6, 123, 257, contention_s=seconds(150), loader_beside_s=seconds(68)), "unsure"),
+        (evidence(6, 123, 135, contention_s=seconds(2), loader_beside_s=seconds(123)), "loader-bound"),
         (evidence(0.014, 12.5, 16.8), "loader-bound"),
         (evidence(4, 40, 52, contention_s=seconds(0.1), loader_beside_s=seconds(40)), "loader-bound"),
         # A step that takes nothing slowed no loader: others on the machine did, from one window to the next.

@@ -125,8 +125,9 @@ def _one_side(evidence: Evidence) -> Finding | None:
     by_loader = _slows_nothing(evidence) or evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
     if by_step and not (by_loader and loader_s > step_s):
         return _by_step(evidence)
-    # What they were seen to do to each other is no turn taking.
-    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns and _contention(evidence) is None
+    # What takes longer than one after the other, or was seen to be what they do to each other, is no turn taking.
+    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns and not _is_slower_than_turns(evidence)
+    takes_turns = takes_turns and _contention(evidence) is None
     if by_loader or (takes_turns and step_s < Thresholds.min_step_share_worth_overlapping * loader_s):
         return _by_loader(evidence)
     return None
