@@ -57,8 +57,8 @@ class Block(nn.Module):
         return outputs
 
 
-def resnet18(width: int = 16, classes: int = 10) -> nn.Module:
-    """Eight blocks in four stages, with a quarter of the usual channels."""
+def resnet18(width: int = 8, classes: int = 10) -> nn.Module:
+    """Eight blocks in four stages, with an eighth of the usual channels."""
     start = [nn.Conv2d(3, width, 7, 2, 3, bias=False), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     sizes = [width, width, width, 2 * width, 2 * width, 4 * width, 4 * width, 8 * width, 8 * width]
     blocks = [Block(inner, outer, 1 + (inner != outer)) for inner, outer in pairwise(sizes)]

@@ -56,14 +56,22 @@ def test_what_is_to_be_written_is_python() -> None:
         (0.5, 0.005, "gains: x2.0"),
         (2.0, 0.005, "loses: x0.50"),
         (1.0, 0.001, "changes nothing: x1.00"),
-        (0.9, 0.5, "is not told apart from the script as it is: about "),
+        (0.9, 0.2, "is not told apart: x"),
     ],
 )
 def test_what_became_of_it_is_said_in_a_line(ratio: float, spread: float, words: str) -> None:
     (statement,) = trial_statements(tried(ratio, spread))
 
     assert statement.startswith(f"{pasted(SETTING)} {words}")
-    assert ("the speed of the script as it is, from 4 pairs" in statement) == ("told apart" not in words)
+    assert "the speed of the script as it is, from 4 pairs" in statement
+    assert ("more pairs would tell" in statement) == ("told apart" in words)
+
+
+def test_before_there_is_an_interval_none_is_shown() -> None:
+    comparison = replace(tried(0.5, 0.005).comparisons[0])
+    comparison.runs[:] = comparison.runs[:6]
+    (statement,) = trial_statements(ComparisonResult.of((comparison,), None))
+    assert statement == f"{pasted(SETTING)} is not told apart from the script as it is: about 2 more pairs would tell"
 
 
 def test_each_setting_that_is_advised_is_run_in_pairs_with_the_script_as_it_is(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["against_own", "pasted", "trial_statements", "try_settings"]
 
+_WORDS = {"FASTER": "gains", "SLOWER": "loses", "SAME": "changes nothing"}
 _PYTHON = {"true": "True", "false": "False"}
 _TYPED = {python: typed for typed, python in _PYTHON.items()}
 
@@ -73,12 +74,11 @@ def trial_statements(trials: ComparisonResult) -> Iterator[str]:
 
 
 def _statement(verdict: ComparisonVerdict) -> str:
+    count = len(verdict.pairs.ratios)
+    if verdict.word == "INVALID" or count < FIRST_LOOK:
+        return f"is not told apart from the script as it is: {verdict.reason}"
     interval = f"x{verdict.factor:.2f} ({verdict.low:.2f} to {verdict.high:.2f})"
-    around = f"{interval} the speed of the script as it is, from {len(verdict.pairs.ratios)} pairs"
-    if verdict.word == "FASTER":
-        return f"gains: {around}"
-    if verdict.word == "SLOWER":
-        return f"loses: {around}"
-    if verdict.word == "SAME":
-        return f"changes nothing: {around}"
-    return f"is not told apart from the script as it is: {verdict.reason}"
+    around = f"{interval} the speed of the script as it is, from {count} pairs"
+    if verdict.word == "UNSURE":
+        return f"is not told apart: {around}; {verdict.reason}"
+    return f"{_WORDS[verdict.word]}: {around}"
