@@ -150,6 +150,16 @@ def test_code_of_the_whole_repository_is_the_commits(repository: Path) -> None:
 
 @pytest.mark.answer
 @pytest.mark.timeout(360)
+def test_a_loader_that_a_commit_made_slower_is_told_beside_the_commit_before(repository: Path) -> None:
+    asked = ("why", "--since", "HEAD~1", "--pairs", "8", "--seconds", "0.1", "--json")
+    done = patient(240, repository, *asked, "--", sys.executable, "train.py", "100000")
+    assert done.returncode == 0, done.stderr
+    change = json.loads(done.stdout)
+    assert (change["kind"], change["side"]) == ("slower", "loader"), change["sentence"]
+
+
+@pytest.mark.answer
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize(
     ("workers", "step_s", "kind", "pairs"), [("0", "0.01", "slower", "8"), ("1", "0.08", "latent", "4")]
 )

@@ -68,14 +68,10 @@ def left_behind() -> list[str]:
 
 
 def stays(pid: int) -> bool:
-    """Whether it is the test process's own: its resource tracker and Python's fork server, which earlier tests started.
-
-    So is feedrate's fork server.
-    """
+    """Whether it is the test process's own resource tracker, started by an earlier test, or its fork server."""
     command = Path(f"/proc/{pid}/cmdline").read_bytes()
     leads = os.getsid(pid) == pid
-    pythons = b"resource_tracker" in command or (b"multiprocessing.forkserver" in command and nursed(pid))
-    return pythons or (b"feedrate.metering.forkserver_main" in command and leads and nursed(pid))
+    return b"resource_tracker" in command or (b"feedrate.metering.forkserver_main" in command and leads and nursed(pid))
 
 
 def nursed(pid: int) -> bool:

@@ -137,7 +137,7 @@ def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
                 status = 1
                 show_last_words(error, shell)
         _show(session, options, shell)
-        if options.trial and not options.json and session.diagnosis.diagnoses and session.diagnosis.trials is None:
+        if options.trial and not options.json and not (end.status or status) and session.diagnosis.trials is None:
             shell.out.print("tried nothing: nothing that is advised is a setting of the DataLoader", soft_wrap=True)
         return end.status or status
 

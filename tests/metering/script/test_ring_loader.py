@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_workers_are_what_those_of_torch_are() -> None:
     assert [torch.cat(batch).tolist() for batch in islice(loader, 2)] == [[0, 2, 1, 1, 1], [1, 2, 1, 1, 2]]
 
 
+@pytest.fixture
+def own_fork_server() -> Iterator[None]:
+    """End the fork server that Python keeps for this process, or other tests would find it left behind."""
+    yield
+    gc.collect()
+    forkserver._forkserver._stop()  # type: ignore[attr-defined] # Python's own tests end it so
+
+
+@pytest.mark.usefixtures("own_fork_server")
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_workers_start_as_the_script_says(method: str) -> None:
     own = DataLoader(Items(nested), batch_size=4, num_workers=1, multiprocessing_context=method)
