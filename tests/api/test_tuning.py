@@ -12,14 +12,19 @@ from typing import Any
 
 import pytest
 
+from feedrate.api import tuning
 from feedrate.api.comparison_result import ComparisonResult
+from feedrate.api.resources import Resources
+from feedrate.api.session import Session
 from feedrate.api.tuning import candidates
 from feedrate.api.tuning_result import TuningResult
 from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant
-from feedrate.records.measurement import Measurement
+from feedrate.records.conditions import Conditions
+from feedrate.records.measurement import Measurement, Outcome
 from feedrate.records.window import Window
+from feedrate.runner.script_command import OWN, ScriptCommand
 from tests.support.commands import feedrate, refused
-from tests.support.outcomes import measurement
+from tests.support.outcomes import failure, measurement
 
 SCRIPT = Path(__file__).parents[1] / "support" / "scripts" / "in_turns.py"
 
@@ -105,7 +110,8 @@ def test_a_loader_of_feedrates_own_that_gains_nothing_is_not_spoken_of() -> None
     ("result", "text"),
     [
         (TuningResult((own(0),), "", None), "nothing helps: the step is the limit"),
-        (TuningResult((own(0), own(0)), "", None), "nothing helps: no other setting could run, or within --memory"),
+        (TuningResult((own(0), own(0)), "", None), "nothing helps: the step is the limit"),
+        (TuningResult((own(0), failure()), "", None), "nothing helps: no other setting could run, or within --memory"),
         (TuningResult((own(0), own(0)), BEST, None), f"no answer: the time was up before it was proven that {BEST}"),
         (TuningResult((own(0),), BEST, proof(1.0)), f"nothing helps: the best of all that was tried, {BEST}"),
     ],
@@ -117,7 +123,7 @@ def test_nothing_helps_is_an_answer(result: TuningResult, text: str) -> None:
 
 @pytest.mark.process
 @pytest.mark.answer
-def test_of_a_script_whose_step_is_the_limit_that_is_said_after_one_run(tmp_path: Path) -> None:
+def test_of_a_script_whose_step_is_the_limit_that_is_said_before_anything_is_tried(tmp_path: Path) -> None:
     code = (
         "import time, train\n"
         "sleep, ready = time.sleep, (train.torch.ones(8), 1.0)\n"
@@ -126,11 +132,57 @@ def test_of_a_script_whose_step_is_the_limit_that_is_said_after_one_run(tmp_path
         "train.main(100000)\n"
     )
     shutil.copy(SCRIPT, tmp_path / "train.py")
-    tuned = feedrate(tmp_path, "tune", "--budget", "30s", "--json", "--", sys.executable, "-c", code)
+    tuned = feedrate(tmp_path, "tune", "--budget", "90s", "--json", "--", sys.executable, "-c", code)
     assert tuned.returncode == 0, tuned.stderr
     answer: dict[str, Any] = json.loads(tuned.stdout)
     assert answer["sentence"] == "nothing helps: the step is the limit"
-    assert len(answer["outcomes"]) == 1
+    assert {outcome["cell"] for outcome in answer["outcomes"]} == {"python/own/dataloader/own/cpu"}
+
+
+BUSY = Conditions(2.0, 8, own_core_s=3.0, all_core_s=3.1, stolen_core_s=0.0, swapped_pages=9_999)
+CELL = "python/own/dataloader/own/cpu"
+
+
+def of_step(*full_ms: float, conditions: Conditions | None = None) -> Measurement:
+    """Of a script whose step takes 10 ms and whose rounds take so many with the loader."""
+    full, step = (tuple(Window(ms / 1e3, 1, 64) for ms in times) for times in (full_ms, [10.0] * len(full_ms)))
+    return replace(
+        measurement(CELL, conditions=conditions),
+        full_windows=full,
+        step_windows=step,
+        loader_windows=step,
+        step_windows_before=step,
+        rounds=len(full),
+    )
+
+
+@pytest.mark.parametrize(
+    ("runs", "others"),
+    [
+        ([of_step(10, 10.1, 10, 10.1)], False),
+        ([of_step(20, 20.1, 20, 20.1)], True),
+        # A busy machine, or a stall in one window, says nothing of the loader.
+        ([of_step(10, 10.1, 10, 10.1, conditions=BUSY), of_step(10, 10.1, 10, 10.1)], False),
+        ([of_step(10, 10.1, 10, 14), of_step(10, 10.1, 10, 10.1)], False),
+        ([of_step(10, 10.1, 10, 14), of_step(20, 20.1, 20, 20.1)], True),
+        ([of_step(10, 10.1, 10, 10.1, conditions=BUSY)] * 3, True),
+    ],
+)
+def test_the_script_as_it_is_is_measured_again_while_it_stays_open_whether_a_loader_can_gain(
+    runs: list[Measurement], others: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaders: list[str] = []
+
+    def measure(resources: Resources, command: ScriptCommand, number: int) -> Outcome:
+        del resources
+        loaders.append(command.loader)
+        return runs[number] if number < len(runs) else replace(failure(str(command.cell)), why="exception")
+
+    monkeypatch.setattr(tuning, "measured_script", measure)
+    with Session(results=tmp_path, quiet=True) as session:
+        tuned = session.tune_command([sys.executable, "-c", ""], budget_s=60)
+    assert [loader == OWN for loader in loaders[: len(runs) + 1]] == [True] * len(runs) + [False] * others
+    assert ("the step is the limit" in tuned.sentence) == (not others)
 
 
 @pytest.mark.parametrize(

@@ -149,29 +149,28 @@ def test_code_of_the_whole_repository_is_the_commits(repository: Path) -> None:
 
 
 @pytest.mark.answer
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(480)
 def test_a_loader_that_a_commit_made_slower_is_told_beside_the_commit_before(repository: Path) -> None:
     asked = ("why", "--since", "HEAD~1", "--pairs", "8", "--seconds", "0.1", "--json")
-    done = patient(240, repository, *asked, "--", sys.executable, "train.py", "100000")
+    done = patient(400, repository, *asked, "--", sys.executable, "train.py", "100000")
     assert done.returncode == 0, done.stderr
     change = json.loads(done.stdout)
     assert (change["kind"], change["side"]) == ("slower", "loader"), change["sentence"]
 
 
 @pytest.mark.answer
-@pytest.mark.timeout(360)
-@pytest.mark.parametrize(
-    ("workers", "step_s", "kind", "pairs"), [("0", "0.01", "slower", "8"), ("1", "0.08", "latent", "4")]
-)
+@pytest.mark.timeout(480)
+@pytest.mark.parametrize(("workers", "step_s", "kind"), [("0", "0.01", "slower"), ("1", "0.08", "latent")])
 def test_loading_that_a_commit_made_a_tenth_slower_is_told_whether_it_shows_or_not(
-    workers: str, step_s: str, kind: str, pairs: str, repository: Path
+    workers: str, step_s: str, kind: str, repository: Path
 ) -> None:
     text = (SCRIPTS / "hideable.py").read_text()
     for item_s in ("4e-3", "4.4e-3"):
         (repository / "train.py").write_text(text.replace("ITEM_S = 4e-3", f"ITEM_S = {item_s}"))
         git(repository, "commit", "--quiet", "-am", item_s)
-    asked = ("why", "--since", "HEAD~1", "--pairs", pairs, "--seconds", "0.2", "--json")
-    done = patient(240, repository, *asked, "--", sys.executable, "train.py", workers, step_s)
+    # It ends as soon as it knows; on a machine that others use that takes more than the four pairs of a quiet one.
+    asked = ("why", "--since", "HEAD~1", "--pairs", "8", "--seconds", "0.2", "--json")
+    done = patient(400, repository, *asked, "--", sys.executable, "train.py", workers, step_s)
     assert done.returncode == 0, done.stderr
     change = json.loads(done.stdout)
     assert change["kind"] == kind, change["sentence"]

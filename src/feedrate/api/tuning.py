@@ -25,6 +25,8 @@ __all__ = ["Tuner", "candidates"]
 
 _NOTHING_TO_GAIN = 1.05
 """T_F / T_S up to which no loader helps, with its interval."""
+_LOOKS = 3
+"""At the script as it is, at most: once more where a busy machine or a wide interval leaves that open."""
 _MOST_WORKERS = 16
 _PAIRS = 16
 """Of a winner and the script as it is."""
@@ -74,16 +76,15 @@ class Tuner:
         self.resources.demand_places()
         start, raw = now_s(), self.resources.raw
         with run_progress(self.resources.caller.console, quiet=self.resources.settings.quiet) as progress:
-            own = self._measured(OWN, progress, 1)
+            until = start + self.budget_s / 2
+            own = self._own(progress, until)
             if isinstance(own, Failure):
                 raise CellError(own)
-            ceiling = own.loader_ratio()
-            if (ceiling.high or own.loader_ceiling) <= _NOTHING_TO_GAIN and not is_doubtful(own):
+            if _can_gain(own) is False:
                 return TuningResult(tuple(self._outcomes), "", None, raw)
-            until = start + self.budget_s / 2
             halving = Halving(
                 measure=lambda loader, to_go: self._measured(loader, progress, to_go),
-                is_over=lambda: now_s() + self._longest_s > until,
+                is_over=lambda: self._is_over(until),
                 most_bytes=self.memory_bytes,
             )
             best, other = halving.best(candidates(own, len(os.sched_getaffinity(0))))
@@ -96,6 +97,18 @@ class Tuner:
         winners = tuple(filter(None, (best, other)))
         proof = self._proof(winners, left_s) if winners and left_s > len(ORDER) * self._longest_s else None
         return TuningResult(tuple(self._outcomes), best, proof, raw, other)
+
+    def _own(self, progress: Progress, until: float) -> Outcome:
+        """Measure the script as it is, and again while it stays open whether a loader can gain anything."""
+        for _ in range(_LOOKS):
+            own = self._measured(OWN, progress, 1)
+            if isinstance(own, Failure) or _can_gain(own) is not None or self._is_over(until):
+                break
+        return own
+
+    def _is_over(self, until: float) -> bool:
+        """Whether one more run could end later."""
+        return now_s() + self._longest_s > until
 
     def _measured(self, loader: str, progress: Progress, to_go: int) -> Outcome:
         command = replace(self.command, loader=loader)
@@ -111,3 +124,13 @@ class Tuner:
     def _proof(self, winners: Sequence[str], budget_s: float) -> ComparisonResult:
         rule = StoppingRule("full", 0.02, _PAIRS, max(1.0, budget_s))
         return against_own(self.resources, self.command, winners, rule, self._numbers)
+
+
+def _can_gain(own: Measurement) -> bool | None:
+    """Whether a loader can gain anything worth having in a script; None: this run of it leaves that open."""
+    ceiling = own.loader_ratio()
+    if is_doubtful(own):
+        return None
+    if (ceiling.high or own.loader_ceiling) <= _NOTHING_TO_GAIN:
+        return False
+    return True if (ceiling.low or own.loader_ceiling) > _NOTHING_TO_GAIN else None

@@ -61,7 +61,7 @@ class TuningResult(Result):
         if self.proof is None:
             return (
                 "nothing helps: the step is the limit"
-                if len(self.outcomes) == 1
+                if len({outcome.cell for outcome in self.outcomes}) == 1
                 else "nothing helps: no other setting could run, or within --memory"
             )
         if self.gains:
