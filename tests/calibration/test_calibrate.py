@@ -10,16 +10,20 @@ from typing import get_args
 import pytest
 from _pytest.mark import ParameterSet
 
+from feedrate.api.calibrating import calibrated
 from feedrate.api.datasets import ensure
+from feedrate.api.session import Session
 from feedrate.calibration.calibrate import run_case
 from feedrate.calibration.case import HEALTHY
 from feedrate.calibration.cases import CASES, Case
+from feedrate.calibration.denormals import denormal_slowdown, slow_denormals
 from feedrate.cli import main
 from feedrate.contract import Fixture, check
 from feedrate.data.dataset import DataSet
 from feedrate.diagnosis.causes import CauseKind
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
+from feedrate.plugin.strategy import Need
 from feedrate.report.console import console
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings
@@ -34,6 +38,7 @@ def marked(case: Case) -> ParameterSet:
     marks = [pytest.mark.gpu] if case.device == "cuda" else []
     # A verdict compares times; a refusal and a remark do not.
     marks += [pytest.mark.alone] if case.is_diagnosed else []
+    marks += [pytest.mark.skip(reason=need.reason) for need in case.unmet_needs]
     return pytest.param(case, id=case.name, marks=marks)
 
 
@@ -55,6 +60,22 @@ def test_a_known_answer_is_found(case: Case, settings: ReplicateSettings) -> Non
     found = run_case(case, settings)
 
     assert found.right, f"{found.found}: {found.told}"
+
+
+def test_a_case_whose_answer_this_machine_cannot_give_is_not_asked(tmp_path: Path) -> None:
+    lame = Need("a lame processor", lambda: False, "this one is fast")
+    with Session(data=tmp_path, logs=tmp_path / "logs", results=None, quiet=True) as session:
+        result = calibrated(session.resources, [replace(KNOWN["loss is NaN"], needs=(lame,))])
+    (answer,) = result.answers
+    assert (answer.right, answer.tries, answer.found) == (None, 0, "n/a: needs a lame processor")
+    assert answer.told == "needs a lame processor: this one is fast"
+    assert result.right
+
+
+def test_denormal_numbers_are_timed_beside_ordinary_ones() -> None:
+    # From no slower at all to some two hundred times, over the processors there are.
+    assert 0.3 < denormal_slowdown() < 1000
+    assert slow_denormals.met() == (denormal_slowdown() > 2)
 
 
 def test_a_wrong_answer_is_said_to_be_wrong_and_not_asked_for_again(settings: ReplicateSettings) -> None:

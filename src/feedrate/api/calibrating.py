@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from feedrate.api.calibration_result import CalibrationResult
 from feedrate.api.cells import device_or_default
-from feedrate.api.measuring import unmet_reasons
 from feedrate.api.resources import Resources
 from feedrate.calibration.calibrate import CaseResult, run_case
 from feedrate.calibration.cases import CASES, Case
@@ -58,7 +57,9 @@ def _ask(resources: Resources, cells: Mapping[Case, Cell]) -> None:
 
 def _absent(case: Case, cell: Cell) -> CaseResult | None:
     """The answer of a case that this machine cannot be asked."""
-    if not cell.unmet_needs:
+    needs = (*cell.unmet_needs, *case.unmet_needs)
+    if not needs:
         return None
-    lacking = f"n/a: needs {', '.join(need.what for need in cell.unmet_needs)}"
-    return CaseResult(case.name, case.cell, case.expected, lacking, unmet_reasons(cell), None)
+    lacking = f"n/a: needs {', '.join(need.what for need in needs)}"
+    reasons = "; ".join(need.reason for need in needs)
+    return CaseResult(case.name, case.cell, case.expected, lacking, reasons, None)

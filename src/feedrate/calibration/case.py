@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from feedrate.diagnosis.finding import Family, Kind, family_of
+from feedrate.plugin.strategy import Need
 
 __all__ = ["HEALTHY", "Case"]
 
@@ -36,11 +37,18 @@ class Case:
     """Aim of each of the three times: the delays are known, so little time tells them apart."""
     symptom: str = ""
     """Kind and place of what ails it, as `feedrate.diagnosis.symptom.Symptom.title` has it, or `HEALTHY`."""
+    needs: tuple[Need, ...] = ()
+    """What the machine must have, beside what the cell needs, for the answer to be this one."""
 
     @property
     def cell(self) -> str:
         """Key of the cell that is measured, as `str(Cell)` writes it."""
         return f"{self.workload}/tiny/{self.loader}/{self.step}/{self.device}"
+
+    @property
+    def unmet_needs(self) -> tuple[Need, ...]:
+        """Those of its own needs that this machine does not meet."""
+        return tuple(need for need in self.needs if not need.met())
 
     @property
     def expected(self) -> str:

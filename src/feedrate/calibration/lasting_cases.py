@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from feedrate.calibration.case import HEALTHY, Case
+from feedrate.calibration.denormals import slow_denormals
 
 __all__ = ["LASTING_CASES"]
 
@@ -20,7 +21,8 @@ def _pairs() -> Iterator[Case]:
         ("circles around outputs", "cycles", "reference cycles: step"),
         ("small objects of the step", "objects", "collector pauses: step"),
     ):
-        yield Case(name, "inline", f"lasting[kept={kept}]", symptom=symptom)
+        needs = (slow_denormals,) if kept == "denormals" else ()
+        yield Case(name, "inline", f"lasting[kept={kept}]", symptom=symptom, needs=needs)
         yield Case(f"{name}, cured", "inline", f"lasting[kept={kept},cured=true]", symptom=HEALTHY)
     for name, kept, symptom in (
         ("index that grows", "index", "drift: loader"),

@@ -33,7 +33,7 @@ def test_the_times_are_those_that_are_known(name: str, tmp_path: Path) -> None:
 
 def times_ms(name: str, folder: Path) -> tuple[float, ...]:
     """T_F, T_S and T_L as the command says."""
-    quick = ("why", "-r", "1", "--seconds", "0.5", "--json", "--quiet")
+    quick = ("why", "-r", "1", "--seconds", "1", "--json", "--quiet")
     done = feedrate(folder, *quick, "--", sys.executable, str(Path(train.__file__)), name)
     assert done.returncode == 0, done.stderr
     (answer,) = json.loads(done.stdout)

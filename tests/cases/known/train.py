@@ -52,19 +52,20 @@ class Training:
     """Batches after which three of another loader are looked at."""
 
 
+# Long enough for what a loader takes of its own, up to 1 ms a batch on a slow machine, to be little beside it.
 TRAININGS: Mapping[str, Training] = {
-    "loader_bound": Training(30, 6, 30, fetch_ms=30, step_ms=6, step=spin_until, workers=1),
-    "step_bound": Training(30, 30, 12, fetch_ms=12, step_ms=30, step=spin_until, workers=1),
-    "balanced": Training(24, 24, 24, fetch_ms=24, step_ms=24, workers=1),
-    "in_turns": Training(30, 10, 20, fetch_ms=20, step_ms=10, fetch=spin_until),
-    # An epoch: 500 ms, ten batches of 20 ms, and the step of the last, beside which nothing is fetched.
+    "loader_bound": Training(60, 12, 60, fetch_ms=60, step_ms=12, step=spin_until, workers=1),
+    "step_bound": Training(60, 60, 24, fetch_ms=24, step_ms=60, step=spin_until, workers=1),
+    "balanced": Training(48, 48, 48, fetch_ms=48, step_ms=48, workers=1),
+    "in_turns": Training(60, 20, 40, fetch_ms=40, step_ms=20, fetch=spin_until),
+    # An epoch: 500 ms, ten batches of 40 ms, and the step of the last, beside which nothing is fetched.
     "begins_each_epoch": Training(
-        *(71, 10, 70), fetch_ms=20, step_ms=10, workers=1, samples=10 * BATCH, worker_begin_ms=500
+        *(92, 20, 90), fetch_ms=40, step_ms=20, workers=1, samples=10 * BATCH, worker_begin_ms=500
     ),
-    "accumulated": Training(30, 15, 15, fetch_ms=15, step_ms=10, update_every=4, update_ms=20),
+    "accumulated": Training(60, 30, 30, fetch_ms=30, step_ms=20, update_every=4, update_ms=40),
     # Four batches of eight and one of two: 6.8 samples in the mean.
-    "ragged": Training(34, 13.6, 20.4, fetch_ms=24, step_ms=16, samples=4 * BATCH + 2),
-    "validated": Training(30, 12, 18, fetch_ms=18, step_ms=12, validate_every=12),
+    "ragged": Training(68, 27.2, 40.8, fetch_ms=48, step_ms=32, samples=4 * BATCH + 2),
+    "validated": Training(60, 24, 36, fetch_ms=36, step_ms=24, validate_every=12),
 }
 
 
