@@ -1,13 +1,15 @@
 """Trainings whose three times are known: `python train.py NAME` waits or computes for so long, and no longer.
 
 A time is kept as a deadline that is set before the work begins, so that it holds whatever the work itself takes.
+`python train.py NAME SECONDS` times them with its own clock: what a worker's start and handing over take is not set.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 BATCH = 8
 Wait: TypeAlias = Callable[[float], None]
 """Comes back at a moment of `time.perf_counter`."""
+Batches: TypeAlias = "DataLoader[tuple[Tensor, Tensor]]"
 
 
 def sleep_until(end: float) -> None:
@@ -88,30 +91,71 @@ class Timed(Dataset[tuple[Tensor, Tensor]]):
         time.sleep(self.training.worker_begin_ms / 1000)
 
 
+class Trainer:
+    """A small model, and what has been done with it."""
+
+    def __init__(self, training: Training) -> None:
+        self.training, self.count = training, 0
+        self.model = nn.Linear(8, 1)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-9)
+
+    def step(self, inputs: Tensor, targets: Tensor) -> None:
+        self.count += 1
+        updates = self.count % self.training.update_every == 0
+        takes_ms = self.training.step_ms * len(inputs) / BATCH + self.training.update_ms * updates
+        end = time.perf_counter() + takes_ms / 1000
+        (self.model(inputs)[:, 0] - targets).pow(2).mean().backward()
+        if updates:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        self.training.step(end)
+
+    def validate(self, validation: Batches) -> None:
+        every = self.training.validate_every
+        if every and self.count % every == 0:
+            with torch.no_grad():
+                sum(self.model(inputs).sum() for inputs, _ in validation)
+
+
 def main(training: Training) -> None:
     """Train until somebody ends it."""
     torch.set_num_threads(1)
-    data = Timed(training)
-    loader = DataLoader(data, BATCH, shuffle=True, num_workers=training.workers, worker_init_fn=data.begin_worker)
+    trainer, data = Trainer(training), Timed(training)
+    loader = loader_of(data)
     validation = DataLoader(data, BATCH, sampler=range(3 * BATCH))
-    model = nn.Linear(8, 1)
-    optimizer = torch.optim.SGD(model.parameters(), 1e-9)
-    count = 0
     while True:
         for inputs, targets in loader:
-            count += 1
-            updates = count % training.update_every == 0
-            takes_ms = training.step_ms * len(inputs) / BATCH + training.update_ms * updates
-            end = time.perf_counter() + takes_ms / 1000
-            (model(inputs)[:, 0] - targets).pow(2).mean().backward()
-            if updates:
-                optimizer.step()
-                optimizer.zero_grad()
-            training.step(end)
-            if training.validate_every and count % training.validate_every == 0:
-                with torch.no_grad():
-                    sum(model(inputs).sum() for inputs, _ in validation)
+            trainer.step(inputs, targets)
+            trainer.validate(validation)
+
+
+def loader_of(data: Timed) -> Batches:
+    workers = data.training.workers
+    return DataLoader(data, BATCH, shuffle=True, num_workers=workers, worker_init_fn=data.begin_worker)
+
+
+def clocked_ms(training: Training, seconds: float) -> tuple[float, float, float]:
+    """T_F, T_S and T_L of a batch by this clock, each over whole epochs, some `seconds` long, there and back."""
+    torch.set_num_threads(1)
+    trainer, loader = Trainer(training), loader_of(Timed(training))
+    kept = list(loader)
+    epochs = max(1, round(seconds / 2 / len(kept) / training.full_ms * 1000))
+    taken_s = dict.fromkeys("FSL", 0.0)
+    for kind in "FSLLSF":
+        batches: Iterable[list[Tensor]] = kept if kind == "S" else loader
+        start = time.perf_counter()
+        for _ in range(epochs):
+            for inputs, targets in batches:
+                if kind != "L":
+                    trainer.step(inputs, targets)
+        taken_s[kind] += time.perf_counter() - start
+    full, step, alone = (s / (2 * epochs * len(kept)) * 1000 for s in taken_s.values())
+    return full, step, alone
 
 
 if __name__ == "__main__":
-    main(TRAININGS[sys.argv[1]])
+    name, *clock = sys.argv[1:]
+    if clock:
+        print(json.dumps(clocked_ms(TRAININGS[name], float(clock[0]))))
+    else:
+        main(TRAININGS[name])
