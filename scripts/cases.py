@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -138,26 +137,13 @@ def traced_rows(cases: tuple[Case, ...], deadline_s: int) -> Iterator[tuple[str,
 
 
 def _traced(name: str, deadline_s: int, *, cured: bool) -> str:
-    script = [str(Path(__file__).with_name("traced_case.py")), "--args", str(_TRACED_S), str(FOLDER / f"{name}.py")]
-    command = [sys.executable, "-m", "traceml_ai.launcher.cli", "run", "--run-name", "case", "--logs-dir", "logs"]
-    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(FOLDER), os.environ.get("PYTHONPATH", "")])}
-    with TemporaryDirectory() as folder:
-        try:
-            done = subprocess.run(
-                [*command, *script, *(["--cured"] if cured else [])],
-                cwd=folder,
-                env=environ,
-                capture_output=True,
-                text=True,
-                timeout=deadline_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"nothing: still running after {deadline_s} s"
-        summary = Path(folder) / "logs/case/final_summary.json"
-        if not summary.is_file():
-            return f"nothing: {(done.stderr.strip().splitlines() or ['no summary'])[-1]}"
-        return "; ".join(_warnings(json.loads(summary.read_text())))
+    tracer, script = (str(Path(__file__).with_name(f"{part}.py")) for part in ("tracer", "traced_case"))
+    arguments = [str(_TRACED_S), str(FOLDER / f"{name}.py"), *(["--cured"] if cured else [])]
+    command = [sys.executable, tracer, str(deadline_s), str(FOLDER), script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"nothing: {done.stderr.strip()}"
+    return "; ".join(_warnings(json.loads(done.stdout)))
 
 
 def _warnings(summary: Mapping[str, Any]) -> Iterator[str]:
