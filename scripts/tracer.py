@@ -10,28 +10,29 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from tempfile import TemporaryDirectory
+
+_END_S = 30
+"""What the tracer may take to end."""
 
 
 def summary_of(deadline_s: int, modules: str, script: str, *arguments: str) -> str:
     command = [sys.executable, "-m", "traceml_ai.launcher.cli", "run", "--run-name", "traced", "--logs-dir", "logs"]
     environ = os.environ | {"PYTHONPATH": os.pathsep.join([modules, os.environ.get("PYTHONPATH", "")])}
     with TemporaryDirectory() as folder:
-        try:
-            done = subprocess.run(
-                [*command, script, "--args", *arguments],
-                cwd=folder,
-                env=environ,
-                capture_output=True,
-                text=True,
-                timeout=deadline_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise SystemExit(f"still running after {deadline_s} s") from None
+        traced = [*command, script, "--args", *arguments]
+        with subprocess.Popen(traced, cwd=folder, env=environ, stdout=DEVNULL, stderr=PIPE, text=True) as process:
+            try:
+                _, told = process.communicate(timeout=deadline_s)
+            except subprocess.TimeoutExpired:
+                # Asked to end, it ends the process that it keeps its numbers in; killed, it would leave that behind.
+                process.terminate()
+                process.communicate(timeout=_END_S)
+                raise SystemExit(f"still running after {deadline_s} s") from None
         summary = Path(folder) / "logs/traced/final_summary.json"
         if not summary.is_file():
-            raise SystemExit((done.stderr.strip().splitlines() or ["no summary"])[-1])
+            raise SystemExit((told.strip().splitlines() or ["no summary"])[-1])
         return summary.read_text()
 
 
