@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 from _pytest.mark import ParameterSet
 
 from feedrate.api.calibrating import calibrated
 from feedrate.api.datasets import ensure
 from feedrate.api.session import Session
+from feedrate.calibration import denormals
 from feedrate.calibration.calibrate import run_case
 from feedrate.calibration.case import HEALTHY
 from feedrate.calibration.cases import CASES, Case
-from feedrate.calibration.denormals import denormal_slowdown, slow_denormals
 from feedrate.cli import main
 from feedrate.contract import Fixture, check
 from feedrate.data.dataset import DataSet
@@ -72,10 +73,17 @@ def test_a_case_whose_answer_this_machine_cannot_give_is_not_asked(tmp_path: Pat
     assert result.right
 
 
-def test_denormal_numbers_are_timed_beside_ordinary_ones() -> None:
-    # From no slower at all to some two hundred times, over the processors there are.
-    assert 0.3 < denormal_slowdown() < 1000
-    assert slow_denormals.met() == (denormal_slowdown() > 2)
+@pytest.mark.parametrize(("ordinary_s", "denormal_s", "is_slow"), [(1e-5, 3e-5, True), (1e-5, 1.1e-5, False)])
+def test_a_processor_is_slow_with_denormal_numbers_if_their_product_takes_twice_as_long(
+    ordinary_s: float, denormal_s: float, is_slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smallest = float(np.finfo(np.float32).tiny)
+    monkeypatch.setattr(denormals, "_product_s", lambda value: denormal_s if value < smallest else ordinary_s)
+    denormals.denormal_slowdown.cache_clear()
+    try:
+        assert denormals.slow_denormals.met() == is_slow
+    finally:
+        denormals.denormal_slowdown.cache_clear()
 
 
 def test_a_wrong_answer_is_said_to_be_wrong_and_not_asked_for_again(settings: ReplicateSettings) -> None:

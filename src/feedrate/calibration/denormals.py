@@ -34,7 +34,7 @@ def _product_s(value: float) -> float:
 
 
 slow_denormals = Need(
-    "a processor that is slower with denormal numbers",
+    "slow denormal numbers",
     lambda: denormal_slowdown() > _NOTABLE,
-    f"this one takes less than x{_NOTABLE:g} as long for them as for others, so they slow no step here",
+    f"this processor takes less than x{_NOTABLE:g} as long for them as for others, so they slow no step here",
 )
