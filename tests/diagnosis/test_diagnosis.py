@@ -60,6 +60,18 @@ def test_a_loader_that_decodes_too_often_is_bound_by_decoding(decoding: Diagnosi
     assert decoding.evidence.slopes["decode"].mean > 3, "ten times the delay of one decoding, in one thread"
 
 
+def test_delays_and_rungs_without_the_step_are_measured_in_the_first_process_alone(decoding: Diagnosis) -> None:
+    first, *others = decoding.ladders
+
+    assert set(first.delays) == {"step", "read", "decode", "hand-over"}
+    assert all(first.rungs[name].alone for name in ("R1", "R2", "R3", "R4"))
+    assert len(others) == 2
+    for ladder in others:
+        assert ladder.delays == {}
+        assert [name for name, rung in ladder.rungs.items() if rung.full] == ["R0", "R1", "R2", "R3", "R4"]
+        assert [name for name, rung in ladder.rungs.items() if rung.alone] == ["R4"]
+
+
 def test_the_parts_sum_to_what_both_together_take(decoding: Diagnosis) -> None:
     seen = decoding.evidence
     assert seen.unexplained_s is not None

@@ -91,6 +91,8 @@ def test_each_replicate_is_a_process_and_the_first_alone_counts_the_step(
     assert diagnosis.ladders == (ladder(),) * 3
     assert processes.cells == [CELL] * 3
     assert [request.facts for request in processes.requests] == [True, False, False]
+    assert [request.details for request in processes.requests] == [True, False, False]
+    assert all(request.stages for request in processes.requests), "loading costs half of the time"
     assert all(request.cold for request in processes.requests)
     assert len({request.memory for request in processes.requests}) == 3
 
@@ -117,6 +119,34 @@ def test_more_are_asked_only_while_the_verdict_is_unsure(
     assert len(processes.requests) in counts
     assert isinstance(diagnosis, Diagnosis)
     assert len(diagnosis.measured) == len(processes.requests)
+
+
+def step_bound(replicate: int) -> Measurement:
+    """Loading costs nothing, and the rounds say so."""
+    measured = alike(replicate)
+    windows = tuple(replace(window, s=0.2 + 1e-3 * number) for number, window in enumerate(measured.step_windows))
+    return replace(measured, rounds=len(windows), full_windows=windows, step_windows=windows)
+
+
+def test_stages_of_loading_that_costs_nothing_are_asked_of_one_process(
+    asked: Asked, settings: ReplicateSettings
+) -> None:
+    processes = asked(step_bound)
+
+    diagnose(CELL, settings, replicates=3)
+
+    assert [request.stages for request in processes.requests] == [True, False, False]
+
+
+def test_where_every_process_was_doubtful_so_far_the_next_is_asked_for_all(
+    asked: Asked, settings: ReplicateSettings
+) -> None:
+    processes = asked(lambda replicate: alike(replicate) if replicate > 1 else disturbed(replicate))
+
+    diagnose(CELL, settings, replicates=4)
+
+    assert [request.details for request in processes.requests] == [True, True, True, False]
+    assert all(request.stages for request in processes.requests)
 
 
 def disturbed(replicate: int) -> Measurement:

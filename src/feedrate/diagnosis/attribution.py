@@ -76,8 +76,8 @@ def _pooled(measurement: Measurement, ladder: Ladder) -> Measurement:
 
 
 def rung_s(replicates: Sequence[Replicate], name: str, *, alone: bool) -> Estimate | None:
-    """Seconds a batch of a rung, with the step or without; None: not measured in every replicate."""
-    return _mean_of_all(replicates, lambda measurement, ladder: _rung_batch_s(measurement, ladder, name, alone=alone))
+    """Seconds a batch of a rung, with the step or without, of the replicates that measured it; None: none did."""
+    return _mean_of_known(replicates, lambda measurement, ladder: _rung_batch_s(measurement, ladder, name, alone=alone))
 
 
 def loader_costs(replicates: Sequence[Replicate]) -> tuple[StagePart, ...]:
@@ -98,8 +98,16 @@ def _mean_of_all(
     replicates: Sequence[Replicate], quantity: Callable[[Measurement, Ladder], float | None]
 ) -> Estimate | None:
     """The mean of a quantity; None unless every replicate has it."""
+    values = [quantity(*replicate) for replicate in replicates]
+    return None if None in values else _mean_of_known(replicates, quantity)
+
+
+def _mean_of_known(
+    replicates: Sequence[Replicate], quantity: Callable[[Measurement, Ladder], float | None]
+) -> Estimate | None:
+    """The mean of a quantity over the replicates that have it; None: none has."""
     values = [value for replicate in replicates if (value := quantity(*replicate)) is not None]
-    return estimate(values) if len(values) == len(replicates) else None
+    return estimate(values) if values else None
 
 
 def _batch_s(windows: Sequence[Window], measurement: Measurement) -> float | None:
@@ -205,8 +213,8 @@ def _coupling_s(measurement: Measurement, ladder: Ladder) -> float | None:
 
 
 def _slopes(replicates: Sequence[Replicate]) -> Iterator[tuple[str, Estimate]]:
-    for stage in replicates[0][1].delays:
-        slope = _mean_of_all(replicates, partial(_slope, stage))
+    for stage in dict.fromkeys(stage for _, ladder in replicates for stage in ladder.delays):
+        slope = _mean_of_known(replicates, partial(_slope, stage))
         if slope is not None:
             yield stage, slope
 

@@ -14,6 +14,7 @@ from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.symptom import Symptom
 from feedrate.diagnosis.symptom_rules import symptoms_of
 from feedrate.diagnosis.symptom_wording import advice_against, describe_symptom
+from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.diagnosis.verdict import Verdict, no_verdict, verdict
 from feedrate.errors import DataError, one_line
 from feedrate.records.codec import decoded
@@ -196,6 +197,13 @@ def soaked(cell: str, settings: ReplicateSettings) -> Diagnosis | Failure:
     return Diagnosis.of(known)
 
 
+def _costs_nothing(known: Sequence[Replicate]) -> bool:
+    """Whether loading is known to cost next to nothing, so that nobody asks which stage of it does."""
+    highs = [measurement.loader_ceiling_high for measurement, _ in known if not is_doubtful(measurement)]
+    limit = Thresholds.max_ratio_to_one_side
+    return bool(highs) and all(high is not None and high <= limit for high in highs)
+
+
 def _wants_soak(known: Sequence[Replicate]) -> bool:
     """Whether the next process is to be watched for a while: the first, and the second where the first drifted."""
     return not known or (len(known) == 1 and any(symptom.kind == "drift" for symptom in Diagnosis.of(known).symptoms))
@@ -230,9 +238,17 @@ def iter_replicates(
 
     def take(known: Sequence[Replicate]) -> Replicate | Failure:
         with Scratch.made(SHARED_MEMORY) as memory:
-            # Profiling the step and watching threads says the same in every process.
-            first, soak = not known, _wants_soak(known)
-            request = AblationRequest(memory.folder, cold=cold, facts=first, competition=first, soak=soak)
+            # The step's inside and threads are the same in every process, and delays in any that stands.
+            first, stands = not known, any(not is_doubtful(measurement) for measurement, _ in known)
+            request = AblationRequest(
+                memory.folder,
+                cold=cold,
+                facts=first,
+                competition=first,
+                stages=not _costs_nothing(known),
+                details=not stands,
+                soak=_wants_soak(known),
+            )
             return take_apart(cell, replace(settings, replicate=len(known)), request)
 
     return _as_needed(take, replicates, most)

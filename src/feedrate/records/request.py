@@ -47,7 +47,9 @@ class AblationRequest:
     rungs: bool = True
     """Time the rungs of the ladder."""
     stages: bool = True
-    """Tell the stages of loading apart: the rungs between the first and the last, and delays."""
+    """Tell the stages of loading apart: time the rungs between the first and the last."""
+    details: bool = True
+    """Time these rungs without the step as well, and put delays into the stages; only together with `stages`."""
     soak: bool = False
     """Watch the loop for a while with the collector on."""
 

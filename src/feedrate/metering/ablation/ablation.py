@@ -107,6 +107,7 @@ class Ablation:
                 self._lacking,
                 loader.swap_points,
                 self.request.stages,
+                self.request.details,
                 step_seconds=loop.effort.step_seconds(self.cell.step),
             )
             return timer.ladder({"R0": batches} if loader.synthetic else {"R0": batches, "R1": host})

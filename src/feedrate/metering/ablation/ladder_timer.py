@@ -32,7 +32,8 @@ _REST_S = 1.0
 """A loader is not waited for longer than this to have its queue full again and be at rest."""
 _SOURCES = {"R4": "files", "R3": "memory", "R2": "decoded"}
 _AT_READER = ("read", "decode", "hand-over")
-_THERE = ("R0", "R1", "R4", "step", *_AT_READER, "R3", "R2")
+_DELAYED = ("step", *_AT_READER)
+_THERE = ("R0", "R1", "R4", *_DELAYED, "R3", "R2")
 _BACK = ("R2", "R3", "R4", "R1", "R0")
 """The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
 """
@@ -76,6 +77,8 @@ class LadderTimer:
     """What a loader that reads natively swaps by itself; empty: it reads through the plan's source, or not at all."""
     stages: bool = True
     """Whether the stages of loading are told apart."""
+    details: bool = True
+    """Whether their rungs are timed without the step, too, and delays put into them."""
     step_seconds: float = field(kw_only=True)
     """Aim of the rungs that need no loader."""
     _full: dict[str, list[Window]] = field(default_factory=dict)
@@ -132,7 +135,7 @@ class LadderTimer:
     def _known_paces(self, delay_s: float) -> Mapping[str, float]:
         """Say how long a batch of each kind takes that the rounds had, or had but for a delay, at most."""
         paces = self.rounds
-        delayed = dict.fromkeys(("step", *_AT_READER), paces.full_s + delay_s)
+        delayed = dict.fromkeys(_DELAYED, paces.full_s + delay_s)
         return {"R0": paces.step_s, "R4": paces.full_s, "R4 alone": paces.loader_s, **delayed}
 
     def _rung(self, name: str) -> Rung:
@@ -146,9 +149,10 @@ class LadderTimer:
         return "" if stage == "files" else self.lacking
 
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
-        timed_rungs = {name: window for name in order if (window := self._visited(name, delay_s)) is not None}
+        names = [name for name in order if self.details or name not in _DELAYED]
+        timed_rungs = {name: window for name in names if (window := self._visited(name, delay_s)) is not None}
         for name, window in timed_rungs.items():
-            if name in ("step", *_AT_READER):
+            if name in _DELAYED:
                 self._delays.setdefault(name, []).append(Delayed(delay_s, timed_rungs["R4"], window))
             else:
                 self._full.setdefault(name, []).append(window)
@@ -167,7 +171,7 @@ class LadderTimer:
         if not self._turned(_Supply(_SOURCES.get(name, "files"), read_s, decode_s, gather_s)):
             self._absent[name] = self._lacking_stage(_SOURCES.get(name, "files")) or _UNREAD
             return None
-        if name in _SOURCES:
+        if name in _SOURCES and self._is_timed_alone(name):
             self._alone.setdefault(name, []).append(self._timed(f"{name} alone", self.feed.drain))
         return self._timed(name, self._train)
 
@@ -178,10 +182,15 @@ class LadderTimer:
             if self.plan.report.batches_arrive_on == "device":
                 self._absent[name] = _ON_DEVICE
                 return None
-            self._alone.setdefault(name, []).append(
-                self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)), in_blocks=False)
-            )
+            if self._is_timed_alone(name):
+                self._alone.setdefault(name, []).append(
+                    self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)), in_blocks=False)
+                )
         return self._timed(name, lambda n: self.loop.steps(batches, n), in_blocks=False)
+
+    def _is_timed_alone(self, name: str) -> bool:
+        """Whether a rung is timed without the step: the last one always, as T_L is taken from it, too."""
+        return self.details or name in _SIDES
 
     def _rest(self) -> None:
         """Wait until the loader has made up for what was taken: it would be measured, too."""
