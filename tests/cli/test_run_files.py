@@ -109,3 +109,65 @@ def test_a_session_races_files_until_they_change(mine: Path) -> None:
         late = session.resources.run.measure(outcome.cell, 1)
         assert isinstance(late, Failure)
         assert f"the files were changed since they became {own.name}" in late.reason
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(240)
+def test_why_takes_the_reading_of_files_apart(mine: Path) -> None:
+    before = state(mine)
+    asked = ("why", "inline", "--batch-size", "64", "--files", "mine/*.parquet", "--columns", "price,wide")
+    done = feedrate(mine.parent, *asked, "--json", "-r", "1", "--device", "cpu", "--seconds", "0.1", "--quiet")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    (diagnosis,) = json.loads(done.stdout)
+    assert diagnosis["cell"].startswith("files-mine-")
+    assert diagnosis["cell"].endswith("[batch=64]/own/inline/none/cpu")
+    assert diagnosis["verdict"]["family"] == "loader", diagnosis["verdict"]["sentence"]
+    assert list(diagnosis["evidence"]["parts"]) == ["copy", "hand-over", "decode", "read warm"]
+    assert state(mine) == before
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["logs", "mine", "results"]
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(240)
+def test_compare_races_two_loaders_over_files(mine: Path) -> None:
+    before = state(mine)
+    slower, faster = "inline", "ring_workers[count=1]"
+    asked = ("compare", slower, faster, "--files", "mine/*.parquet", "--columns", "price,wide", "--json")
+    done = feedrate(mine.parent, *asked, "--pairs", "4", "--device", "cpu", "--seconds", "0.05", "--quiet")
+
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    (result,) = json.loads(done.stdout)
+    cells = [result["a"]["cell"], result["b"]["cell"], result["control"]]
+    assert [cell.split("/", 1)[1] for cell in cells] == [
+        f"own/{loader}/none/cpu" for loader in (slower, faster, slower)
+    ]
+    assert result["pairs"] + result["doubtful_pairs"] == 4
+    # Of a step that trains nothing: the loader's time is what shows the machine's pace.
+    assert all(-16 < log_s < -9 for log_s in result["control_log_s"]), result["control_log_s"]
+    assert result["speedup"] is None or result["speedup"] < 1, result["sentence"]
+    assert state(mine) == before
+    assert sorted(path.name for path in mine.parent.iterdir()) == ["logs", "mine", "results"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("why", "--files", "mine/0.parquet"), "beside --files name the loaders to explain"),
+        (("why", "nobody", "--files", "mine/0.parquet"), "no loader 'nobody'"),
+        (("why", "inline", "--size", "tiny", "--files", "mine/0.parquet"), "leave --size away"),
+        (("why", "fxseq", "inline", "none", "--batch-size", "8"), "--batch-size goes with --files"),
+        (("why", "--files", "mine/0.parquet", "--", "python", "train.py"), "there is no cell, --cold or --files"),
+        (("compare", "inline", "nobody", "--files", "mine/0.parquet"), "no loader 'nobody'"),
+        (("compare", "inline", "threads", "--columns", "price"), "--columns goes with --files"),
+        (("compare", "inline", "threads", "--files", "nothing*"), "there is no such file"),
+    ],
+)
+def test_what_cannot_be_taken_apart_or_compared_is_one_line(mine: Path, arguments: tuple[str, ...], why: str) -> None:
+    done = feedrate(mine.parent, *arguments)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    *remarks, error = done.stderr.splitlines()
+    assert why in error
+    assert all(": not read: " in line for line in remarks), remarks
+    assert [path.name for path in mine.parent.iterdir()] == ["mine"]

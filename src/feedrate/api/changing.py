@@ -13,7 +13,7 @@ from feedrate.api.diagnosing import demand_diagnosable, demand_places
 from feedrate.api.resources import Resources
 from feedrate.api.result import Result, show_raw
 from feedrate.api.variant_runner import VariantRunner
-from feedrate.api.variant_spec import VariantSpec, control
+from feedrate.api.variant_spec import VariantSpec, control, pace_of
 from feedrate.comparison.comparison import Comparison, StoppingRule
 from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict
 from feedrate.diagnosis.attribution import loader_costs
@@ -124,8 +124,9 @@ def _rule(cell: Cell, pairs: int, budget_s: float) -> StoppingRule:
 def _comparison(
     runner: VariantRunner, here: VariantSpec, then: VariantSpec, cell: Cell, rule: StoppingRule
 ) -> Comparison:
-    beside = str(control(here, runner.resources.registry))
-    return Comparison(runner.side(here, str(cell)), runner.side(then, str(cell)), runner.side(here, beside), rule)
+    beside = control(here, runner.resources.registry)
+    sides = runner.side(here, str(cell)), runner.side(then, str(cell)), runner.side(here, str(beside))
+    return Comparison(*sides, rule, pace_of(beside))
 
 
 def _both_s(measured: Sequence[Measurement]) -> tuple[float, float]:

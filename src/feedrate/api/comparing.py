@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.resources import Resources
 from feedrate.api.variant_runner import VariantRunner
-from feedrate.api.variant_spec import ComparisonSpec
+from feedrate.api.variant_spec import ComparisonSpec, pace_of
 from feedrate.comparison.comparison import METRICS, ComparedRun, Comparison, StoppingRule, run_rounds
 from feedrate.comparison.paired_test import FIRST_LOOK
 from feedrate.errors import UsageError
@@ -53,6 +53,7 @@ def compared(resources: Resources, specs: Sequence[ComparisonSpec], rule: Stoppi
             runner.side(spec.b, spec.b_cell),
             runner.side(spec.a.uncommitted, str(spec.control)),
             rule,
+            pace_of(spec.control),
         )
         for spec in specs
     )

@@ -228,7 +228,7 @@ class Session(OpenSession):
         if any(isinstance(side, str) and is_command(side) for side in (a, b)):
             return compared_commands(self.resources, str(a), str(b), rule)
         texts = [side if isinstance(side, str) else str(self.cell(side)) for side in (a, b)]
-        specs = pairings(texts[0], texts[1], self.resources.settings.plugins, size, device)
+        specs = pairings(texts[0], texts[1], self.resources.settings.plugins, size, device, self.own_files)
         return compared(self.resources, specs, rule)
 
     def changed_since(

@@ -122,4 +122,7 @@ def _words(settings: Settings) -> tuple[str, ...]:
     words = ["--data", str(settings.data.resolve()), "--seconds", str(settings.seconds)]
     words += ["--threads", str(settings.threads)] if settings.threads else []
     words += ["--safe"] if settings.safe else []
+    # It is started elsewhere.
+    words += ["--files", *(str(Path(pattern).absolute()) for pattern in settings.files)] if settings.files else []
+    words += ["--columns", ",".join(settings.columns)] if settings.columns else []
     return (*words, *(word for file in settings.plugins for word in ("--plugin", str(file.resolve()))))

@@ -12,9 +12,9 @@ from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
-from feedrate.plugin.workload import SizedWorkload
+from feedrate.plugin.workload import SizedWorkload, Workload
 
-__all__ = ["ComparisonSpec", "VariantSpec", "control", "pairings"]
+__all__ = ["ComparisonSpec", "VariantSpec", "control", "pace_of", "pairings"]
 
 _ANY = "*"
 
@@ -64,13 +64,14 @@ class VariantSpec:
         """Put a name in the place of each `*`."""
         return replace(self, **{family: name for family, name in names.items() if getattr(self, family) == _ANY})
 
-    def registry(self, files: Sequence[Path]) -> Registry:
-        """Give what there is to name, here and in its plugin file.
+    def registry(self, files: Sequence[Path], own: Workload | None) -> Registry:
+        """Give what there is to name, here, in its plugin file, and the workload of a person's own files.
 
         Raises:
             PluginError: a file cannot be imported.
         """
-        return Registry.load([*files, *([self.file] if self.file else [])])
+        registry = Registry.load([*files, *([self.file] if self.file else [])])
+        return registry if own is None else registry.offering(own)
 
     def cell(self, registry: Registry) -> str:
         """Give its cell's key. At a commit only that commit knows whether it exists.
@@ -116,9 +117,16 @@ class ComparisonSpec:
 
 
 def pairings(
-    a_text: str, b_text: str, plugins: Sequence[Path], size: str | None, device: str | None
+    a_text: str,
+    b_text: str,
+    plugins: Sequence[Path],
+    size: str | None,
+    device: str | None,
+    own: Workload | None = None,
 ) -> tuple[ComparisonSpec, ...]:
     """Give what the two texts name, one pairing for each combination of what `*` stands for.
+
+    `own`: the workload of a person's own files.
 
     Raises:
         UsageError: they name nothing, or something that is not there.
@@ -126,7 +134,7 @@ def pairings(
     """
     a = VariantSpec.parse(a_text, size, device)
     b = VariantSpec.parse(b_text, size, device, a)
-    here, there = (side.registry(plugins) for side in (a, b))
+    here, there = (side.registry(plugins, own) for side in (a, b))
     pairs = []
     for names in _combinations(a, b, here):
         try:
@@ -161,13 +169,22 @@ def _combinations(a: VariantSpec, b: VariantSpec, registry: Registry) -> Iterato
 def control(side: VariantSpec, registry: Registry) -> Cell:
     """Give the cell beside them: the step of that side, or one that trains if it does not, on batches that are ready.
 
-    A step that trains nothing takes microseconds: its pace says nothing of the machine.
+    A step that trains nothing takes microseconds: its pace says nothing of the machine. Where there is no model to
+    train, it is the cell of that side, whose loader alone says it.
     """
+    workload = registry.workload(side.workload)
+    if not workload.has_model:
+        size, loader, step = workload.own_size(side.size), registry.loader(side.loader), registry.step(side.step)
+        return Cell(workload, size, loader, step, side.device)
     step = registry.step(side.step)
     shown = (other for other in registry.steps.values() if other.is_default and not other.unmet_needs())
     training = (other for other in shown if other.trains)
     loader = next(known for known in registry.loaders.values() if known.synthetic)
-    workload = registry.workload(side.workload)
     return Cell(
         workload, workload.own_size(side.size), loader, step if step.trains else next(training, step), side.device
     )
+
+
+def pace_of(control: Cell) -> str:
+    """Say which time of a control shows how the machine drifts: its step's, or its loader's where nothing trains."""
+    return "step" if control.step.trains else "loader"

@@ -17,6 +17,7 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
+from feedrate.cli.own_files import add_files, demand_files_alone, own_cell_text
 from feedrate.comparison.comparison import METRICS
 
 __all__ = ["arguments", "run"]
@@ -27,6 +28,7 @@ A and B are cells, and the code to measure them with:
   boardmoves/threads/fp32@main @HEAD                  one cell at two commits, each built into an environment of its own
   boardmoves/mine/fp32@old.py @new.py                 one cell with two plugin files
   'boardmoves/*/fp32@main' @HEAD                      every loader at two commits; false discoveries are controlled
+  threads inline --files 'mine/*.parquet'             two loaders over files of your own
   'python train.py' 'python train.py --workers 8'     your own training with two sets of options
   'python train.py@main' @HEAD                        your own training at two commits
 The verdict is about A: FASTER than B, SLOWER, the SAME, UNSURE (with how many more pairs would tell), or INVALID.
@@ -46,6 +48,7 @@ def arguments(parser: ArgumentParser) -> None:
         default="full",
         help="time a sample of both together, or of one alone: full",
     )
+    add_files(sides.add_argument, "cells' workload, A and B being loaders,")
     add_size(sides.add_argument)
     add_device(sides.add_argument)
     add_plugin(sides.add_argument)
@@ -58,6 +61,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Compare, and print the verdict: 0 done, 1 when a verdict is INVALID, 2 an error ended it, 130 interrupted."""
+    demand_files_alone(options)
     with shell.session(session_options(vars(options))) as session:
         with ending(shell, lambda: session.outcomes, "this is the verdict so far") as end:
             _compare(session, options)
@@ -71,8 +75,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 def _compare(session: Session, options: Namespace) -> None:
     session.compare(
-        options.a,
-        options.b,
+        *(own_cell_text(side, session, options) for side in (options.a, options.b)),
         metric=options.metric,
         margin=options.margin,
         pairs=options.pairs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from feedrate.api.session import Session
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
-    Add,
     add_details,
     add_device,
     add_explain,
@@ -24,9 +23,9 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
+from feedrate.cli.own_files import add_files, demand_files_alone, own_workload
 from feedrate.cli.script import demand_no_copy, demand_script
 from feedrate.errors import UsageError
-from feedrate.plugin.workload import Workload
 from feedrate.records.measurement import Failure, Outcome
 
 __all__ = ["arguments", "run"]
@@ -44,7 +43,7 @@ def arguments(parser: ArgumentParser) -> None:
     cells.add_argument(
         "--sweep", action="store_true", help="all combinations of the values of loaders' and steps' knobs"
     )
-    _add_files(cells.add_argument)
+    add_files(cells.add_argument, "a WORKLOAD")
     add_size(cells.add_argument)
     add_device(cells.add_argument)
     add_plugin(cells.add_argument)
@@ -55,25 +54,6 @@ def arguments(parser: ArgumentParser) -> None:
     add_out_of_place(how)
     add_explain(output(parser))
     _add_plumbing(parser)
-
-
-def _add_files(add: Add) -> None:
-    add(
-        *("--files", "-f"), nargs="+", action="extend", default=[], metavar="FILE",
-        help="instead of a WORKLOAD files of your own, or patterns: Parquet, Arrow or HDF5; they are only read",
-    )  # fmt: skip
-    add(
-        "--columns", type=_names, action="extend", default=[], metavar="A,B",
-        help="of --files: the columns that are read; all that can be tensors unless named",
-    )  # fmt: skip
-    add("--batch-size", type=positive(int), metavar="N", help="of --files: rows of a batch: 1024")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(filter(None, (name.strip() for name in text.split(","))))
-    if not names:
-        raise ArgumentTypeError(f"names no column: {text!r}")
-    return names
 
 
 def _add_plumbing(parser: ArgumentParser) -> None:
@@ -94,7 +74,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--out needs --cell; --json prints all outcomes of a run")
     if options.serve and options.cell:
         raise UsageError("--serve reads cells from standard input; --cell names one: give one of the two")
-    _demand_files_alone(options)
+    demand_files_alone(options, [*options.workloads, *options.workload])
     if options.script is None:
         demand_no_copy(options, "there is no command")
     with shell.session(session_options(vars(options))) as session:
@@ -130,31 +110,11 @@ def _race(session: Session, options: Namespace) -> None:
         pass
 
 
-def _demand_files_alone(options: Namespace) -> None:
-    """Refuse options that go with --files where it is not given, and those that it leaves nothing to say."""
-    if not options.files:
-        for option, given in (("--columns", options.columns), ("--batch-size", options.batch_size)):
-            if given:
-                raise UsageError(f"{option} goes with --files, which names files of your own")
-        return
-    named = [*options.workloads, *options.workload]
-    if named:
-        raise UsageError(f"--files is a workload of its own; leave {named[0]!r} away")
-    if options.size:
-        raise UsageError("--files has the size that the files have; leave --size away, and name fewer files for less")
-
-
-def _workloads(session: Session, options: Namespace) -> list[Workload | str]:
-    own = session.own_files
-    if own is None:
-        return [*options.workloads, *options.workload]
-    return [own if options.batch_size is None else own.with_knobs({"batch": str(options.batch_size)})]
-
-
 def _measure(session: Session, options: Namespace) -> None:
     """Measure all of it, and once more what is doubtful; the session holds what comes of it."""
+    own = own_workload(session, options)
     outcomes = session.measure_all(
-        workloads=_workloads(session, options),
+        workloads=[*options.workloads, *options.workload] if own is None else [own],
         loaders=options.loader,
         steps=options.step,
         size=options.size,

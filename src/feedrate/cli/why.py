@@ -23,6 +23,7 @@ from feedrate.cli.options import (
     positive,
     session_options,
 )
+from feedrate.cli.own_files import add_files, demand_files_alone, own_cell_text
 from feedrate.cli.script import demand_no_copy, demand_script, show_last_words
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
@@ -38,6 +39,7 @@ def arguments(parser: ArgumentParser) -> None:
     cells.add_argument(
         "cell", nargs="*", metavar="CELL", help=f"{_FORMS}; of the latter, several; knobs as in workers[count=2]"
     )
+    add_files(cells.add_argument, "a cell's workload, each CELL being a loader,")
     add_size(cells.add_argument)
     add_device(cells.add_argument)
     cells.add_argument("--cold", action="store_true", help="also an epoch of files that the page cache does not hold")
@@ -82,6 +84,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
     if options.script is not None:
         return _diagnose_script(options, shell)
     demand_no_copy(options, "there is no command")
+    demand_files_alone(options)
+    if options.files and not options.cell:
+        raise UsageError("beside --files name the loaders to explain: feedrate why threads --files 'mine/*.parquet'")
     if not options.cell:
         raise UsageError(f"nothing to explain: {_FORMS}; or your own training, as `feedrate why -- python train.py`")
     if options.loop:
@@ -90,7 +95,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--try is of a command after `--`: feedrate why --try -- python train.py")
     with shell.session(session_options(vars(options))) as session:
         session.resources.complain()
-        cells = _cells(session, options.cell, options.size, options.device)
+        words = [own_cell_text(word, session, options) for word in options.cell]
+        cells = _cells(session, words, options.size, options.device)
         if not options.since:
             return _diagnose(session, cells, options, shell)
         if len(cells) > 1:
@@ -108,8 +114,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 def _diagnose_script(options: Namespace, shell: CommandContext) -> int:
     """Say what holds a person's own training back; a script that fails does so in its own words."""
-    if options.cell or options.cold:
-        raise UsageError("beside `-- COMMAND` there is no cell or --cold")
+    if options.cell or options.cold or options.files:
+        raise UsageError("beside `-- COMMAND` there is no cell, --cold or --files")
     demand_script(options, "why")
     if options.loop and options.since:
         raise UsageError("--since compares the first loop that trains; leave --loop out")

@@ -78,6 +78,8 @@ class Comparison:
     b: Variant
     control: Variant
     rule: StoppingRule
+    pace: str = "step"
+    """Which of `METRICS` of the control shows how the machine drifts: one that takes longer than microseconds."""
     runs: list[ComparedRun] = field(default_factory=list)
 
     def run_round(self, fork_server: ForkServer) -> Iterator[ComparedRun]:
@@ -108,7 +110,7 @@ class Comparison:
             if not (is_doubtful(a) or is_doubtful(b))
         )
         standing = (run for run in self.measured("control") if not is_doubtful(run))
-        controls = tuple(math.log(run.step_time_per_sample_s) for run in standing)
+        controls = tuple(math.log(getattr(run, METRICS[self.pace])) for run in standing)
         return Pairs(ratios, controls, self.rule.margin, self.rule.pairs, self._doubt)
 
     @property
