@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Field
     from feedrate.errors import ContractError, DataError, FeedrateError, PluginError, UnavailableError, UsageError
+    from feedrate.loading.accelerator import Accelerator
     from feedrate.loading.batch import Batch, Columns
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
@@ -54,6 +55,7 @@ _HOMES = {
     "api.session": ("Session",),
     "api.tap": ("measure_loop", "tap"),
     "asv.training": ("TrainingBenchmark",),
+    "loading.accelerator": ("Accelerator",),
     "loading.batch": ("Batch", "Columns"),
     "loading.batch_spec": ("BatchSpec",),
     "loading.block": ("Block",),
@@ -86,6 +88,7 @@ _HOMES = {
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Accelerator",
     "Batch",
     "BatchSpec",
     "Block",

@@ -157,7 +157,7 @@ def test_a_knob_with_an_impossible_value_is_refused() -> None:
 
 
 def test_a_buffer_returns_when_the_last_view_of_it_is_gone(sums_fixture: Fixture) -> None:
-    buffers = Buffers(Layout.of(sums_fixture.plan), 1, pinned=False)
+    buffers = Buffers(Layout.of(sums_fixture.plan), 1, None)
     first = buffers.lend()
     place, view = first["x"].data_ptr(), first["x"][1:3]
     del first

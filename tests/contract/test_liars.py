@@ -38,6 +38,7 @@ from tests.support import (
     lying_leftovers,
     lying_rows,
     lying_steps,
+    lying_transfers,
     lying_workloads,
 )
 from tests.support.liars import left
@@ -75,6 +76,10 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
     (lying_rows.SaysItSwaps(), {"swaps its source"}, "it says that it read them from 'memory'"),
     (lying_rows.NeverSwaps(), {"swaps its source"}, "was told to read from 'memory' and served no epoch of it in 6"),
     (lying_rows.SwapsInSilence(), {"swaps its source"}, "has not said of which block it is"),
+    (lying_transfers.ForgetsToWait(), {"serves a device that is late"}, "as it arrives on a device that is late"),
+    (lying_transfers.ForgetsToRecord(), {"serves a device that is late"}, "as it arrives on a device that is late"),
+    (lying_transfers.WritesTooEarly(), {"serves a device that is late"}, "as it arrives on a device that is late"),
+    (lying_transfers.PinsMoreAndMore(), {"serves a device that is late"}, "page-locked memory grows from"),
     (lying_leftovers.LeavesAThread(), {"leaves nothing behind"}, "leaves thread 'Thread-"),
     (lying_leftovers.LeavesAProcess(), {"leaves nothing behind"}, "leaves process "),
     (lying_leftovers.LeavesADataFileOpen(), {"leaves nothing behind"}, "00000.arrow open behind after the last batch"),

@@ -111,12 +111,6 @@ def test_derived_tensors_come_with_the_batch(given: bool) -> None:
     assert "row_id" not in batch.tensors
 
 
-def test_columns_moved_to_the_same_device_are_shared() -> None:
-    moved = columns().to(torch.device("cpu"))
-    assert all(moved.tensors[name] is tensor for name, tensor in COLUMNS.items())
-    assert moved.bytes == columns().bytes == 40 * (8 + 12 + 1 + 1)
-
-
 def test_a_dtype_that_torch_lacks_is_named() -> None:
     with pytest.raises(ContractError, match="'float12' is not the name of a torch dtype"):
         columns("host", (Field("x", "float32", "float12", (3,)),)).batch(torch.tensor([6]))

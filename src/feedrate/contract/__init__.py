@@ -20,6 +20,7 @@ from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
 from feedrate.contract.fixture import Fixture, written
 from feedrate.contract.knob_ranges import declares_the_range_of_each_number
+from feedrate.contract.late_device import serves_a_device_that_is_late
 from feedrate.contract.promise import Promise, title
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
@@ -85,6 +86,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     names_a_truncated_file,
     names_a_corrupt_file,
     swaps_its_source,
+    serves_a_device_that_is_late,
     declares_the_range_of_each_number,
 )
 """Each raises ContractError where its `applies_to` holds: a synthetic loader is not asked about rows and files."""

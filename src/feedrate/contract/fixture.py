@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
@@ -97,16 +98,18 @@ def served(loader: Loader, plan: Plan) -> ServedBatches:
     """
     held: list[Batch] = []
     copies: list[Batch] = []
-    stream = loader.stream(plan)
-    try:
+    with _on_device(plan), closing(loader.stream(plan)) as stream:
         for batch in stream:
             held.append(batch)
             copies.append(batch.copied())
             if len(held) > 2 * len(plan) + 2:
                 raise ContractError(f"{loader}: serves more than {len(held) - 1} batches instead of {len(plan)}")
-    finally:
-        stream.close()
     return ServedBatches(tuple(held), tuple(copies))
+
+
+def _on_device(plan: Plan) -> AbstractContextManager[object]:
+    """Have this thread's work go to the plan's device inside the block."""
+    return nullcontext() if plan.accelerator is None else plan.accelerator.using(None)
 
 
 def with_deadline(deadline_s: float, who: object, job: Callable[[], T]) -> T:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import torch
 
 from feedrate.loading.plan import Plan
 from feedrate.system.procfs import process_tree
@@ -54,7 +53,7 @@ class ProcessResources:
                 path for path in (*files.values(), *_mapped_files()) if path.startswith(folder) and plan.data.shards
             },
             shared={path.name: str(path) for path in Path("/dev/shm").iterdir()},
-            pinned_bytes=_pinned_bytes(),
+            pinned_bytes=0 if plan.accelerator is None else plan.accelerator.pinned_bytes(),
         )
 
     def since(self, before: ProcessResources) -> Left:
@@ -129,9 +128,3 @@ def _threads() -> Iterator[tuple[int, str]]:
         # A thread that ends meanwhile is no thread.
         with suppress(FileNotFoundError, ProcessLookupError):
             yield int(task.name), (task / "comm").read_text().strip()
-
-
-def _pinned_bytes() -> int:
-    if not torch.cuda.is_initialized():
-        return 0
-    return int(torch.cuda.host_memory_stats().get("active_bytes.current", 0))

@@ -23,6 +23,7 @@ __all__ = [
     "demand_equal",
     "demand_unchanged",
     "expected_batches",
+    "on_host",
 ]
 
 
@@ -147,7 +148,8 @@ def demand_unchanged(who: object, batch: Batch, copy: Batch, number: int) -> Non
 def _as_delivered(batch: Batch, expected: Batch, plan: Plan) -> Batch:
     """`expected` in the model's dtypes, if `batch` has arrived on the plan's device in them."""
     model = cast_to_model(expected.tensors, plan.cast_fields)
-    arrived = all(tensor.device.type == torch.device(plan.device).type for tensor in batch.tensors.values())
+    accelerator = plan.accelerator
+    arrived = accelerator is None or all(map(accelerator.holds, batch.tensors.values()))
     ready = all(name in batch.tensors and batch.tensors[name].dtype == model[name].dtype for name in model)
     return Batch(expected.ids, model) if arrived and ready else expected
 
@@ -168,7 +170,7 @@ def demand_equal(who: object, batch: Batch, expected: Batch) -> None:
             raise ContractError(
                 f"{who}: {name!r} is {found_form} instead of {wanted_tensor.dtype} {tuple(wanted_tensor.shape)}"
             )
-        wrong = _differing(found_tensor.detach().cpu(), wanted_tensor.detach().cpu())
+        wrong = _differing(on_host(found_tensor), on_host(wanted_tensor))
         if len(wrong):
             # Not every tensor of a collated batch has a row for each sample.
             by_sample = wanted_tensor.shape[:1] == expected.ids.shape
@@ -177,6 +179,11 @@ def demand_equal(who: object, batch: Batch, expected: Batch) -> None:
             raise ContractError(
                 f"{who}: {name!r} {which} is wrong ({len(wrong)} such rows of {len(torch.atleast_1d(wanted_tensor))})"
             )
+
+
+def on_host(tensor: Tensor) -> Tensor:
+    """Copy a tensor to the host, wherever it is."""
+    return tensor.detach().to("cpu", copy=True)
 
 
 def _demand_form(who: object, batch: Batch, expected: Batch) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from feedrate.contract.fixture import Fixture, ServedBatches, served
 from feedrate.contract.promise import Promise
+from feedrate.contract.reference import on_host
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
@@ -63,7 +64,7 @@ def _digests(stream: ServedBatches) -> list[str]:
 def _digest(batch: Batch) -> str:
     state = blake2b(batch.ids.numpy().tobytes(), digest_size=16)
     for name in sorted(batch.tensors):
-        tensor = batch.tensors[name].detach().cpu().contiguous()
+        tensor = on_host(batch.tensors[name]).contiguous()
         state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return state.hexdigest()

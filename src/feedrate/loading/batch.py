@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from feedrate.data.field import Cast, Field
+    from feedrate.loading.accelerator import Accelerator
 
 __all__ = ["Batch", "Columns", "cast_to_model", "model_dtypes"]
 
@@ -47,10 +48,9 @@ class Batch:
         """Copy the batch into memory of its own."""
         return Batch(self.ids.clone(), {name: tensor.clone() for name, tensor in self.tensors.items()})
 
-    def pin_memory(self) -> Batch:
+    def pinned(self, accelerator: Accelerator) -> Batch:
         """Copy the batch into page-locked memory; tensors that are there already are shared."""
-        pinned = {name: tensor if tensor.is_pinned() else tensor.pin_memory() for name, tensor in self.tensors.items()}
-        return Batch(self.ids, pinned)
+        return Batch(self.ids, {name: accelerator.pin_memory(tensor) for name, tensor in self.tensors.items()})
 
 
 def _alone(tensor: Tensor) -> Tensor:
@@ -85,19 +85,19 @@ class Columns:
     day_starts: Tensor | None = None
     """int64 (D + 1,): the row where each day starts, and the end. None: every row is a day of its own."""
     derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
+    accelerator: Accelerator | None = None
+    """Of the device that holds the columns, where batches are cut in the model's dtypes; None: they are on the host."""
 
     @property
     def bytes(self) -> int:
         """Bytes of all columns."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
-    def to(self, device: torch.device) -> Columns:
-        """Copy the columns to `device`, row ids left on the host; columns already there are shared, not copied."""
-        moved = {
-            name: tensor if name == ROW_ID else tensor.to(device, non_blocking=True)
-            for name, tensor in self.tensors.items()
-        }
-        return replace(self, tensors=moved, day_starts=None if self.day_starts is None else self.day_starts.to(device))
+    def placed(self, tensors: Mapping[str, Tensor], accelerator: Accelerator) -> Columns:
+        """Give the same columns on a device: `tensors` hold all but the row ids, which stay on the host."""
+        starts = None if self.day_starts is None else accelerator.to_device(self.day_starts)
+        everything = {**tensors, ROW_ID: self.tensors[ROW_ID]}
+        return replace(self, tensors=everything, day_starts=starts, accelerator=accelerator)
 
     def batch(self, rows: Tensor, into: Mapping[str, Tensor] | None = None) -> Batch:
         """Gather the samples at positions `rows`, int64 (B,) on the host; windows are cut here.
@@ -116,15 +116,12 @@ class Columns:
 
     @cached_property
     def _columns(self) -> Mapping[str, Column]:
-        return {field.name: column_of(field, self.tensors[field.column_name], self.cast) for field in self.fields}
-
-    @cached_property
-    def _device(self) -> torch.device:
-        return next((t.device for name, t in self.tensors.items() if name != ROW_ID), torch.device("cpu"))
+        cast = self.cast if self.accelerator is None else "host"
+        return {field.name: column_of(field, self.tensors[field.column_name], cast) for field in self.fields}
 
     def _beside(self, rows: Tensor) -> Tensor:
         """The same positions, where the columns are."""
-        return rows if self._device.type == "cpu" else rows.to(self._device, non_blocking=True)
+        return rows if self.accelerator is None else self.accelerator.to_device(rows)
 
 
 def _placed(tensors: dict[str, Tensor], into: Mapping[str, Tensor] | None) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ from feedrate.loading.column import ROW_ID, torch_dtype
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from feedrate.loading.accelerator import Accelerator
     from feedrate.loading.plan import Plan
 
 __all__ = ["Buffers", "Layout", "borrowed"]
@@ -70,16 +71,24 @@ def borrowed(memory: Tensor, returned: Callable[[], object]) -> Tensor:
 class Buffers:
     """Reused memory for batches: in steady state nothing is allocated, for a first touch costs more than a gather."""
 
-    def __init__(self, layout: Layout, count: int, *, pinned: bool) -> None:
-        """Start with `count` buffers; a consumer that holds more batches makes the pool grow."""
+    def __init__(self, layout: Layout, count: int, accelerator: Accelerator | None) -> None:
+        """Start with `count` buffers, page-locked for a device; a consumer that holds more batches makes the pool grow.
+
+        `accelerator`: None: in memory that is not page-locked.
+        """
         self._layout = layout
-        self._pinned = pinned
+        self._accelerator = accelerator
         self._free: SimpleQueue[Tensor] = SimpleQueue()
         for memory in self._made(count):
             self._free.put(memory)
 
     def _made(self, count: int) -> Iterable[Tensor]:
-        return (torch.empty(self._layout.nbytes, dtype=torch.uint8, pin_memory=self._pinned) for _ in range(count))
+        return (self._empty() for _ in range(count))
+
+    def _empty(self) -> Tensor:
+        if self._accelerator is not None:
+            return self._accelerator.page_locked(self._layout.nbytes)
+        return torch.empty(self._layout.nbytes, dtype=torch.uint8)
 
     def lend(self) -> dict[str, Tensor]:
         """Lend tensors to write a batch into; their memory returns when none of them, nor a view, lives."""

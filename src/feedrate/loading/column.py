@@ -46,7 +46,8 @@ class Positions:
     def window(self, length: int) -> Tensor:
         """Give int64 (B, length), on the columns' device: positions of the rows of each window, oldest first."""
         if length not in self._windows:
-            back = torch.arange(length - 1, -1, -1, device=self.by_columns.device)
+            # Made from a tensor that is there: length - 1, ..., 1, 0.
+            back = length - self.by_columns.new_ones(length).cumsum(0)
             self._windows[length] = self._back(back)
         return self._windows[length]
 
@@ -109,8 +110,8 @@ class WindowColumn:
 
 
 def column_of(field: Field, values: Tensor, cast: Cast) -> Column:
-    """Choose how a field is gathered from its stored `values`; on a CUDA device that is in the model's dtype."""
-    dtype = torch_dtype(field.model if cast == "host" or values.is_cuda else field.dtype("device"))
+    """Choose how a field is gathered from its stored `values`, in the dtype that a batch has with that `cast`."""
+    dtype = torch_dtype(field.dtype(cast))
     if field.window:
         return WindowColumn(values, dtype, field.window)
     return IdColumn(values, dtype) if field.name == ROW_ID else PlainColumn(values, dtype)

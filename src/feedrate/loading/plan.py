@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Cast, Field
+    from feedrate.loading.accelerator import Accelerator
     from feedrate.loading.batch import Columns
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
@@ -41,6 +42,8 @@ class Placement:
     """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
     source_control: SourceControl | None = field(default=None, compare=False)
     """The same for loaders that read natively; picklable. None: they read the files."""
+    accelerator: Accelerator | None = field(default=None, compare=False)
+    """What stands for the device; picklable. None: what the device's name says."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,15 @@ class Plan:
     def device(self) -> str:
         """Where the batches go in the end; a loader may yield them there already."""
         return self.placement.device
+
+    @property
+    def accelerator(self) -> Accelerator | None:
+        """What that device is talked to through; None: batches stay on the host."""
+        if self.placement.accelerator is not None:
+            return self.placement.accelerator
+        from feedrate.loading.accelerator import accelerator_of
+
+        return accelerator_of(self.device)
 
     @property
     def logs(self) -> str:

@@ -39,8 +39,8 @@ def ready_on_host(sender: Sender, plan: Plan, count: int) -> Iterator[Iterator[B
     """
     if plan.report.batches_arrive_widened:
         plan = plan.with_cast("host")
-    pin = sender.pin and plan.device != "cpu"
-    batches = (batch.pin_memory() if pin else batch for batch in _cut(plan))
+    accelerator = plan.accelerator if sender.pin else None
+    batches = (batch if accelerator is None else batch.pinned(accelerator) for batch in _cut(plan))
     with closing(delivered(_Repeated(tuple(islice(batches, count)), sender.copy, sender.pin), plan)) as stream:
         yield stream
 

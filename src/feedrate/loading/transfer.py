@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
@@ -14,6 +15,7 @@ from feedrate.loading.batch import Batch, cast_to_model, model_dtypes
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from feedrate.loading.accelerator import Accelerator, DeviceStream, Event
     from feedrate.loading.plan import Plan
 
 __all__ = ["Sender", "Stream", "copied_to_device", "delivered"]
@@ -46,7 +48,8 @@ def delivered(loader: Sender, plan: Plan) -> Stream:
     the copy has finished, so a loader may trust that dropped means done.
     """
     with closing(loader.stream(plan)) as stream:
-        if plan.device == "cpu":
+        accelerator = plan.accelerator
+        if accelerator is None:
             wanted = model_dtypes(plan.cast_fields)
             for batch in stream:
                 widened = _in_dtypes(batch, wanted)
@@ -56,7 +59,7 @@ def delivered(loader: Sender, plan: Plan) -> Stream:
                 # Before the stream is asked: the next batch may be written where this one was.
                 del batch
         else:
-            yield from _copied(stream, plan, loader)
+            yield from _Transfer(plan, loader, accelerator).copied(stream)
 
 
 def _in_dtypes(batch: Batch, wanted: Mapping[str, torch.dtype]) -> bool:
@@ -71,74 +74,79 @@ def _widened(batch: Batch, plan: Plan) -> Batch:
     return Batch(batch.ids, cast_to_model(batch.tensors, plan.cast_fields))
 
 
-def _copied(stream: Iterable[Batch], plan: Plan, loader: Sender) -> Stream:
-    """Copy one batch ahead of the step (`overlap`), or each when it is asked for (`serial`, `synced`)."""
-    side = None if loader.copy == "serial" else torch.cuda.Stream()
-    flying: deque[tuple[Batch, torch.cuda.Event]] = deque()
-    ready: deque[tuple[Batch, torch.cuda.Event | None]] = deque()
-    for host in stream:
-        if plan.report.batches_arrive_on is None:
-            arrived = all(tensor.is_cuda for tensor in host.tensors.values())
-            plan.report.batches_arrive_on = "device" if arrived else "host"
-        ready.append(_sent(host, plan, side, flying, pin=loader.pin))
-        if loader.copy != "overlap" or len(ready) > 1:
-            yield _received(*ready.popleft(), wait_on_host=loader.copy == "synced")
-    while ready:
-        yield _received(*ready.popleft(), wait_on_host=loader.copy == "synced")
-    torch.cuda.synchronize()
+@dataclass(frozen=True)
+class _Transfer:
+    """Copies batches one ahead of the step (`overlap`), or each when it is asked for (`serial`, `synced`)."""
 
+    plan: Plan
+    loader: Sender
+    accelerator: Accelerator
+    flying: deque[tuple[Batch, Event]] = field(default_factory=deque)
+    """Host batches whose copies may still go on, and the ends of those."""
 
-def _sent(
-    host: Batch,
-    plan: Plan,
-    side: torch.cuda.Stream | None,
-    flying: deque[tuple[Batch, torch.cuda.Event]],
-    *,
-    pin: bool,
-) -> tuple[Batch, torch.cuda.Event | None]:
-    if all(tensor.is_cuda for tensor in host.tensors.values()):
-        return _widened(host, plan), None
-    source = host.pin_memory() if pin else host
-    with torch.cuda.stream(side):
-        # Widening after the copy moves the stored bytes only; a `.to` that did both would convert on the host into
-        # pageable memory.
-        on_device = {name: tensor.to(plan.device, non_blocking=True) for name, tensor in source.tensors.items()}
-        batch = _widened(Batch(host.ids.clone(), on_device), plan)
-        event = torch.cuda.Event()
-        event.record()
-    flying.append((source, event))
-    while flying and flying[0][1].query():
-        flying.popleft()
-    return batch, event
+    def copied(self, stream: Iterable[Batch]) -> Stream:
+        """Yield each batch on the device."""
+        side = None if self.loader.copy == "serial" else self.accelerator.stream()
+        ready: deque[tuple[Batch, Event | None]] = deque()
+        for host in stream:
+            if self.plan.report.batches_arrive_on is None:
+                self.plan.report.batches_arrive_on = "device" if self._is_there(host) else "host"
+            ready.append(self._sent(host, side))
+            if self.loader.copy != "overlap" or len(ready) > 1:
+                yield self._received(*ready.popleft())
+        while ready:
+            yield self._received(*ready.popleft())
+        self.accelerator.synchronize()
 
+    def _is_there(self, batch: Batch) -> bool:
+        return all(map(self.accelerator.holds, batch.tensors.values()))
 
-def _received(batch: Batch, event: torch.cuda.Event | None, *, wait_on_host: bool) -> Batch:
-    if event is None:
+    def _sent(self, host: Batch, side: DeviceStream | None) -> tuple[Batch, Event | None]:
+        if self._is_there(host):
+            return _widened(host, self.plan), None
+        source = host.pinned(self.accelerator) if self.loader.pin else host
+        with self.accelerator.using(side):
+            # Widening after the copy moves the stored bytes only; a `.to` that did both would convert on the host into
+            # pageable memory.
+            there = {name: self.accelerator.to_device(tensor) for name, tensor in source.tensors.items()}
+            batch = _widened(Batch(host.ids.clone(), there), self.plan)
+            event = self.accelerator.event()
+            event.record()
+        self.flying.append((source, event))
+        while self.flying and self.flying[0][1].query():
+            self.flying.popleft()
+        return batch, event
+
+    def _received(self, batch: Batch, event: Event | None) -> Batch:
+        if event is None:
+            return batch
+        if self.loader.copy == "synced":
+            event.synchronize()
+        here = self.accelerator.current_stream()
+        here.wait_event(event)
+        for tensor in batch.tensors.values():
+            # The caching allocator must not hand this memory to the side stream while the step still reads it.
+            self.accelerator.record_stream(tensor, here)
         return batch
-    if wait_on_host:
-        event.synchronize()
-    here = torch.cuda.current_stream()
-    here.wait_event(event)
-    for tensor in batch.tensors.values():
-        # The caching allocator must not hand this memory to the side stream while the step still reads it.
-        tensor.record_stream(here)
-    return batch
 
 
-def copied_to_device(columns: Mapping[str, Tensor], device: str, stage: str) -> dict[str, Tensor]:
-    """Copy large host tensors to a CUDA device, complete on return, made beside whatever the device does.
+def copied_to_device(columns: Mapping[str, Tensor], accelerator: Accelerator, stage: str) -> dict[str, Tensor]:
+    """Copy large host tensors to the device, complete on return, made beside whatever the device does.
 
     `stage`: `whole` pins each tensor, `ring` goes through two small pinned buffers, `pageable` leaves it to the driver.
+
+    Raises:
+        torch.OutOfMemoryError: there is no room.
     """
-    copies = {name: torch.empty(t.shape, dtype=t.dtype, device=device) for name, t in columns.items()}
-    side = torch.cuda.Stream()
+    copies = {name: accelerator.empty(tuple(t.shape), t.dtype) for name, t in columns.items()}
+    side = accelerator.stream()
     # The memory was the consumer's a moment ago, and kernels that read it may still be waiting in its stream.
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
+    side.wait_stream(accelerator.current_stream())
+    with accelerator.using(side):
         if stage == "ring":
-            _through_ring((tensor, copies[name]) for name, tensor in columns.items())
+            _through_ring([(tensor, copies[name]) for name, tensor in columns.items()], accelerator)
         else:
-            sources = {name: tensor.pin_memory() if stage == "whole" else tensor for name, tensor in columns.items()}
+            sources = {name: accelerator.pin_memory(t) if stage == "whole" else t for name, t in columns.items()}
             for name, source in sources.items():
                 copies[name].copy_(source, non_blocking=True)
         # Before `sources` is let go.
@@ -146,10 +154,11 @@ def copied_to_device(columns: Mapping[str, Tensor], device: str, stage: str) -> 
     return copies
 
 
-def _through_ring(pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+def _through_ring(pairs: Sequence[tuple[Tensor, Tensor]], accelerator: Accelerator) -> None:
     """Copy each host tensor to its place in the current stream, part by part."""
-    ring = [torch.empty(_RING_BYTES, dtype=torch.uint8, pin_memory=True) for _ in range(2)]
-    done = [torch.cuda.Event() for _ in ring]
+    size = min(_RING_BYTES, max((source.nbytes for source, _ in pairs), default=0))
+    ring = [accelerator.page_locked(size) for _ in range(2)]
+    done = [accelerator.event() for _ in ring]
     turn = 0
     for source, target in pairs:
         flat, places = source.contiguous().view(-1).view(torch.uint8), target.view(-1).view(torch.uint8)

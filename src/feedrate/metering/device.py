@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 
+from feedrate.loading.accelerator import accelerator_of
 from feedrate.records.answer import DevicePeaks
 from feedrate.records.conditions import GpuClock, MemorySample
 from feedrate.system import memory, nvml
@@ -24,16 +25,17 @@ class Device:
 
     def __init__(self, name: str) -> None:
         self._cuda = name == "cuda"
+        self._accelerator = accelerator_of(name)
         self._clocks: list[GpuClock] = []
-        self._idle_free = torch.cuda.mem_get_info()[0] if self._cuda else 0
+        self._idle_free = self._accelerator.free_bytes() if self._accelerator else 0
         self._uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}" if self._cuda else ""
         # This process is one of them by now.
         self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._cuda else 0
 
     def synchronize(self) -> None:
         """Wait until all that was started on it is done."""
-        if self._cuda:
-            torch.cuda.synchronize()
+        if self._accelerator is not None:
+            self._accelerator.synchronize()
 
     def delay(self, seconds: float) -> None:
         """Keep the device from its work for so long; on the CPU, the calling thread with work of another kind."""
@@ -55,26 +57,22 @@ class Device:
 
     def room_bytes(self) -> int:
         """Memory that a loader may fill: what there is beside the step's own peak."""
-        if not self._cuda:
+        if self._accelerator is None:
             return memory.available_bytes() // 4
-        free, _ = torch.cuda.mem_get_info()
-        return free + torch.cuda.memory_reserved() - torch.cuda.max_memory_allocated()
+        allocated, _ = self._accelerator.peak_bytes()
+        return self._accelerator.free_bytes() + self._accelerator.reserved_bytes() - allocated
 
     def reset_peaks(self) -> None:
         """Forget the peaks so far, and give back what torch keeps in reserve."""
-        if self._cuda:
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+        if self._accelerator is not None:
+            self._accelerator.reset_peaks()
 
     def peaks(self) -> DevicePeaks:
         """Say what was used of the device since `reset_peaks`; its own used bytes are less those before the run."""
-        if not self._cuda:
+        if self._accelerator is None:
             return DevicePeaks()
-        return DevicePeaks(
-            allocated_bytes=torch.cuda.max_memory_allocated(),
-            reserved_bytes=torch.cuda.max_memory_reserved(),
-            used_bytes=self._idle_free - torch.cuda.mem_get_info()[0],
-        )
+        allocated, reserved = self._accelerator.peak_bytes()
+        return DevicePeaks(allocated, reserved, used_bytes=self._idle_free - self._accelerator.free_bytes())
 
     def note_clock(self) -> None:
         """Remember how fast the device runs; to be called when it has just been busy."""
@@ -95,5 +93,5 @@ class Device:
     def memory_sample(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
         """Read what is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
         host = memory.own_bytes(process_tree(os.getpid())) - ours
-        device = torch.cuda.memory_allocated() if self._cuda else None
+        device = self._accelerator.allocated_bytes() if self._accelerator else None
         return MemorySample(round(epochs, 3), host, memory.shm_bytes(), device, training)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from feedrate import Batch, Plan, SourceControl, Stream
+    from feedrate import Accelerator, Batch, Plan, SourceControl, Stream
     from feedrate_rust_prefetch._native import Pipeline
     from feedrate_rust_prefetch.blocks import Blocks
 
@@ -83,7 +83,7 @@ class RustPrefetch(Loader):
             blocks_ahead=self.blocks_ahead,
             # Not every torch has one; where it is missing, tensors are made through capsules.
             exchange=getattr(Tensor, "__dlpack_c_exchange_api__", None),
-            allocate=_page_locked(native.bytes) if self.pin and plan.device != "cpu" else None,
+            allocate=_page_locked(plan.accelerator, native.bytes) if self.pin and plan.accelerator else None,
         )
         # A stream that is still open when the interpreter ends has threads that must not outlive it.
         atexit.register(pipeline.close)
@@ -191,11 +191,9 @@ def _put(derived: Mapping[str, torch.Tensor], tensors: Mapping[str, torch.Tensor
         tensors[name].copy_(tensor)
 
 
-def _page_locked(nbytes: int) -> Callable[[], tuple[object, int, int]]:
+def _page_locked(accelerator: Accelerator, nbytes: int) -> Callable[[], tuple[object, int, int]]:
     def allocate() -> tuple[object, int, int]:
-        import torch
-
-        memory = torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
+        memory = accelerator.page_locked(nbytes)
         return memory, memory.data_ptr(), nbytes
 
     return allocate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from feedrate.errors import UnavailableError
@@ -88,16 +88,15 @@ class GpuChunk(Loader):
 
     def _placed(self, plan: Plan, columns: Columns) -> Columns:
         """The columns on the plan's device; on the CPU, where they were decoded."""
-        if plan.device == "cpu":
+        accelerator = plan.accelerator
+        if accelerator is None:
             return columns
         from feedrate.loading.column import ROW_ID
         from feedrate.loading.transfer import copied_to_device
 
         moving = {name: tensor for name, tensor in columns.tensors.items() if name != ROW_ID}
         stage = self.stage if self.pin else "pageable"
-        moved = copied_to_device(moving, plan.device, stage) | {ROW_ID: columns.tensors[ROW_ID]}
-        day_starts = None if columns.day_starts is None else columns.day_starts.to(plan.device)
-        return replace(columns, tensors=moved, day_starts=day_starts)
+        return columns.placed(copied_to_device(moving, accelerator, stage), accelerator)
 
 
 def _grouped(plan: Plan, chunk_bytes: int) -> Iterator[list[Block]]:

@@ -124,22 +124,21 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
 
 @contextmanager
 def _registered(loader: RingWorkers, plan: Plan, count: int, layout: Layout) -> Iterator[Tensor]:
-    """uint8 (count, slots, bytes) in shared memory, page-locked if the batches go to a CUDA device."""
+    """uint8 (count, slots, bytes) in shared memory, page-locked if the batches go to a device."""
     import torch
 
     memory = torch.empty((count, loader.slots, layout.nbytes), dtype=torch.uint8).share_memory_()
-    lock = loader.pin and plan.device != "cpu"
-    if not lock:
+    accelerator = plan.accelerator if loader.pin else None
+    if accelerator is None:
         yield memory
         return
-    runtime = torch.cuda.cudart()
-    if int(runtime.cudaHostRegister(memory.data_ptr(), memory.nbytes, 0)) != 0:
+    if not accelerator.lock_pages(memory):
         raise ContractError(f"{loader}: cannot page-lock {memory.nbytes / 1e6:.0f} MB of shared memory; try pin=false")
     try:
         yield memory
     finally:
-        torch.cuda.synchronize()
-        runtime.cudaHostUnregister(memory.data_ptr())
+        accelerator.synchronize()
+        accelerator.unlock_pages(memory)
 
 
 def _spawned(loader: RingWorkers, plan: Plan, place: tuple[int, int], memory: Tensor, layout: Layout) -> RingWorker:

@@ -41,7 +41,7 @@ class Threads(Loader):
 
         # Collated batches have memory of their own, of whatever form.
         count = self.depth + 2 if plan.has_columns else 0
-        buffers = Buffers(Layout.of(plan), count, pinned=self.pin and plan.device != "cpu")
+        buffers = Buffers(Layout.of(plan), count, plan.accelerator if self.pin else None)
 
         def cut(job: tuple[Future[Columns], Tensor]) -> Batch:
             columns, rows = job

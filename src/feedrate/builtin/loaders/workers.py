@@ -68,7 +68,7 @@ class Workers(WorkerLoader):
     def _torch_loader(self, dataset: ShardedBatches, plan: Plan, **workers: Any) -> DataLoader[Batch]:
         from torch.utils.data import DataLoader
 
-        pin = self.pin and plan.device != "cpu"
+        pin = self.pin and plan.accelerator is not None and plan.accelerator.torch_pins
         return DataLoader(dataset, batch_size=None, collate_fn=_as_is, pin_memory=pin, **workers)
 
 

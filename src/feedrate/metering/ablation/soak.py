@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import torch
-
+from feedrate.loading.accelerator import accelerator_of
 from feedrate.metering.ablation.collector import CollectorWatch, count_cycles, tracked_types
 from feedrate.metering.pace_log import PaceClock
 from feedrate.records.soak import Holdings, Pace, Phase, Soak, Stretch
@@ -156,8 +155,8 @@ def quick_pace(singles: Sequence[Pace]) -> Pace:
 
 def pinned_bytes(device: str) -> int:
     """Count page-locked memory of torch's own, on versions of torch that count it."""
-    stats = getattr(torch.cuda, "host_memory_stats", None)
-    return int(stats().get("allocated_bytes.current", 0)) if device == "cuda" and stats is not None else 0
+    accelerator = accelerator_of(device)
+    return 0 if accelerator is None else accelerator.pinned_bytes()
 
 
 def descriptor_limit() -> int:

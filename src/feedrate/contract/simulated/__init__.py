@@ -1,0 +1,1 @@
+"""An accelerator that is no hardware: copies come late, freed memory is poisoned, and what nobody waited for shows."""

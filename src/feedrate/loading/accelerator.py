@@ -1,0 +1,211 @@
+"""Talk to the device that batches go to: streams, events, page-locked memory, copies, and what memory is held."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Accelerator", "Cuda", "DeviceStream", "Event", "accelerator_of"]
+
+
+class Event(Protocol):
+    """Marks a place in the work of a stream."""
+
+    def record(self) -> None:
+        """Mark the end of what the current stream has been given so far."""
+
+    def query(self) -> bool:
+        """Whether all before the mark is done; True where nothing was marked yet."""
+
+    def synchronize(self) -> None:
+        """Wait until all before the mark is done."""
+
+
+class DeviceStream(Protocol):
+    """Work of a device that is done in the order in which it was given."""
+
+    def wait_event(self, event: Any) -> None:
+        """Have what is given from now on wait for what an event marked, without waiting here."""
+
+    def wait_stream(self, stream: Any) -> None:
+        """Have what is given from now on wait for what another stream has been given so far, without waiting here."""
+
+    def synchronize(self) -> None:
+        """Wait until all that it was given is done."""
+
+
+class Accelerator(Protocol):
+    """What loaders ask of a device beside the host; torch's operations on its tensors run in the current stream.
+
+    Another kind of device is another class of this form, and a line of `accelerator_of`.
+    """
+
+    @property
+    def torch_pins(self) -> bool:
+        """Whether torch's own loader can page-lock batches for this device."""
+
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether a tensor is in the device's memory."""
+
+    def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Allocate a tensor on the device, for work of the current stream.
+
+        Raises:
+            torch.OutOfMemoryError: there is no room.
+        """
+
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """Copy a tensor of the host in the current stream; from page-locked memory without waiting. Raises as `empty`.
+
+        Page-locked memory must hold the same bytes until the copy is done. A tensor that is there already is shared.
+        """
+
+    def stream(self) -> DeviceStream:
+        """Make a stream of its own."""
+
+    def current_stream(self) -> DeviceStream:
+        """Give the stream that this thread's operations go to."""
+
+    def using(self, stream: DeviceStream | None) -> AbstractContextManager[object]:
+        """Send this thread's operations to a stream inside the block; None: to the one that they go to already."""
+
+    def event(self) -> Event:
+        """Make an event."""
+
+    def record_stream(self, tensor: Tensor, stream: DeviceStream) -> None:
+        """Keep a tensor's memory, once dropped, until the stream has done what it was given by then.
+
+        Without it, memory goes back to the stream that it was allocated for, whatever others still do with it.
+        """
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all that it was given."""
+
+    def page_locked(self, nbytes: int) -> Tensor:
+        """Allocate page-locked memory of the host, uint8 (nbytes,)."""
+
+    def pin_memory(self, tensor: Tensor) -> Tensor:
+        """Copy a tensor into page-locked memory; one that is there already is shared."""
+
+    def lock_pages(self, memory: Tensor) -> bool:
+        """Page-lock memory of the host that is there already; False: the system refuses."""
+
+    def unlock_pages(self, memory: Tensor) -> None:
+        """Undo `lock_pages`, when nothing is copied from it any more."""
+
+    def free_bytes(self) -> int:
+        """Memory of the device that nobody holds."""
+
+    def allocated_bytes(self) -> int:
+        """Memory of the device in tensors of this process."""
+
+    def reserved_bytes(self) -> int:
+        """The same, and what this process keeps to use again."""
+
+    def peak_bytes(self) -> tuple[int, int]:
+        """Give the largest allocated and reserved bytes since `reset_peaks`."""
+
+    def reset_peaks(self) -> None:
+        """Give back what is kept to be used again, and count peaks from here."""
+
+    def pinned_bytes(self) -> int:
+        """Page-locked memory of the host that `page_locked` and `pin_memory` hold; 0 where nobody counts it."""
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """A GPU of NVIDIA's, or of AMD's under ROCm, whose torch calls it CUDA; see `Accelerator`."""
+
+    torch_pins = True
+
+    def holds(self, tensor: Tensor) -> bool:
+        """See `Accelerator`."""
+        return tensor.is_cuda
+
+    def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """See `Accelerator`."""
+        return torch.empty(shape, dtype=dtype, device="cuda")
+
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """See `Accelerator`."""
+        return tensor.to("cuda", non_blocking=True)
+
+    def stream(self) -> DeviceStream:
+        """See `Accelerator`."""
+        return cast("DeviceStream", torch.cuda.Stream())
+
+    def current_stream(self) -> DeviceStream:
+        """See `Accelerator`."""
+        return cast("DeviceStream", torch.cuda.current_stream())
+
+    def using(self, stream: DeviceStream | None) -> AbstractContextManager[object]:
+        """See `Accelerator`."""
+        return torch.cuda.stream(cast("torch.cuda.Stream | None", stream))
+
+    def event(self) -> Event:
+        """See `Accelerator`."""
+        return cast("Event", torch.cuda.Event())
+
+    def record_stream(self, tensor: Tensor, stream: DeviceStream) -> None:
+        """See `Accelerator`."""
+        tensor.record_stream(cast("torch.Stream", stream))
+
+    def synchronize(self) -> None:
+        """See `Accelerator`."""
+        torch.cuda.synchronize()
+
+    def page_locked(self, nbytes: int) -> Tensor:
+        """See `Accelerator`."""
+        return torch.empty(nbytes, dtype=torch.uint8, pin_memory=True)
+
+    def pin_memory(self, tensor: Tensor) -> Tensor:
+        """See `Accelerator`."""
+        return tensor if tensor.is_pinned() else tensor.pin_memory()
+
+    def lock_pages(self, memory: Tensor) -> bool:
+        """See `Accelerator`."""
+        return int(torch.cuda.cudart().cudaHostRegister(memory.data_ptr(), memory.nbytes, 0)) == 0
+
+    def unlock_pages(self, memory: Tensor) -> None:
+        """See `Accelerator`."""
+        torch.cuda.cudart().cudaHostUnregister(memory.data_ptr())
+
+    def free_bytes(self) -> int:
+        """See `Accelerator`."""
+        return torch.cuda.mem_get_info()[0]
+
+    def allocated_bytes(self) -> int:
+        """See `Accelerator`."""
+        return torch.cuda.memory_allocated()
+
+    def reserved_bytes(self) -> int:
+        """See `Accelerator`."""
+        return torch.cuda.memory_reserved()
+
+    def peak_bytes(self) -> tuple[int, int]:
+        """See `Accelerator`."""
+        return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+
+    def reset_peaks(self) -> None:
+        """See `Accelerator`."""
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+    def pinned_bytes(self) -> int:
+        """See `Accelerator`."""
+        # Older versions of torch do not count it.
+        stats = getattr(torch.cuda, "host_memory_stats", None)
+        if stats is None or not torch.cuda.is_initialized():
+            return 0
+        return int(stats().get("active_bytes.current", 0))
+
+
+def accelerator_of(device: str) -> Accelerator | None:
+    """Give what a device is talked to through, by the name that a cell has of it; None: it is the host."""
+    return None if device == "cpu" else Cuda()

@@ -1,0 +1,283 @@
+"""Batches on their way to a device that is as late, and as quick to use memory again, as a device may be."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zlib import crc32
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sums import Sums
+
+from feedrate.builtin.loaders.gpu_chunk import GpuChunk
+from feedrate.contract import Fixture
+from feedrate.contract.late_device import demand_arrival, on_simulated_device
+from feedrate.contract.reference import Reference, check_batch, on_host
+from feedrate.contract.simulated.accelerator import SimulatedAccelerator
+from feedrate.contract.simulated.arena import POISON
+from feedrate.contract.simulated.stream import Schedule, at_random, at_the_last, copies_first
+from feedrate.data.dataset import DataSet
+from feedrate.errors import ContractError
+from feedrate.loading.batch import Batch
+from feedrate.loading.plan import Plan
+from feedrate.loading.transfer import delivered
+from feedrate.plugin.loader import Loader
+from feedrate.plugin.registry import Registry
+from tests.conftest import fixture_on
+from tests.support.lying_transfers import (
+    Carrier,
+    ForgetsToRecord,
+    ForgetsToWait,
+    PinsMoreAndMore,
+    WritesTooEarly,
+)
+
+if TYPE_CHECKING:
+    from feedrate.builtin.loaders.gpu_chunk import Chunk
+    from feedrate.loading.block import Block
+    from feedrate.loading.source import Source
+
+IN_PROCESS = (
+    *("inline", "threads[count=1,depth=2]"),
+    *(f"gpu_chunk[buffers={count},stage={stage}]" for count in (1, 2) for stage in ("ring", "whole", "pageable")),
+)
+STARTING = ("workers[count=1]", "ring_workers[count=1]")
+WORKLOADS = ("boardmoves", "daywindows", "fxseq")
+COPIES = [f"copy={copy},pin={pin}" for copy in ("overlap", "serial", "synced") for pin in ("true", "false")]
+
+
+@pytest.fixture(scope="module")
+def sums(sums_data: DataSet) -> Fixture:
+    return fixture_on(sums_data, Sums().at("tiny"))
+
+
+@pytest.fixture(scope="module")
+def fixtures(data_root: Path, registry: Registry) -> dict[str, Fixture]:
+    recipes = {name: registry.workload(name).at("tiny") for name in WORKLOADS}
+    return {name: fixture_on(recipe.open(data_root), recipe, epochs=1) for name, recipe in recipes.items()}
+
+
+@pytest.fixture(autouse=True)
+def _small_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large copies take many turns of their ring; 30,008 bytes are no whole number of rows."""
+    monkeypatch.setattr("feedrate.loading.transfer._RING_BYTES", 30_008)
+
+
+def turned(registry: Registry, spec: str, knobs: str) -> Loader:
+    return registry.loader(f"{spec[:-1]},{knobs}]" if spec.endswith("]") else f"{spec}[{knobs}]")
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+@pytest.mark.parametrize("knobs", COPIES)
+@pytest.mark.parametrize("spec", IN_PROCESS)
+def test_every_way_of_copying_brings_the_right_bits(
+    spec: str, knobs: str, workload: str, fixtures: dict[str, Fixture], registry: Registry
+) -> None:
+    # Of each its own; all of them are the same in every run.
+    schedule = at_random(crc32(f"{spec} {knobs} {workload}".encode()))
+    demand_arrival(turned(registry, spec, knobs), fixtures[workload], schedule)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("knobs", ["copy=serial,pin=true", "copy=overlap,pin=false"])
+@pytest.mark.parametrize("spec", STARTING)
+def test_batches_of_processes_arrive_as_well(spec: str, knobs: str, sums: Fixture, registry: Registry) -> None:
+    demand_arrival(turned(registry, spec, knobs), sums, at_the_last)
+
+
+SCHEDULES = int(os.environ.get("SCHEDULES", "25"))
+"""Orders of the device's work that each loader is tried with; a variable of that name asks for more."""
+SEEDS = st.integers(0, 1 << 30)
+
+
+@settings(max_examples=SCHEDULES, deadline=None)
+@given(seed=SEEDS, knobs=st.sampled_from(COPIES), held=st.lists(st.integers(0, 4), min_size=1, max_size=8),
+       stop=st.integers(1, 12), fails=st.booleans())  # fmt: skip
+@pytest.mark.parametrize("spec", IN_PROCESS)
+def test_whatever_is_held_closed_or_broken_off(
+    spec: str, seed: int, knobs: str, held: list[int], stop: int, fails: bool, sums: Fixture, registry: Registry
+) -> None:
+    """A consumer that holds some batches, has a step fall behind, and ends early, in any order of the device's work."""
+    loader = turned(registry, spec, knobs)
+    plan, accelerator = on_simulated_device(sums.plan_for(loader), at_random(seed))
+    reference = Reference(sums.recipe, plan)
+    late: list[Batch] = []
+    kept: list[Batch] = []
+    with accelerator.using(None), suppress(ZeroDivisionError), closing(delivered(loader, plan)) as stream:
+        for number, batch in enumerate(stream):
+            late.append(batch.copied())
+            kept = [*kept, batch][-held[number % len(held)] :] if held[number % len(held)] else []
+            del batch
+            if number == stop and fails:
+                raise ZeroDivisionError
+            if number == stop:
+                break
+    with accelerator.using(None):
+        while late or kept:
+            check_batch(loader, (late or kept).pop(), reference)
+    accelerator.synchronize()
+    assert accelerator.allocated_bytes() == 0
+    assert accelerator.pinned_bytes() == 0
+
+
+@pytest.mark.parametrize("schedule", [at_the_last, copies_first, at_random(1)], ids=["last", "copies", "random"])
+def test_a_loader_that_carries_batches_itself_may_do_so(schedule: Schedule, sums: Fixture) -> None:
+    demand_arrival(Carrier(), sums, schedule)
+
+
+@pytest.mark.parametrize(
+    ("liar", "schedule", "why"),
+    [
+        (ForgetsToWait(), at_the_last, "is wrong"),
+        (ForgetsToRecord(), copies_first, "is wrong"),
+        (WritesTooEarly(), at_the_last, "is wrong"),
+        (PinsMoreAndMore(), at_the_last, "page-locked memory grows from"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_what_is_left_out_shows(liar: Carrier, schedule: Schedule, why: str, sums: Fixture) -> None:
+    with pytest.raises(ContractError, match=why):
+        demand_arrival(liar, sums, schedule)
+
+
+def drained(loader: Loader, plan: Plan) -> int:
+    """Take all batches and keep none; gives how many there were."""
+    count = 0
+    with closing(delivered(loader, plan)) as stream:
+        for batch in stream:
+            count += 1
+            del batch
+    return count
+
+
+class TwoChunks(GpuChunk):
+    """Keeps the last chunk while the next one is placed."""
+
+    name = "two_chunks"
+
+    def _chunks(self, plan: Plan, source: Source, groups: Iterable[list[Block]]) -> Iterator[Chunk]:
+        before: Chunk = []
+        for chunk in super()._chunks(plan, source, groups):
+            before = list(chunk)
+            yield chunk
+        del before
+
+
+def chunked(loader: GpuChunk, fixture: Fixture, room: int) -> int:
+    """Stream chunks to a device of that size; gives how many bytes of it were held at most."""
+    plan, _ = on_simulated_device(fixture.plan_for(loader), at_the_last)
+    accelerator = SimulatedAccelerator(room, 1 << 20)
+    plan = replace(plan, placement=replace(plan.placement, accelerator=accelerator))
+    with accelerator.using(None):
+        drained(loader, plan)
+    return accelerator.peak_bytes()[0]
+
+
+def test_with_one_buffer_a_chunk_is_gone_before_the_next_is_placed(fixtures: dict[str, Fixture]) -> None:
+    fixture = fixtures["boardmoves"]
+    chunk = fixture.plan.epoch_bytes // 2
+    one = chunked(GpuChunk(chunk=chunk, buffers=1, copy="serial"), fixture, 16 << 20)
+    # Room for what lies between smaller pieces, but not for a second chunk.
+    with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate"):
+        chunked(TwoChunks(chunk=chunk, buffers=1, copy="serial"), fixture, one + chunk // 2)
+    chunked(GpuChunk(chunk=chunk, buffers=1, copy="serial"), fixture, one + chunk // 2)
+
+
+@pytest.mark.parametrize("spec", ["inline", "gpu_chunk[buffers=1]", "gpu_chunk[buffers=2]"])
+def test_out_of_memory_at_any_allocation_leaves_nothing(spec: str, sums: Fixture, registry: Registry) -> None:
+    loader = registry.loader(spec)
+    plan, accelerator = on_simulated_device(sums.plan_for(loader), at_the_last)
+    with accelerator.using(None):
+        drained(loader, plan)
+    count = accelerator.allocations
+    assert count > 100
+    for number in (*range(12), *range(12, count, count // 12)):
+        refusing = SimulatedAccelerator(1 << 20, 1 << 20, refuses=number)
+        narrow = replace(plan, placement=replace(plan.placement, accelerator=refusing))
+        with refusing.using(None):
+            with pytest.raises(torch.OutOfMemoryError, match=r"Tried to allocate [0-9]+ bytes"):
+                drained(loader, narrow)
+            gc.collect()
+            refusing.synchronize()
+            assert refusing.allocated_bytes() == 0
+            # The next one meets a device as it was.
+            with closing(delivered(loader, narrow)) as stream:
+                assert next(stream).ids.equal(next(iter(plan)))
+
+
+# --- the device itself
+
+
+def test_a_copy_reads_what_its_source_holds_when_it_is_done() -> None:
+    device = SimulatedAccelerator()
+    source = device.page_locked(4)
+    source.copy_(torch.tensor([1, 2, 3, 4], dtype=torch.uint8))
+    with device.using(None):
+        there = device.to_device(source)
+        source.fill_(9)
+        assert on_host(there).tolist() == [9, 9, 9, 9]
+
+
+def test_a_copy_from_memory_that_is_not_page_locked_is_made_at_once() -> None:
+    device = SimulatedAccelerator()
+    source = torch.tensor([1, 2, 3, 4])
+    with device.using(None):
+        there = device.to_device(source)
+        source.fill_(9)
+        assert on_host(there).tolist() == [1, 2, 3, 4]
+
+
+def test_work_of_another_stream_is_seen_only_after_a_wait() -> None:
+    device = SimulatedAccelerator()
+    side = device.stream()
+    with device.using(None):
+        with device.using(side):
+            there = device.to_device(torch.tensor([1, 2]))
+            event = device.event()
+            event.record()
+        assert not event.query()
+        assert on_host(there.view(torch.uint8)).tolist() == [POISON] * 16
+        device.current_stream().wait_event(event)
+        assert on_host(there).tolist() == [1, 2]
+        assert event.query()
+
+
+def test_dropped_memory_is_poisoned_and_handed_out_again() -> None:
+    device = SimulatedAccelerator(memory_bytes=512)
+    with device.using(None):
+        first = device.to_device(torch.arange(3))
+        with pytest.raises(torch.OutOfMemoryError, match="Tried to allocate 24 bytes, 0 of 512 are free"):
+            device.to_device(torch.arange(3))
+        assert on_host(first).tolist() == [0, 1, 2]
+        del first
+        assert on_host(device.empty((24,), torch.uint8)).tolist() == [POISON] * 24
+
+
+def test_operations_mix_no_memories() -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        there = device.to_device(torch.arange(3))
+        assert on_host(there * 2 + torch.tensor(1)).tolist() == [1, 3, 5]
+        assert on_host(there[there > 0]).tolist() == [1, 2]
+        assert there.sum().item() == 3
+        with pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+            there + torch.arange(3)
+
+
+def test_memory_that_is_still_copied_from_is_not_unlocked() -> None:
+    device = SimulatedAccelerator()
+    memory = torch.zeros(8, dtype=torch.uint8)
+    device.lock_pages(memory)
+    with device.using(None):
+        there = device.to_device(memory)
+        with pytest.raises(RuntimeError, match="unlocked while it was still copied from"):
+            device.unlock_pages(memory)
+        assert on_host(there).tolist() == [0] * 8
