@@ -199,7 +199,7 @@ def test_out_of_memory_at_any_allocation_leaves_nothing(spec: str, sums: Fixture
         drained(loader, plan)
     count = accelerator.allocations
     assert count > 100
-    for number in (*range(12), *range(12, count, count // 12)):
+    for number in (*range(6), *range(6, count, count // 6)):
         refusing = SimulatedAccelerator(1 << 20, 1 << 20, refuses=number)
         narrow = replace(plan, placement=replace(plan.placement, accelerator=refusing))
         with refusing.using(None):
