@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from sums import Sums
 
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
+from feedrate.builtin.loaders.inline import Inline
 from feedrate.contract import Fixture
 from feedrate.contract.late_device import demand_arrival, on_simulated_device
 from feedrate.contract.reference import Reference, check_batch, on_host
@@ -29,7 +30,7 @@ from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
 from feedrate.loading.transfer import delivered
-from feedrate.plugin.loader import Loader
+from feedrate.plugin.loader import Loader, Stream
 from feedrate.plugin.registry import Registry
 from tests.conftest import fixture_on
 from tests.support.lying_transfers import (
@@ -211,6 +212,31 @@ def test_out_of_memory_at_any_allocation_leaves_nothing(spec: str, sums: Fixture
             # The next one meets a device as it was.
             with closing(delivered(loader, narrow)) as stream:
                 assert next(stream).ids.equal(next(iter(plan)))
+
+
+class WritesWhenClosed(Inline):
+    """Writes to the memory of its batch when it is closed, as threads do that are still cutting the next one."""
+
+    name = "writes_when_closed"
+
+    def stream(self, plan: Plan) -> Stream:
+        assert plan.accelerator is not None
+        batch = next(super().stream(plan)).pinned(plan.accelerator)
+        try:
+            yield batch
+        finally:
+            for tensor in batch.tensors.values():
+                tensor.zero_()
+
+
+def test_a_stream_that_is_closed_early_waits_for_its_copies(sums: Fixture) -> None:
+    loader = WritesWhenClosed(copy="serial")
+    plan, accelerator = on_simulated_device(sums.plan_for(loader), at_the_last)
+    with accelerator.using(None):
+        stream = delivered(loader, plan)
+        batch = next(stream)
+        stream.close()
+        check_batch(loader, batch, Reference(sums.recipe, plan))
 
 
 # --- the device itself

@@ -88,15 +88,18 @@ class _Transfer:
         """Yield each batch on the device."""
         side = None if self.loader.copy == "serial" else self.accelerator.stream()
         ready: deque[tuple[Batch, Event | None]] = deque()
-        for host in stream:
-            if self.plan.report.batches_arrive_on is None:
-                self.plan.report.batches_arrive_on = "device" if self._is_there(host) else "host"
-            ready.append(self._sent(host, side))
-            if self.loader.copy != "overlap" or len(ready) > 1:
+        try:
+            for host in stream:
+                if self.plan.report.batches_arrive_on is None:
+                    self.plan.report.batches_arrive_on = "device" if self._is_there(host) else "host"
+                ready.append(self._sent(host, side))
+                if self.loader.copy != "overlap" or len(ready) > 1:
+                    yield self._received(*ready.popleft())
+            while ready:
                 yield self._received(*ready.popleft())
-        while ready:
-            yield self._received(*ready.popleft())
-        self.accelerator.synchronize()
+        finally:
+            # Closed early, too: a thread of the loader may write its next batch where one is still copied from.
+            self.accelerator.synchronize()
 
     def _is_there(self, batch: Batch) -> bool:
         return all(map(self.accelerator.holds, batch.tensors.values()))
