@@ -171,3 +171,20 @@ def test_what_cannot_be_taken_apart_or_compared_is_one_line(mine: Path, argument
     assert why in error
     assert all(": not read: " in line for line in remarks), remarks
     assert [path.name for path in mine.parent.iterdir()] == ["mine"]
+
+
+def test_a_cell_of_files_is_the_same_one_from_another_folder(mine: Path, tmp_path: Path) -> None:
+    """As the code of a commit measures it, which is started in its own checkout."""
+    with Session(files=[mine / "*.parquet"], columns=["price"], quiet=True) as session:
+        own = session.own_files
+        assert own is not None
+        cell = str(session.cell(workload=own, loader="inline", step="none", device="cpu"))
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "one.json"
+    elsewhere.mkdir()
+    asked = ("run", "--cell", cell, "--out", str(out), "--seconds", "0.05", "--quiet")
+    done = feedrate(elsewhere, *asked, "--files", str(mine / "*.parquet"), "--columns", "price")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    outcome = json.loads(out.read_text())
+    assert outcome["cell"] == cell
+    assert outcome["checked_batches"] > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -124,8 +123,3 @@ class Arena:
             return None
         at = tensor.data_ptr() - self._begin
         return at if 0 <= at < self.nbytes else None
-
-
-def bytes_of(shape: tuple[int, ...], dtype: torch.dtype) -> int:
-    """Count the bytes of a tensor."""
-    return math.prod(shape) * dtype.itemsize

@@ -18,7 +18,6 @@ __all__ = [
     "Scheduler",
     "SimulatedEvent",
     "SimulatedStream",
-    "at_once",
     "at_random",
     "at_the_last",
     "copies_first",
@@ -58,11 +57,6 @@ def at_the_last(streams: Sequence[SimulatedStream]) -> SimulatedStream | None:
     """Do nothing before somebody waits for it: a device that is as late as it may be."""
     del streams
     return None
-
-
-def at_once(streams: Sequence[SimulatedStream]) -> SimulatedStream | None:
-    """Do everything as soon as it was given: a device that is quicker than the host."""
-    return next((stream for stream in streams if stream.is_free), None)
 
 
 def copies_first(streams: Sequence[SimulatedStream]) -> SimulatedStream | None:
