@@ -111,6 +111,10 @@ BUSY = StepProfile(flops_per_step=1e9, dtype="bf16", peak_flop_per_s=1e11, opera
         # A step that takes nothing slowed no loader: others on the machine did, from one window to the next.
         (evidence(0.006, 1.65, 2.54, {"decode": 2.2}, contention_s=seconds(0), loader_beside_s=seconds(2.5)), "decode"),
         (evidence(0.1, 1.65, 2.54, contention_s=seconds(0), loader_beside_s=seconds(2.5)), "contention"),
+        # Beside a step that takes little the loader is most of T_F, whatever they do to each other as well.
+        (evidence(1.1, 15.4, 19.7, {"decode": 15}, contention_s=seconds(2), loader_beside_s=seconds(23)), "decode"),
+        (evidence(1.2, 15.4, 17.4, {"decode": 15}, contention_s=seconds(2), loader_beside_s=seconds(18)), "decode"),
+        (evidence(5, 15.4, 19.7, {"decode": 15}, contention_s=seconds(2), loader_beside_s=seconds(19)), "contention"),
         (evidence(10, 9, 14), "step-bound"),
         (evidence(9, 10, 14), "loader-bound"),
         (evidence(10, 2, 10.1, first_batch_s=60.0), "start-up"),

@@ -125,10 +125,10 @@ def _one_side(evidence: Evidence) -> Finding | None:
     by_loader = _slows_nothing(evidence) or evidence.step_ceiling.mean <= Thresholds.max_ratio_to_one_side
     if by_step and not (by_loader and loader_s > step_s):
         return _by_step(evidence)
-    # What takes longer than one after the other, or was seen to be what they do to each other, is no turn taking.
-    takes_turns = evidence.overlap.mean <= Thresholds.max_overlap_of_turns and not _is_slower_than_turns(evidence)
-    takes_turns = takes_turns and _contention(evidence) is None
-    if by_loader or (takes_turns and step_s < Thresholds.min_step_share_worth_overlapping * loader_s):
+    # Beside a step that takes little, a quicker loader gains more than overlap, or than an end to what they do to each
+    # other; what takes longer than one after the other is neither's time.
+    takes_little = step_s < Thresholds.min_step_share_worth_overlapping * loader_s
+    if by_loader or (takes_little and not _is_slower_than_turns(evidence)):
         return _by_loader(evidence)
     return None
 

@@ -21,7 +21,8 @@ class Thresholds:
     max_ratio_to_sum = 1.25
     """T_F over T_S + T_L, above which something else had the machine."""
     min_step_share_worth_overlapping = 0.25
-    """Of T_L: a step that takes less gains less from overlap than a faster loader gives."""
+    """Of T_L: where a step takes less, overlap, or an end to what they do to each other, gains less than a faster
+    loader gives."""
     negligible_step_share = 0.02
     """Of T_L: a step that takes less slows no loader, whatever T_F exceeds T_L by."""
     max_replicates_to_suggest = 20
