@@ -166,3 +166,8 @@ def test_the_size_follows_the_device() -> None:
     assert identity({}, gpu=False) == {"FEEDRATE_DEVICE": "cpu", "FEEDRATE_SIZE": "small"}
     assert identity({}, gpu=True) == {"FEEDRATE_DEVICE": "cuda", "FEEDRATE_SIZE": "full"}
     assert identity({"FEEDRATE_DEVICE": "cpu"}, gpu=True)["FEEDRATE_SIZE"] == "small"
+
+
+def test_a_device_without_speed_has_no_history() -> None:
+    with pytest.raises(UsageError, match="a simulated device has no speed to track: name cpu or cuda"):
+        identity({"FEEDRATE_DEVICE": "simulated"}, gpu=False)

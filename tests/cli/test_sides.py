@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.api.variant_spec import ComparisonSpec, pairings
-from feedrate.errors import UsageError
+from feedrate.errors import UnavailableError, UsageError
 from tests.support import PLUGINS
 
 OFFERED = PLUGINS / "offered.py"
@@ -74,6 +74,12 @@ def test_a_star_is_the_same_on_both_sides_and_nothing_meets_itself_unless_all_do
 
 def test_a_cell_that_was_named_may_meet_itself() -> None:
     assert cells("sums/plain/train", "sums/plain/train") == [("sums/tiny/plain/train/cpu",) * 2]
+
+
+def test_a_device_that_is_no_hardware_is_not_compared() -> None:
+    for side in ("sums/tiny/plain/train/simulated", "sums/tiny/plain/train/simulated@main"):
+        with pytest.raises(UnavailableError, match="a simulated device has no speed to compare; name cpu or cuda"):
+            found(side, "sums/tiny/inline/train/simulated")
 
 
 def test_a_star_that_stands_for_nothing_is_a_mistake() -> None:

@@ -19,16 +19,18 @@ from sums import Sums
 
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.contract import Fixture
+from feedrate.contract.fixture import on_device
 from feedrate.contract.late_device import demand_arrival, on_simulated_device
 from feedrate.contract.reference import Reference, check_batch, on_host
-from feedrate.contract.simulated.accelerator import SimulatedAccelerator
-from feedrate.contract.simulated.arena import POISON
-from feedrate.contract.simulated.stream import Schedule, at_random, at_the_last, copies_first
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
+from feedrate.loading.simulated.accelerator import SimulatedAccelerator
+from feedrate.loading.simulated.arena import POISON
+from feedrate.loading.simulated.stream import Schedule, at_random, at_the_last, copies_first
 from feedrate.loading.transfer import delivered
 from feedrate.plugin.loader import Loader, Stream
 from feedrate.plugin.registry import Registry
@@ -307,3 +309,79 @@ def test_memory_that_is_still_copied_from_is_not_unlocked() -> None:
         with pytest.raises(RuntimeError, match="unlocked while it was still copied from"):
             device.unlock_pages(memory)
         assert on_host(there).tolist() == [0] * 8
+
+
+def test_a_program_finds_the_device_by_what_its_tensors_say() -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        there = device.to_device(torch.arange(3))
+        assert there.device != torch.arange(3).device
+        made = torch.arange(3, device=there.device)
+        moved = torch.ones(3).to(there.device, torch.int64)
+        assert device.holds(made)
+        assert device.holds(moved)
+        assert device.holds(there.new_tensor([1, 2, 3]))
+        assert there.to(there.device) is there
+        assert (there + made + moved).tolist() == [1, 3, 5]
+        for here in (there.cpu(), there.to("cpu"), there.to(device="cpu", dtype=torch.int32)):
+            assert not device.holds(here)
+            assert here.tolist() == [0, 1, 2]
+        assert not device.holds(torch.zeros(3, device="cpu"))
+        # One without elements is nowhere, and may be used with either.
+        nothing = torch.empty(0, dtype=torch.int64, device=there.device)
+        assert torch.cat([there, nothing]).tolist() == [0, 1, 2]
+        with pytest.raises(TypeError, match=r"copy it to the host with \.cpu"):
+            there.numpy()
+
+
+def test_a_model_trains_there_as_on_the_host() -> None:
+    def trained(device: SimulatedAccelerator | None) -> list[float]:
+        torch.manual_seed(0)
+        model: torch.nn.Module = torch.nn.Sequential(
+            torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.Linear(8, 1)
+        )
+        x, y = torch.rand(16, 4), torch.rand(16, 1)
+        if device is not None:
+            model, x, y = device.place(model), device.to_device(x), device.to_device(y)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+        losses = []
+        for _ in range(4):
+            optimizer.zero_grad()
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                loss = (model(x) - y).square().mean()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            losses.append(loss.detach())
+        return torch.stack(losses).tolist()
+
+    device = SimulatedAccelerator(schedule=at_the_last)
+    with device.using(None):
+        there = trained(device)
+    assert there == pytest.approx(trained(None), rel=1e-3)
+    assert there[-1] < there[0]
+
+
+def losses(loader: Loader, fixture: Fixture, plan: Plan) -> list[float]:
+    """Train from a fixed seed on all batches that a loader brings; looked at when all is given to the device."""
+    torch.manual_seed(0)
+    there = replace(fixture, plan=plan)
+    late = []
+    with on_device(plan), closing(delivered(loader, plan)) as stream:
+        model = there.model()
+        workload = fixture.recipe.workload
+        update = Fp32().bind(model, workload.loss, workload.trainer(model))
+        for batch in stream:
+            late.append(update(batch.without_views()))
+            del batch
+        return torch.stack(late).tolist()
+
+
+@pytest.mark.parametrize("spec", IN_PROCESS)
+def test_a_model_that_trains_there_sees_every_batch(spec: str, sums: Fixture, registry: Registry) -> None:
+    loader = registry.loader(spec)
+    wanted = losses(loader, sums, sums.plan_for(loader))
+    assert len(wanted) == len(sums.plan)
+    for schedule in (at_the_last, copies_first, at_random(3)):
+        plan, _ = on_simulated_device(sums.plan_for(loader), schedule)
+        assert losses(loader, sums, plan) == pytest.approx(wanted, rel=1e-3)

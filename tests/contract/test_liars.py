@@ -119,6 +119,11 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
     (Faulty(fault="climbing"), "learns like plain training", "where plain fp32 lowers it by"),
     (lying_steps.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
     (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
+    (
+        lying_steps.MakesATensorOfTheHost(),
+        "trains on another device",
+        "expected all tensors to be on the same device, found one of the host",
+    ),
     (lying_knobs.HasNoRange(), RANGES, "parts has no range"),
 )
 
@@ -134,12 +139,17 @@ LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
     (lying_workloads.PlansBeyondTheEnd(), {"plans each sample once"}, "plans rows that are not among 203"),
     (
         lying_workloads.ReachesBeforeItsBlock(),
-        {"cuts every sample", "learns what it asks", "predicts different things"},
+        {"cuts every sample", "learns what it asks", "predicts different things", "computes where the model is"},
         "cannot be cut (",
     ),
     (lying_workloads.HasNothingToLearn(), {"learns what it asks"}, "lowers its loss by 0: there is no signal"),
     (lying_workloads.LosesLessThanNothing(), {"learns what it asks"}, "not a finite one above 0"),
     (lying_workloads.SaysAlwaysTheSame(), {"predicts different things"}, "have standard deviation 0"),
+    (
+        lying_workloads.WeighsOnTheHost(),
+        {"computes where the model is"},
+        "expected all tensors to be on the same device, found one of the host",
+    ),
     (lying_datasets.DrawsItsOwnNumbers(), {"gives the same samples again"}, "draw from `sample_generator(index)`"),
     (lying_datasets.CountsItsSamples(), {"gives the same samples again"}, "'asked' of row"),
     (lying_datasets.ListsASampleTwice(), {"plans each sample once"}, "plans row 117 2 times"),

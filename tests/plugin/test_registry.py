@@ -156,7 +156,7 @@ def test_a_cell_is_its_own_key(registry: Registry) -> None:
     ("key", "text"),
     [
         ("boardmoves/tiny/inline/fp32", "a cell reads workload/size/loader/step/device"),
-        ("boardmoves/tiny/inline/fp32/abacus", "no device 'abacus'; there are: cpu, cuda"),
+        ("boardmoves/tiny/inline/fp32/abacus", "no device 'abacus'; there are: cpu, cuda, simulated"),
         ("boardmoves/tyni/inline/fp32/cpu", r"no size 'tyni'; did you mean tiny\?"),
         ("inline/tiny/inline/fp32/cpu", r"no workload 'inline', which is a loader; there are: boardmoves, "),
         ("boardmoves/tiny/fp32/inline/cpu", r"no loader 'fp32', which is a step; "),

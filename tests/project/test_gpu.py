@@ -1,8 +1,9 @@
-"""What only a CUDA device shows."""
+"""What a device beside the host shows: a CUDA device where there is one, and one that is no hardware everywhere."""
 
 from __future__ import annotations
 
 import gc
+import re
 from contextlib import closing
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Fixture, check_batch
+from feedrate.contract.fixture import on_device
 from feedrate.data.dataset import DataSet
 from feedrate.loading.transfer import delivered
+from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
-from feedrate.records.measurement import Measurement
+from feedrate.records.measurement import Failure, Measurement, Outcome
+from feedrate.records.validity import remarks
 from feedrate.runner.isolation import ReplicateSettings, measure
 from tests.support import PLUGINS
 
-pytestmark = pytest.mark.gpu
-
+DEVICES = [pytest.param("cuda", marks=pytest.mark.gpu), "simulated"]
 LOADERS = [
     Workers(count=2),
     RingWorkers(count=2),
@@ -34,55 +37,85 @@ LOADERS = [
 ]
 
 
-def trial(registry: Registry, data_root: Path, workload: str) -> Fixture:
+def trial(registry: Registry, data_root: Path, workload: str, device: str) -> Fixture:
     recipe = registry.workload(workload).at("tiny")
     plan = recipe.workload.plan(recipe.open(data_root), "tiny", epochs=2)
-    return Fixture(plan.on_device("cuda"), recipe)
+    return Fixture(plan.on_device(device), recipe)
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("workload", ["boardmoves", "daywindows", "fxseq"])
 @pytest.mark.parametrize("loader", LOADERS, ids=str)
 def test_every_loader_brings_the_generated_bits_to_the_device(
-    loader: Threads, workload: str, registry: Registry, data_root: Path
+    loader: Threads, workload: str, device: str, registry: Registry, data_root: Path
 ) -> None:
-    asked = trial(registry, data_root, workload)
+    asked = trial(registry, data_root, workload, device)
     plan, reference = asked.plan_for(loader), asked.reference(loader)
     count = 0
-    with closing(delivered(loader, plan)) as stream:
+    with on_device(plan), closing(delivered(loader, plan)) as stream:
         for batch in stream:
             check_batch(loader, batch, reference)
             count += 1
     assert count == len(plan)
 
 
+@pytest.mark.gpu
 def test_ring_workers_hand_over_page_locked_memory(registry: Registry, data_root: Path) -> None:
     loader = RingWorkers(count=1)
-    with closing(loader.stream(trial(registry, data_root, "boardmoves").plan_for(loader))) as stream:
+    with closing(loader.stream(trial(registry, data_root, "boardmoves", "cuda").plan_for(loader))) as stream:
         batch = next(stream)
         assert all(tensor.is_pinned() for tensor in batch.tensors.values())
 
 
-def test_with_one_buffer_no_two_chunks_share_the_device(registry: Registry, data_root: Path) -> None:
-    import torch
-
+@pytest.mark.parametrize("device", DEVICES)
+def test_with_one_buffer_no_two_chunks_share_the_device(device: str, registry: Registry, data_root: Path) -> None:
     loader = GpuChunk(chunk=1, buffers=1)
-    plan = trial(registry, data_root, "fxseq").plan_for(loader)
+    plan = trial(registry, data_root, "fxseq", device).plan_for(loader)
+    accelerator = plan.accelerator
+    assert accelerator is not None
     gc.collect()
-    torch.cuda.empty_cache()
-    before = torch.cuda.memory_allocated()
-    torch.cuda.reset_peak_memory_stats()
-    with closing(loader.stream(plan)) as stream:
+    before = accelerator.allocated_bytes()
+    accelerator.reset_peaks()
+    with on_device(plan), closing(loader.stream(plan)) as stream:
         for batch in stream:
             del batch
     chunk = max(block.stop - block.start for block in plan.stored_blocks) * sum(f.row_bytes for f in plan.data.fields)
-    assert torch.cuda.max_memory_allocated() - before < 1.9 * chunk
+    assert accelerator.peak_bytes()[0] - before < 1.9 * chunk
 
 
-@pytest.mark.parametrize("step", ["fp32", "tf32", "bf16", "fp16"])
-def test_every_precision_is_measured_on_the_device(step: str, sums_data: DataSet, tmp_path: Path) -> None:
-    mischief = PLUGINS / "mischief.py"
-    settings = ReplicateSettings(sums_data.folder.parent, tmp_path, "gpu", seconds=0.05, plugin_files=(mischief,))
-    outcome = measure(f"sums/tiny/threads/{step}/cuda", settings)
+CELLS = [
+    *(pytest.param(f"threads/{step}/cuda", marks=pytest.mark.gpu) for step in ("fp32", "tf32", "bf16", "fp16")),
+    *("threads/fp32/simulated", "gpu_chunk/bf16/simulated", "inline/none/simulated"),
+]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("parts", CELLS)
+def test_every_precision_is_measured_on_the_device(parts: str, sums_data: DataSet, tmp_path: Path) -> None:
+    outcome = measured(f"sums/tiny/{parts}", sums_data, tmp_path)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.device_peak_bytes
     assert outcome.device_allocated_peak_bytes
+    assert any("their times say nothing" in remark for remark in remarks(outcome)) == parts.endswith("simulated")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("device", DEVICES)
+def test_no_room_on_the_device_is_a_result_that_names_the_size(device: str, sums_data: DataSet, tmp_path: Path) -> None:
+    outcome = measured(f"sums/tiny/inline/too_large/{device}", sums_data, tmp_path)
+    assert isinstance(outcome, Failure)
+    assert outcome.why == "out of memory"
+    # 1 << 45 bytes.
+    assert re.search(r"Tried to allocate (32768\.00 GiB|35184372088832 bytes)", outcome.reason)
+    # The next one meets a device as it was.
+    assert isinstance(measured(f"sums/tiny/inline/none/{device}", sums_data, tmp_path), Measurement)
+
+
+def test_compiled_code_does_not_run_on_a_simulated_device(registry: Registry) -> None:
+    cell = Cell.parse("boardmoves/tiny/inline/compiled/simulated", registry)
+    assert [need.what for need in cell.unmet_needs] == ["a step made of torch's operators on the simulated device"]
+
+
+def measured(cell: str, data: DataSet, folder: Path) -> Outcome:
+    plugins = (PLUGINS / "mischief.py", PLUGINS / "too_large.py")
+    return measure(cell, ReplicateSettings(data.folder.parent, folder, "gpu", seconds=0.2, plugin_files=plugins))

@@ -64,6 +64,16 @@ class HardlyMoves(PlainStep):
 
 
 @dataclass(frozen=True)
+class MakesATensorOfTheHost(PlainStep):
+    """As a step does that was tried on a CPU alone."""
+
+    name = "makes_a_tensor_of_the_host"
+
+    def answer(self, value: Tensor, batch: Batch) -> Tensor:
+        return value.detach() * torch.ones(1)
+
+
+@dataclass(frozen=True)
 class WritesToItsBatch(PlainStep):
     name = "writes_to_its_batch"
 

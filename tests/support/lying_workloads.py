@@ -92,6 +92,18 @@ class LosesLessThanNothing(Sums):
 
 
 @dataclass(frozen=True)
+class WeighsOnTheHost(Sums):
+    """As a loss does that was tried on a CPU alone."""
+
+    name = "weighs_on_the_host"
+
+    def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
+        import torch
+
+        return super().loss(outputs * torch.ones(len(outputs)), tensors)
+
+
+@dataclass(frozen=True)
 class SaysAlwaysTheSame(Sums):
     name = "says_always_the_same"
 

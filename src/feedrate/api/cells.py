@@ -11,6 +11,7 @@ from feedrate.plugin.cell import DEVICES, Cell
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy, near
 from feedrate.plugin.workload import OWN_SIZE, SIZES
+from feedrate.records.cell_key import SIMULATED
 from feedrate.system.machine import gpus
 
 __all__ = ["FORM", "cell_of", "device_or_default", "full_key", "offered", "offered_cell", "size_or_default"]
@@ -41,7 +42,7 @@ def size_or_default(asked: str | None, device: str) -> str:
     """
     if asked is not None and asked not in SIZES:
         raise UsageError(f"no size {asked!r}; {near(asked, SIZES)}")
-    return asked or ("full" if device == "cuda" else "small")
+    return asked or {"cuda": "full", SIMULATED: "tiny"}.get(device, "small")
 
 
 def full_key(text: str, size: str | None, device: str | None) -> tuple[str, str, str, str, str]:

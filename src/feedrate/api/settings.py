@@ -35,7 +35,7 @@ class CellParts(TypedDict, total=False):
     size: str | None
     """tiny, small, full or seed; None: small on a CPU and full on a GPU."""
     device: str | None
-    """cpu or cuda; None: the GPU if there is one."""
+    """cpu, cuda or simulated; None: the GPU if there is one."""
 
 
 class SessionOptions(TypedDict, total=False):

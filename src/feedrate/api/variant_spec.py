@@ -13,6 +13,7 @@ from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
+from feedrate.records.cell_key import SIMULATED
 
 __all__ = ["ComparisonSpec", "VariantSpec", "control", "pace_of", "pairings"]
 
@@ -81,6 +82,8 @@ class VariantSpec:
             UnavailableError: this machine lacks what it needs.
         """
         key = f"{self.workload}/{self.size}/{self.loader}/{self.step}/{self.device}"
+        if self.device == SIMULATED:
+            raise UnavailableError(f"{key}: a simulated device has no speed to compare; name cpu or cuda")
         if self.commit:
             return key
         cell = Cell.parse(key, registry)

@@ -23,6 +23,7 @@ import feedrate
 from feedrate.asv.direct_answers import DirectAnswer
 from feedrate.asv.sample_cache import Measure
 from feedrate.asv.settings import AsvSettings, identity, run_variables
+from feedrate.errors import UsageError
 from feedrate.revisions.cell_server import CellServers
 from feedrate.revisions.venv import BuildError, Venv
 from feedrate.runner.forkserver import NURSERY, ForkServer
@@ -45,7 +46,10 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
                 f"feedrate: no Python {python} to lay over, asv runs under {_VERSION}; change 'pythons'"
             )
         # As part of the environment's name they keep sizes and devices in histories of their own.
-        settled = {("nobuild", name): value for name, value in identity(os.environ, gpu=bool(gpus())).items()}
+        try:
+            settled = {("nobuild", name): value for name, value in identity(os.environ, gpu=bool(gpus())).items()}
+        except UsageError as error:
+            raise EnvironmentUnavailable(f"feedrate: FEEDRATE_DEVICE: {error}") from None
         # asv's own constructor reads it before it sets it.
         self._requirements = requirements
         super().__init__(conf, python, requirements, {**settled, **tagged_env_vars})

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from feedrate.errors import UsageError
+from feedrate.records.cell_key import SIMULATED
 from feedrate.revisions.call import PATIENCE_S, Invocation
 
-__all__ = ["AsvSettings", "identity", "run_variables"]
+__all__ = ["AsvSettings", "demand_speed", "identity", "run_variables"]
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,25 @@ def run_variables(environ: Mapping[str, str], results: Path) -> dict[str, str]:
 
 
 def identity(environ: Mapping[str, str], *, gpu: bool) -> dict[str, str]:
-    """Settle what must never share a history: the device (the GPU where there is one) and the size (full on a GPU)."""
+    """Settle what must never share a history: the device (the GPU where there is one) and the size (full on a GPU).
+
+    Raises:
+        UsageError: the device is one that has no speed.
+    """
     device = environ.get("FEEDRATE_DEVICE", "cuda" if gpu else "cpu")
+    demand_speed(device)
     size = environ.get("FEEDRATE_SIZE", "small" if device == "cpu" else "full")
     return {"FEEDRATE_DEVICE": device, "FEEDRATE_SIZE": size}
+
+
+def demand_speed(device: str) -> None:
+    """Refuse a device that is no hardware.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if device == SIMULATED:
+        raise UsageError("a simulated device has no speed to track: name cpu or cuda")
 
 
 def _count(environ: Mapping[str, str], name: str, default: str) -> int:

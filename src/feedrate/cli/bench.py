@@ -15,6 +15,7 @@ from feedrate.api.cells import device_or_default, size_or_default
 from feedrate.api.datasets import ensure
 from feedrate.api.places import Place, demand_writable
 from feedrate.api.settings import RUN
+from feedrate.asv.settings import demand_speed
 from feedrate.cli.bench_again import measure_cells
 from feedrate.cli.bench_asv import ASV, LOGS, publish
 from feedrate.cli.bench_cells import matrix_cells, note_absent
@@ -52,6 +53,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     _demand_checkout(options)
     demand_writable([Place("bench:", folder) for folder in (_RAW, LOGS, ASV)])
     device = device_or_default(options.device or None)
+    demand_speed(device)
     size = size_or_default(options.size or None, device)
     cells = matrix_cells(_MATRIX, size, device, shell)
     ready = [cell for cell in cells if not cell.unmet_needs]

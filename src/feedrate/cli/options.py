@@ -133,7 +133,9 @@ def add_size(add: Add) -> None:
     add("--size", metavar="SIZE", help=f"{', '.join(SIZES)}; small on a cpu and full on a GPU unless given")
 
 
-def add_device(add: Add, says: str = "cpu or cuda; the GPU if there is one unless given") -> None:
+def add_device(
+    add: Add, says: str = "cpu, cuda, or simulated, which is no hardware; the GPU if there is one unless given"
+) -> None:
     """Add `--device`; `says` is what it means."""
     add("--device", metavar="DEVICE", help=says)
 

@@ -30,9 +30,11 @@ from feedrate.contract.steps import (
     leaves_the_batch_alone,
     moves_the_parameters,
     returns_a_loss,
+    trains_on_another_device,
 )
 from feedrate.contract.swapping import swaps_its_source
 from feedrate.contract.workloads import (
+    computes_where_the_model_is,
     cuts_every_sample,
     gives_the_same_samples_again,
     learns_what_it_asks,
@@ -96,6 +98,7 @@ STEP_PROMISES: tuple[StepPromise, ...] = (
     moves_the_parameters,
     learns_like_plain_training,
     leaves_the_batch_alone,
+    trains_on_another_device,
     declares_the_range_of_each_number,
 )
 """Each raises ContractError where its `applies_to` holds: a step that does not train is not asked how it learns."""
@@ -108,6 +111,7 @@ WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     gives_the_same_samples_again,
     learns_what_it_asks,
     predicts_different_things,
+    computes_where_the_model_is,
     declares_the_range_of_each_number,
 )
 """Each raises ContractError; the fixture is one of the workload itself."""

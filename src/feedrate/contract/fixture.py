@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Thread
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from feedrate.contract.reference import Reference
 from feedrate.data.dataset import DataSet
@@ -20,7 +20,10 @@ from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
 
-__all__ = ["Fixture", "ServedBatches", "served", "with_deadline", "written"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Fixture", "ServedBatches", "on_device", "served", "with_deadline", "written"]
 
 T = TypeVar("T")
 
@@ -63,6 +66,11 @@ class Fixture:
         """Give what that loader's batches must hold."""
         return Reference(self.recipe, self.plan_for(loader))
 
+    def model(self) -> nn.Module:
+        """Build the workload's model where the plan's batches go, in training mode."""
+        model, accelerator = self.recipe.workload.model(self.recipe.size), self.plan.accelerator
+        return (model if accelerator is None else accelerator.place(model)).train()
+
     def served(self, loader: Loader) -> ServedBatches:
         """Give what a first stream of `loader` yields; streamed once, however many promises ask.
 
@@ -98,7 +106,7 @@ def served(loader: Loader, plan: Plan) -> ServedBatches:
     """
     held: list[Batch] = []
     copies: list[Batch] = []
-    with _on_device(plan), closing(loader.stream(plan)) as stream:
+    with on_device(plan), closing(loader.stream(plan)) as stream:
         for batch in stream:
             held.append(batch)
             copies.append(batch.copied())
@@ -107,9 +115,16 @@ def served(loader: Loader, plan: Plan) -> ServedBatches:
     return ServedBatches(tuple(held), tuple(copies))
 
 
-def _on_device(plan: Plan) -> AbstractContextManager[object]:
-    """Have this thread's work go to the plan's device inside the block."""
-    return nullcontext() if plan.accelerator is None else plan.accelerator.using(None)
+@contextmanager
+def on_device(plan: Plan) -> Iterator[None]:
+    """Have this thread's work go to the plan's device inside the block, and wait for it at the end."""
+    accelerator = plan.accelerator
+    if accelerator is None:
+        yield
+        return
+    with accelerator.using(None):
+        yield
+    accelerator.synchronize()
 
 
 def with_deadline(deadline_s: float, who: object, job: Callable[[], T]) -> T:

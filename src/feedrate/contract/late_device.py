@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from feedrate.contract.fixture import Fixture, with_deadline
 from feedrate.contract.promise import Promise
 from feedrate.contract.reference import demand_equal
-from feedrate.contract.simulated.accelerator import SimulatedAccelerator
-from feedrate.contract.simulated.arena import ALIGN
-from feedrate.contract.simulated.stream import Schedule, at_random, at_the_last, copies_first
 from feedrate.errors import ContractError, UnavailableError
 from feedrate.loading.batch import Batch, cast_to_model
+from feedrate.loading.simulated.accelerator import SimulatedAccelerator
+from feedrate.loading.simulated.arena import ALIGN
+from feedrate.loading.simulated.stream import Schedule, at_random, at_the_last, copies_first
 from feedrate.loading.transfer import delivered
+from feedrate.records.cell_key import SIMULATED
 
 if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
@@ -65,11 +66,14 @@ def demand_arrival(loader: Loader, fixture: Fixture, schedule: Schedule) -> None
         raise ContractError(f"{loader}: leaves {held:,} bytes of the device's memory behind")
 
 
-def on_simulated_device(plan: Plan, schedule: Schedule) -> tuple[Plan, SimulatedAccelerator]:
-    """Give the same plan for a device that works as `schedule` says, with room for all of the data set four times."""
+def on_simulated_device(plan: Plan, schedule: Schedule, beside: int = _ROOM_BYTES) -> tuple[Plan, SimulatedAccelerator]:
+    """Give the same plan for a device that works as `schedule` says.
+
+    Its memory has room for all of the data set four times, and for so many bytes `beside`.
+    """
     room = 4 * plan.epoch_bytes + _ROOM_BYTES
-    accelerator = SimulatedAccelerator(room, room, schedule)
-    placement = replace(plan.placement, device="cuda", device_budget_bytes=room, accelerator=accelerator)
+    accelerator = SimulatedAccelerator(room - _ROOM_BYTES + beside, room, schedule)
+    placement = replace(plan.placement, device=SIMULATED, device_budget_bytes=room, accelerator=accelerator)
     return replace(plan, placement=placement), accelerator
 
 

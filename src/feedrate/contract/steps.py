@@ -4,28 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.fixture import Fixture, on_device, with_deadline
+from feedrate.contract.late_device import on_simulated_device
 from feedrate.contract.promise import Promise, promise_if
 from feedrate.contract.reference import Reference, demand_equal
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch, cast_to_model
+from feedrate.loading.simulated.stream import at_the_last
 from feedrate.plugin.step import Step, Update
 
 __all__ = [
+    "demand_alike",
     "learns_like_plain_training",
     "leaves_the_batch_alone",
     "moves_the_parameters",
     "plain_progress",
     "plainly_trained",
     "returns_a_loss",
+    "trained_elsewhere",
+    "trains_on_another_device",
 ]
 
+_ALIKE = 0.01
+"""Share by which a loss may differ between the host and a device whose operations are the host's own."""
+_MODEL_BYTES = 128 << 20
+"""Of a simulated device that trains a model: parameters, gradients, the optimizer's state and activations of `tiny`."""
 UPDATES = 12
 """On one batch, which any optimizer learns by heart. A step that scales its loss may skip the first few."""
 TOLERANCE = 0.5
@@ -85,6 +94,46 @@ def leaves_the_batch_alone(step: Step, fixture: Fixture) -> None:
         raise ContractError(f"{error}: the step has written to its batch") from None
 
 
+def _through_operators(step: Step) -> bool:
+    """Tell whether a step trains by torch's own operators, which a simulated device can do."""
+    return step.trains and not step.traits().compiled
+
+
+@promise_if(_through_operators)
+def trains_on_another_device(step: Step, fixture: Fixture) -> None:
+    """On a device beside the host it trains as on the host: it makes no tensor elsewhere and reads none too early.
+
+    Where the plan goes to a device, nothing is asked: this one stands for it.
+    """
+    if fixture.plan.accelerator is None:
+        demand_alike(step, _trained(step, fixture), trained_elsewhere(step, fixture, step))
+
+
+def trained_elsewhere(step: Step | None, fixture: Fixture, who: object) -> _Trained:
+    """Train on a simulated device that does nothing before somebody waits for it; None: the plain way.
+
+    Raises:
+        ContractError: training fails there.
+    """
+    plan, _ = on_simulated_device(fixture.plan, at_the_last, beside=_MODEL_BYTES)
+    there = replace(fixture, plan=plan)
+    return with_deadline(fixture.deadline_s, f"{who}: on a simulated device", lambda: _train(step, there))
+
+
+def demand_alike(who: object, here: _Trained, there: _Trained) -> None:
+    """Compare the losses of two trainings from the same seed.
+
+    Raises:
+        ContractError: one differs.
+    """
+    for number, (wanted, actual) in enumerate(zip(here.losses, there.losses, strict=True)):
+        if not torch.allclose(wanted, actual, rtol=_ALIKE, equal_nan=True):
+            raise ContractError(
+                f"{who}: update {number} has the loss {actual.item():g} on a simulated device and {wanted.item():g} on"
+                " the host: something reads memory before it is written, or counts on one device"
+            )
+
+
 @dataclass(frozen=True)
 class _Trained:
     """A model before and after, and what the updates returned."""
@@ -111,15 +160,16 @@ def plainly_trained(fixture: Fixture) -> _Trained:
 def _train(step: Step | None, fixture: Fixture) -> _Trained:
     """Update a new model `UPDATES` times, from the same seed for every step; None: the plain way."""
     workload = fixture.recipe.workload
-    with _seeded():
-        model = workload.model(fixture.recipe.size).to(fixture.plan.device).train()
+    with _seeded(), on_device(fixture.plan):
+        model = fixture.model()
         before = _state(model)
         optimizer = workload.trainer(model)
         update = step.bind(model, workload.loss, optimizer) if step else _plain(model, fixture, optimizer)
         batch, copy = _batch(fixture), _batch(fixture)
         losses = tuple(update(batch).clone() for _ in range(UPDATES))
+        after = _state(model)
     parameters = frozenset(name for name, _ in model.named_parameters())
-    return _Trained(before, _state(model), parameters, losses, batch, copy)
+    return _Trained(before, after, parameters, losses, batch, copy)
 
 
 @contextmanager
@@ -146,7 +196,10 @@ def _batch(fixture: Fixture) -> Batch:
     ids = max(fixture.plan, key=len)
     batch = Reference(fixture.recipe, fixture.plan).batch(ids)
     ready = cast_to_model(batch.tensors, fixture.plan.cast_fields)
-    return Batch(batch.ids, {name: tensor.to(fixture.plan.device) for name, tensor in ready.items()})
+    accelerator = fixture.plan.accelerator
+    if accelerator is None:
+        return Batch(batch.ids, ready)
+    return Batch(batch.ids, {name: accelerator.to_device(tensor) for name, tensor in ready.items()})
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
@@ -169,7 +222,7 @@ def _progress(trained: _Trained, fixture: Fixture) -> float:
 
 def _loss(state: Mapping[str, Tensor], trained: _Trained, fixture: Fixture) -> float:
     workload = fixture.recipe.workload
-    with _seeded(), torch.no_grad():
-        model = workload.model(fixture.recipe.size).to(fixture.plan.device).train()
+    with _seeded(), on_device(fixture.plan), torch.no_grad():
+        model = fixture.model()
         model.load_state_dict(dict(state))
         return float(workload.loss(model(trained.copy.tensors), trained.copy.tensors))

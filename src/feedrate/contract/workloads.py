@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from feedrate.contract.fixture import Fixture
+from feedrate.contract.fixture import Fixture, on_device
 from feedrate.contract.promise import Promise, promise_if
 from feedrate.contract.reference import Reference, demand_equal
-from feedrate.contract.steps import plain_progress, plainly_trained
+from feedrate.contract.steps import demand_alike, plain_progress, plainly_trained, trained_elsewhere
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import Shard
 from feedrate.errors import ContractError, DataError, one_line
@@ -184,13 +184,24 @@ def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
 def predicts_different_things(workload: Workload, fixture: Fixture) -> None:
     """The model tells samples apart."""
     trained = plainly_trained(fixture)
-    model = workload.model(fixture.recipe.size).to(fixture.plan.device)
-    model.load_state_dict(dict(trained.after))
-    actual = spread(model, trained.copy)
+    with on_device(fixture.plan):
+        model = fixture.model()
+        model.load_state_dict(dict(trained.after))
+        actual = spread(model, trained.copy)
     if not actual > VARIES:
         raise ContractError(
             f"{workload}: predictions have standard deviation {actual:.2g}: at least {VARIES} is wanted"
         )
+
+
+@promise_if(_has_model)
+def computes_where_the_model_is(workload: Workload, fixture: Fixture) -> None:
+    """Model and loss train on a device beside the host as on the host: they make no tensor elsewhere.
+
+    Where the plan goes to a device, nothing is asked: this one stands for it.
+    """
+    if fixture.plan.accelerator is None:
+        demand_alike(workload, plainly_trained(fixture), trained_elsewhere(None, fixture, workload))
 
 
 def spread(model: torch.nn.Module, batch: Batch) -> float:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 
+from feedrate.records.cell_key import SIMULATED
+from feedrate.system.stopwatch import now_s
+
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 __all__ = ["Accelerator", "Cuda", "DeviceStream", "Event", "accelerator_of"]
+
+_TICKS = 20_000_000
+_SIMULATED_BYTES, _SIMULATED_PINNED_BYTES = 512 << 20, 256 << 20
+"""Of the device that is no hardware: enough for every workload at `tiny`, and soon filled with poison."""
 
 
 class Event(Protocol):
@@ -50,8 +58,19 @@ class Accelerator(Protocol):
     def torch_pins(self) -> bool:
         """Whether torch's own loader can page-lock batches for this device."""
 
+    @property
+    def torch_device(self) -> str:
+        """Where torch makes tensors for it."""
+
+    @property
+    def uuid(self) -> str:
+        """What NVIDIA's management library calls it; empty: that knows nothing of it."""
+
     def holds(self, tensor: Tensor) -> bool:
         """Whether a tensor is in the device's memory."""
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """Move a model's parameters and buffers to the device; gives the same model. Raises as `empty`."""
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Allocate a tensor on the device, for work of the current stream.
@@ -86,6 +105,9 @@ class Accelerator(Protocol):
 
     def synchronize(self) -> None:
         """Wait until the device has done all that it was given."""
+
+    def delay(self, seconds: float) -> None:
+        """Keep the current stream from its further work for so long, without waiting here."""
 
     def page_locked(self, nbytes: int) -> Tensor:
         """Allocate page-locked memory of the host, uint8 (nbytes,)."""
@@ -123,10 +145,20 @@ class Cuda:
     """A GPU of NVIDIA's, or of AMD's under ROCm, whose torch calls it CUDA; see `Accelerator`."""
 
     torch_pins = True
+    torch_device = "cuda"
+
+    @property
+    def uuid(self) -> str:
+        """See `Accelerator`."""
+        return f"GPU-{torch.cuda.get_device_properties(0).uuid}"
 
     def holds(self, tensor: Tensor) -> bool:
         """See `Accelerator`."""
         return tensor.is_cuda
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """See `Accelerator`."""
+        return model.to("cuda")
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """See `Accelerator`."""
@@ -159,6 +191,10 @@ class Cuda:
     def synchronize(self) -> None:
         """See `Accelerator`."""
         torch.cuda.synchronize()
+
+    def delay(self, seconds: float) -> None:
+        """See `Accelerator`."""
+        torch.cuda._sleep(round(seconds * _ticks_per_s()))
 
     def page_locked(self, nbytes: int) -> Tensor:
         """See `Accelerator`."""
@@ -208,4 +244,26 @@ class Cuda:
 
 def accelerator_of(device: str) -> Accelerator | None:
     """Give what a device is talked to through, by the name that a cell has of it; None: it is the host."""
-    return None if device == "cpu" else Cuda()
+    if device == "cpu":
+        return None
+    return _simulated() if device == SIMULATED else Cuda()
+
+
+@cache
+def _simulated() -> Accelerator:
+    """Give the one simulated device of this process."""
+    from feedrate.loading.simulated.accelerator import SimulatedAccelerator
+
+    return SimulatedAccelerator(_SIMULATED_BYTES, _SIMULATED_PINNED_BYTES)
+
+
+@cache
+def _ticks_per_s() -> float:
+    """Of the clock that `torch.cuda._sleep` counts, measured on it."""
+    # The first launch loads the kernel.
+    torch.cuda._sleep(1)
+    torch.cuda.synchronize()
+    start = now_s()
+    torch.cuda._sleep(_TICKS)
+    torch.cuda.synchronize()
+    return _TICKS / (now_s() - start)

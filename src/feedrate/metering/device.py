@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
-
-import torch
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from feedrate.loading.accelerator import accelerator_of
 from feedrate.records.answer import DevicePeaks
 from feedrate.records.conditions import GpuClock, MemorySample
 from feedrate.system import memory, nvml
 from feedrate.system.procfs import process_tree
-from feedrate.system.stopwatch import now_s
 from feedrate.system.synthetic_load import burn_cpu
 
-__all__ = ["Device"]
+if TYPE_CHECKING:
+    import torch
 
-_TICKS = 20_000_000
+__all__ = ["Device"]
 
 
 class Device:
     """The device of one run, from before the model is on it."""
 
     def __init__(self, name: str) -> None:
-        self._cuda = name == "cuda"
         self._accelerator = accelerator_of(name)
         self._clocks: list[GpuClock] = []
         self._idle_free = self._accelerator.free_bytes() if self._accelerator else 0
-        self._uuid = f"GPU-{torch.cuda.get_device_properties(0).uuid}" if self._cuda else ""
+        self._uuid = self._accelerator.uuid if self._accelerator else ""
         # This process is one of them by now.
-        self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._cuda else 0
+        self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._uuid else 0
+
+    @property
+    def torch_name(self) -> str:
+        """Where torch makes tensors for it."""
+        return "cpu" if self._accelerator is None else self._accelerator.torch_device
+
+    @property
+    def answers_later(self) -> bool:
+        """Whether it works beside the host, which would have to wait for a result."""
+        return self._accelerator is not None
+
+    def used(self) -> AbstractContextManager[object]:
+        """Have this thread's operations on its tensors done by it inside the block."""
+        return nullcontext() if self._accelerator is None else self._accelerator.using(None)
+
+    def place(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Move a model's parameters and buffers to it; gives the same model."""
+        return model if self._accelerator is None else self._accelerator.place(model)
 
     def synchronize(self) -> None:
         """Wait until all that was started on it is done."""
@@ -39,21 +55,10 @@ class Device:
 
     def delay(self, seconds: float) -> None:
         """Keep the device from its work for so long; on the CPU, the calling thread with work of another kind."""
-        if not self._cuda:
+        if self._accelerator is None:
             burn_cpu(seconds)
             return
-        torch.cuda._sleep(round(seconds * self._ticks_per_s))
-
-    @cached_property
-    def _ticks_per_s(self) -> float:
-        """Of the clock that `torch.cuda._sleep` counts, measured on it."""
-        # The first launch loads the kernel.
-        torch.cuda._sleep(1)
-        torch.cuda.synchronize()
-        start = now_s()
-        torch.cuda._sleep(_TICKS)
-        torch.cuda.synchronize()
-        return _TICKS / (now_s() - start)
+        self._accelerator.delay(seconds)
 
     def room_bytes(self) -> int:
         """Memory that a loader may fill: what there is beside the step's own peak."""
@@ -76,7 +81,7 @@ class Device:
 
     def note_clock(self) -> None:
         """Remember how fast the device runs; to be called when it has just been busy."""
-        clock = nvml.clock(self._uuid) if self._cuda else None
+        clock = nvml.clock(self._uuid) if self._uuid else None
         if clock is not None:
             self._clocks.append(clock)
 

@@ -57,8 +57,14 @@ class Meter:
             ContractError: the loader served a wrong row, or the step does not train; there is no number then.
             UnavailableError: this loader cannot do what this workload asks.
         """
-        start, clock = now_s(), PhaseClock()
+        start = now_s()
         monitor, device = LoadMonitor(), Device(self.cell.device)
+        with device.used():
+            return self._measured(start, monitor, device)
+
+    def _measured(self, start: float, monitor: LoadMonitor, device: Device) -> MeasuredCell:
+        """Do so, with what torch is asked for done by the device; `start`: when the cell began."""
+        clock = PhaseClock()
         self._demand_order()
         self._demand_memory(device)
         with clock.phase("data"):

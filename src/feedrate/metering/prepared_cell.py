@@ -83,9 +83,9 @@ class PreparedCell:
             model: torch.nn.Module = torch.nn.Identity()
             update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
             return cls(cell, data, TrainingLoop(update, device, marks, effort), monitor, model, None, clock, logs)
-        model = cell.workload.model(cell.size).to(cell.device).train()
+        model = device.place(cell.workload.model(cell.size)).train()
         optimizer = cell.workload.trainer(model)
-        check = TrainingCheck(model, optimizer)
+        check = TrainingCheck(model, optimizer, late=device.answers_later)
         watched = check.watched(cell.step.bind(model, cell.workload.loss, optimizer))
 
         # What the step alone met must be what loaders serve, or it compiles again when the loader comes.

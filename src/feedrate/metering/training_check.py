@@ -29,7 +29,9 @@ _LAST = 10
 class TrainingCheck:
     """Watches a step while it is measured; everything is compared after the last window."""
 
-    def __init__(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def __init__(self, model: torch.nn.Module, optimizer: torch.optim.Optimizer, *, late: bool) -> None:
+        """Watch updates of that model by that optimizer; `late`: on a device, which nothing here may wait for."""
+        self._late = late
         self._device_losses: list[Tensor] = []
         # Of a CPU as numbers: small tensors would lie between activations and keep the heap from reusing their memory.
         self._host_losses = array("d")
@@ -42,11 +44,11 @@ class TrainingCheck:
 
     def watched(self, update: Update) -> Callable[[Batch], None]:
         """The update, its losses kept where nothing waits for them: on a device, or as numbers of the host."""
-        on_device, on_host = self._device_losses, self._host_losses
+        on_device, on_host, late = self._device_losses, self._host_losses, self._late
 
         def watch(batch: Batch) -> None:
             loss = update(batch)
-            on_host.append(loss.item()) if loss.is_cpu else on_device.append(loss)
+            on_device.append(loss) if late else on_host.append(loss.item())
 
         return watch
 

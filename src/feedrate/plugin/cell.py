@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import Need
-from feedrate.records.cell_key import CellKey
+from feedrate.records.cell_key import SIMULATED, CellKey
 from feedrate.records.cell_traits import CellTraits
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DEVICES", "Cell"]
 
-DEVICES = ("cpu", "cuda")
+DEVICES = ("cpu", "cuda", SIMULATED)
+_OPERATORS = Need(
+    "a step made of torch's operators on the simulated device", lambda: False, "measure compiled code on cpu or cuda"
+)
 
 
 @dataclass(frozen=True)
@@ -81,4 +84,6 @@ class Cell:
         needs = [*self.workload.unmet_needs(), *self.loader.unmet_needs(), *self.step.unmet_needs()]
         if self.device == "cuda" and not cuda.met():
             needs.append(cuda)
+        if self.device == SIMULATED and self.step.traits().compiled:
+            needs.append(_OPERATORS)
         return tuple(dict.fromkeys(needs))

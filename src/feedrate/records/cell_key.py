@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from feedrate.errors import UsageError
 
-__all__ = ["CellKey", "split_spec"]
+__all__ = ["SIMULATED", "CellKey", "split_spec"]
+
+SIMULATED = "simulated"
+"""A device that is no hardware: shows whether a loader and a step are right on one; its times say nothing."""
 
 _SPEC = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<knobs>[^\[\]]*)\])?")
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from feedrate.records.cell_key import CellKey
+from feedrate.records.cell_key import SIMULATED, CellKey
 from feedrate.records.measurement import Measurement
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -
 
 def remarks(measurement: Measurement) -> Iterator[str]:
     """Yield what is worth a word beside numbers that stand."""
+    if CellKey.parse(measurement.cell).device == SIMULATED:
+        yield "the device is simulated: cells run on it to see that they are right; their times say nothing"
     if measurement.page_cache != "warm":
         read = (measurement.disk_read_bytes or 0) / 1e6
         amount = f" ({read:,.0f} MB read from it while windows were timed)" if read >= 1 else ""

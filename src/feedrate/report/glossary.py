@@ -12,7 +12,7 @@ GLOSSARY: Mapping[str, str] = {
     "size": "how much data a workload has: tiny, small, full or seed",
     "loader": "the way of getting rows off the disk; knobs that are not at their default in brackets",
     "step": "the way of training on a batch; knobs that are not at their default in brackets",
-    "device": "where the model is and batches end: cpu or cuda",
+    "device": "where the model is and batches end: cpu, cuda, or simulated, which is no hardware and has no speed",
     "cell": "what is measured: one workload, size, loader, step and device",
     "knob": "a setting of a loader, step or workload, with a default and the values that a sweep tries",
     "data set": "the files of a workload in one size, written once and read by every loader",

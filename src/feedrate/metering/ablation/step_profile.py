@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,7 @@ from feedrate.system.thread_use import ThreadRun, thread_run
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
+    from feedrate.metering.device import Device
     from feedrate.metering.training_loop import TrainingLoop
     from feedrate.plugin.cell import Cell
 
@@ -54,9 +55,9 @@ def facts(
         operators_s, runs = (*operators_s, *more.operators_s(get_native_id())), (*runs, *more_runs)
     dtype = trace.dtype or "fp32"
     return StepProfile(
-        flops_per_step=_sample_flops(cell, islice(batches, STEPS)) * batch_samples,
+        flops_per_step=_sample_flops(cell, loop.device, islice(batches, STEPS)) * batch_samples,
         dtype=dtype,
-        peak_flop_per_s=_peak(cell.device, dtype),
+        peak_flop_per_s=_peak(loop.device, dtype),
         operators_per_step=trace.operators_per_step,
         kernels_per_step=trace.kernels_per_step if on_cuda else None,
         syncs_per_step=trace.syncs_per_step if on_cuda else None,
@@ -86,7 +87,7 @@ def _profiled(
     return ProfilerTrace.read(path, count), tuple(runs)
 
 
-def _sample_flops(cell: Cell, batches: Iterator[Batch]) -> float:
+def _sample_flops(cell: Cell, device: Device, batches: Iterator[Batch]) -> float:
     """Mean of forward and backward over the samples of the batches, by PyTorch's counter, on a model of its own.
 
     The fused recurrences of oneDNN and cuDNN have no formula there; without those libraries a recurrence is made of
@@ -94,7 +95,7 @@ def _sample_flops(cell: Cell, batches: Iterator[Batch]) -> float:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = cell.workload.model(cell.size).to(cell.device).train()
+    model = device.place(cell.workload.model(cell.size)).train()
     counted = samples = 0
     with ExitStack() as plain:
         plain.enter_context(torch.backends.cudnn.flags(enabled=False))
@@ -107,29 +108,24 @@ def _sample_flops(cell: Cell, batches: Iterator[Batch]) -> float:
     return counted / samples
 
 
-def _peak(device: str, dtype: str) -> float:
+def _peak(device: Device, dtype: str) -> float:
     """FLOP/s of the quickest of a few large matrix products in that dtype."""
     with _precision("high" if dtype == "tf32" else "highest"):
-        return max(_rate(device, _DTYPES[dtype], side) for side in _SIDES[device])
+        return max(_rate(device, _DTYPES[dtype], side) for side in _SIDES[device.torch_name])
 
 
-def _rate(device: str, dtype: torch.dtype, side: int) -> float:
-    left, right = (torch.rand(side, side, device=device, dtype=dtype) for _ in range(2))
+def _rate(device: Device, dtype: torch.dtype, side: int) -> float:
+    left, right = (torch.rand(side, side, device=device.torch_name, dtype=dtype) for _ in range(2))
 
     def product(count: int) -> int:
         for _ in range(count):
             torch.mm(left, right)
         return count
 
-    synchronize: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else _nothing
-    once = timed(product, 1, synchronize).s
+    once = timed(product, 1, device.synchronize).s
     repeats = max(1, min(_REPEATS, int(_PRODUCT_S / once)))
-    best_s = min(timed(product, 1, synchronize).s for _ in range(repeats))
+    best_s = min(timed(product, 1, device.synchronize).s for _ in range(repeats))
     return 2.0 * side**3 / best_s
-
-
-def _nothing() -> None:
-    """A CPU is done when the call returns."""
 
 
 @contextmanager

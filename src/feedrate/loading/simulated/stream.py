@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from threading import RLock
 from typing import TypeAlias
 
+import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
 __all__ = [
@@ -107,9 +108,11 @@ class Scheduler:
                 for stream in list(self.streams):
                     stream.synchronize()
 
-    def really(self) -> AbstractContextManager[object]:
+    @contextmanager
+    def really(self) -> Iterator[None]:
         """Have torch's operations inside the block done by the host, now."""
-        return _disable_current_modes()
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            yield
 
 
 class SimulatedStream:

@@ -12,12 +12,14 @@ from threading import local
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from feedrate.contract.simulated.arena import Arena, Block
-from feedrate.contract.simulated.stream import Mark, Schedule, Scheduler, SimulatedEvent, SimulatedStream, at_the_last
+from feedrate.loading.simulated.arena import Arena, Block
+from feedrate.loading.simulated.calls import Called
+from feedrate.loading.simulated.stream import Mark, Schedule, Scheduler, SimulatedEvent, SimulatedStream, at_the_last
+from feedrate.system.synthetic_load import burn_cpu
 
 __all__ = ["SimulatedAccelerator"]
 
@@ -53,6 +55,8 @@ class SimulatedAccelerator:
     """
 
     torch_pins = False
+    torch_device = "cpu"
+    uuid = ""
 
     def __init__(
         self,
@@ -116,7 +120,7 @@ class SimulatedAccelerator:
             if len(streams) > 1:
                 yield
                 return
-            with _Dispatched(self):
+            with _Dispatched(self), Called(self):
                 yield
         finally:
             streams.pop()
@@ -135,11 +139,21 @@ class SimulatedAccelerator:
         """See `Accelerator`."""
         self._scheduler.synchronize()
 
+    def delay(self, seconds: float) -> None:
+        """See `Accelerator`."""
+        self.current_stream().give(lambda: burn_cpu(seconds))
+
     # --- memory of the device
 
     def holds(self, tensor: Tensor) -> bool:
         """See `Accelerator`."""
         return self._memory.holds(tensor)
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """See `Accelerator`."""
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.data = self.to_device(tensor.data)
+        return model
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """See `Accelerator`."""
@@ -301,14 +315,12 @@ class SimulatedAccelerator:
         if not any(map(self.holds, tensors)):
             return function(*args, **kwargs)
         with self._scheduler.lock:
-            if _is_view(function):
+            if _is_view(function) or function.overloadpacket is _ATEN.set_:
                 return function(*args, **kwargs)
             if function is _ATEN.copy_.default:
                 return self._copied(*args, **kwargs)
-            if function is _ATEN._to_copy.default and kwargs.get("device") is not None:
-                return function(self.download(args[0]), *args[1:], **kwargs)
             for tensor in tensors:
-                if not self.holds(tensor) and tensor.ndim:
+                if not self.holds(tensor) and tensor.ndim and tensor.numel():
                     raise RuntimeError(
                         f"{function}: expected all tensors to be on the same device, found one of the host"
                     )
@@ -332,6 +344,8 @@ class SimulatedAccelerator:
         """Queue what writes to a tensor that is there; gives that one."""
         aliases, named = self._aliases(args, kwargs)
         self.current_stream().give(_careful(lambda: function(*aliases, **named)))
+        if not function._schema.returns:
+            return None
         return kwargs["out"] if "out" in kwargs else args[0]
 
     def _made(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

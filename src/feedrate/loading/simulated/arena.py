@@ -101,15 +101,15 @@ class Arena:
         return next((block for block in self._live.values() if block.start <= at < block.start + block.size), None)
 
     def holds(self, tensor: Tensor) -> bool:
-        """Whether a tensor lies in this memory."""
+        """Whether a tensor lies in this memory; one without elements lies nowhere."""
         return self._place(tensor) is not None
 
     def alias(self, tensor: Tensor) -> Tensor:
         """Give the same bytes as a tensor that keeps no block alive: what a device knows of it is an address."""
-        at = self._place(tensor)
-        assert at is not None, "it lies in this memory"
         if not tensor.numel():
             return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype)
+        at = self._place(tensor)
+        assert at is not None, "it lies in this memory"
         last = sum((length - 1) * stride for length, stride in zip(tensor.shape, tensor.stride(), strict=True))
         flat = self._all[at : at + (last + 1) * tensor.itemsize].view(tensor.dtype)
         return flat.as_strided(tensor.shape, tensor.stride())
