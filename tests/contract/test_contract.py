@@ -54,7 +54,7 @@ TURNED = (
     "threads[count=1,cast=host]",
     "gpu_chunk[cast=host]",
 )
-STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled")
+STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled", "accumulated", "checkpointed")
 WORKLOADS = ("boardmoves", "daywindows", "fxseq", "images", "tokens[pad=context]")
 
 STARTING = (
@@ -222,6 +222,27 @@ def test_a_batch_that_has_arrived_may_be_widened_already(cast: str, sums: Fixtur
 def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Fixture, registry: Registry) -> None:
     on_gpu = replace(sums, plan=sums.plan.on_device("cuda"))
     assert [(promise, str(error)) for promise, error in check(registry.loader(spec), on_gpu) if error] == []
+
+
+@pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
+def test_a_loader_serves_a_simulated_device(spec: str, sums: Fixture, registry: Registry) -> None:
+    loader = registry.loader(spec)
+    usable(loader)
+    there = replace(sums, plan=sums.plan.on_device("simulated"))
+    for promise in ONE_STREAM:
+        promise(loader, there)
+
+
+@pytest.mark.parametrize("spec", [spec for spec in STEPS if spec != "compiled"])
+def test_a_step_trains_on_a_simulated_device(spec: str, sums: Fixture, registry: Registry) -> None:
+    step, there = registry.step(spec), replace(sums, plan=sums.plan.on_device("simulated"))
+    usable(step)
+    assert [(promise, str(error)) for promise, error in check(step, there) if error] == []
+
+
+def test_a_workload_trains_on_a_simulated_device(fixtures: dict[str, Fixture], registry: Registry) -> None:
+    there = replace(fixtures["daywindows"], plan=fixtures["daywindows"].plan.on_device("simulated"))
+    assert [(promise, str(error)) for promise, error in check(registry.step("fp32"), there) if error] == []
 
 
 @pytest.mark.gpu

@@ -17,7 +17,7 @@ from feedrate.diagnosis import advice
 from feedrate.diagnosis.advice import Advice, next_try
 from feedrate.diagnosis.evidence import Evidence
 from feedrate.diagnosis.finding import Finding, Kind, LoaderCost, StageCost, WideStall, family_of
-from feedrate.plugin.cell import DEVICES, Cell
+from feedrate.plugin.cell import Cell
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
@@ -37,9 +37,10 @@ LOADERS = (
     *("gpu_chunk", "gpu_chunk[buffers=1]", "gpu_chunk[pin=false]"),
 )
 STEPS = (
-    *("fp32", "tf32", "bf16", "fp16", "none", "compiled"),
+    *("fp32", "tf32", "bf16", "fp16", "none", "compiled", "accumulated", "checkpointed"),
     *("compiled[precision=tf32]", "compiled[precision=bf16]", "compiled[mode=reduce-overhead]"),
 )
+DEVICES = ("cpu", "cuda")
 CORES = (2, 64)
 RUST_LOADERS = ("rust_prefetch", "rust_prefetch[readers=2]")
 RUST = ROOT / "plugins/rust_prefetch/python/feedrate_rust_prefetch/loader.py"

@@ -10,7 +10,9 @@ from feedrate.builtin.loaders.resident import Resident
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
+from feedrate.builtin.steps.accumulated import Accumulated
 from feedrate.builtin.steps.bf16 import Bf16
+from feedrate.builtin.steps.checkpointed import Checkpointed
 from feedrate.builtin.steps.compiled import Compiled
 from feedrate.builtin.steps.fp16 import Fp16
 from feedrate.builtin.steps.fp32 import Fp32
@@ -38,7 +40,7 @@ def loaders() -> Iterable[type[Loader]]:
 @hookimpl
 def steps() -> Iterable[type[Step]]:
     """Give the steps, plainest first."""
-    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled
+    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled, Accumulated, Checkpointed
 
 
 @hookimpl

@@ -1,0 +1,90 @@
+"""What the steps that save memory compute, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+import torch
+from torch import nn
+
+from feedrate.builtin.steps.accumulated import Accumulated
+from feedrate.builtin.steps.checkpointed import Checkpointed
+from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.contract import Fixture
+from feedrate.contract.reference import Reference
+from feedrate.errors import UnavailableError
+from feedrate.loading.batch import Batch, cast_to_model
+from feedrate.loading.simulated.accelerator import SimulatedAccelerator
+from feedrate.plugin.step import Step
+
+
+def batch_of(fixture: Fixture, rows: int) -> Batch:
+    ids = next(iter(fixture.plan))[:rows]
+    batch = Reference(fixture.recipe, fixture.plan).batch(ids)
+    return Batch(batch.ids, cast_to_model(batch.tensors, fixture.plan.cast_fields))
+
+
+def updated(step: Step, fixture: Fixture, batch: Batch) -> tuple[float, dict[str, torch.Tensor]]:
+    """Give the loss of one update from a fixed seed, and the parameters after it."""
+    torch.manual_seed(0)
+    model = fixture.model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loss = step.bind(model, fixture.recipe.workload.loss, optimizer)(batch)
+    return loss.item(), {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+
+
+@pytest.mark.parametrize("step", [Accumulated(parts=3), Accumulated(parts=64), Checkpointed()], ids=str)
+def test_an_update_is_that_of_the_whole_batch(step: Step, sums_fixture: Fixture) -> None:
+    # Three parts of 16 samples: 6, 6 and 4; of 64 parts, one sample each.
+    batch = batch_of(sums_fixture, 16)
+    wanted, parameters = updated(Fp32(), sums_fixture, batch)
+    loss, same = updated(step, sums_fixture, batch)
+    assert loss == pytest.approx(wanted, rel=1e-4)
+    for name, parameter in parameters.items():
+        torch.testing.assert_close(same[name], parameter)
+
+
+def peak(step: Step) -> int:
+    """Bytes of a simulated device that one update of eight blocks on 512 samples holds at most."""
+    device = SimulatedAccelerator(64 << 20)
+    with device.using(None):
+        blocks = [nn.Sequential(nn.Linear(32, 128), nn.GELU(), nn.Linear(128, 32)) for _ in range(8)]
+        model = device.place(nn.Sequential(*blocks))
+        # It is called with a batch's tensors by name.
+        whole = Named(model)
+        update = step.bind(
+            whole, lambda outputs, _: outputs.square().mean(), torch.optim.SGD(model.parameters(), lr=0.1)
+        )
+        batch = Batch(torch.arange(512), {"x": device.to_device(torch.rand(512, 32))})
+        device.reset_peaks()
+        before = device.allocated_bytes()
+        update(batch)
+    return device.peak_bytes()[0] - before
+
+
+class Named(nn.Module):
+    """A model of one tensor, called as workloads' are."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        made: torch.Tensor = self.inner(tensors["x"])
+        return made
+
+
+def test_parts_and_blocks_hold_less_at_a_time() -> None:
+    whole = peak(Fp32())
+    assert peak(Accumulated(parts=4)) < 0.5 * whole
+    assert peak(Checkpointed()) < 0.5 * whole
+
+
+def test_a_batch_that_cannot_be_cut_by_samples_is_said_to_be_so(sums_fixture: Fixture) -> None:
+    batch = batch_of(sums_fixture, 16)
+    odd = Batch(batch.ids, {**batch.tensors, "weights": torch.ones(3)})
+    with pytest.raises(
+        UnavailableError, match=r"'weights' of a batch of 16 samples is \(3,\), so a batch cannot be cut"
+    ):
+        updated(Accumulated(), sums_fixture, odd)
