@@ -3,24 +3,29 @@
 # limit of its own, so that one that hangs costs only itself; everything lands in one folder of at most 8 files.
 #   scripts/gpu.sh [--rehearse] [FOLDER [PART...]]      (default: out/gpu, all parts)
 #   parts, each with the most seconds it has: tests 60, grid 240, why 90, calibrate 90, threads 60
-# --rehearse  the same on a simulated device, at size tiny, in three minutes: to see that it runs before a GPU is at hand
+# --rehearse  the same on a simulated device, which is slow: at size tiny, one workload, two steps, in three minutes; to
+#             see that all of it runs before a GPU is at hand
 # PYTHON   an interpreter that holds torch with CUDA (default: python3)
 # WHEELS   folder of carried wheels, made with `make wheels` (default: wheels)
-# LIMIT_S  seconds for all of it (default: 540; of a rehearsal 180, and a third of each part's)
+# LIMIT_S  seconds for all of it (default: 540; of a rehearsal 180)
 # SIZE     of the grid's data sets: tiny, small, full (default: full)   SECONDS_EACH  aim of each time (default: 0.3)
 # WORKLOADS  of the grid and of `why` (default: boardmoves[net=resnet] daywindows fxseq)
-# STEPS    of the grid, in this order (default: bf16 none fp32 compiled tf32 fp16)
+# STEPS    of the grid, in this order, the first also of `why` (default: bf16 none fp32 compiled tf32 fp16)
 set -uo pipefail
 cd "$(dirname "$0")/.."
-device=cuda size=${SIZE:-full} limit=${LIMIT_S:-540} share=1 marked="gpu and not answer"
+device=cuda size=${SIZE:-full} limit=${LIMIT_S:-540} seconds=${SECONDS_EACH:-0.3} marked="gpu and not answer"
+workloads=${WORKLOADS:-boardmoves[net=resnet] daywindows fxseq}
+steps=${STEPS:-bf16 none fp32 compiled tf32 fp16} readers=(1 2 4 8 16)
+declare -A most_s=([tests]=60 [grid]=240 [why]=90 [calibrate]=90 [threads]=60)
 if [ "${1:-}" = --rehearse ]; then
-    device=simulated size=tiny limit=${LIMIT_S:-180} share=3 marked="not answer"
+    device=simulated size=tiny limit=${LIMIT_S:-180} seconds=0.05 marked="not answer"
+    workloads=${WORKLOADS:-fxseq} steps=${STEPS:-fp32 none} readers=(1 2)
+    most_s=([tests]=40 [grid]=55 [why]=45 [calibrate]=20 [threads]=20)
     shift
 fi
 out=${1:-${OUT:-out}/gpu}
 [ $# -eq 0 ] || shift
 parts=${*:-tests grid why calibrate threads}
-declare -A most_s=([tests]=60 [grid]=240 [why]=90 [calibrate]=90 [threads]=60)
 for part in $parts; do
     if [ -z "${most_s[$part]:-}" ]; then
         echo "gpu: no part $part; there are: tests grid why calibrate threads" >&2
@@ -29,7 +34,6 @@ for part in $parts; do
 done
 python=${PYTHON:-python3}
 wheels=${WHEELS:-wheels}
-workloads=${WORKLOADS:-boardmoves[net=resnet] daywindows fxseq}
 mkdir -p "$out"
 exec > >(tee "$out/summary.txt") 2>&1
 status=0 until_s=$limit
@@ -105,11 +109,13 @@ part_tests() {
     # the part `calibrate`.
     # What is about the device alone first; the contract's processes, which import torch each, take minutes.
     local about=(tests/project/test_gpu.py "--deselect tests/project/test_gpu.py tests")
-    [ $device = cuda ] || about=(tests/project/test_gpu.py)
+    # Without a GPU some of them: a cell takes ten seconds.
+    local only=()
+    [ $device = cuda ] || about=(tests/project/test_gpu.py) only=(-k "fxseq or threads/fp32")
     for what in "${about[@]}"; do
         # shellcheck disable=SC2086
         within env PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 "$python" -m pytest -p pytest_timeout -m "$marked" -rs \
-            --durations=10 -p no:cacheprovider $what >>"$out/tests.txt" 2>&1
+            --durations=10 -p no:cacheprovider $what "${only[@]}" >>"$out/tests.txt" 2>&1
     done
     for package in plugins/*/python/*/; do
         if "$python" -c "import $(basename "$package")" 2>/dev/null; then
@@ -123,9 +129,9 @@ part_tests() {
 part_grid() {
     local step
     wait $making
-    for step in ${STEPS:-bf16 none fp32 compiled tf32 fp16}; do
+    for step in $steps; do
         within "$python" -m feedrate run $workloads --step "$step" --device $device --size "$size" \
-            --seconds "${SECONDS_EACH:-0.3}" --results "$packages/raw" --logs "$packages/logs" --quiet >>"$out/log.txt" 2>&1
+            --seconds "$seconds" --results "$packages/raw" --logs "$packages/logs" --quiet >>"$out/log.txt" 2>&1
     done
     cat "$packages"/raw/*.jsonl >"$out/results.jsonl"
     feedrate show "$out/results.jsonl" | tee "$out/table.txt"
@@ -135,8 +141,8 @@ part_why() {
     local workload
     wait $making
     for workload in $workloads; do
-        within "$python" -m feedrate why "$workload" workers bf16 --device $device --size "$size" --replicates 1 \
-            --seconds "${SECONDS_EACH:-0.3}" --results "$packages/why" --logs "$packages/logs" --quiet >>"$out/why.txt" 2>&1
+        within "$python" -m feedrate why "$workload" workers "${steps%% *}" --device $device --size "$size" --replicates 1 \
+            --seconds "$seconds" --results "$packages/why" --logs "$packages/logs" --quiet >>"$out/why.txt" 2>&1
     done
     cat "$packages"/why/*.jsonl >"$out/why.jsonl"
     cut -c1-300 "$out/why.txt" | grep -A2 -E '^[a-z -]+( \([a-z]+\))?: |^unsure'
@@ -144,16 +150,17 @@ part_why() {
 
 part_calibrate() {
     local cases=(--device cuda)
-    # Of a device that is no hardware nothing is known; that the command works here, and is carried whole, is seen by two.
-    [ $device = cuda ] || cases=(--only "slow step" --only "slow when asked")
-    within "$python" -m feedrate calibrate "${cases[@]}" --logs "$packages/logs" --quiet >"$out/calibrate.txt" 2>&1
-    tail -n 8 "$out/calibrate.txt"
+    # Of a device that is no hardware nothing is known; that the command works here, and is carried whole, one shows.
+    [ $device = cuda ] || cases=(--only "slow when asked")
+    within "$python" -m feedrate calibrate "${cases[@]}" --logs "$packages/logs" --quiet >"$packages/calibrate.txt" 2>&1
+    cat "$packages/calibrate.txt" >>"$out/log.txt"
+    tail -n 8 "$packages/calibrate.txt"
 }
 
 part_threads() { # how each plugin's own benchmark scales with threads
     for package in plugins/*/python/*/; do
         if "$python" -c "import $(basename "$package")" 2>/dev/null; then
-            within "$python" "${package%/python/*}/bench" --readers 1 2 4 8 16 --rounds 2 --size small --only "boardmoves, many files, none" \
+            within "$python" "${package%/python/*}/bench" --readers "${readers[@]}" --rounds 2 --size small --only "boardmoves, many files, none" \
                 --data "$FEEDRATE_DATA" --json "$packages/threads.json" | tee "$out/threads.txt"
         fi
     done
@@ -162,7 +169,7 @@ part_threads() { # how each plugin's own benchmark scales with threads
 feedrate doctor >>"$out/log.txt" 2>&1
 for part in $parts; do
     echo "gpu: --- $part, $((limit - SECONDS)) s left"
-    until_s=$((SECONDS + most_s[$part] / share))
+    until_s=$((SECONDS + most_s[$part]))
     until_s=$((until_s < limit ? until_s : limit))
     "part_$part"
 done

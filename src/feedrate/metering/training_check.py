@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -99,7 +100,7 @@ def _noise(losses: Tensor) -> float:
     """
     if len(losses) >= _MANY:
         return 0.0
-    return 2 * float(losses.std(correction=0)) * (1 / _FIRST + 1 / _LAST) ** 0.5
+    return 2 * float(losses.std(correction=0)) * math.sqrt(1 / _FIRST + 1 / _LAST)
 
 
 def _demand(kept: bool, cell: Cell, reason: str) -> None:
