@@ -43,8 +43,14 @@ def trial(registry: Registry, data_root: Path, workload: str, device: str) -> Fi
     return Fixture(plan.on_device(device), recipe)
 
 
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("workload", ["boardmoves", "daywindows", "fxseq"])
+@pytest.mark.parametrize(
+    ("device", "workload"),
+    [
+        *(pytest.param("cuda", name, marks=pytest.mark.gpu) for name in ("boardmoves", "daywindows", "fxseq")),
+        # The others: tests/contract/test_late_device.py.
+        ("simulated", "fxseq"),
+    ],
+)
 @pytest.mark.parametrize("loader", LOADERS, ids=str)
 def test_every_loader_brings_the_generated_bits_to_the_device(
     loader: Threads, workload: str, device: str, registry: Registry, data_root: Path
