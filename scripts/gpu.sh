@@ -23,6 +23,11 @@ if [ "${1:-}" = --rehearse ]; then
     most_s=([tests]=40 [grid]=55 [why]=45 [calibrate]=20 [threads]=20)
     shift
 fi
+case ${1:-} in -*)
+    echo "gpu: no option $1; scripts/gpu.sh [--rehearse] [FOLDER [PART...]]" >&2
+    exit 2
+    ;;
+esac
 out=${1:-${OUT:-out}/gpu}
 [ $# -eq 0 ] || shift
 parts=${*:-tests grid why calibrate threads}

@@ -85,6 +85,8 @@ def fork_server() -> Iterator[ForkServer]:
     """The process that imports torch for all tests, and for all commands that they start; it begins on demand."""
     with ForkServer.opened({}) as shared, pytest.MonkeyPatch.context() as patch:
         patch.setenv(NURSERY, str(shared.folder))
+        # A person's own data sets are none of the tests' business.
+        patch.delenv("FEEDRATE_DATA", raising=False)
         yield shared
 
 
