@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -115,6 +118,64 @@ def test_no_room_on_the_device_is_a_result_that_names_the_size(device: str, sums
     assert re.search(r"Tried to allocate (32768\.00 GiB|35184372088832 bytes)", outcome.reason)
     # The next one meets a device as it was.
     assert isinstance(measured(f"sums/tiny/inline/none/{device}", sums_data, tmp_path), Measurement)
+
+
+@pytest.mark.process
+def test_a_cell_that_runs_out_of_memory_goes_down_the_ladder_until_it_fits(tmp_path: Path) -> None:
+    """64 samples of 8 MiB are all that the device has; 48 leave room for the batches themselves."""
+    command = ("run", "boardmoves", "--loader", "inline", "--step", "hungry", "--device", "simulated", "--size", "tiny")
+    options = ("--plugin", str(PLUGINS / "too_large.py"), "--seconds", "0.02", "--oom", "ladder", "--once", "--json")
+    done = feedrate(tmp_path, *command, *options)
+
+    assert done.returncode == 1, done.stderr
+    whole, half = json.loads(done.stdout)
+    assert whole["failure"]["kind"] == "out of memory"
+    assert "Tried to allocate 536870912 bytes" in whole["failure"]["reason"]
+    assert half["cell"] == "boardmoves[batch_size=48]/tiny/inline/hungry/simulated"
+    assert half["in_place_of"] == whole["cell"] == "boardmoves/tiny/inline/hungry/simulated"
+    assert half["metrics"]["samples_per_s"] > 0
+
+
+@pytest.mark.process
+def test_what_a_step_takes_grows_with_its_batches_and_leaves_so_much_for_chunks(tmp_path: Path) -> None:
+    done = feedrate(tmp_path, "size", "fxseq", "--device", "simulated", "--size", "tiny", "--seconds", "0.02", "--json")
+
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    memory, devices = told["memory"], told["devices"]
+    # 12 steps of 8 features, and 36 targets, in fp32, and the row's number.
+    assert memory["row_bytes"] == 4 * (12 * 8 + 36) + 8
+    # Gradients are as large as parameters, and there is the optimizer's state besides.
+    assert memory["fixed_bytes"] > 2 * told["outcomes"][0]["device_built_bytes"] > 0
+    assert memory["sample_bytes"] > 4 * 12 * 8
+    assert memory["error"] < 0.05
+    assert [device["device_bytes"] >> 30 for device in devices[1:]] == [8, 12, 16, 24, 32, 40, 48, 80, 96, 141]
+    assert devices[0]["device_bytes"] == told["outcomes"][0]["device_total_bytes"] == 512 << 20
+    batches = [device["batch"] for device in devices]
+    assert batches == sorted(batches)
+    assert all(device["epochs"] == 1 for device in devices)
+
+
+@pytest.mark.parametrize(
+    ("words", "way_out"),
+    [
+        (("fxseq", "--device", "cpu"), "give --device cuda, or simulated"),
+        (("fxseq", "none", "--device", "simulated"), "name a step that trains"),
+        (("daywindows", "--device", "simulated"), "batch_size needs batch=fixed"),
+        (("fxseq[batch_size=3]", "--device", "simulated"), "too small to be made smaller"),
+    ],
+)
+@pytest.mark.process
+def test_what_has_no_size_is_one_line_with_the_way_out(words: tuple[str, ...], way_out: str, tmp_path: Path) -> None:
+    done = feedrate(tmp_path, "size", *words, "--size", "tiny")
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert way_out in done.stderr
+
+
+def feedrate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "feedrate", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
 
 
 def test_compiled_code_does_not_run_on_a_simulated_device(registry: Registry) -> None:

@@ -55,6 +55,7 @@ MEASURED = Measured(
             first_batch_s=0.14,
             batch_samples=64.0,
             batch_bytes=4_096,
+            epoch_bytes=65_536,
             ahead_batches=4,
             checked_batches=5,
         ),

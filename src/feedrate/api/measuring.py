@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from feedrate.api.resources import Resources
 from feedrate.plugin.cell import Cell
-from feedrate.records.measurement import Measurement
+from feedrate.records.measurement import Failure, Measurement
 from feedrate.records.validity import is_doubtful
-from feedrate.report.progress import run_progress
+from feedrate.report.progress import Progress, run_progress
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
@@ -26,11 +27,31 @@ def measured(resources: Resources, cells: Sequence[Cell], replicates: int) -> It
     resources.complain()
     resources.demand_places()
     resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
+    named = {str(cell): cell for cell in cells}
     with run_progress(resources.caller.console, quiet=resources.settings.quiet) as progress:
         for outcome in resources.run.outcomes(cells, replicates, progress.begin):
             resources.keep(outcome)
             progress.end(outcome)
             yield outcome
+            if isinstance(outcome, Failure):
+                yield from _in_place_of(outcome, named[outcome.cell], resources, replicates, progress)
+
+
+def _in_place_of(
+    failure: Failure, cell: Cell, resources: Resources, replicates: int, progress: Progress
+) -> Iterator[Outcome]:
+    """Yield the outcomes of what the settings have tried in place of a cell, until one runs; that one as often."""
+    for rung in resources.settings.fallbacks.rungs(cell, failure):
+        for replicate in range(failure.replicate, replicates):
+            progress.begin(str(rung), replicates - replicate)
+            outcome = replace(resources.run.measure(str(rung), replicate), in_place_of=failure.cell)
+            resources.keep(outcome)
+            progress.end(outcome)
+            yield outcome
+            if isinstance(outcome, Failure):
+                break
+        else:
+            return
 
 
 def measured_again(resources: Resources, limit_s: float) -> Iterator[Outcome]:

@@ -27,10 +27,12 @@ class OpenSession(SessionResults):
         results: Path | str | None = "results/raw",
         logs: Path | str = "logs",
         plugins: Iterable[Path | str] | Path | str = (),
-        seconds: float = 0.4,
+        seconds: float | None = None,
         threads: int | None = None,
         deadline_s: float = 600.0,
         safe: bool = False,
+        safe_retry: bool = False,
+        oom: str = "result",
         quiet: bool = False,
         files: Iterable[Path | str] | Path | str = (),
         columns: Iterable[str] = (),
@@ -43,10 +45,13 @@ class OpenSession(SessionResults):
             results: Folder for a file of raw results, a line of JSON an outcome; None: nothing is written down.
             logs: Folder for what the processes write to standard error.
             plugins: Python files that offer strategies, besides the installed ones.
-            seconds: Aim of each time that is measured.
+            seconds: Aim of each time that is measured; None: 0.4, and 2 where cells are compared.
             threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
             deadline_s: Longest that a process may take, seconds.
             safe: Loaders start no worker processes.
+            safe_retry: Where a loader with worker processes fails, it is also measured without them, as another cell.
+            oom: What becomes of a cell that is measured and runs out of memory. `result`: that is its outcome;
+                `ladder`: forms of it that need less are measured besides, each as another cell, until one runs.
             quiet: Show no progress; it goes to standard error.
             files: Files of your own, or patterns such as `data/*.parquet`: they become a workload, `own_files`. They
                 are read where they lie, and nothing is written beside them.
@@ -54,7 +59,7 @@ class OpenSession(SessionResults):
             caller: For programs that are a front themselves, as the command line is.
 
         Raises:
-            UsageError: a number is not positive.
+            UsageError: a number is not positive, or `oom` is neither.
         """
         settings = Settings(
             data=Path(data),
@@ -65,6 +70,8 @@ class OpenSession(SessionResults):
             threads=threads,
             deadline_s=deadline_s,
             safe=safe,
+            safe_retry=safe_retry,
+            oom=oom,
             quiet=quiet,
             files=tuple(map(str, [files] if isinstance(files, str | Path) else files)),
             columns=tuple(columns),

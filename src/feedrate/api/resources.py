@@ -18,7 +18,7 @@ from feedrate.data.own.table import OwnTable
 from feedrate.plugin.files_workload import FilesWorkload
 from feedrate.plugin.registry import Registry
 from feedrate.records.raw_results import append
-from feedrate.records.request import OwnFiles
+from feedrate.records.request import SECONDS, TURNS, OwnFiles
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.schedule import Run
 from feedrate.system.environment import snapshot
@@ -118,17 +118,18 @@ class Resources:
         """How a fresh process measures, as the settings say."""
         from feedrate.runner.isolation import ReplicateSettings
 
-        settings, own = self.settings, self.own_files
+        settings, own, turns = self.settings, self.own_files, self.caller.environ.get(TURNS)
         return ReplicateSettings(
             data=settings.data.resolve(),
             logs=settings.logs.resolve(),
             run=self.caller.run,
-            seconds=settings.seconds,
+            seconds=settings.seconds or SECONDS,
             timeout_s=settings.deadline_s,
             plugin_files=tuple(file.resolve() for file in settings.plugins),
             own_files=None if own is None else OwnFiles(own.table.paths, own.table.columns),
             safe=settings.safe,
             threads=settings.threads,
+            turns=Path(turns) if turns else None,
             environment=self.environment,
             fork_server=self.fork_server,
         )

@@ -23,6 +23,7 @@ from feedrate.plugin.workload import Workload
 
 if TYPE_CHECKING:
     from feedrate.api.changing import ChangeResult
+    from feedrate.api.sizing import SizingResult
     from feedrate.api.tuning_result import TuningResult
     from feedrate.records.measurement import Outcome
 
@@ -81,6 +82,28 @@ class Session(OpenSession):
         Tables then have the one that is not doubtful, or the first where both are. It ends after `limit_s` seconds.
         """
         return measured_again(self.resources, limit_s)
+
+    def size(
+        self,
+        workload: Workload | str,
+        step: Step | str = "fp32",
+        *,
+        size: str | None = None,
+        device: str | None = None,
+    ) -> SizingResult:
+        """Say how large a batch and a chunk may be for a workload and a step, on this device and on others.
+
+        The step's peaks are measured at three sizes of batches; `size` and `device` as in `CellParts`.
+
+        Raises:
+            UsageError: there is no such workload or step, or its batches are of no fixed size.
+            UnavailableError: the device is the host, or this machine lacks what it needs.
+            CellError: a process failed; it holds the failure.
+        """
+        from feedrate.api.sizing import LOADER, sized
+
+        cell = self.cell(workload=workload, loader=LOADER, step=step, size=size, device=device)
+        return sized(self.resources, cell)
 
     def diagnose(
         self,

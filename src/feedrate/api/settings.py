@@ -14,6 +14,7 @@ from typing import TypedDict
 
 from rich.console import Console
 
+from feedrate.api.fallbacks import OOM, Fallbacks
 from feedrate.errors import UsageError
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
@@ -45,10 +46,12 @@ class SessionOptions(TypedDict, total=False):
     results: Path | str | None
     logs: Path | str
     plugins: Iterable[Path | str] | Path | str
-    seconds: float
+    seconds: float | None
     threads: int | None
     deadline_s: float
     safe: bool
+    safe_retry: bool
+    oom: str
     quiet: bool
     files: Iterable[Path | str] | Path | str
     columns: Iterable[str]
@@ -62,19 +65,28 @@ class Settings:
     results: Path | None = Path("results/raw")
     logs: Path = Path("logs")
     plugins: tuple[Path, ...] = ()
-    seconds: float = 0.4
+    seconds: float | None = None
     threads: int | None = None
     deadline_s: float = 600.0
     safe: bool = False
+    safe_retry: bool = False
+    oom: str = "result"
     quiet: bool = False
     files: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+
+    @property
+    def fallbacks(self) -> Fallbacks:
+        """What is measured in place of cells that fail."""
+        return Fallbacks(oom_ladder=self.oom == "ladder", safe_retry=self.safe_retry)
 
     def __post_init__(self) -> None:
         for name in ("seconds", "deadline_s", "threads"):
             value = getattr(self, name)
             if value is not None and not 0 < value < 1e9:
                 raise UsageError(f"{name}={value!r} is no positive number")
+        if self.oom not in OOM:
+            raise UsageError(f"oom={self.oom!r} is none of {', '.join(OOM)}")
 
 
 @dataclass(frozen=True)

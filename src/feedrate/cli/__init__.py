@@ -23,6 +23,7 @@ COMMANDS = {
     "list": "what there is to measure, what each needs, and how to get what is missing",
     "run": "measure loaders feeding steps, and print the table",
     "why": "say what holds one cell back, and what to try next",
+    "size": "say how large a batch and a chunk may be on devices of any memory",
     "tune": "find the settings of your own training's DataLoader that are best for it",
     "init": "have asv measure your own training at each commit of its repository",
     "show": "print the table of an earlier run again",

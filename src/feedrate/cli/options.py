@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from feedrate.api.fallbacks import OOM
 from feedrate.plugin.workload import SIZES
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ __all__ = [
     "add_details",
     "add_device",
     "add_explain",
+    "add_fallbacks",
     "add_json",
     "add_logs",
     "add_once",
@@ -42,7 +44,10 @@ Add: TypeAlias = Callable[..., object]
 def measuring(parser: ArgumentParser) -> Add:
     """Add how a process measures, as a group of options; gives what adds others to it."""
     add = parser.add_argument_group("how").add_argument
-    add("--seconds", type=positive(float), default=0.4, metavar="S", help="aim of each time that is measured: 0.4")
+    add(
+        "--seconds", type=positive(float), metavar="S",
+        help="aim of each time that is measured: 0.4, and 2 where cells are compared",
+    )  # fmt: skip
     add("--deadline-s", type=positive(float), default=600.0, metavar="S", help="longest a process may take: 600")
     add("--threads", type=positive(int), metavar="N", help="cap of every thread pool of a measured process")
     add("--safe", action="store_true", help="no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
@@ -118,6 +123,15 @@ def add_explain(add: Add) -> None:
 def add_once(add: Add) -> None:
     """Add `--once`."""
     add("--once", action="store_true", help="leave what is doubtful: else it is measured once more, for 2 min at most")
+
+
+def add_fallbacks(add: Add) -> None:
+    """Add `--oom` and `--safe-retry`."""
+    add(
+        "--oom", choices=OOM, default=OOM[0],
+        help="of a cell that runs out of memory: that is its result; or also smaller chunks, batches and steps: result",
+    )  # fmt: skip
+    add("--safe-retry", action="store_true", help="a loader whose worker processes fail is also measured without them")
 
 
 def add_out_of_place(add: Add) -> None:

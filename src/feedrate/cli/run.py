@@ -14,6 +14,7 @@ from feedrate.cli.options import (
     add_details,
     add_device,
     add_explain,
+    add_fallbacks,
     add_once,
     add_out_of_place,
     add_plugin,
@@ -51,6 +52,7 @@ def arguments(parser: ArgumentParser) -> None:
     how = measuring(parser)
     how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
     add_once(how)
+    add_fallbacks(how)
     add_out_of_place(how)
     add_explain(output(parser))
     _add_plumbing(parser)

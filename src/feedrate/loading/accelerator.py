@@ -121,6 +121,9 @@ class Accelerator(Protocol):
     def unlock_pages(self, memory: Tensor) -> None:
         """Undo `lock_pages`, when nothing is copied from it any more."""
 
+    def total_bytes(self) -> int:
+        """Memory that the device has."""
+
     def free_bytes(self) -> int:
         """Memory of the device that nobody holds."""
 
@@ -211,6 +214,10 @@ class Cuda:
     def unlock_pages(self, memory: Tensor) -> None:
         """See `Accelerator`."""
         torch.cuda.cudart().cudaHostUnregister(memory.data_ptr())
+
+    def total_bytes(self) -> int:
+        """See `Accelerator`."""
+        return torch.cuda.mem_get_info()[1]
 
     def free_bytes(self) -> int:
         """See `Accelerator`."""

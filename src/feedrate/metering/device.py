@@ -26,6 +26,7 @@ class Device:
         self._accelerator = accelerator_of(name)
         self._clocks: list[GpuClock] = []
         self._idle_free = self._accelerator.free_bytes() if self._accelerator else 0
+        self._total = self._accelerator.total_bytes() if self._accelerator else None
         self._uuid = self._accelerator.uuid if self._accelerator else ""
         # This process is one of them by now.
         self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._uuid else 0
@@ -67,6 +68,16 @@ class Device:
         allocated, _ = self._accelerator.peak_bytes()
         return self._accelerator.free_bytes() + self._accelerator.reserved_bytes() - allocated
 
+    @property
+    def capacity(self) -> tuple[int | None, int | None]:
+        """Bytes that it has, and those of them that were taken before the model came; None on the CPU."""
+        return self._total, None if self._total is None else self._total - self._idle_free
+
+    @property
+    def allocated_bytes(self) -> int | None:
+        """Memory of the device in tensors of this process; None on the CPU."""
+        return None if self._accelerator is None else self._accelerator.allocated_bytes()
+
     def reset_peaks(self) -> None:
         """Forget the peaks so far, and give back what torch keeps in reserve."""
         if self._accelerator is not None:
@@ -98,5 +109,4 @@ class Device:
     def memory_sample(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
         """Read what is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
         host = memory.own_bytes(process_tree(os.getpid())) - ours
-        device = self._accelerator.allocated_bytes() if self._accelerator else None
-        return MemorySample(round(epochs, 3), host, memory.shm_bytes(), device, training)
+        return MemorySample(round(epochs, 3), host, memory.shm_bytes(), self.allocated_bytes, training)

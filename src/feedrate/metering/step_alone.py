@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from feedrate.loading.ready_batches import one_of_each_size
-from feedrate.records.answer import StepTimes
+from feedrate.records.answer import DeviceBefore, StepTimes
 from feedrate.records.step_at_rest import is_slower_beside
 from feedrate.system.stopwatch import freeze_gc, timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
+    from feedrate.metering.device import Device
     from feedrate.metering.prepared_cell import PreparedCell
     from feedrate.records.window import Window
 
@@ -36,12 +37,16 @@ class StepBefore:
     pace_s: float
     """Seconds a batch."""
     compiles: int
+    device: DeviceBefore
 
 
 def step_before(prepared: PreparedCell) -> StepBefore:
     """Time the first update, let the step compile what it will, find its pace, and time a few windows."""
-    loop, clock = prepared.loop, prepared.clock
+    loop, clock, device = prepared.loop, prepared.clock, prepared.device
+    device.reset_peaks()
+    built_bytes = device.allocated_bytes
     with prepared.resident() as batches:
+        held_bytes = device.allocated_bytes
         with clock.phase("compile"):
             first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
             freeze_gc()
@@ -57,7 +62,16 @@ def step_before(prepared: PreparedCell) -> StepBefore:
         windows = singles if pace_s > prepared.effort.seconds else _windows(prepared, batches, pace_s)
         # The machine may have been busy for one of them.
         pace_s = min(window.batch_s for window in windows)
-        return StepBefore(windows, first_step_s, pace_s, compiles)
+        taken = _taken(device, built_bytes, held_bytes)
+        return StepBefore(windows, first_step_s, pace_s, compiles, taken)
+
+
+def _taken(device: Device, built_bytes: int | None, held_bytes: int | None) -> DeviceBefore:
+    """Leave out of the peak what was held when the batches had come to the model."""
+    peak_bytes = device.peaks().allocated_bytes
+    if built_bytes is None or held_bytes is None or peak_bytes is None:
+        return DeviceBefore()
+    return DeviceBefore(*device.capacity, built_bytes, peak_bytes - (held_bytes - built_bytes))
 
 
 def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Window]) -> StepTimes:
@@ -74,6 +88,7 @@ def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Wind
         first_step_s=before.first_step_s,
         compiles=before.compiles,
         recompiles=compiled_graphs() - before.compiles,
+        device=before.device,
     )
 
 

@@ -77,6 +77,7 @@ class StreamTimer:
             first_batch_s=first_batch_s,
             batch_samples=plan.samples / plan.epoch_batches,
             batch_bytes=round(plan.samples / plan.epoch_batches * _sample_bytes(plan)),
+            epoch_bytes=plan.epoch_bytes,
             ahead_batches=loader.prefetch_batches(plan),
             checked_batches=checked,
         )

@@ -97,6 +97,10 @@ class DatasetWorkload(Workload):
         del size
         return 64
 
+    def batch_samples(self, size: str) -> int:
+        """See `Workload`."""
+        return self.batch_size or self.size_batch(size)
+
     def index_lists(self, size: str, count: int) -> Iterable[Sequence[int]]:
         """Give the indices of each batch, as a batch sampler would; unless overridden, drawn at random, once.
 
@@ -109,7 +113,7 @@ class DatasetWorkload(Workload):
         indices = np.arange(count)
         if not self.in_order:
             indices = permuted(indices, 0, 0, _ORDER)
-        batch = self.batch_size or self.size_batch(size)
+        batch = self.batch_samples(size)
         return (indices[start : start + batch].tolist() for start in range(0, count, batch))
 
     def write_file(self, path: Path, size: str, seed: int, number: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -54,6 +54,10 @@ class Loader(Strategy):
     def without_workers(self) -> Loader:
         """Give this loader without processes of its own, as FORCE_SINGLE_PROCESS asks; unless overridden, itself."""
         return self
+
+    def in_less_memory(self) -> Iterator[Loader]:
+        """Yield it as it needs less of the device, each form less than the one before; unless overridden, none."""
+        yield from ()
 
     def traits(self) -> LoaderTraits:
         """Say how this loader works, with its knobs as they are, so that advice fits; unless overridden, not known."""

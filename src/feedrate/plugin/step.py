@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -34,6 +34,10 @@ class Step(Strategy):
     def traits(self) -> StepTraits:
         """Say how this step computes, with its knobs as they are, so that advice fits; unless overridden, not known."""
         return StepTraits()
+
+    def in_less_memory(self) -> Iterator[Step]:
+        """Yield steps that make the same update in less memory, each in less than the one before; none by default."""
+        yield from ()
 
     @abstractmethod
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:

@@ -78,6 +78,10 @@ class Workload(Strategy):
     def blocks(self, size: str) -> tuple[Block, ...]:
         """Give the units of reading, in the order of the files."""
 
+    def batch_samples(self, size: str) -> int:
+        """Count the samples of the largest batch."""
+        return max(block.max_batch_rows for block in self.blocks(size))
+
     @property
     def in_order(self) -> bool:
         """True: the task needs its samples in the order of the files."""

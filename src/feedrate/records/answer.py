@@ -14,6 +14,7 @@ from feedrate.records.phases import Phases
 from feedrate.records.window import Window
 
 __all__ = [
+    "DeviceBefore",
     "DevicePeaks",
     "Failed",
     "Measured",
@@ -27,6 +28,19 @@ __all__ = [
 
 
 @dataclass(frozen=True)
+class DeviceBefore:
+    """Hold what a device has, and what is taken of it, before a loader comes; None without one."""
+
+    total_bytes: int | None = None
+    taken_bytes: int | None = None
+    """Of others, of the driver and of this process's context, before the model was built."""
+    built_bytes: int | None = None
+    """Model, as it was built: before its first update."""
+    step_peak_bytes: int | None = None
+    """The most while updates alone were made, batches left out."""
+
+
+@dataclass(frozen=True)
 class StepTimes:
     """Hold the times of the step alone on batches that are ready, while there is no stream."""
 
@@ -35,6 +49,7 @@ class StepTimes:
     first_step_s: float
     compiles: int
     recompiles: int
+    device: DeviceBefore = DeviceBefore()
 
 
 @dataclass(frozen=True)
@@ -68,6 +83,7 @@ class StreamTimes:
     first_batch_s: float
     batch_samples: float
     batch_bytes: int
+    epoch_bytes: int | None
     ahead_batches: int
     checked_batches: int
 

@@ -31,6 +31,8 @@ class _Record:
     """UTC, ISO 8601."""
     environment: Mapping[str, object]
     """Versions, machine, git commit, limits and variables; see `feedrate.system.environment`."""
+    in_place_of: str = field(default="", kw_only=True)
+    """The cell that failed, in whose place this one was tried; empty: this one was asked for."""
     log: str = field(default="", kw_only=True)
     """Path of what the run's processes wrote to standard error; empty: there is nothing to read."""
 
@@ -66,10 +68,19 @@ class Measurement(CellTimes, _Record):
     """Graphs it built again while the run went on."""
     batch_bytes: int
     """Bytes of a planned batch of mean size as the loader yields it."""
+    epoch_bytes: int | None = field(default=None, kw_only=True)
+    """Bytes of the decoded rows that an epoch reads. None in records of feedrate before it was kept."""
     host_peak_bytes: int | None = field(default=None, kw_only=True)
     """Largest proportional set size of the whole process tree."""
     shm_peak_bytes: int | None = field(default=None, kw_only=True)
     """Growth of /dev/shm."""
+    device_total_bytes: int | None = field(default=None, kw_only=True)
+    device_taken_bytes: int | None = field(default=None, kw_only=True)
+    """What others, the driver and the process's own context held of the device before the model was built."""
+    device_built_bytes: int | None = field(default=None, kw_only=True)
+    """What the model took of the device before its first update."""
+    device_step_peak_bytes: int | None = field(default=None, kw_only=True)
+    """The most that model, optimizer and updates took of the device while there was no loader, batches left out."""
     device_allocated_peak_bytes: int | None = field(default=None, kw_only=True)
     device_reserved_peak_bytes: int | None = field(default=None, kw_only=True)
     device_used_peak_bytes: int | None = field(default=None, kw_only=True)

@@ -11,6 +11,8 @@ __all__ = [
     "CLAIM",
     "PROFILES",
     "SCRIPT_REQUEST",
+    "SECONDS",
+    "TURNS",
     "AblationRequest",
     "LoopSighting",
     "OwnFiles",
@@ -28,6 +30,10 @@ ProfileSide: TypeAlias = Literal["loader", "step"]
 PROFILES: tuple[ProfileSide, ...] = get_args(ProfileSide)
 """Sides of a script that are looked at from outside: its process asks with a file `profile-SIDE` that holds its pid."""
 
+TURNS = "FEEDRATE_TURNS"
+"""Variable with the path of a socket where a replicate waits for its turn; without it nobody else measures."""
+SECONDS = 0.4
+"""Aim of each of the three times, where nobody says."""
 SCRIPT_REQUEST = "FEEDRATE_SCRIPT"
 """Variable with the path of a `ScriptRequest`; the hook in a script's processes does nothing without it."""
 
@@ -85,6 +91,8 @@ class ReplicateRequest:
     """What the cell's workload is made of; None: a plugin offers it."""
     ablation: AblationRequest | None = None
     """None: the three times alone."""
+    turns: Path | None = None
+    """Socket where it waits for its turn, as another replicate does; None: it measures alone."""
 
 
 @dataclass(frozen=True)

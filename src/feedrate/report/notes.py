@@ -85,6 +85,12 @@ def _failure(row: SummaryRow, failure: Failure) -> str:
 def _settings(row: SummaryRow) -> Iterator[str]:
     if any(m.requested.get("safe") for m in row.measured):
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
+    yield from (f"fallback: in place of {cell}, which failed" for cell in _asked(row))
+
+
+def _asked(row: SummaryRow) -> Iterable[str]:
+    """The cells that it was measured in place of."""
+    return sorted({m.in_place_of for m in row.measured} - {""})
 
 
 def _bent(row: SummaryRow) -> Iterator[Note]:

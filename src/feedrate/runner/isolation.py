@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.records.codec import encoded
 from feedrate.records.measurement import Failure, Measurement
-from feedrate.records.request import AblationRequest, OwnFiles, ReplicateRequest
+from feedrate.records.request import SECONDS, AblationRequest, OwnFiles, ReplicateRequest
 from feedrate.runner.capped_log import Log
 from feedrate.runner.forkserver import ForkError, ForkServer
 from feedrate.runner.outcome import Heading, Replicate, outcome
@@ -41,7 +41,7 @@ class ReplicateSettings:
     run: str
     """Name of this invocation."""
     replicate: int = 0
-    seconds: float = 0.4
+    seconds: float = SECONDS
     """Aim of each of the three times."""
     timeout_s: float = 300.0
     plugin_files: tuple[Path, ...] = ()
@@ -51,6 +51,8 @@ class ReplicateSettings:
     """Loaders start no process of their own."""
     threads: int | None = None
     """Cap of every thread pool; None: the cores that this process may use."""
+    turns: Path | None = None
+    """Where it takes turns with another replicate; None: it measures alone."""
     environment: Mapping[str, object] = field(default_factory=dict)
     """The snapshot that goes into every outcome."""
     fork_server: ForkServer | None = None

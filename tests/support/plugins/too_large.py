@@ -1,4 +1,4 @@
-"""A step that asks for more memory than any device has."""
+"""Steps that ask for more memory than any device has, or than one that is no hardware has for whole batches."""
 
 from __future__ import annotations
 
@@ -32,6 +32,23 @@ class TooLarge(Step):
         return update
 
 
+@dataclass(frozen=True)
+class Hungry(Step):
+    """Hold 8 MiB for each sample of a batch where that is, and train nothing."""
+
+    name = "hungry"
+    trains = False
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        import torch
+
+        def update(batch: Batch) -> Tensor:
+            tensor = next(iter(batch.tensors.values()))
+            return tensor.new_empty((len(batch), 1 << 21), dtype=torch.float32)[:1, 0]
+
+        return update
+
+
 @hookimpl
 def steps() -> Iterable[type[Step]]:
-    return (TooLarge,)
+    return (TooLarge, Hungry)

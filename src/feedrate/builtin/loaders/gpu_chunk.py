@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from feedrate.errors import UnavailableError
+from feedrate.loading.chunk_size import ROOM_SHARE, chunk_bytes
 from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.strategy import knob
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GpuChunk"]
 
-_SHARE = 0.75
-"""Of the room beside the step, as in the source system's rule; the rest is for the batches cut from the chunk."""
+_TIGHT = 0.6
+"""Share of the room that it takes where the usual one was too much."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,15 @@ class GpuChunk(Loader):
     """Merge planned blocks to chunks of `chunk` bytes in the device's memory and gather (and shuffle) batches there.
 
     With 2 `buffers` the next chunk is read and copied while this one trains; with 1, the old chunk is gone before the
-    next is allocated. `chunk=auto` takes a quarter of an epoch, or less where the device has less room beside the step.
-    Without CUDA chunks stay in host memory. Order and batches are those of the plan.
+    next is allocated. `chunk=auto` takes an epoch whole where the device has room for it beside the step, else as much
+    as there is; without a device chunks stay in host memory, a quarter of an epoch each. Order and batches are those of
+    the plan.
     """
 
     name = "gpu_chunk"
     chunk: int | None = knob(None, low=1, high=1 << 40)
+    share: float = knob(ROOM_SHARE, low=0.05, high=0.95)
+    """Of the room beside the step, for all chunks of `chunk=auto` together."""
     buffers: int = knob(2, 1, low=1, high=2)
     stage: str = knob("ring", "whole", "pageable")
 
@@ -46,9 +50,14 @@ class GpuChunk(Loader):
         """Count the bytes of a chunk; a single block may exceed it."""
         if self.chunk is not None:
             return self.chunk
-        quarter = -(-plan.epoch_bytes // 4)
-        budget = plan.placement.device_budget_bytes
-        return quarter if budget is None else min(quarter, int(budget * _SHARE) // self.buffers)
+        room = plan.placement.device_budget_bytes
+        whole = plan.epoch_bytes if plan.accelerator is not None and room is not None else -(-plan.epoch_bytes // 4)
+        return whole if room is None else chunk_bytes(whole, room, self.buffers, self.share)
+
+    def in_less_memory(self) -> Iterator[GpuChunk]:
+        """Yield it with a smaller share of the room, where it chooses the size itself."""
+        if self.chunk is None and self.share > _TIGHT:
+            yield replace(self, share=_TIGHT)
 
     def traits(self) -> LoaderTraits:
         place: WorkPlace = "threads" if self.buffers == 2 else "caller"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,11 @@ class Bf16(Step):
 
     def traits(self) -> StepTraits:
         return StepTraits("bf16", compiled=False)
+
+    def in_less_memory(self) -> Iterator[Step]:
+        from feedrate.builtin.steps.lighter import lighter
+
+        return lighter(self.name)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch

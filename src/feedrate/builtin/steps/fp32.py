@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,11 @@ class Fp32(Step):
 
     def traits(self) -> StepTraits:
         return StepTraits("fp32", compiled=False)
+
+    def in_less_memory(self) -> Iterator[Step]:
+        from feedrate.builtin.steps.lighter import lighter
+
+        return lighter(self.name)
 
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         from feedrate.builtin.steps.precision import single_precision_update

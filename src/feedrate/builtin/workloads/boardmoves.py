@@ -77,6 +77,8 @@ class BoardMoves(Workload):
     head: str = knob("legal", "policy_value")
     trainable: str = knob("all", "last_two", "head")
     """Which layers learn: all, the last two and the head, the head alone."""
+    batch_size: int | None = knob(None, low=1, high=1 << 24)
+    """Samples of a batch, at most those of a block; auto: 64, 256 and 1,024 by size."""
 
     def stored_fields(self, size: str) -> tuple[Field, ...]:
         del size
@@ -111,7 +113,8 @@ class BoardMoves(Workload):
         scale = _SCALES[size]
         rows, step = scale.run_rows * scale.runs, scale.run_rows * self.concat_files
         spans = [(low, min(low + step, rows)) for low in range(0, rows, step)]
-        return tuple(Block(low, high, ((low, high),), scale.batch) for low, high in spans)
+        batch = self.batch_size or scale.batch
+        return tuple(Block(low, high, ((low, high),), batch) for low, high in spans)
 
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         del size

@@ -72,6 +72,8 @@ class DayWindows(Workload):
     """Share of the targets that are NaN; the loss leaves them out."""
     constant_columns: int = knob(0, low=0, high=437)
     """How many features, the last ones, never change."""
+    batch_size: int | None = knob(None, low=1, high=1 << 24)
+    """Windows of a batch, where `batch=fixed`; auto: 16, 128 and 2,048 by size."""
 
     def stored_fields(self, size: str) -> tuple[Field, ...]:
         return (
@@ -113,12 +115,14 @@ class DayWindows(Workload):
     def blocks(self, size: str) -> tuple[Block, ...]:
         from feedrate.loading.block import Block
 
+        if self.batch == "day" and self.batch_size is not None:
+            raise UsageError(f"{self.name}: with batch=day a batch is a day's windows; batch_size needs batch=fixed")
         scale, starts, listed = _SCALES[size], self.day_starts(size), _listed(size)
         history = scale.window - 1
         # Twice as many days of samples as a window is long: a third of what is read is history, read a second time.
         count = -(-(scale.days - history) // (2 * scale.window))
         ends = [history + (scale.days - history) * index // count for index in range(count + 1)]
-        batch = None if self.batch == "day" else scale.fixed_batch
+        batch = None if self.batch == "day" else self.batch_size or scale.fixed_batch
         return tuple(
             Block(
                 start=starts[low - history],

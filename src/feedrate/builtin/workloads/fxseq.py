@@ -71,6 +71,8 @@ class FxSeq(Workload):
     """Share of the targets that are NaN; the loss leaves them out."""
     constant_columns: int = knob(0, low=0, high=167)
     """How many features never change."""
+    batch_size: int | None = knob(None, low=1, high=1 << 24)
+    """Samples of a batch, at most those of a block; auto: 16, 32 and 128 by size."""
 
     def stored_fields(self, size: str) -> tuple[Field, ...]:
         scale = _SCALES[size]
@@ -121,7 +123,7 @@ class FxSeq(Workload):
         samples, history = self._samples(size), self._history(size)
         chunks = min(self.chunks or _SCALES[size].chunks, samples)
         ends = [history + samples * index // chunks for index in range(chunks + 1)]
-        batch = _SCALES[size].batch
+        batch = self.batch_size or _SCALES[size].batch
         return tuple(Block(low - history, high, ((low, high),), batch) for low, high in pairwise(ends))
 
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:

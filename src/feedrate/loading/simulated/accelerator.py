@@ -198,6 +198,10 @@ class SimulatedAccelerator:
                 block.owner.give(lambda arena=arena, block=block: arena.poison(block))
             arena.free(block)
 
+    def total_bytes(self) -> int:
+        """See `Accelerator`."""
+        return self._memory.nbytes
+
     def free_bytes(self) -> int:
         """See `Accelerator`."""
         return self._memory.nbytes - self.allocated_bytes()

@@ -179,6 +179,7 @@ class Measurer:
             first_batch_s=beginning.first_batch_s,
             batch_samples=rounds.batch_samples,
             batch_bytes=rounds.batch_bytes,
+            epoch_bytes=None,
             ahead_batches=loop.ahead,
             checked_batches=self.checked_batches,
         )
