@@ -29,6 +29,7 @@ from tempfile import TemporaryDirectory
 
 from feedrate.metering.budget import MeasurementBudget
 from feedrate.metering.meter import Meter
+from feedrate.metering.turns import Turns
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.records.answer import MeasuredCell
@@ -83,7 +84,8 @@ def measured(cell: Cell, data: Path, cells: int) -> Rounds:
         once, seconds=once.seconds * cells, most_rounds=ROUNDS * cells, least_rounds=ROUNDS * cells, memory_s=0.0
     )
     with TemporaryDirectory() as folder:
-        answer: MeasuredCell = Meter(cell, cell.recipe.open(data), effort, SamplingFlags(Path(folder))).measure()
+        marks = SamplingFlags(Path(folder))
+        answer: MeasuredCell = Meter(cell, cell.recipe.open(data), effort, marks, Turns(None, marks)).measure()
     rounds = answer.stream.rounds
     return Rounds(rounds.full_windows, rounds.step_windows, rounds.loader_windows)
 

@@ -55,7 +55,10 @@ def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_p
     (raw,) = (tmp_path / "results/raw").glob("*.jsonl")
     outcomes = list(read(raw))
     assert [type(one) for one in outcomes] == [Measurement] * processes
-    assert [one.replicate for one in outcomes] == list(range(processes))
+    # The two of a pair measure by turns, and either may be the first to end.
+    assert sorted(one.replicate for one in outcomes) == list(range(processes))
+    alone = [one for one in outcomes if isinstance(one, Measurement) and "by_turns" not in one.requested]
+    assert [one.replicate % 5 for one in alone] == [0] * (processes // 5)
     assert outcomes[0].cell == "sums/tiny/resident/fp32/cpu"
 
 
@@ -150,7 +153,8 @@ def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_
     command = [sys.executable, "-m", "feedrate", "compare", "sums/plain/train", "sums/stuck/train", *OFFERED, *QUICK]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         # A folder that is tried before anything is measured goes again: a glob may meet it half-way.
-        while len(_raw_lines(tmp_path)) < 2:
+        # The control is written down, and both of the pair have a log.
+        while not _raw_lines(tmp_path) or len(list(tmp_path.glob("logs/*/*.log"))) < 2:
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         told, complaints = process.communicate(timeout=60)
@@ -158,7 +162,7 @@ def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_
     assert process.returncode == 130
     assert told.startswith("UNSURE whether plain is faster or slower than stuck: no interval yet from 0 pairs")
     assert "interrupted; this is the verdict so far" in complaints
-    assert len(verdicts(tmp_path)[0]["processes"]) == 2
+    assert len(verdicts(tmp_path)[0]["processes"]) == 1
     assert not [link for link in Path("/proc").glob("[0-9]*/cwd") if _leads_to(link, tmp_path)]
 
 

@@ -21,6 +21,7 @@ from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
 from feedrate.metering.round_timer import RoundTimer
 from feedrate.metering.training_loop import TrainingLoop
+from feedrate.metering.turns import Turns
 from feedrate.records.answer import RoundTimes
 from feedrate.records.phases import Phases, summed
 from feedrate.system.sampling_flags import SamplingFlags
@@ -103,6 +104,7 @@ class Prepared:
     """What a timer asks of a prepared cell."""
 
     loop: TrainingLoop
+    turns: Turns
     clock: PhaseClock = field(default_factory=PhaseClock)
 
     @contextmanager
@@ -111,7 +113,16 @@ class Prepared:
             yield
 
 
-def timed(folder: Path, layout: RoundSchedule) -> tuple[RoundTimes, str, tuple[float, ...], Phases]:
+class Shared(Turns):
+    """Turns with somebody who is quick: there is a pause before each."""
+
+    def wait(self) -> bool:
+        return True
+
+
+def timed(
+    folder: Path, layout: RoundSchedule, turns: type[Turns] = Turns
+) -> tuple[RoundTimes, str, tuple[float, ...], Phases]:
     """What was timed, who took a batch (in the order of time), epochs at the samples of memory, and the phases."""
     log: list[str] = []
     feed, device = Feed(log), Device("cpu")
@@ -121,7 +132,8 @@ def timed(folder: Path, layout: RoundSchedule) -> tuple[RoundTimes, str, tuple[f
         SamplingFlags(folder),
         BUDGET,
     )
-    prepared, memory = Prepared(loop), MemorySampler(device, cast(RecordedStream, feed), epoch_batches=10)
+    prepared = Prepared(loop, turns(None, SamplingFlags(folder)))
+    memory = MemorySampler(device, cast(RecordedStream, feed), epoch_batches=10)
     timer = RoundTimer(
         cast(PreparedCell, prepared), cast(RecordedStream, feed), cast("Iterator[Batch]", repeat(b"r")), layout, memory
     )
@@ -149,6 +161,37 @@ def test_windows_alternate_there_and_back_and_each_new_consumer_discards_what_wa
     assert epochs == tuple(sorted(epochs))
     assert phases.windows_s > 0
     assert phases.discards_s > 0
+
+
+def test_each_round_between_two_turns_of_another_process_begins_as_after_a_pause(tmp_path: Path) -> None:
+    layout = RoundSchedule(4, full_batches=5, step_batches=1, loader_batches=7, discard=2, discard_s=9.0)
+
+    times, log, *_ = timed(tmp_path, layout, Shared)
+
+    # F S L, then L S F: whoever takes the first batch of a turn uses up what was made before it.
+    runs = [(taker, len(list(batches))) for taker, batches in groupby(log)]
+    there, back = [("F", 2 + 5), ("S", 1), ("L", 2 + 7)], [("L", 2 + 7), ("S", 1), ("F", 2 + 5)]
+    assert runs == _joined([*there, *back, *there, *back])
+    assert (times.discarded_batches, times.cut_discards) == (16, 0)
+
+
+def _joined(runs: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """The same with neighbours of one taker as one."""
+    log = "".join(taker * count for taker, count in runs)
+    return [(taker, len(list(batches))) for taker, batches in groupby(log)]
+
+
+def test_rounds_grow_in_number_with_the_time_of_a_process_that_takes_turns() -> None:
+    plain, shared = MeasurementBudget(seconds=2.0), MeasurementBudget.by_turns(2.0)
+    paces, queue = Paces(full_s=2e-3, step_s=1e-4, loader_s=2e-3), Queue(ahead=0, block=16, epoch=100)
+
+    alone = RoundSchedule.of(paces, queue, plain, 0.2)
+    turns = RoundSchedule.of(paces, queue, shared, 0.2, by_turns=True)
+
+    assert (alone.rounds, turns.rounds) == (12, 60)
+    # As long altogether, in whole blocks, and each of them no longer than those of a shorter process.
+    assert turns.full_batches == 16
+    assert abs(turns.rounds * turns.full_batches - alone.rounds * alone.full_batches) <= 60
 
 
 def test_a_discard_that_takes_too_long_is_cut_and_counted(tmp_path: Path) -> None:

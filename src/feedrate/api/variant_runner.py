@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -15,14 +16,20 @@ from feedrate.api.variant_spec import VariantSpec
 from feedrate.comparison.comparison import Variant
 from feedrate.errors import UsageError
 from feedrate.records.measurement import Outcome
+from feedrate.records.request import SECONDS, TURNS
 from feedrate.runner.forkserver import NURSERY, ForkServer
 
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.revisions.call import Invocation
     from feedrate.revisions.commit import Commit
+    from feedrate.runner.turnstile import Running
 
 __all__ = ["VariantRunner"]
+
+COMPARED_S = 2.0
+"""Aim of each time of a process that is compared: it takes longer than that to begin, and what others do to the machine
+within a second evens out over it."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,18 @@ class VariantRunner:
             BuildError: it does not build.
         """
         if not named.commit:
-            measure = self._here(cell, (named.file,) if named.file else ())
-            return Variant(cell, named.code, measure, self.resources.write)
-        return Variant(cell, named.code, self._at(self._commit(named.commit), cell))
+            files = (named.file,) if named.file else ()
+            begin = self._beginning(self._call_here(files), cell)
+            return Variant(cell, named.code, self._here(cell, files), self.resources.write, begin)
+        commit = self._commit(named.commit)
+        begin = self._beginning(self._call(commit), cell) if commit.takes_turns else None
+        return Variant(cell, named.code, self._at(commit, cell), begin=begin)
 
     def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
         """Give what one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
         from feedrate.revisions.commit import diagnose_at_commit
 
-        return diagnose_at_commit(cell, self._call(self._commit(named.commit)))
+        return diagnose_at_commit(cell, self._call(self._commit(named.commit), SECONDS))
 
     def _commit(self, revision: str) -> Commit:
         if revision not in self._built:
@@ -77,6 +87,7 @@ class VariantRunner:
             common = self.resources.replicate_settings
             settings = replace(
                 common,
+                seconds=self.resources.settings.seconds or COMPARED_S,
                 replicate=next(self._numbers),
                 plugin_files=(*common.plugin_files, *files),
                 fork_server=fork_server,
@@ -92,12 +103,49 @@ class VariantRunner:
         call = self._call(commit)
 
         def at_commit(fork_server: ForkServer) -> Outcome:
-            variables = {RUN: self.resources.caller.run, NURSERY: str(fork_server.folder)}
-            return measure_at_commit(cell, next(self._numbers), replace(call, variables=variables))
+            return measure_at_commit(cell, next(self._numbers), self._sharing(call, fork_server))
 
         return at_commit
 
-    def _call(self, commit: Commit) -> Invocation:
+    def _beginning(self, call: Invocation | None, cell: str) -> Callable[[ForkServer, Path], Running] | None:
+        """Give what begins to measure by turns; None: where two would share a GPU's memory, or nothing is written."""
+        from feedrate.revisions.commit import CommitReplicate
+
+        if call is None or not cell.endswith("/cpu"):
+            return None
+
+        def begin(fork_server: ForkServer, socket: Path) -> Running:
+            sharing = self._sharing(call, fork_server)
+            asked = replace(sharing, variables={**sharing.variables, TURNS: str(socket)})
+            return CommitReplicate.begun(cell, next(self._numbers), asked)
+
+        return begin
+
+    def _sharing(self, call: Invocation, fork_server: ForkServer) -> Invocation:
+        """The same call under the name of this run, with its processes forked from that server."""
+        variables = {RUN: self.resources.caller.run, NURSERY: str(fork_server.folder)}
+        return replace(call, variables={**call.variables, **variables})
+
+    def _call_here(self, files: tuple[Path, ...]) -> Invocation | None:
+        """How the code that runs is called in a process of its own; None: it has nowhere to write its outcome."""
+        from feedrate.revisions.call import Invocation
+
+        settings = self.resources.settings
+        if settings.results is None:
+            return None
+        path, plugins = os.environ.get("PYTHONPATH"), [("--plugin", str(file.resolve())) for file in files]
+        return Invocation(
+            commit="",
+            checkout=Path.cwd(),
+            run=self.resources.caller.run,
+            raw=settings.results.resolve(),
+            logs=settings.logs.resolve(),
+            deadline_s=math.ceil(settings.deadline_s),
+            options=(*_words(settings, COMPARED_S), *(word for words in plugins for word in words)),
+            variables={"PYTHONPATH": path} if path else {},
+        )
+
+    def _call(self, commit: Commit, seconds: float = COMPARED_S) -> Invocation:
         from feedrate.revisions.call import Invocation
 
         settings = self.resources.settings
@@ -113,13 +161,13 @@ class VariantRunner:
             logs=settings.logs.resolve(),
             deadline_s=math.ceil(settings.deadline_s),
             python=str(commit.python),
-            options=_words(settings),
+            options=_words(settings, seconds),
         )
 
 
-def _words(settings: Settings) -> tuple[str, ...]:
-    """The settings as options of `feedrate run`."""
-    words = ["--data", str(settings.data.resolve()), "--seconds", str(settings.seconds)]
+def _words(settings: Settings, seconds: float) -> tuple[str, ...]:
+    """The settings as options of `feedrate run`; `seconds`: aim of each time where they do not say."""
+    words = ["--data", str(settings.data.resolve()), "--seconds", str(settings.seconds or seconds)]
     words += ["--threads", str(settings.threads)] if settings.threads else []
     words += ["--safe"] if settings.safe else []
     # It is started elsewhere.

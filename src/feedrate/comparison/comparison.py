@@ -6,11 +6,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from feedrate.comparison.paired_test import FIRST_LOOK, ComparisonVerdict, Pairs, looks, verdicts
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import doubts, is_doubtful
 from feedrate.runner.forkserver import ForkServer
+from feedrate.runner.turnstile import Running, by_turns
 from feedrate.system.stopwatch import now_s
 
 __all__ = ["METRICS", "ORDER", "ComparedRun", "Comparison", "StoppingRule", "Variant", "run_rounds"]
@@ -42,6 +45,9 @@ class Variant:
     """Measures the cell once, in a fresh process."""
     keep: Callable[[Outcome], object] = _is_kept_already
     """Adds an outcome to the raw results where measuring does not."""
+    begin: Callable[[ForkServer, Path], Running] | None = None
+    """Begins to measure it by turns with another, where both listen at a socket, and adds to the raw results; None: it
+    measures alone."""
 
     def __str__(self) -> str:
         return f"{self.cell}@{self.code}" if self.code else self.cell
@@ -84,15 +90,38 @@ class Comparison:
 
     def run_round(self, fork_server: ForkServer) -> Iterator[ComparedRun]:
         """Run one round, and yield each of its processes; it ends early when one fails."""
-        variants = {"control": self.control, "a": self.a, "b": self.b}
-        for role in ORDER:
-            run = ComparedRun(role, variants[role].measure(fork_server))
-            # First: an interrupt between the two must not leave a process out that the raw results have.
-            self.runs.append(run)
-            variants[role].keep(run.outcome)
+        for role in ORDER[:1]:
+            yield self._measured(role, fork_server)
+        for pair in (ORDER[1:3], ORDER[3:]):
+            if self.failures:
+                return
+            yield from self._pair(pair, fork_server)
+
+    def _measured(self, role: str, fork_server: ForkServer) -> ComparedRun:
+        variant = self._variants[role]
+        run = ComparedRun(role, variant.measure(fork_server))
+        # First: an interrupt between the two must not leave a process out that the raw results have.
+        self.runs.append(run)
+        variant.keep(run.outcome)
+        return run
+
+    def _pair(self, roles: Sequence[str], fork_server: ForkServer) -> Iterator[ComparedRun]:
+        """Measure both of a pair: by turns where both can, else one after the other."""
+        begins = [partial(begin, fork_server) for role in roles if (begin := self._variants[role].begin) is not None]
+        if len(begins) == len(roles):
+            runs = [ComparedRun(role, outcome) for role, outcome in zip(roles, by_turns(begins), strict=True)]
+            self.runs += runs
+            yield from runs
+            return
+        for role in roles:
+            run = self._measured(role, fork_server)
             yield run
             if isinstance(run.outcome, Failure):
                 return
+
+    @property
+    def _variants(self) -> dict[str, Variant]:
+        return {"control": self.control, "a": self.a, "b": self.b}
 
     @property
     def pairs(self) -> Pairs:

@@ -34,6 +34,16 @@ class MeasurementBudget:
     memory_s: float = 5.0
     """The loop goes on untimed until memory was read, but no longer than this."""
 
+    @classmethod
+    def by_turns(cls, seconds: float) -> MeasurementBudget:
+        """Give the budget of a process that takes turns: as many rounds more as it is longer than others.
+
+        The pace of a machine that others use changes within a second: the shorter a turn, the more alike are the paces
+        that two processes meet.
+        """
+        times = max(1, round(seconds / cls.seconds))
+        return cls(seconds=seconds, most_rounds=cls.most_rounds * times)
+
     def step_seconds(self, step: Step) -> float:
         """Give the aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""
         return self.seconds * (1.0 if step.trains else self.idle_share)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.metering.budget import MeasurementBudget
+    from feedrate.metering.turns import Turns
     from feedrate.plugin.cell import Cell
     from feedrate.records.conditions import Conditions
     from feedrate.records.ladder import Ladder
@@ -46,6 +47,8 @@ class Meter:
     effort: MeasurementBudget
     marks: SamplingFlags
     """Where it says when it must not be disturbed from outside, and when a look at its memory is due."""
+    turns: Turns
+    """With another process that measures, whose place it lets go between two rounds."""
     logs: str = ""
     ablation: Ablation | None = None
     """Takes the stream apart stage by stage after the three times; None: nobody asked why."""
@@ -71,7 +74,7 @@ class Meter:
             page_cache.warm(self._files)
         with clock.phase("build"):
             prepared = PreparedCell.build(
-                self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.logs
+                self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.turns, self.logs
             )
         build_s = now_s() - start
         freeze_gc()

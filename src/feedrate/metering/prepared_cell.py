@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.device import Device
+    from feedrate.metering.turns import Turns
     from feedrate.plugin.cell import Cell
     from feedrate.system.sampling_flags import SamplingFlags
 
@@ -62,6 +63,8 @@ class PreparedCell:
     """Watches the updates; None: the step trains nothing."""
     clock: PhaseClock
     """Adds up where the time goes."""
+    turns: Turns
+    """With another process that measures."""
     logs: str = ""
     """Folder where processes of a loader may leave their dumps; empty: nowhere."""
 
@@ -75,6 +78,7 @@ class PreparedCell:
         effort: MeasurementBudget,
         marks: SamplingFlags,
         clock: PhaseClock,
+        turns: Turns,
         logs: str,
     ) -> PreparedCell:
         """Build the model from a fixed seed and bind the step to it."""
@@ -82,7 +86,8 @@ class PreparedCell:
         if not cell.step.trains:
             model: torch.nn.Module = torch.nn.Identity()
             update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
-            return cls(cell, data, TrainingLoop(update, device, marks, effort), monitor, model, None, clock, logs)
+            loop = TrainingLoop(update, device, marks, effort)
+            return cls(cell, data, loop, monitor, model, None, clock, turns, logs)
         model = device.place(cell.workload.model(cell.size)).train()
         optimizer = cell.workload.trainer(model)
         check = TrainingCheck(model, optimizer, late=device.answers_later)
@@ -92,7 +97,8 @@ class PreparedCell:
         def train(batch: Batch) -> None:
             watched(batch.without_views())
 
-        return cls(cell, data, TrainingLoop(train, device, marks, effort), monitor, model, check, clock, logs)
+        loop = TrainingLoop(train, device, marks, effort)
+        return cls(cell, data, loop, monitor, model, check, clock, turns, logs)
 
     @property
     def effort(self) -> MeasurementBudget:

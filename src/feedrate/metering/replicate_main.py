@@ -77,6 +77,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     torch.set_num_interop_threads(1)
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.meter import Meter
+    from feedrate.metering.turns import Turns
     from feedrate.system.sampling_flags import SamplingFlags
 
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
@@ -84,9 +85,15 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())
     data = cell.recipe.open(request.data)
-    effort, marks = MeasurementBudget(seconds=request.seconds), SamplingFlags(request.scratch)
-    meter = Meter(cell, data, effort, marks, str(request.scratch), _ablation(request, cell, offered))
-    return Measured(meter.measure(), import_s, {**settings, **knobs})
+    marks = SamplingFlags(request.scratch)
+    turns = Turns.joined(request.turns, marks)
+    effort = MeasurementBudget(seconds=request.seconds)
+    if turns.wait():
+        effort, settings["by_turns"] = MeasurementBudget.by_turns(request.seconds), True
+    meter = Meter(cell, data, effort, marks, turns, str(request.scratch), _ablation(request, cell, offered))
+    measured = Measured(meter.measure(), import_s, {**settings, **knobs})
+    turns.leave()
+    return measured
 
 
 def _registry(request: ReplicateRequest) -> Registry:

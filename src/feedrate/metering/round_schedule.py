@@ -63,10 +63,12 @@ class RoundSchedule:
     """The longest that one such discarding may take."""
 
     @classmethod
-    def of(cls, paces: Paces, queue: Queue, effort: MeasurementBudget, step_seconds: float) -> RoundSchedule:
+    def of(
+        cls, paces: Paces, queue: Queue, effort: MeasurementBudget, step_seconds: float, *, by_turns: bool = False
+    ) -> RoundSchedule:
         """Choose as many rounds, an even number, as give windows of whole blocks and affordable discards.
 
-        `step_seconds`: aim of T_S.
+        `step_seconds`: aim of T_S. `by_turns`: there is a pause before each round, and one more discard for it.
         """
         least = effort.least_batches
         full = effort.batches(paces.full_s, least, queue.ahead, queue.epoch)
@@ -74,12 +76,15 @@ class RoundSchedule:
         step = max(least, int(step_seconds / paces.step_s))
         shortest = max(queue.block, _WINDOW_OF_QUEUES * queue.ahead)
         discard_s, allowed_s = queue.ahead * (paces.full_s + paces.loader_s), effort.discards * effort.seconds
+        rounds_a_discard = 1 if by_turns else 2
         even = range(effort.most_rounds, effort.least_rounds, -2)
         rounds = next(
             (
                 count
                 for count in even
-                if count * shortest <= full and count * queue.block <= loader and count / 2 * discard_s <= allowed_s
+                if count * shortest <= full
+                and count * queue.block <= loader
+                and count / rounds_a_discard * discard_s <= allowed_s
             ),
             effort.least_rounds,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -43,17 +43,18 @@ class RoundTimer:
     _windows: dict[_Kind, list[Window]] = field(default_factory=lambda: {kind: [] for kind in _THERE})
     _gaps: list[list[float]] = field(default_factory=list)
     """Seconds from batch to batch of each full window."""
-    _consumer: _Kind = "full"
-    """Who took the last batch."""
+    _consumer: _Kind | None = "full"
+    """Who took the last batch; None: that was before a pause."""
     _discarded: int = 0
     _cut: int = 0
 
     def times(self) -> RoundTimes:
         """Time all rounds: F S L, then L S F, and so on."""
-        with self.prepared.watched():
-            for number in range(self.schedule.rounds):
-                for kind in _THERE if number % 2 == 0 else reversed(_THERE):
-                    self._windows[kind].append(self._window(kind))
+        for numbers in self._turns():
+            with self.prepared.watched():
+                for number in numbers:
+                    for kind in _THERE if number % 2 == 0 else reversed(_THERE):
+                        self._windows[kind].append(self._window(kind))
         return RoundTimes(
             full_windows=tuple(self._windows["full"]),
             step_windows=tuple(self._windows["step"]),
@@ -62,6 +63,18 @@ class RoundTimer:
             discarded_batches=self._discarded,
             cut_discards=self._cut,
         )
+
+    def _turns(self) -> Iterator[Sequence[int]]:
+        """Yield the numbers of the rounds that are timed without a pause: all, or one where another process measures.
+
+        Others may have worked in a pause, and what the stream had ready is what it made before: nobody took it.
+        """
+        numbers = range(self.schedule.rounds)
+        while numbers:
+            paused = self.prepared.turns.wait()
+            self._consumer = None if paused else self._consumer
+            yield numbers[:1] if paused else numbers
+            numbers = numbers[1:] if paused else numbers[:0]
 
     def _window(self, kind: _Kind) -> Window:
         if kind == "step":

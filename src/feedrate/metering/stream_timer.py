@@ -95,7 +95,8 @@ class StreamTimer:
         loader_s = self._pace_s(feed.drain, queue)
         full_s = self._pace_s(partial(prepared.loop.both, feed, stamps=[]), queue)
         paces = Paces(full_s, self.step_s, loader_s)
-        return RoundSchedule.of(paces, queue, prepared.effort, prepared.step_seconds)
+        by_turns = prepared.turns.are_taken
+        return RoundSchedule.of(paces, queue, prepared.effort, prepared.step_seconds, by_turns=by_turns)
 
     def _pace_s(self, work: Work, queue: Queue) -> float:
         loop = self.prepared.loop

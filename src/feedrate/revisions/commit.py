@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,13 +15,14 @@ from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.errors import DataError, UnavailableError, UsageError
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.revisions.call import Invocation
-from feedrate.revisions.invoke import environment, run_cell
+from feedrate.revisions.invoke import RunningCell, environment, run_cell
 from feedrate.revisions.venv import Venv, checked
 from feedrate.system.guard import run
 from feedrate.system.scratch import Scratch
 
-__all__ = ["Commit", "commit_hash", "diagnose_at_commit", "measure_at_commit"]
+__all__ = ["Commit", "CommitReplicate", "commit_hash", "diagnose_at_commit", "measure_at_commit"]
 
+_TURNS = "src/feedrate/metering/turns.py"
 _READY = "ready"
 """File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
 
@@ -36,6 +37,11 @@ class Commit:
     """The interpreter of its environment."""
     lacking: tuple[str, ...]
     """A line for each of its plugins that does not build here, and each of the host's that is left out."""
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether its code knows how to measure by turns with another process."""
+        return (self.checkout / _TURNS).exists()
 
     @classmethod
     def build(cls, revision: str, root: Path, tell: Callable[[str], None]) -> Self:
@@ -97,10 +103,45 @@ def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
     (folder / _READY).write_text("".join(f"{line}\n" for line in lacking))
 
 
+@dataclass(frozen=True)
+class CommitReplicate:
+    """One replicate of a cell that the code of a commit measures, and adds to the raw results itself."""
+
+    _scratch: Scratch
+    _running: RunningCell
+
+    @classmethod
+    def begun(cls, cell: str, replicate: int, invocation: Invocation) -> CommitReplicate:
+        """Begin it; another may measure while it stands still."""
+        scratch = Scratch.made()
+        standing_s = invocation.deadline_s
+        return cls(scratch, RunningCell.started(invocation, cell, replicate, scratch.folder, standing_s))
+
+    @property
+    def is_running(self) -> bool:
+        """See `Running`."""
+        return self._running.is_running
+
+    def outcome(self) -> Outcome:
+        """See `Running`."""
+        document = self._running.waited()
+        self._scratch.remove()
+        return _outcome(document, self._running.cell, self._running.replicate, self._running.invocation)
+
+    def end(self) -> None:
+        """See `Running`."""
+        self._running.end()
+        self._scratch.remove()
+
+
 def measure_at_commit(cell: str, replicate: int, invocation: Invocation) -> Outcome:
     """Measure one replicate of a cell with the code of a commit, which itself adds the raw line."""
     with Scratch.made() as scratch:
         document = run_cell(invocation, cell, replicate, scratch.folder)
+    return _outcome(document, cell, replicate, invocation)
+
+
+def _outcome(document: Mapping[str, object], cell: str, replicate: int, invocation: Invocation) -> Outcome:
     try:
         return (Failure if "failure" in document else Measurement).from_json(document)
     except DataError:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from feedrate.revisions.call import PATIENCE_S, Invocation
 from feedrate.system.guard import bound
+from feedrate.system.stopwatch import now_s
 
-__all__ = ["CellDocument", "ended", "environment", "feedrate_run", "run_cell", "written"]
+__all__ = ["CellDocument", "RunningCell", "ended", "environment", "feedrate_run", "run_cell", "written"]
 
+_OUT, _LOG = "out.json", "run.log"
 _UNKNOWN = ("No module named feedrate", "unrecognized arguments", "invalid choice")
 """What a commit older than this command line prints."""
 
@@ -47,16 +49,84 @@ class CellDocument:
         return {"metrics": dict(self.metrics)}
 
 
+@dataclass(frozen=True)
+class RunningCell:
+    """One sample of a cell that `feedrate run` measures in a process of its own."""
+
+    invocation: Invocation
+    cell: str
+    replicate: int
+    folder: Path
+    """For what it writes."""
+    process: subprocess.Popen[bytes]
+    until_s: float
+    """When it is ended, by the clock of `now_s`."""
+
+    @classmethod
+    def started(
+        cls, invocation: Invocation, cell: str, replicate: int, folder: Path, standing_s: float = 0.0
+    ) -> RunningCell:
+        """Start it; `folder` is for what it writes, `standing_s` the longest that others may have it stand still."""
+        (folder / _OUT).unlink(missing_ok=True)
+        command = [
+            *feedrate_run(invocation),
+            "--cell",
+            cell,
+            "--replicate",
+            str(replicate),
+            "--out",
+            str(folder / _OUT),
+        ]
+        with (folder / _LOG).open("wb") as sink:
+            process = subprocess.Popen(
+                bound(command, lone=True),
+                cwd=invocation.checkout if invocation.checkout.is_dir() else None,
+                env=environment(invocation),
+                stdin=subprocess.DEVNULL,
+                # Not a pipe: a worker left behind would hold it open, and asv would call what has finished timed out.
+                stdout=sink,
+                stderr=sink,
+            )
+        return cls(
+            invocation, cell, replicate, folder, process, now_s() + invocation.deadline_s + PATIENCE_S + standing_s
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still measures; one that takes too long is ended here."""
+        if self.process.poll() is None and now_s() > self.until_s:
+            self.end()
+        return self.process.returncode is None
+
+    def waited(self) -> dict[str, object]:
+        """Wait for its end, and give its document; Ctrl-C ends it."""
+        with self.process:
+            try:
+                self.process.wait(max(0.0, self.until_s - now_s()))
+            except subprocess.TimeoutExpired:
+                self.end()
+            except KeyboardInterrupt:
+                self.end()
+                raise
+        return self.document()
+
+    def document(self) -> dict[str, object]:
+        """Give what it wrote, once it has ended, or a document that says why it wrote nothing."""
+        out, log = self.folder / _OUT, self.folder / _LOG
+        return written(out, log, self.invocation, self.cell, self.replicate, self.process.returncode)
+
+    def end(self) -> None:
+        """End it, if it runs."""
+        if self.process.poll() is None:
+            ended(self.process)
+
+
 def run_cell(invocation: Invocation, cell: str, replicate: int, folder: Path) -> dict[str, object]:
     """Measure one sample and give the document that `feedrate run` wrote, or one that says why it wrote none.
 
     `folder` is for what it writes.
     """
-    out, log = folder / "out.json", folder / "run.log"
-    out.unlink(missing_ok=True)
-    with log.open("wb") as sink:
-        status = _status(_command(invocation, cell, replicate, out), invocation, sink.fileno())
-    return written(out, log, invocation, cell, replicate, status)
+    return RunningCell.started(invocation, cell, replicate, folder).waited()
 
 
 def written(out: Path, log: Path, invocation: Invocation, cell: str, replicate: int, status: int) -> dict[str, object]:
@@ -73,30 +143,6 @@ def feedrate_run(invocation: Invocation) -> list[str]:
     # -P: the folder it is started in is a checkout, of which nothing is to be imported.
     command = [invocation.python, "-P", "-m", "feedrate", "run", "--deadline-s", str(invocation.deadline_s), "--quiet"]
     return [*command, "--results", str(invocation.raw), "--logs", str(invocation.logs), *invocation.options]
-
-
-def _command(invocation: Invocation, cell: str, replicate: int, out: Path) -> list[str]:
-    return [*feedrate_run(invocation), "--cell", cell, "--replicate", str(replicate), "--out", str(out)]
-
-
-def _status(command: list[str], invocation: Invocation, sink: int) -> int:
-    folder = invocation.checkout if invocation.checkout.is_dir() else None
-    # Not a pipe: a worker left behind would hold it open, and asv would call a finished benchmark timed out.
-    with subprocess.Popen(
-        bound(command, lone=True),
-        cwd=folder,
-        env=environment(invocation),
-        stdin=subprocess.DEVNULL,
-        stdout=sink,
-        stderr=sink,
-    ) as process:
-        try:
-            return process.wait(invocation.deadline_s + PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            return ended(process)
-        except KeyboardInterrupt:
-            ended(process)
-            raise
 
 
 def environment(invocation: Invocation) -> dict[str, str]:

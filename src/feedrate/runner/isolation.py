@@ -167,6 +167,7 @@ def _request(
         plugin_files=tuple(path.resolve() for path in settings.plugin_files),
         own_files=settings.own_files,
         ablation=ablation,
+        turns=settings.turns,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from feedrate.system import memory
-from feedrate.system.procfs import process_tree
+from feedrate.system.procfs import is_stopped, process_tree
 from feedrate.system.sampling_flags import SamplingFlags
 from feedrate.system.signals import dump_stacks
 
@@ -77,6 +77,8 @@ def watch(
             return ending
         log.trim()
         look()
+        # Another one's turn is not its own time.
+        deadline += _SAMPLE_S if is_stopped(child.pid) else 0.0
         if answer is not None and answer.exists():
             deadline, answer = min(deadline, time.monotonic() + ending_s), None
             answered = True

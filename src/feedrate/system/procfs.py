@@ -32,6 +32,11 @@ def alive(pids: Iterable[int]) -> int:
     return sum(_state(pid) not in ("", "Z", "X") for pid in pids)
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether somebody has stopped a process with a signal, and nobody has had it go on."""
+    return _state(pid) == "T"
+
+
 def _state(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
