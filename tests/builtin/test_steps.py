@@ -10,6 +10,7 @@ from torch import nn
 
 from feedrate.builtin.steps.accumulated import Accumulated
 from feedrate.builtin.steps.checkpointed import Checkpointed
+from feedrate.builtin.steps.compiled import Compiled
 from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.contract import Fixture
 from feedrate.contract.reference import Reference
@@ -17,6 +18,7 @@ from feedrate.errors import UnavailableError
 from feedrate.loading.batch import Batch, cast_to_model
 from feedrate.loading.simulated.accelerator import SimulatedAccelerator
 from feedrate.plugin.step import Step
+from feedrate.plugin.updates import ScaledUpdate, forward_and_loss
 
 
 def batch_of(fixture: Fixture, rows: int) -> Batch:
@@ -43,6 +45,34 @@ def test_an_update_is_that_of_the_whole_batch(step: Step, sums_fixture: Fixture)
     assert loss == pytest.approx(wanted, rel=1e-4)
     for name, parameter in parameters.items():
         torch.testing.assert_close(same[name], parameter)
+
+
+def test_a_scaled_update_is_the_plain_one_and_is_left_out_where_gradients_overflow(sums_fixture: Fixture) -> None:
+    batch = batch_of(sums_fixture, 16)
+    wanted, parameters = updated(Fp32(), sums_fixture, batch)
+    torch.manual_seed(0)
+    model = sums_fixture.model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    times, loss = torch.ones(()), sums_fixture.recipe.workload.loss
+    forward = forward_and_loss(model, lambda outputs, tensors: times * loss(outputs, tensors))
+    update = ScaledUpdate(forward, optimizer, torch.amp.GradScaler("cpu", init_scale=2.0**10))
+
+    assert update(batch).item() == pytest.approx(wanted)
+    assert update.loss_scale == 1_024
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), parameters[name])
+    times.fill_(3e38)
+    update(batch)
+    assert update.loss_scale == 512
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), parameters[name])
+
+
+def test_a_compiled_step_in_fp16_asks_for_a_gpu(sums_fixture: Fixture) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UnavailableError, match=r"compiled\[precision=fp16\]: needs a CUDA device"):
+        updated(Compiled(precision="fp16"), sums_fixture, batch_of(sums_fixture, 16))
 
 
 def peak(step: Step) -> int:

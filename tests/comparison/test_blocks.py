@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import pytest
 from feedrate.comparison.comparison import ComparedRun, Comparison, StoppingRule, Variant, run_rounds
 from feedrate.comparison.paired_test import ComparisonVerdict, looks
 from feedrate.records.conditions import Conditions
-from feedrate.records.measurement import Measurement
+from feedrate.records.measurement import Measurement, Outcome
 from feedrate.report.comparison import document, interval, sentence, show
 from feedrate.report.console import console
 from feedrate.runner.forkserver import ForkServer
@@ -256,3 +256,68 @@ def shown(duels: Sequence[Comparison], judgements: Sequence[ComparisonVerdict]) 
     file = io.StringIO()
     show(console(file), duels, judgements)
     return file.getvalue()
+
+
+@dataclass
+class Measuring:
+    """A replicate that has ended already."""
+
+    result: Outcome
+    is_running: bool = False
+
+    def outcome(self) -> Outcome:
+        return self.result
+
+    def end(self) -> None:
+        raise AssertionError("it has ended")
+
+
+def by_turns(variant: Variant, begun: list[Path], result: Outcome) -> Variant:
+    def begin(_: ForkServer, socket: Path) -> Measuring:
+        begun.append(socket)
+        return Measuring(result)
+
+    return replace(variant, begin=begin, measure=lambda _: failure(variant.cell, reason="it is not to measure alone"))
+
+
+@pytest.mark.process
+def test_the_two_of_a_pair_measure_by_turns_where_both_can() -> None:
+    limits, begun = StoppingRule(pairs=4), list[Path]()
+    plain = duel(always(10), always(20), limits)
+    both = replace(
+        plain,
+        a=by_turns(plain.a, begun, measurement(NAMES["a"], full_ms=10.0)),
+        b=by_turns(plain.b, begun, measurement(NAMES["b"], full_ms=20.0)),
+    )
+    (judgement,) = last([both], limits)
+
+    assert judgement.word == "FASTER"
+    assert [run.role for run in both.runs] == ["control", "a", "b", "b", "a"] * 2
+    # Two places of one turnstile, and another one for each pair.
+    assert [socket.name for socket in begun] == ["turn0", "turn1"] * 4
+    assert len({socket.parent for socket in begun}) == 4
+
+
+@pytest.mark.process
+def test_a_pair_is_measured_one_after_the_other_where_one_cannot_or_writes_its_data_otherwise() -> None:
+    limits, begun = StoppingRule(pairs=4), list[Path]()
+    plain = duel(always(10), always(20), limits)
+    able = [by_turns(side, begun, measurement(side.cell)) for side in (plain.a, plain.b)]
+    able = [replace(side, measure=alone.measure) for side, alone in zip(able, (plain.a, plain.b), strict=True)]
+
+    for a, b in ((able[0], plain.b), (able[0], replace(able[1], writer="other"))):
+        (judgement,) = last([replace(plain, a=a, b=b, runs=[])], limits)
+        assert judgement.word == "FASTER"
+    assert begun == []
+
+
+@pytest.mark.process
+def test_when_one_of_a_pair_fails_the_other_is_kept_and_the_round_ends() -> None:
+    limits, begun = StoppingRule(pairs=4), list[Path]()
+    plain = duel(always(10), always(20), limits)
+    a, b = by_turns(plain.a, begun, failure(NAMES["a"])), by_turns(plain.b, begun, measurement(NAMES["b"]))
+    broken = replace(plain, a=a, b=b)
+    (judgement,) = last([broken], limits)
+
+    assert judgement.word == "INVALID"
+    assert [run.role for run in broken.runs] == ["control", "a", "b"]

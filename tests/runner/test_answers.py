@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedrate.records.answer import (
+    Compilation,
     DevicePeaks,
     Failed,
     Measured,
@@ -40,7 +41,7 @@ WINDOWS = (Window(0.2, 10, 640), Window(0.25, 10, 640))
 MEASURED = Measured(
     MeasuredCell(
         build_s=0.5,
-        step=StepTimes(WINDOWS[:1], WINDOWS[1:], first_step_s=0.05, compiles=3, recompiles=1),
+        step=StepTimes(WINDOWS[:1], WINDOWS[1:], first_step_s=0.05, compiled=Compilation(3, 2, 4.5), recompiles=1),
         stream=StreamTimes(
             rounds=RoundTimes(
                 full_windows=WINDOWS,
@@ -78,7 +79,8 @@ requests = st.builds(
     plugin_files=st.lists(paths, max_size=2).map(tuple),
     ablation=st.none() | ablations,
 )
-step_times = st.builds(StepTimes, groups, groups, numbers, counts, counts)
+compilations = st.builds(Compilation, counts, counts, numbers)
+step_times = st.builds(StepTimes, groups, groups, numbers, compilations, counts)
 round_times = st.builds(RoundTimes, groups, groups, groups, gaps, counts, counts)
 peaks = st.builds(DevicePeaks, *[st.none() | counts] * 3)
 stream_times = st.builds(
@@ -133,6 +135,7 @@ def test_what_was_measured_stands_beside_what_was_seen_from_outside(tmp_path: Pa
     assert (measurement.ahead_batches, measurement.discarded_batches, measurement.checked_batches) == (4, 6, 5)
     assert (measurement.loss_first, measurement.loss_last, measurement.skipped_updates) == (0.7, 0.5, 2)
     assert (measurement.compiles, measurement.recompiles) == (3, 1)
+    assert (measurement.graph_breaks, measurement.compile_s) == (2, 4.5)
     assert (measurement.batch_samples, measurement.batch_bytes) == (64.0, 4_096)
     assert (measurement.host_peak_bytes, measurement.shm_peak_bytes) == (10, 20)
     assert measurement.device_allocated_peak_bytes == 1

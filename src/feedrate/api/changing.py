@@ -125,7 +125,7 @@ def _comparison(
     runner: VariantRunner, here: VariantSpec, then: VariantSpec, cell: Cell, rule: StoppingRule
 ) -> Comparison:
     beside = control(here, runner.resources.registry)
-    sides = runner.side(here, str(cell)), runner.side(then, str(cell)), runner.side(here, str(beside))
+    sides = runner.side(here, str(cell)), runner.side(then, str(cell)), runner.control(here, str(beside))
     return Comparison(*sides, rule, pace_of(beside))
 
 

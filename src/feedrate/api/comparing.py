@@ -51,7 +51,7 @@ def compared(resources: Resources, specs: Sequence[ComparisonSpec], rule: Stoppi
         Comparison(
             runner.side(spec.a, spec.a_cell),
             runner.side(spec.b, spec.b_cell),
-            runner.side(spec.a.uncommitted, str(spec.control)),
+            runner.control(spec.a.uncommitted, str(spec.control)),
             rule,
             pace_of(spec.control),
         )

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import feedrate
 from feedrate.api.resources import Resources
 from feedrate.api.settings import RUN, Settings
 from feedrate.api.variant_spec import VariantSpec
@@ -49,12 +50,16 @@ class VariantRunner:
             BuildError: it does not build.
         """
         if not named.commit:
-            files = (named.file,) if named.file else ()
-            begin = self._beginning(self._call_here(files), cell)
-            return Variant(cell, named.code, self._here(cell, files), self.resources.write, begin)
+            begin = self._beginning(self._call_here(_files(named)), cell)
+            measure = self._here(cell, _files(named), COMPARED_S)
+            return Variant(cell, named.code, measure, self.resources.write, begin, _writer_here())
         commit = self._commit(named.commit)
         begin = self._beginning(self._call(commit), cell) if commit.takes_turns else None
-        return Variant(cell, named.code, self._at(commit, cell), begin=begin)
+        return Variant(cell, named.code, self._at(commit, cell), begin=begin, writer=commit.writer)
+
+    def control(self, named: VariantSpec, cell: str) -> Variant:
+        """Give the control, which shows the machine's pace: as long as in a table; it is measured alone, and here."""
+        return Variant(cell, named.code, self._here(cell, _files(named), SECONDS), self.resources.write)
 
     def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
         """Give what one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
@@ -79,7 +84,7 @@ class VariantRunner:
             self.resources.caller.console.print(f"feedrate: {revision}: {line}", soft_wrap=True)
         return commit
 
-    def _here(self, cell: str, files: tuple[Path, ...] = ()) -> Callable[[ForkServer], Outcome]:
+    def _here(self, cell: str, files: tuple[Path, ...], seconds: float) -> Callable[[ForkServer], Outcome]:
         """Measure with the code that runs, and plugin files besides those that are for all."""
         from feedrate.runner.isolation import measure
 
@@ -87,7 +92,7 @@ class VariantRunner:
             common = self.resources.replicate_settings
             settings = replace(
                 common,
-                seconds=self.resources.settings.seconds or COMPARED_S,
+                seconds=self.resources.settings.seconds or seconds,
                 replicate=next(self._numbers),
                 plugin_files=(*common.plugin_files, *files),
                 fork_server=fork_server,
@@ -163,6 +168,16 @@ class VariantRunner:
             python=str(commit.python),
             options=_words(settings, seconds),
         )
+
+
+def _files(named: VariantSpec) -> tuple[Path, ...]:
+    return (named.file,) if named.file else ()
+
+
+def _writer_here() -> str:
+    from feedrate.revisions.commit import writer_of
+
+    return writer_of(Path(feedrate.__file__).parent)
 
 
 def _words(settings: Settings, seconds: float) -> tuple[str, ...]:

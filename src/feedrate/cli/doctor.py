@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
+from feedrate.api.cells import device_or_default
 from feedrate.asv.config import unknown_keys
 from feedrate.asv.matrix import Matrix, Names, missing
 from feedrate.cli.context import CommandContext
-from feedrate.cli.options import add_data, add_json, add_plugin
+from feedrate.cli.options import add_data, add_device, add_json, add_plugin
 from feedrate.errors import DataError
 from feedrate.formatting import byte_size
 from feedrate.plugin.registry import Registry
+from feedrate.records.cell_key import SIMULATED
 from feedrate.system.doctor import Finding, SystemView, findings
+from feedrate.system.guard import run as run_bound
 from feedrate.system.machine import Machine, machine
 from feedrate.system.nvml import used_bytes
 
 __all__ = ["arguments", "run"]
 
+_COPIES_S = 60.0
 _ASV, _MATRIX = Path("asv.conf.json"), Path("benchmarks/matrix.json")
 
 
 def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     add_data(parser.add_argument)
+    add_device(
+        parser.add_argument, "whose copies are timed: cuda, or simulated, which has no speed; the GPU if there is one"
+    )
     add_plugin(parser.add_argument)
     add_json(parser.add_argument)
 
@@ -35,12 +45,15 @@ def run(options: Namespace, shell: CommandContext) -> int:
     """Print the machine and all findings; always 0, for no finding keeps feedrate from measuring."""
     here = machine()
     remarks = list(findings(SystemView(here, shell.environ, options.data or shell.data, used_bytes())))
+    device = device_or_default(options.device)
+    copies = {} if device == "cpu" else _copy_rates(device)
     registry = Registry.load(options.plugin)
     remarks += [*(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
     if options.json:
-        shell.print_json({"machine": asdict(here), "findings": [asdict(remark) for remark in remarks]})
+        told = {"machine": asdict(here), "copies": copies or None, "findings": [asdict(remark) for remark in remarks]}
+        shell.print_json(told)
         return 0
-    for line in _lines(here):
+    for line in (*_lines(here), *_copy_lines(device, copies)):
         shell.out.print(line, soft_wrap=True)
     shell.out.print()
     for remark in remarks:
@@ -60,6 +73,25 @@ def _lines(here: Machine) -> Iterator[str]:
         yield f"GPU         {gpu.name}, {byte_size(gpu.memory_bytes)}, driver {gpu.driver}"
     if not here.gpus:
         yield "GPU         none"
+
+
+def _copy_rates(device: str) -> dict[str, float]:
+    """Time copies to a device in a process of their own, bytes a second by kind of memory; empty where they fail."""
+    command = [sys.executable, "-m", "feedrate.metering.copy_rates", device]
+    try:
+        done = run_bound(command, timeout=_COPIES_S)
+        rates: dict[str, float] = json.loads(done.stdout)
+    except (subprocess.TimeoutExpired, ValueError):
+        return {}
+    return rates
+
+
+def _copy_lines(device: str, copies: Mapping[str, float]) -> Iterator[str]:
+    if copies:
+        rates = ", ".join(f"{name.replace('_', '-')} {byte_size(rate)}/s" for name, rate in copies.items())
+        yield f"copies      {rates}{' (no hardware: it says nothing)' if device == SIMULATED else ''}"
+    elif device != "cpu":
+        yield f"copies      could not be timed: torch cannot copy to {device} here"
 
 
 def _asv_findings(registry: Registry) -> Iterator[Finding]:

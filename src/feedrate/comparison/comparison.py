@@ -48,6 +48,8 @@ class Variant:
     begin: Callable[[ForkServer, Path], Running] | None = None
     """Begins to measure it by turns with another, where both listen at a socket, and adds to the raw results; None: it
     measures alone."""
+    writer: str = ""
+    """Tells the code that writes its data set from another: two that write differently cannot have theirs at a time."""
 
     def __str__(self) -> str:
         return f"{self.cell}@{self.code}" if self.code else self.cell
@@ -107,8 +109,9 @@ class Comparison:
 
     def _pair(self, roles: Sequence[str], fork_server: ForkServer) -> Iterator[ComparedRun]:
         """Measure both of a pair: by turns where both can, else one after the other."""
-        begins = [partial(begin, fork_server) for role in roles if (begin := self._variants[role].begin) is not None]
-        if len(begins) == len(roles):
+        variants = [self._variants[role] for role in roles]
+        begins = [partial(variant.begin, fork_server) for variant in variants if variant.begin is not None]
+        if len(begins) == len(roles) and len({variant.writer for variant in variants}) == 1:
             runs = [ComparedRun(role, outcome) for role, outcome in zip(roles, by_turns(begins), strict=True)]
             self.runs += runs
             yield from runs

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from feedrate.loading.ready_batches import one_of_each_size
-from feedrate.records.answer import DeviceBefore, StepTimes
+from feedrate.metering.compilation import compiled_so_far
+from feedrate.records.answer import Compilation, DeviceBefore, StepTimes
 from feedrate.records.step_at_rest import is_slower_beside
 from feedrate.system.stopwatch import freeze_gc, timed
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from feedrate.metering.prepared_cell import PreparedCell
     from feedrate.records.window import Window
 
-__all__ = ["StepBefore", "compiled_graphs", "step_before", "step_times"]
+__all__ = ["StepBefore", "step_before", "step_times"]
 
 _SIZES = 3
 """Sizes of batches that are met before timing."""
@@ -36,7 +36,7 @@ class StepBefore:
     first_step_s: float
     pace_s: float
     """Seconds a batch."""
-    compiles: int
+    compiled: Compilation
     device: DeviceBefore
 
 
@@ -50,20 +50,20 @@ def step_before(prepared: PreparedCell) -> StepBefore:
         with clock.phase("compile"):
             first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
             freeze_gc()
-            if compiled_graphs():
+            if compiled_so_far().graphs:
                 _meet_other_sizes(prepared)
         with clock.phase("warm_up"):
             singles = loop.windows(partial(loop.steps, batches), 2, 1)
             pace_s = min(window.s for window in singles)
             if pace_s <= _SLOW * prepared.effort.seconds:
                 pace_s = loop.pace_s(partial(loop.steps, batches), before_s=pace_s)
-        compiles = compiled_graphs()
+        compiled = compiled_so_far()
         # Of a step that takes longer than a phase these two are enough.
         windows = singles if pace_s > prepared.effort.seconds else _windows(prepared, batches, pace_s)
         # The machine may have been busy for one of them.
         pace_s = min(window.batch_s for window in windows)
         taken = _taken(device, built_bytes, held_bytes)
-        return StepBefore(windows, first_step_s, pace_s, compiles, taken)
+        return StepBefore(windows, first_step_s, pace_s, compiled, taken)
 
 
 def _taken(device: Device, built_bytes: int | None, held_bytes: int | None) -> DeviceBefore:
@@ -86,8 +86,8 @@ def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Wind
         windows_before=before.windows,
         windows_after=after,
         first_step_s=before.first_step_s,
-        compiles=before.compiles,
-        recompiles=compiled_graphs() - before.compiles,
+        compiled=before.compiled,
+        recompiles=compiled_so_far().graphs - before.compiled.graphs,
         device=before.device,
     )
 
@@ -104,10 +104,3 @@ def _meet_other_sizes(prepared: PreparedCell) -> None:
     """Train once on a batch of each of a few sizes: a compiled step compiles again for the second."""
     for batch in one_of_each_size(prepared.plan(), _SIZES):
         prepared.loop.update(batch)
-
-
-def compiled_graphs() -> int:
-    """Count the graphs that torch.compile has built in this process."""
-    if "torch._dynamo.utils" not in sys.modules:
-        return 0
-    return int(sys.modules["torch._dynamo.utils"].counters["stats"].get("unique_graphs", 0))

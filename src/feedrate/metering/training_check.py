@@ -39,6 +39,7 @@ class TrainingCheck:
         # Of a CPU as numbers: small tensors would lie between activations and keep the heap from reusing their memory.
         self._host_losses = array("d")
         self._updates = 0
+        self._update: Update | None = None
         self._before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
         optimizer.register_step_post_hook(self._count)
 
@@ -48,6 +49,7 @@ class TrainingCheck:
     def watched(self, update: Update) -> Callable[[Batch], None]:
         """The update, its losses kept where nothing waits for them: on a device, or as numbers of the host."""
         on_device, on_host, late = self._device_losses, self._host_losses, self._late
+        self._update = update
 
         def watch(batch: Batch) -> None:
             loss = update(batch)
@@ -89,7 +91,8 @@ class TrainingCheck:
             cell,
             f"predictions have standard deviation {deviation:.2g}: at least {VARIES} is wanted",
         )
-        return TrainingResult(loss_first=first, loss_last=last, skipped_updates=len(losses) - self._updates)
+        skipped, scale = len(losses) - self._updates, getattr(self._update, "loss_scale", None)
+        return TrainingResult(first, last, skipped, None if scale is None else float(scale))
 
 
 def _noise(losses: Tensor) -> float:

@@ -45,5 +45,5 @@ class Step(Strategy):
 
         The model is on the device and in training mode; it is called with the batch's tensors by name, in the model's
         dtypes and on the device. The optimizer clips gradients itself, as the workload says, in its `step`: a step that
-        scales the loss must unscale before.
+        scales the loss must unscale before, and may say by how much with an attribute `loss_scale` of the update.
         """

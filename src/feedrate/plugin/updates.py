@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.plugin.step import Loss, Update
 
-__all__ = ["Forward", "forward_and_loss", "plain_update"]
+__all__ = ["Forward", "ScaledUpdate", "forward_and_loss", "plain_update"]
 
 Forward: TypeAlias = "Callable[[Mapping[str, Tensor]], Tensor]"
 """A batch's tensors -> scalar fp32 loss, with its graph."""
@@ -29,6 +29,34 @@ def plain_update(forward: Forward, optimizer: torch.optim.Optimizer) -> Update:
         return value.detach()
 
     return update
+
+
+class ScaledUpdate:
+    """The same with the loss multiplied, so that small gradients are not lost in fp16.
+
+    An update whose gradients overflow is skipped, and the scale goes down.
+    """
+
+    def __init__(self, forward: Forward, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+        """Make updates of that optimizer; the scaler is used for nothing else."""
+        self._forward, self._optimizer, self._scaler = forward, optimizer, scaler
+
+    def __call__(self, batch: Batch) -> Tensor:
+        """See `Update`."""
+        optimizer, scaler = self._optimizer, self._scaler
+        optimizer.zero_grad(set_to_none=True)
+        value = self._forward(batch.tensors)
+        scaler.scale(value).backward()
+        # The optimizer clips in its step, and must see gradients in their true size.
+        scaler.unscale_(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        return value.detach()
+
+    @property
+    def loss_scale(self) -> float:
+        """What the loss is multiplied by now; waits for the device."""
+        return float(self._scaler.get_scale())
 
 
 def forward_and_loss(model: torch.nn.Module, loss: Loss, dtype: torch.dtype | None = None) -> Forward:

@@ -14,6 +14,7 @@ from feedrate.records.phases import Phases
 from feedrate.records.window import Window
 
 __all__ = [
+    "Compilation",
     "DeviceBefore",
     "DevicePeaks",
     "Failed",
@@ -25,6 +26,16 @@ __all__ = [
     "StreamTimes",
     "TrainingResult",
 ]
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """Hold what torch.compile did."""
+
+    graphs: int = 0
+    breaks: int = 0
+    """Places where it gave up a graph and left the rest to Python."""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,8 @@ class StepTimes:
     windows_before: tuple[Window, ...]
     windows_after: tuple[Window, ...]
     first_step_s: float
-    compiles: int
+    compiled: Compilation
+    """Before timing."""
     recompiles: int
     device: DeviceBefore = DeviceBefore()
 
@@ -95,6 +107,7 @@ class TrainingResult:
     loss_first: float | None = None
     loss_last: float | None = None
     skipped_updates: int = 0
+    loss_scale: float | None = None
 
 
 @dataclass(frozen=True)

@@ -62,8 +62,14 @@ class Measurement(CellTimes, _Record):
     loss_last: float | None = field(default=None, kw_only=True)
     skipped_updates: int = field(default=0, kw_only=True)
     """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
+    loss_scale: float | None = field(default=None, kw_only=True)
+    """What a gradient scaler multiplied the loss by at the end; None: the step scales none."""
     compiles: int = field(default=0, kw_only=True)
     """Graphs that torch.compile built before timing."""
+    graph_breaks: int = field(default=0, kw_only=True)
+    """Places where it gave up a graph, before timing, and left the rest to Python."""
+    compile_s: float = field(default=0.0, kw_only=True)
+    """What it took for that, on the first updates."""
     recompiles: int = field(default=0, kw_only=True)
     """Graphs it built again while the run went on."""
     batch_bytes: int

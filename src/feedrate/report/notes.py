@@ -96,12 +96,17 @@ def _asked(row: SummaryRow) -> Iterable[str]:
 def _bent(row: SummaryRow) -> Iterator[Note]:
     yield from _flattered(row)
     yield from _drifted(row)
+    broken = max(m.graph_breaks for m in row.measured)
+    if broken:
+        yield Note(f"torch.compile broke the graph in {broken} places")
     recompiled = max(m.recompiles for m in row.measured)
     if recompiled:
         yield Note(f"torch.compile built {recompiled} graphs again inside the run")
     skipped = max(m.skipped_updates for m in row.measured)
     if skipped:
-        yield Note(f"the optimizer skipped {number(skipped)} updates")
+        scale = next((m.loss_scale for m in row.measured if m.loss_scale is not None), None)
+        scaled = "" if scale is None else f"; the loss was scaled by {scale:,.0f} at the end"
+        yield Note(f"the optimizer skipped {number(skipped)} updates{scaled}")
     # Together much slower than either alone: neither is to blame by itself.
     loader, step = row.mean(lambda m: m.loader_ceiling), row.mean(lambda m: m.step_ceiling)
     if loader is not None and step is not None and min(loader, step) > _TURNS:

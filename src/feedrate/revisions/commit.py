@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from collections.abc import Callable, Mapping
@@ -20,9 +21,11 @@ from feedrate.revisions.venv import Venv, checked
 from feedrate.system.guard import run
 from feedrate.system.scratch import Scratch
 
-__all__ = ["Commit", "CommitReplicate", "commit_hash", "diagnose_at_commit", "measure_at_commit"]
+__all__ = ["Commit", "CommitReplicate", "commit_hash", "diagnose_at_commit", "measure_at_commit", "writer_of"]
 
-_TURNS = "src/feedrate/metering/turns.py"
+_PACKAGE = "src/feedrate"
+_WRITING = ("data", "builtin/workloads", "plugin/workload.py", "plugin/dataset_workload.py")
+"""What a data set's content and format depend on."""
 _READY = "ready"
 """File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
 
@@ -41,7 +44,12 @@ class Commit:
     @property
     def takes_turns(self) -> bool:
         """Whether its code knows how to measure by turns with another process."""
-        return (self.checkout / _TURNS).exists()
+        return (self.checkout / _PACKAGE / "metering/turns.py").exists()
+
+    @property
+    def writer(self) -> str:
+        """See `writer_of`."""
+        return writer_of(self.checkout / _PACKAGE)
 
     @classmethod
     def build(cls, revision: str, root: Path, tell: Callable[[str], None]) -> Self:
@@ -132,6 +140,17 @@ class CommitReplicate:
         """See `Running`."""
         self._running.end()
         self._scratch.remove()
+
+
+def writer_of(package: Path) -> str:
+    """Digest the code of a feedrate that data sets are written by: where it differs, so may they."""
+    digest = hashlib.blake2b(digest_size=8)
+    for place in _WRITING:
+        path = package / place
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.relative_to(package).as_posix().encode() + b"\0")
+            digest.update(file.read_bytes() if file.exists() else b"")
+    return digest.hexdigest()
 
 
 def measure_at_commit(cell: str, replicate: int, invocation: Invocation) -> Outcome:

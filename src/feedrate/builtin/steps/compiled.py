@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from feedrate.errors import UnavailableError
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
-from feedrate.plugin.updates import forward_and_loss, plain_update
+from feedrate.plugin.updates import ScaledUpdate, forward_and_loss, plain_update
 from feedrate.records.cell_traits import Precision, StepTraits
 
 if TYPE_CHECKING:
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Compiled"]
 
-_CUDA_ONLY = ("tf32",)
-_PRECISIONS: Mapping[str, Precision] = {"fp32": "fp32", "tf32": "tf32", "bf16": "bf16"}
+_CUDA_ONLY = ("tf32", "fp16")
+_PRECISIONS: Mapping[str, Precision] = {"fp32": "fp32", "tf32": "tf32", "bf16": "bf16", "fp16": "fp16"}
 
 
 @dataclass(frozen=True)
 class Compiled(Step):
-    """Compile forward and loss with torch.compile. `dynamic=auto` lets torch decide which sizes to keep symbolic."""
+    """Compile forward and loss with torch.compile. `dynamic=auto` lets torch decide which sizes to keep symbolic.
+
+    `fullgraph` refuses a model that is no single graph, instead of leaving parts to Python. `fp16` scales the loss.
+    """
 
     name = "compiled"
     mode: str = knob("default", "reduce-overhead", "max-autotune")
-    precision: str = knob("fp32", "tf32", "bf16")
+    precision: str = knob("fp32", "tf32", "bf16", "fp16")
     dynamic: bool | None = knob(None, False, True)
+    fullgraph: bool = knob(False)
 
     def traits(self) -> StepTraits:
         return StepTraits(_PRECISIONS[self.precision], compiled=True)
@@ -42,7 +46,10 @@ class Compiled(Step):
 
         if self.precision in _CUDA_ONLY and not cuda.met():
             raise UnavailableError(f"{self}: {cuda.reason}")
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        forward = torch.compile(forward_and_loss(model, loss, dtype), mode=self.mode, dynamic=self.dynamic)
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision, torch.float32)
+        plain = forward_and_loss(model, loss, dtype)
+        forward = torch.compile(plain, mode=self.mode, dynamic=self.dynamic, fullgraph=self.fullgraph)
+        if self.precision == "fp16":
+            return ScaledUpdate(forward, optimizer, torch.amp.GradScaler("cuda"))
         update = plain_update(forward, optimizer)
         return at_precision(update, "high" if self.precision == "tf32" else "highest")

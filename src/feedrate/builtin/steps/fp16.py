@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
-from feedrate.plugin.updates import forward_and_loss
+from feedrate.plugin.updates import ScaledUpdate, forward_and_loss
 from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
-    from feedrate.loading.batch import Batch
     from feedrate.plugin.step import Loss, Update
 
 __all__ = ["Fp16"]
@@ -37,15 +35,4 @@ class Fp16(Step):
 
         forward = forward_and_loss(model, loss, torch.float16)
         scaler = torch.amp.GradScaler("cuda", init_scale=2.0**self.log2_scale)
-
-        def update(batch: Batch) -> Tensor:
-            optimizer.zero_grad(set_to_none=True)
-            value = forward(batch.tensors)
-            scaler.scale(value).backward()
-            # The optimizer clips in its step, and must see gradients in their true size.
-            scaler.unscale_(optimizer)
-            scaler.step(optimizer)
-            scaler.update()
-            return value.detach()
-
-        return update
+        return ScaledUpdate(forward, optimizer, scaler)

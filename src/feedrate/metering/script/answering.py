@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from feedrate.metering.budget import MeasurementBudget
+from feedrate.metering.compilation import compiled_so_far
 from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
 from feedrate.metering.script.batches import ReadyBatches
@@ -23,8 +24,7 @@ from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak
 from feedrate.metering.script.step_profile import step_profile
 from feedrate.metering.script.variants import ThreadedLoader
-from feedrate.metering.step_alone import compiled_graphs
-from feedrate.records.answer import Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
+from feedrate.records.answer import Compilation, Measured, MeasuredCell, StepTimes, StreamTimes, TrainingResult
 from feedrate.records.cell_traits import CellTraits, DataLoaderTraits, LoaderTraits, WorkPlace
 from feedrate.records.competition import Competition
 from feedrate.records.conditions import Conditions
@@ -60,7 +60,7 @@ class Measurer:
     """Train together; one of them answers for all, and looks and is looked at from outside."""
     _clock: PhaseClock = field(default_factory=PhaseClock)
     _device: Device = field(default_factory=lambda: Device("cuda" if torch.cuda.is_initialized() else "cpu"))
-    _compiles: int = field(default_factory=compiled_graphs)
+    _compiled: Compilation = field(default_factory=compiled_so_far)
     _soak: Soak | None = None
     _competition: Competition | None = None
     _facts: StepProfile | None = None
@@ -169,8 +169,8 @@ class Measurer:
             windows_before=tuple(rounds.step_before),
             windows_after=(),
             first_step_s=beginning.first_step_s,
-            compiles=self._compiles,
-            recompiles=compiled_graphs() - self._compiles,
+            compiled=self._compiled,
+            recompiles=compiled_so_far().graphs - self._compiled.graphs,
         )
         stream = StreamTimes(
             rounds=times,
