@@ -192,6 +192,9 @@ def test_rounds_grow_in_number_with_the_time_of_a_process_that_takes_turns() -> 
     # As long altogether, in whole blocks, and each of them no longer than those of a shorter process.
     assert turns.full_batches == 16
     assert abs(turns.rounds * turns.full_batches - alone.rounds * alone.full_batches) <= 60
+    # Two that saw the machine at unlike paces have as many.
+    others = [Paces(full_s=s, step_s=1e-4, loader_s=s) for s in (2.3e-3, 2.5e-3)]
+    assert [RoundSchedule.of(one, queue, shared, 0.2, by_turns=True).rounds for one in others] == [48, 48]
 
 
 def test_a_discard_that_takes_too_long_is_cut_and_counted(tmp_path: Path) -> None:

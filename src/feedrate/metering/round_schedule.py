@@ -17,6 +17,9 @@ __all__ = ["Paces", "Queue", "RoundSchedule"]
 _WINDOW_OF_QUEUES = 5
 """A window of a stream is this many times as long as its queue, where time allows: what a queue happens to hold when a
 window begins and ends is the less of it."""
+_STEP_BY_TURNS = 12
+"""Numbers of rounds are this far apart by turns: two processes have as many, though what they saw of their paces before
+differs, and none goes on alone for long when the other has ended."""
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,11 @@ class RoundSchedule:
         shortest = max(queue.block, _WINDOW_OF_QUEUES * queue.ahead)
         discard_s, allowed_s = queue.ahead * (paces.full_s + paces.loader_s), effort.discards * effort.seconds
         rounds_a_discard = 1 if by_turns else 2
-        even = range(effort.most_rounds, effort.least_rounds, -2)
+        counts = range(effort.most_rounds, effort.least_rounds, -_STEP_BY_TURNS if by_turns else -2)
         rounds = next(
             (
                 count
-                for count in even
+                for count in counts
                 if count * shortest <= full
                 and count * queue.block <= loader
                 and count / rounds_a_discard * discard_s <= allowed_s
