@@ -25,7 +25,7 @@ from feedrate.plugin.registry import Registry
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import remarks
 from feedrate.runner.isolation import ReplicateSettings, measure
-from tests.support import PLUGINS
+from tests.support import PLUGINS, ROOT
 
 DEVICES = [pytest.param("cuda", marks=pytest.mark.gpu), "simulated"]
 LOADERS = [
@@ -171,6 +171,30 @@ def test_what_has_no_size_is_one_line_with_the_way_out(words: tuple[str, ...], w
 
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert way_out in done.stderr
+
+
+ONLY_A_REAL_DEVICE = {
+    "loading/accelerator.py",
+    *(f"builtin/steps/{name}.py" for name in ("fp16", "tf32", "compiled", "cudnn")),
+    *("metering/ablation/step_profile.py", "metering/script/step_profile.py"),
+    *(f"metering/script/{name}.py" for name in ("answering", "fetching", "loading_parts")),
+    *("contract/steps.py", "calibration/strategies/fixed_cost.py"),
+}
+"""Files that do something of their own on CUDA: docs/decisions/0020 says what."""
+NAMING = {
+    *("__init__.py", "api/cells.py", "asv/settings.py", "cli/bench_cells.py", "calibration/cases.py"),
+    *("diagnosis/advice.py", "diagnosis/rules.py", "plugin/cell.py", "plugin/strategy.py"),
+}
+"""Files that only know the device by its name, and choose or advise."""
+CALLS = re.compile(r"torch\.cuda|\.cuda\(|[\"']cuda[\"']|\bcuda\.met|needs = \(cuda|Activity\.CUDA")
+
+
+def test_whatever_calls_cuda_by_itself_is_known() -> None:
+    """All else goes through the accelerator, so that the simulated device reaches it."""
+    package = ROOT / "src/feedrate"
+    files = {file.relative_to(package).as_posix(): file.read_text() for file in package.rglob("*.py")}
+
+    assert {name for name, text in files.items() if CALLS.search(text)} == ONLY_A_REAL_DEVICE | NAMING
 
 
 def feedrate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

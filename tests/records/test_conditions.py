@@ -257,6 +257,12 @@ class Library:
     def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: object, into: object) -> int:  # noqa: N802
         return _put(into, ctypes.c_ulonglong, 0x24)
 
+    def nvmlDeviceGetPowerUsage(self, handle: object, into: object) -> int:  # noqa: N802
+        return _put(into, ctypes.c_uint, 312_500)
+
+    def nvmlDeviceGetTemperature(self, handle: object, sensor: int, into: object) -> int:  # noqa: N802
+        return _put(into, ctypes.c_uint, 61) if sensor == 0 else 2
+
     def nvmlDeviceGetComputeRunningProcesses_v3(self, handle: object, count: object, into: None) -> int:  # noqa: N802
         _put(count, ctypes.c_uint, 2)
         return 7
@@ -270,15 +276,18 @@ def _put(place: object, kind: type[ctypes.c_uint | ctypes.c_ulonglong], value: i
 def test_the_clock_is_asked_of_the_gpu_of_that_uuid_and_the_library_is_left_as_it_was() -> None:
     library = Library()
 
-    assert clock("GPU-1", library) == GpuClock(1410, 1980, 0x24)
+    assert clock("GPU-1", library) == GpuClock(1410, 1980, 0x24, 312.5, 61)
     assert tenants("GPU-1", library) == 2
     assert clock("GPU-2", library) is None
     assert tenants("GPU-2", library) == 0
     assert library.open == 0
 
 
-def test_a_driver_that_no_longer_knows_a_default_leaves_it_out() -> None:
-    lacks = ("nvmlDeviceGetDefaultApplicationsClock", "nvmlDeviceGetCurrentClocksThrottleReasons")
+def test_what_a_driver_does_not_know_is_left_out() -> None:
+    lacks = (
+        *("nvmlDeviceGetDefaultApplicationsClock", "nvmlDeviceGetCurrentClocksThrottleReasons"),
+        *("nvmlDeviceGetPowerUsage", "nvmlDeviceGetTemperature"),
+    )
 
     assert clock("GPU-1", Library(lacks=lacks)) == GpuClock(1410, 0, 0)
 

@@ -12,8 +12,10 @@ from rich.console import Console
 
 from feedrate.formatting import byte_size, factor, number, share
 from feedrate.records.batch_gaps import BatchGaps
+from feedrate.records.conditions import Conditions, GpuClock
 from feedrate.records.measurement import Measurement, Outcome
 from feedrate.records.window import Window
+from feedrate.report.caption import caption
 from feedrate.report.console import console
 from feedrate.report.progress import run_progress
 from feedrate.report.table import COLUMNS, show
@@ -258,6 +260,14 @@ def test_the_details_have_the_gaps_between_batches_and_the_longest_stall() -> No
         "step up to": "x1.67 (1.67 to 1.67)", "gap p50 ms": "20.0", "gap p95 ms": "20.0",
         "gap p99 ms": "62.0", "longest stall ms": "500",
     }  # fmt: skip
+
+
+def test_the_caption_sums_up_the_gpu_while_it_worked() -> None:
+    clocks = (GpuClock(1_410, 1_980, 0, 312.4, 61), GpuClock(1_980, 1_980, 0, 350.0, 61), GpuClock(1_700, 1_980, 0))
+    busy = measurement(conditions=Conditions(2.0, 8, 3.0, 3.1, 0.0, clocks=clocks))
+
+    assert "GPU         1,410 to 1,980 MHz, 312 to 350 W, 61 C right after it had been busy" in caption([busy])
+    assert not [line for line in caption([measurement()]) if line.startswith("GPU")]
 
 
 def test_the_caption_says_machine_software_and_run() -> None:

@@ -19,7 +19,7 @@ STEADY = 0.9
 
 @dataclass(frozen=True)
 class GpuClock:
-    """Hold the clock of a GPU right after a window of the step alone, when the GPU had been busy."""
+    """Hold clock, power and temperature of a GPU right after a window of the step alone, when it had been busy."""
 
     mhz: int
     """Of its processors."""
@@ -27,6 +27,10 @@ class GpuClock:
     """What they run at by default; 0: the driver does not say."""
     reasons: int
     """NVML's bits that say why it is not higher."""
+    power_w: float | None = None
+    """Watts that it draws; None: the driver does not say."""
+    celsius: int | None = None
+    """Of its processors."""
 
 
 @dataclass(frozen=True)

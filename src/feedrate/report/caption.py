@@ -25,6 +25,7 @@ def caption(outcomes: Sequence[Outcome]) -> Iterator[str]:
     variables = _inner(environment, "variables")
     if variables:
         yield f"variables   {unset(variables)}"
+    yield from _gpu(outcomes)
     yield f"run         {_run(outcomes)}"
 
 
@@ -45,6 +46,26 @@ def _machine(machine: Mapping[str, object]) -> str:
     if isinstance(first, Mapping):
         parts.append(f"{first.get('name')}, driver {first.get('driver')}")
     return ", ".join(parts)
+
+
+def _gpu(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield a line on the GPU while it worked: ranges over all cells; nothing where nobody said."""
+    measured = [outcome for outcome in outcomes if isinstance(outcome, Measurement) and outcome.conditions]
+    clocks = [clock for outcome in measured if outcome.conditions for clock in outcome.conditions.clocks]
+    ranges = (
+        _range([clock.mhz for clock in clocks], "MHz"),
+        _range([clock.power_w for clock in clocks if clock.power_w is not None], "W"),
+        _range([clock.celsius for clock in clocks if clock.celsius is not None], "C"),
+    )
+    if clocks:
+        yield f"GPU         {', '.join(filter(None, ranges))} right after it had been busy"
+
+
+def _range(values: Sequence[float], unit: str) -> str:
+    if not values:
+        return ""
+    low, high = round(min(values)), round(max(values))
+    return f"{low:,} {unit}" if low == high else f"{low:,} to {high:,} {unit}"
 
 
 def _commit(git: Mapping[str, object]) -> Iterator[str]:

@@ -69,10 +69,12 @@ def used_bytes(ask: Ask | None = None) -> tuple[int, ...]:
 
 _SM = 1
 """NVML_CLOCK_SM: the clock of the processors."""
+_CORE = 0
+"""NVML_TEMPERATURE_GPU: the sensor of the processors."""
 
 
 def clock(uuid: str, ask: Ask | None = None) -> GpuClock | None:
-    """Read how fast the GPU of that UUID (`GPU-...`) runs at this moment, and why no faster; None: nobody says.
+    """Read how fast the GPU of that UUID (`GPU-...`) runs at this moment, why no faster, and how warm; None: unknown.
 
     Call it right after work, for an idle GPU lowers its clock.
     """
@@ -90,7 +92,19 @@ def clock(uuid: str, ask: Ask | None = None) -> GpuClock | None:
             ask("nvmlDeviceGetDefaultApplicationsClock", handle, _SM, byref(default))
         with suppress(AttributeError):
             ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle, byref(reasons))
-        return GpuClock(now.value, default.value, reasons.value)
+        milliwatts = _asked(ask, "nvmlDeviceGetPowerUsage", handle)
+        celsius = _asked(ask, "nvmlDeviceGetTemperature", handle, _CORE)
+        watts = None if milliwatts is None else milliwatts / 1e3
+        return GpuClock(now.value, default.value, reasons.value, watts, celsius)
+
+
+def _asked(ask: Ask, function: str, *arguments: object) -> int | None:
+    """Give a whole number that the library tells; None: it does not."""
+    value = c_uint()
+    with suppress(AttributeError):
+        if ask(function, *arguments, byref(value)) == 0:
+            return value.value
+    return None
 
 
 def tenants(uuid: str, ask: Ask | None = None) -> int:

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.plugin.step import Step
+from feedrate.builtin.steps.cudnn import CudnnStep
 from feedrate.plugin.updates import forward_and_loss, plain_update
 from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
 
-    from feedrate.plugin.step import Loss, Update
+    from feedrate.plugin.step import Loss, Step, Update
 
 __all__ = ["Bf16"]
 
 
 @dataclass(frozen=True)
-class Bf16(Step):
+class Bf16(CudnnStep):
     """Run the model under bf16 autocast; loss, gradients and weights stay fp32.
 
     So do recurrent cells on a CPU without bf16 instructions, for which there are none in bf16.
@@ -38,4 +38,4 @@ class Bf16(Step):
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         import torch
 
-        return plain_update(forward_and_loss(model, loss, torch.bfloat16), optimizer)
+        return self.chosen(plain_update(forward_and_loss(model, loss, torch.bfloat16), optimizer))

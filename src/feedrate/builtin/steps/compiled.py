@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from feedrate.builtin.steps.cudnn import CudnnStep
 from feedrate.errors import UnavailableError
-from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import cuda, knob
 from feedrate.plugin.updates import ScaledUpdate, forward_and_loss, plain_update
 from feedrate.records.cell_traits import Precision, StepTraits
@@ -24,7 +24,7 @@ _PRECISIONS: Mapping[str, Precision] = {"fp32": "fp32", "tf32": "tf32", "bf16": 
 
 
 @dataclass(frozen=True)
-class Compiled(Step):
+class Compiled(CudnnStep):
     """Compile forward and loss with torch.compile. `dynamic=auto` lets torch decide which sizes to keep symbolic.
 
     `fullgraph` refuses a model that is no single graph, instead of leaving parts to Python. `fp16` scales the loss.
@@ -50,6 +50,6 @@ class Compiled(Step):
         plain = forward_and_loss(model, loss, dtype)
         forward = torch.compile(plain, mode=self.mode, dynamic=self.dynamic, fullgraph=self.fullgraph)
         if self.precision == "fp16":
-            return ScaledUpdate(forward, optimizer, torch.amp.GradScaler("cuda"))
+            return self.chosen(ScaledUpdate(forward, optimizer, torch.amp.GradScaler("cuda")))
         update = plain_update(forward, optimizer)
-        return at_precision(update, "high" if self.precision == "tf32" else "highest")
+        return self.chosen(at_precision(update, "high" if self.precision == "tf32" else "highest"))

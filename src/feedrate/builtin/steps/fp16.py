@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.plugin.step import Step
+from feedrate.builtin.steps.cudnn import CudnnStep
 from feedrate.plugin.strategy import cuda, knob
 from feedrate.plugin.updates import ScaledUpdate, forward_and_loss
 from feedrate.records.cell_traits import StepTraits
@@ -19,7 +19,7 @@ __all__ = ["Fp16"]
 
 
 @dataclass(frozen=True)
-class Fp16(Step):
+class Fp16(CudnnStep):
     """Run the model under fp16 autocast with a scaled loss; an update whose gradients overflow is skipped."""
 
     name = "fp16"
@@ -35,4 +35,4 @@ class Fp16(Step):
 
         forward = forward_and_loss(model, loss, torch.float16)
         scaler = torch.amp.GradScaler("cuda", init_scale=2.0**self.log2_scale)
-        return ScaledUpdate(forward, optimizer, scaler)
+        return self.chosen(ScaledUpdate(forward, optimizer, scaler))

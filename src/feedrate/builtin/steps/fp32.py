@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.plugin.step import Step
+from feedrate.builtin.steps.cudnn import CudnnStep
 from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
     import torch
 
-    from feedrate.plugin.step import Loss, Update
+    from feedrate.plugin.step import Loss, Step, Update
 
 __all__ = ["Fp32"]
 
 
 @dataclass(frozen=True)
-class Fp32(Step):
+class Fp32(CudnnStep):
     """Train in fp32, TF32 off: the reference that every other step is checked against."""
 
     name = "fp32"
@@ -34,4 +34,4 @@ class Fp32(Step):
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         from feedrate.builtin.steps.precision import single_precision_update
 
-        return single_precision_update(model, loss, optimizer, "highest")
+        return self.chosen(single_precision_update(model, loss, optimizer, "highest"))

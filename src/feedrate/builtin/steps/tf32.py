@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.plugin.step import Step
+from feedrate.builtin.steps.cudnn import CudnnStep
 from feedrate.plugin.strategy import cuda
 from feedrate.records.cell_traits import StepTraits
 
@@ -18,7 +18,7 @@ __all__ = ["Tf32"]
 
 
 @dataclass(frozen=True)
-class Tf32(Step):
+class Tf32(CudnnStep):
     """Train in fp32 with matrix products, convolutions and recurrent cells in TF32."""
 
     name = "tf32"
@@ -30,4 +30,4 @@ class Tf32(Step):
     def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
         from feedrate.builtin.steps.precision import single_precision_update
 
-        return single_precision_update(model, loss, optimizer, "high")
+        return self.chosen(single_precision_update(model, loss, optimizer, "high"))
