@@ -30,8 +30,8 @@ LOADER = "inline[cast=host]"
 """Batches come in the dtypes that they have on the device, one at a time."""
 _SHARES = (0.25, 0.5, 1.0)
 """Of the workload's own batch."""
-GIB = 1 << 30
-SIZES_GIB = (8, 12, 16, 24, 32, 40, 48, 80, 96, 141)
+_GIB = 1 << 30
+_SIZES_GIB = (8, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Memory of devices that there are, as it is printed on them."""
 
 
@@ -48,7 +48,7 @@ class SizingResult(Result):
     @property
     def rows(self) -> tuple[DeviceFit, ...]:
         """Give what fits: first on the device that it was measured on, then on the sizes that there are."""
-        return tuple(map(self.memory.on, (self.memory.device_bytes, *(size * GIB for size in SIZES_GIB))))
+        return tuple(map(self.memory.on, (self.memory.device_bytes, *(size * _GIB for size in _SIZES_GIB))))
 
     def show(self, console: Console, *, explain: bool = False) -> None:
         """Print the table, as `feedrate size` does."""

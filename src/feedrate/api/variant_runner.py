@@ -114,7 +114,7 @@ class VariantRunner:
 
     def _beginning(self, call: Invocation | None, cell: str) -> Callable[[ForkServer, Path], Running] | None:
         """Give what begins to measure by turns; None: where two would share a GPU's memory, or nothing is written."""
-        from feedrate.revisions.commit import CommitReplicate
+        from feedrate.revisions.commit import SeparateReplicate
 
         if call is None or not cell.endswith("/cpu"):
             return None
@@ -122,7 +122,7 @@ class VariantRunner:
         def begin(fork_server: ForkServer, socket: Path) -> Running:
             sharing = self._sharing(call, fork_server)
             asked = replace(sharing, variables={**sharing.variables, TURNS: str(socket)})
-            return CommitReplicate.begun(cell, next(self._numbers), asked)
+            return SeparateReplicate.begun(cell, next(self._numbers), asked)
 
         return begin
 

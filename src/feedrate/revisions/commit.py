@@ -21,7 +21,7 @@ from feedrate.revisions.venv import Venv, checked
 from feedrate.system.guard import run
 from feedrate.system.scratch import Scratch
 
-__all__ = ["Commit", "CommitReplicate", "commit_hash", "diagnose_at_commit", "measure_at_commit", "writer_of"]
+__all__ = ["Commit", "SeparateReplicate", "commit_hash", "diagnose_at_commit", "measure_at_commit", "writer_of"]
 
 _PACKAGE = "src/feedrate"
 _WRITING = ("data", "builtin/workloads", "plugin/workload.py", "plugin/dataset_workload.py")
@@ -112,14 +112,14 @@ def _make(commit: str, root: Path, folder: Path, venv: Venv) -> None:
 
 
 @dataclass(frozen=True)
-class CommitReplicate:
-    """One replicate of a cell that the code of a commit measures, and adds to the raw results itself."""
+class SeparateReplicate:
+    """One replicate that a `feedrate run` of its own measures, at a commit or here, and adds to the raw results."""
 
     _scratch: Scratch
     _running: RunningCell
 
     @classmethod
-    def begun(cls, cell: str, replicate: int, invocation: Invocation) -> CommitReplicate:
+    def begun(cls, cell: str, replicate: int, invocation: Invocation) -> SeparateReplicate:
         """Begin it; another may measure while it stands still."""
         scratch = Scratch.made()
         standing_s = invocation.deadline_s
