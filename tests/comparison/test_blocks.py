@@ -321,3 +321,17 @@ def test_when_one_of_a_pair_fails_the_other_is_kept_and_the_round_ends() -> None
 
     assert judgement.word == "INVALID"
     assert [run.role for run in broken.runs] == ["control", "a", "b"]
+
+
+@pytest.mark.process
+def test_two_that_do_not_fit_into_memory_together_are_measured_one_after_the_other() -> None:
+    limits, begun = StoppingRule(pairs=4), list[Path]()
+    plain = duel(always(10), always(20), limits)
+    a = by_turns(plain.a, begun, failure(NAMES["a"], why="out of memory"))
+    b = by_turns(plain.b, begun, measurement(NAMES["b"]))
+    large = replace(plain, a=replace(a, measure=plain.a.measure), b=replace(b, measure=plain.b.measure), runs=[])
+    (judgement,) = last([large], limits)
+
+    assert (judgement.word, large.failures) == ("FASTER", [])
+    assert len(begun) == 2
+    assert [run.role for run in large.runs] == ["control", "a", "b", "b", "a"] * 2

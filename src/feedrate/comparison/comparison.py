@@ -28,6 +28,7 @@ ORDER = ("control", "a", "b", "b", "a")
 """Roles of the processes of a round. What drifts evenly through it meets A and B alike, and leaves the mean of its two
 pairs alone."""
 _PAIRS_A_ROUND = 2
+_NO_ROOM = "out of memory"
 
 
 def _is_kept_already(outcome: Outcome) -> None:
@@ -89,6 +90,8 @@ class Comparison:
     pace: str = "step"
     """Which of `METRICS` of the control shows how the machine drifts: one that takes longer than microseconds."""
     runs: list[ComparedRun] = field(default_factory=list)
+    alone: bool = False
+    """Two processes at a time do not fit into memory: those of a pair are measured one after the other."""
 
     def run_round(self, fork_server: ForkServer) -> Iterator[ComparedRun]:
         """Run one round, and yield each of its processes; it ends early when one fails."""
@@ -111,11 +114,13 @@ class Comparison:
         """Measure both of a pair: by turns where both can, else one after the other."""
         variants = [self._variants[role] for role in roles]
         begins = [partial(variant.begin, fork_server) for variant in variants if variant.begin is not None]
-        if len(begins) == len(roles) and len({variant.writer for variant in variants}) == 1:
+        if len(begins) == len(roles) and len({variant.writer for variant in variants}) == 1 and not self.alone:
             runs = [ComparedRun(role, outcome) for role, outcome in zip(roles, by_turns(begins), strict=True)]
-            self.runs += runs
-            yield from runs
-            return
+            self.alone = any(isinstance(run.outcome, Failure) and run.outcome.why == _NO_ROOM for run in runs)
+            if not self.alone:
+                self.runs += runs
+                yield from runs
+                return
         for role in roles:
             run = self._measured(role, fork_server)
             yield run

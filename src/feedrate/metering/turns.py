@@ -40,6 +40,7 @@ class Turns:
         """Let the other go on, and return when it is this one's turn; False: nobody else measures, so it went on."""
         if self._line is None:
             return False
+        busy = self._marks.is_busy
         self._marks.set_busy(True)
         try:
             self._line.sendall(b"w")
@@ -48,7 +49,7 @@ class Turns:
         except ConnectionError:
             self.leave()
         finally:
-            self._marks.set_busy(False)
+            self._marks.set_busy(busy)
         return True
 
     def leave(self) -> None:
