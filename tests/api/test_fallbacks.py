@@ -114,9 +114,9 @@ def test_the_first_rung_that_runs_is_the_answer_and_all_of_them_are_kept(tmp_pat
 
     whole, less, half = (f"fxseq{batch}/tiny/inline/fp32/cpu" for batch in ("", "[batch_size=12]", "[batch_size=8]"))
     assert asked == [(whole, 0), (less, 0), (half, 0), (half, 1)]
-    assert [outcome.in_place_of for outcome in outcomes] == ["", whole, whole, whole]
+    assert [outcome.in_place_of for outcome in outcomes] == [None, whole, whole, whole]
     assert session.raw is not None
-    assert [line.in_place_of for line in read(session.raw)] == ["", whole, whole, whole]
+    assert [line.in_place_of for line in read(session.raw)] == [None, whole, whole, whole]
     told = as_text(lambda target: show(target, outcomes))
     assert f"fallback: in place of {whole}, which failed" in " ".join(told.split())
     assert "failed, out of memory" in told

@@ -31,8 +31,8 @@ class _Record:
     """UTC, ISO 8601."""
     environment: Mapping[str, object]
     """Versions, machine, git commit, limits and variables; see `feedrate.system.environment`."""
-    in_place_of: str = field(default="", kw_only=True)
-    """The cell that failed, in whose place this one was tried; empty: this one was asked for."""
+    in_place_of: str | None = field(default=None, kw_only=True)
+    """The cell that failed, in whose place this one was tried; None: this one was asked for."""
     log: str = field(default="", kw_only=True)
     """Path of what the run's processes wrote to standard error; empty: there is nothing to read."""
 
@@ -66,10 +66,10 @@ class Measurement(CellTimes, _Record):
     """What a gradient scaler multiplied the loss by at the end; None: the step scales none."""
     compiles: int = field(default=0, kw_only=True)
     """Graphs that torch.compile built before timing."""
-    graph_breaks: int = field(default=0, kw_only=True)
-    """Places where it gave up a graph, before timing, and left the rest to Python."""
-    compile_s: float = field(default=0.0, kw_only=True)
-    """What it took for that, on the first updates."""
+    graph_breaks: int | None = field(default=None, kw_only=True)
+    """Places where it gave up a graph, before timing, and left the rest to Python; None: from before it was kept."""
+    compile_s: float | None = field(default=None, kw_only=True)
+    """What it took for that, on the first updates; None: from before it was kept."""
     recompiles: int = field(default=0, kw_only=True)
     """Graphs it built again while the run went on."""
     batch_bytes: int

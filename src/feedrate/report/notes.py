@@ -90,13 +90,13 @@ def _settings(row: SummaryRow) -> Iterator[str]:
 
 def _asked(row: SummaryRow) -> Iterable[str]:
     """The cells that it was measured in place of."""
-    return sorted({m.in_place_of for m in row.measured} - {""})
+    return sorted({m.in_place_of for m in row.measured if m.in_place_of is not None})
 
 
 def _bent(row: SummaryRow) -> Iterator[Note]:
     yield from _flattered(row)
     yield from _drifted(row)
-    broken = max(m.graph_breaks for m in row.measured)
+    broken = max(m.graph_breaks or 0 for m in row.measured)
     if broken:
         yield Note(f"torch.compile broke the graph in {broken} places")
     recompiled = max(m.recompiles for m in row.measured)
