@@ -36,7 +36,7 @@ _LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "scipy.special", "feedra
 _ANSWER = (
     *("feedrate.metering.replicate_main", "feedrate.metering.ablation.ablation", "feedrate.metering.budget"),
     *("feedrate.plugin.registry", "feedrate.plugin.cell", "feedrate.loading.batch_spec"),
-    "feedrate.system.sampling_flags",
+    *("feedrate.system.sampling_flags", "feedrate.metering.turns"),
 )
 """What reads a request, and finds who offers the cell."""
 _LONGEST_REQUEST = 16 << 20
