@@ -24,6 +24,7 @@ from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import remarks
+from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
 from tests.support import PLUGINS, ROOT
 
@@ -100,8 +101,10 @@ CELLS = [
 
 @pytest.mark.process
 @pytest.mark.parametrize("parts", CELLS)
-def test_every_precision_is_measured_on_the_device(parts: str, sums_data: DataSet, tmp_path: Path) -> None:
-    outcome = measured(f"sums/tiny/{parts}", sums_data, tmp_path)
+def test_every_precision_is_measured_on_the_device(
+    parts: str, sums_data: DataSet, tmp_path: Path, fork_server: ForkServer
+) -> None:
+    outcome = measured(f"sums/tiny/{parts}", sums_data, tmp_path, fork_server)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.device_peak_bytes
     assert outcome.device_allocated_peak_bytes
@@ -110,14 +113,16 @@ def test_every_precision_is_measured_on_the_device(parts: str, sums_data: DataSe
 
 @pytest.mark.process
 @pytest.mark.parametrize("device", DEVICES)
-def test_no_room_on_the_device_is_a_result_that_names_the_size(device: str, sums_data: DataSet, tmp_path: Path) -> None:
-    outcome = measured(f"sums/tiny/inline/too_large/{device}", sums_data, tmp_path)
+def test_no_room_on_the_device_is_a_result_that_names_the_size(
+    device: str, sums_data: DataSet, tmp_path: Path, fork_server: ForkServer
+) -> None:
+    outcome = measured(f"sums/tiny/inline/too_large/{device}", sums_data, tmp_path, fork_server)
     assert isinstance(outcome, Failure)
     assert outcome.why == "out of memory"
     # 1 << 45 bytes.
     assert re.search(r"Tried to allocate (32768\.00 GiB|35184372088832 bytes)", outcome.reason)
     # The next one meets a device as it was.
-    assert isinstance(measured(f"sums/tiny/inline/none/{device}", sums_data, tmp_path), Measurement)
+    assert isinstance(measured(f"sums/tiny/inline/none/{device}", sums_data, tmp_path, fork_server), Measurement)
 
 
 @pytest.mark.process
@@ -207,6 +212,9 @@ def test_compiled_code_does_not_run_on_a_simulated_device(registry: Registry) ->
     assert [need.what for need in cell.unmet_needs] == ["a step made of torch's operators on the simulated device"]
 
 
-def measured(cell: str, data: DataSet, folder: Path) -> Outcome:
+def measured(cell: str, data: DataSet, folder: Path, fork_server: ForkServer) -> Outcome:
     plugins = (PLUGINS / "mischief.py", PLUGINS / "too_large.py")
-    return measure(cell, ReplicateSettings(data.folder.parent, folder, "gpu", seconds=0.2, plugin_files=plugins))
+    settings = ReplicateSettings(
+        data.folder.parent, folder, "gpu", seconds=0.2, plugin_files=plugins, fork_server=fork_server
+    )
+    return measure(cell, settings)

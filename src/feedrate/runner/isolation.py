@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from feedrate.records.cell_key import SIMULATED
 from feedrate.records.codec import encoded
 from feedrate.records.measurement import Failure, Measurement
 from feedrate.records.request import SECONDS, AblationRequest, OwnFiles, ReplicateRequest
@@ -56,7 +57,7 @@ class ReplicateSettings:
     environment: Mapping[str, object] = field(default_factory=dict)
     """The snapshot that goes into every outcome."""
     fork_server: ForkServer | None = None
-    """Where processes for the CPU are forked; None: every replicate imports torch for itself."""
+    """Where processes are forked that touch no driver of a GPU; None: every replicate imports torch for itself."""
 
 
 def measure(cell: str, settings: ReplicateSettings) -> Outcome:
@@ -135,7 +136,7 @@ def _begun(cell: str, request: Path, log: Path, threads: int, settings: Replicat
     """Start a process in a session of its own that answers the request."""
     # What multiprocessing names is swept with the folder, see `feedrate.system.scratch`.
     environment, scratch = _environment(threads, settings), {"TMPDIR": str(request.parent)}
-    if _is_on_cpu(cell):
+    if _is_on_host(cell):
         # The compiler's pool of processes is for GPU kernels; started in vain it imports torch beside the measurement.
         environment["TORCH_WARM_POOL"] = "0"
     if settings.fork_server and _is_forked(cell, settings):
@@ -146,12 +147,12 @@ def _begun(cell: str, request: Path, log: Path, threads: int, settings: Replicat
 
 def _is_forked(cell: str, settings: ReplicateSettings) -> bool:
     # A CUDA driver that was touched survives no fork, and nothing keeps a library from touching it when imported.
-    return settings.fork_server is not None and _is_on_cpu(cell)
+    return settings.fork_server is not None and _is_on_host(cell)
 
 
-def _is_on_cpu(cell: str) -> bool:
+def _is_on_host(cell: str) -> bool:
     # Not parsed: a text that is no cell is a failure of that replicate, which its process tells.
-    return cell.rpartition("/")[2] == "cpu"
+    return cell.rpartition("/")[2] in ("cpu", SIMULATED)
 
 
 def _request(
