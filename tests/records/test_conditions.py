@@ -14,7 +14,7 @@ from rich.console import Console
 from feedrate.records.conditions import Conditions, GpuClock, MemorySample, growth_bytes
 from feedrate.records.frame import frame
 from feedrate.records.measurement import Measurement
-from feedrate.records.validity import doubts, identical_results, read_from_disk, refusals, remarks
+from feedrate.records.validity import doubts, identical_results, read_from_disk, refusals, remarks, remarks_on
 from feedrate.report.table import show
 from feedrate.system.load_monitor import LoadMonitor
 from feedrate.system.nvml import clock, tenants
@@ -177,6 +177,9 @@ def test_a_leak_is_said_and_allocators_habits_are_not() -> None:
 
     assert list(remarks(leaking)) == ["a leak: host memory grows with every epoch"]
     assert list(remarks(steady)) == []
+    # One of many is an allocator's habit, too; what leaks does so in each.
+    assert list(remarks_on([leaking, steady])) == ["a leak: host memory grows with every epoch"]
+    assert list(remarks_on([leaking, steady, steady])) == []
 
 
 def test_two_cells_cannot_agree_to_the_last_bit() -> None:
