@@ -58,7 +58,7 @@ bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch, at Python's
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (some 12 minutes)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (12 to 22 minutes on two cores)
 
 check: test test-answers ## `test`, and what needs the machine for itself
 
@@ -80,7 +80,7 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
 	@$(BIN)/python -m pytest -m "not process and not integration" $(PARALLEL)
 
-test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known answers, times and races (some ten minutes)
+test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known answers, times and races (half an hour)
 	@$(BIN)/python -m pytest -m "answer or alone"
 
 $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh

@@ -16,6 +16,7 @@ from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
+from feedrate.cli import main
 from feedrate.contract import Fixture, check_batch
 from feedrate.contract.fixture import on_device
 from feedrate.data.dataset import DataSet
@@ -156,6 +157,8 @@ def test_what_a_step_takes_grows_with_its_batches_and_leaves_so_much_for_chunks(
     assert memory["error"] < 0.05
     assert [device["device_bytes"] >> 30 for device in devices[1:]] == [8, 12, 16, 24, 32, 40, 48, 80, 96, 141]
     assert devices[0]["device_bytes"] == told["outcomes"][0]["device_total_bytes"] == 512 << 20
+    # Two blocks of 48 rows are all that there is.
+    assert told["most_samples"] == 48
     batches = [device["batch"] for device in devices]
     assert batches == sorted(batches)
     assert all(device["epochs"] == 1 for device in devices)
@@ -200,6 +203,29 @@ def test_whatever_calls_cuda_by_itself_is_known() -> None:
     files = {file.relative_to(package).as_posix(): file.read_text() for file in package.rglob("*.py")}
 
     assert {name for name, text in files.items() if CALLS.search(text)} == ONLY_A_REAL_DEVICE | NAMING
+
+
+@pytest.mark.process
+def test_doctor_times_copies_to_the_device_that_it_is_asked_for(tmp_path: Path) -> None:
+    done = feedrate(tmp_path, "doctor", "--device", "simulated")
+    plain = feedrate(tmp_path, "doctor", "--device", "cpu", "--json")
+
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("copies")]
+    assert re.fullmatch(r"copies +pageable .*B/s, page-locked .*B/s \(no hardware: it says nothing\)", line)
+    assert json.loads(plain.stdout)["copies"] is None
+
+
+@pytest.mark.parametrize(
+    "words", [("--cell", "fxseq/tiny/inline/none/cpu"), ("--serve",), ("--", "python", "train.py")], ids=lambda w: w[0]
+)
+@pytest.mark.parametrize("option", [("--oom", "ladder"), ("--safe-retry",)], ids=lambda o: o[0])
+def test_what_tries_no_other_cell_says_so(
+    words: tuple[str, ...], option: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *option, *words]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "no other is tried in its place" in told
 
 
 def feedrate(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

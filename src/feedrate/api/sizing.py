@@ -30,6 +30,8 @@ LOADER = "inline[cast=host]"
 """Batches come in the dtypes that they have on the device, one at a time."""
 _SHARES = (0.25, 0.5, 1.0)
 """Of the workload's own batch."""
+_ENDLESS = 1 << 24
+"""Samples of a batch that nothing but the data set's blocks bounds: the most that the knob takes."""
 _GIB = 1 << 30
 _SIZES_GIB = (8, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Memory of devices that there are, as it is printed on them."""
@@ -43,6 +45,8 @@ class SizingResult(Result):
     """Workload, size, step and device."""
     measurements: tuple[Measurement, ...]
     memory: StepMemory
+    most_samples: int
+    """Of a batch, however much memory there is: a batch crosses no block of the data set."""
     raw: Path | None = None
 
     @property
@@ -54,7 +58,7 @@ class SizingResult(Result):
         """Print the table, as `feedrate size` does."""
         from feedrate.report.size_table import show
 
-        show(console, self.cell, self.memory, self.rows, explain=explain)
+        show(console, self.cell, self.memory, self.rows, self.most_samples, explain=explain)
         show_raw(console, self.raw)
 
     def to_frame(self) -> pd.DataFrame:
@@ -69,6 +73,7 @@ class SizingResult(Result):
         return {
             "cell": self.cell,
             "memory": _plain(self.memory),
+            "most_samples": self.most_samples,
             "devices": list(map(_plain, self.rows)),
             "outcomes": [document(each) for each in self.measurements],
         }
@@ -102,7 +107,8 @@ def sized(resources: Resources, cell: Cell) -> SizingResult:
         outcomes.append(outcome)
     batches = [each.workload.batch_samples(cell.size) for each in cells]
     name = f"{cell.workload}/{cell.size}/{cell.step}/{cell.device}"
-    return SizingResult(name, tuple(outcomes), StepMemory.of(batches, outcomes), resources.raw)
+    most = cell.workload.with_knobs({"batch_size": str(_ENDLESS)}).batch_samples(cell.size)
+    return SizingResult(name, tuple(outcomes), StepMemory.of(batches, outcomes), most, resources.raw)
 
 
 def _with_batches(workload: Workload, size: str) -> Iterator[Workload]:

@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from feedrate.api.fallbacks import OOM
 from feedrate.api.session import Session
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
@@ -76,6 +77,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--out needs --cell; --json prints all outcomes of a run")
     if options.serve and options.cell:
         raise UsageError("--serve reads cells from standard input; --cell names one: give one of the two")
+    if (options.cell or options.serve or options.script is not None) and (options.oom != OOM[0] or options.safe_retry):
+        raise UsageError("--oom, --safe-retry: beside --cell, --serve or `-- COMMAND` no other is tried in its place")
     demand_files_alone(options, [*options.workloads, *options.workload])
     if options.script is None:
         demand_no_copy(options, "there is no command")

@@ -129,7 +129,7 @@ GLOSSARY: Mapping[str, str] = {
     "refused": "there is no number, as the machine was not fit to give one",
     "failed": "a replicate of the cell ended without a number, so the row has none",
     "n/a": "this machine lacks what the cell needs, so nothing ran",
-    "fallback": "the number was measured in safe mode",
+    "fallback": "the number was measured in safe mode, or in place of a cell that failed",
     "leak": "memory grows with every epoch",
     "left running": "processes that a loader did not end, and that were ended for it",
     "recompiles": "graphs that torch.compile built again inside the run",

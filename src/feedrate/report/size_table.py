@@ -24,8 +24,10 @@ _BENT = 0.05
 _HEADINGS = ("memory GiB", "largest batch", "chunk MB", "epochs a chunk")
 
 
-def show(console: Console, cell: str, memory: StepMemory, rows: Sequence[DeviceFit], *, explain: bool = False) -> None:
-    """Print both: the first row is the device that it was measured on."""
+def show(
+    console: Console, cell: str, memory: StepMemory, rows: Sequence[DeviceFit], most: int, *, explain: bool = False
+) -> None:
+    """Print both: the first row is the device that it was measured on. `most`: samples that a batch can have here."""
     console.print(Text(cell, style="bold"), soft_wrap=True)
     console.print(
         f"{byte_size(memory.fixed_bytes)} for model, optimizer and step, and {byte_size(memory.sample_bytes)} a sample"
@@ -37,14 +39,16 @@ def show(console: Console, cell: str, memory: StepMemory, rows: Sequence[DeviceF
     columns = [Column(heading, right=True) for heading in _HEADINGS]
     print_grid(console, columns, [_line(row, here=not place) for place, row in enumerate(rows)])
     console.print()
-    for line in _remarks(cell, memory):
+    for line in _remarks(cell, memory, max(row.batch for row in rows) > most, most):
         console.print(Text(line, style="dim"), soft_wrap=True)
     for heading, text in explained(_HEADINGS) if explain else ():
         console.print(Text(f"{heading:>14}  {text}", style="dim"), soft_wrap=True)
 
 
-def _remarks(cell: str, memory: StepMemory) -> list[str]:
+def _remarks(cell: str, memory: StepMemory, is_bounded: bool, most: int) -> list[str]:
     remarks = [f"chunk: each of the two of gpu_chunk beside batches of {memory.batch:,}"]
+    if is_bounded:
+        remarks.append(f"batch: what memory allows; a batch of this size of data has at most {most:,} samples")
     if memory.error > _BENT:
         remarks.append(f"what was measured lies up to {share(memory.error)} off the line: take the rest for a guess")
     if cell.endswith(f"/{SIMULATED}"):
