@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.runner.forkserver import NURSERY
+from feedrate.runner.forkserver import FORK_SERVER
 from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS, ROOT
 from tests.support.asv_project import Project
@@ -42,7 +42,7 @@ def begun(folder: Path, *arguments: str, **variables: str) -> Iterator[subproces
         [sys.executable, "-m", "feedrate", *arguments],
         cwd=folder,
         # With a fork server of its own, as a user has: that it ends, too, is asked here.
-        env={**os.environ, NURSERY: "", **variables},
+        env={**os.environ, FORK_SERVER: "", **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -20,7 +20,7 @@ import feedrate
 from feedrate.data.dataset import DataSet
 from feedrate.errors import FeedrateError
 from feedrate.records.measurement import Failure, Measurement
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
 from feedrate.system.procfs import alive, process_tree
 from tests.support import PLUGINS
@@ -146,7 +146,7 @@ def test_the_end_of_whoever_waits_is_the_end_of_what_was_forked(
     measure("sums/tiny/inline/none/cpu", settings)
     mother = fork_server.pid(len(os.sched_getaffinity(0)))
     assert mother
-    waiting = hanging(settings, {NURSERY: str(fork_server.folder)})
+    waiting = hanging(settings, {FORK_SERVER: str(fork_server.folder)})
     until(lambda: forked(mother))
     victims = forked(mother)
     waiting.kill()

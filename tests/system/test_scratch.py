@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from feedrate.system.scratch import SHARED_MEMORY, Scratch, sweep
 
 MAKER = """
 import os, signal, sys
 from pathlib import Path
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from feedrate.system.scratch import Scratch
 scratch = Scratch.made(Path(sys.argv[1]))
 scratch.note([os.getpid()])
@@ -182,7 +182,7 @@ def test_a_run_that_shares_a_fork_server_sweeps_as_well(
     killed(maker)
     with ForkServer.made() as shared:
         monkeypatch.setattr("feedrate.system.scratch.short_folder", lambda: tmp_path)
-        with ForkServer.opened({NURSERY: str(shared.folder)}):
+        with ForkServer.opened({FORK_SERVER: str(shared.folder)}):
             assert not (tmp_path / name).exists()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import feedrate
 from feedrate.api.settings import RUN
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from tests.torture.attacks import Attack
 from tests.torture.faults import Fault, Shim
 from tests.torture.projects import checkout
@@ -103,8 +103,8 @@ class Lane:
         """The environment of a run, with a fork server of its `own` or the lane's."""
         ours = {MARK: self.mark, "TMPDIR": str(self.temporary), "HOME": str(self.home), RUN: "torture"}
         ours["PYTHONPATH"] = str(Path(feedrate.__file__).parents[1])
-        inherited = {name: value for name, value in os.environ.items() if name != NURSERY}
-        shared = {} if own else {NURSERY: str(self.servers)}
+        inherited = {name: value for name, value in os.environ.items() if name != FORK_SERVER}
+        shared = {} if own else {FORK_SERVER: str(self.servers)}
         return inherited | ours | shared | self.shim.variables(fault)
 
     def cleared(self) -> Iterator[str]:

@@ -18,7 +18,7 @@ from feedrate.comparison.comparison import Variant
 from feedrate.errors import UsageError
 from feedrate.records.measurement import Outcome
 from feedrate.records.request import SECONDS, TURNS
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
@@ -128,7 +128,7 @@ class VariantRunner:
 
     def _sharing(self, call: Invocation, fork_server: ForkServer) -> Invocation:
         """The same call under the name of this run, with its processes forked from that server."""
-        variables = {RUN: self.resources.caller.run, NURSERY: str(fork_server.folder)}
+        variables = {RUN: self.resources.caller.run, FORK_SERVER: str(fork_server.folder)}
         return replace(call, variables={**call.variables, **variables})
 
     def _call_here(self, files: tuple[Path, ...]) -> Invocation | None:

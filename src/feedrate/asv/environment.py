@@ -26,7 +26,7 @@ from feedrate.asv.settings import AsvSettings, identity, run_variables
 from feedrate.errors import UsageError
 from feedrate.revisions.cell_server import CellServers
 from feedrate.revisions.venv import BuildError, Venv
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from feedrate.system.machine import gpus
 
 __all__ = ["Overlay"]
@@ -59,7 +59,7 @@ class Overlay(Environment):  # type: ignore[misc]  # asv has no types
         self._global_env_vars |= run_variables(os.environ, Path(conf.results_dir)) | {
             "FEEDRATE_DRIVER": str(Path(feedrate.__file__).parents[1]),
             "FEEDRATE_DATA": str(Path(os.environ.get("FEEDRATE_DATA") or "data").resolve()),
-            NURSERY: str(_fork_server()),
+            FORK_SERVER: str(_fork_server()),
         }
 
     @classmethod

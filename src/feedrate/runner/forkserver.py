@@ -19,9 +19,9 @@ from feedrate.errors import FeedrateError
 from feedrate.system.guard import Guarded, first_message
 from feedrate.system.scratch import Scratch, sweep
 
-__all__ = ["NURSERY", "ForkError", "ForkServer"]
+__all__ = ["FORK_SERVER", "ForkError", "ForkServer"]
 
-NURSERY = "FEEDRATE_NURSERY"
+FORK_SERVER = "FEEDRATE_NURSERY"
 """Variable with which a program that starts feedrate many times lets all of them share one folder of fork servers."""
 _OWNER = "owner"
 """File in that folder: the process with whose end every fork server in it ends."""
@@ -53,7 +53,7 @@ class ForkServer:
     @contextmanager
     def opened(cls, environ: Mapping[str, str]) -> Iterator[ForkServer]:
         """The one that the environment names, or one of our own, gone on leaving; what killed runs left is swept."""
-        shared = Path(environ.get(NURSERY) or os.devnull)
+        shared = Path(environ.get(FORK_SERVER) or os.devnull)
         if (shared / _OWNER).exists():
             sweep()
             yield cls(shared)
