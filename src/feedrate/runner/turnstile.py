@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from feedrate.records.measurement import Outcome
-from feedrate.system.procfs import process_tree
+from feedrate.system.procfs import alive, is_stopped, process_tree
 from feedrate.system.scratch import Scratch
 
 __all__ = ["Begin", "Running", "Turnstile", "by_turns"]
 
 _POLL_S = 0.1
+_STOPPING_S = 0.1
+"""Longest wait for a process to stand still: a turn is some tenths of a second."""
 _State: TypeAlias = Literal["expected", "waiting", "going", "gone"]
 
 
@@ -51,17 +54,22 @@ class _Place:
     pid: int = 0
 
     def freeze(self) -> None:
-        """Stop it and all that it started: what a loader makes ahead would be made in the other's time."""
-        self._send(signal.SIGSTOP)
+        """Stop it and all that it started: what a loader makes ahead would be made in the other's time.
+
+        A signal is sent before it is heeded, and a process may start another meanwhile: on return all of them stand
+        still, but for what does not within a moment (it may wait for a disk).
+        """
+        until_s = time.monotonic() + _STOPPING_S
+        while (going := self._going()) and time.monotonic() < until_s:
+            _send(going, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Have all of it go on."""
-        self._send(signal.SIGCONT)
+        _send(list(process_tree(self.pid)) if self.pid else [], signal.SIGCONT)
 
-    def _send(self, number: int) -> None:
-        for pid in list(process_tree(self.pid)) if self.pid else ():
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+    def _going(self) -> list[int]:
+        tree = process_tree(self.pid) if self.pid else ()
+        return [pid for pid in tree if alive([pid]) and not is_stopped(pid)]
 
     def close(self) -> None:
         """Let it go on for good."""
@@ -70,6 +78,12 @@ class _Place:
             if end is not None:
                 end.close()
         self.line, self.pid, self.state = None, 0, "gone"
+
+
+def _send(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Turnstile:

@@ -33,12 +33,17 @@ def alive(pids: Iterable[int]) -> int:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether somebody has stopped a process with a signal, and nobody has had it go on."""
-    return _state(pid) == "T"
-
-
-def _state(pid: int) -> str:
+    """Whether somebody has stopped a process with a signal, all of its threads, and nobody has had it go on."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    # One that ended meanwhile has no state.
+    return {_state(f"{pid}/task/{thread}") for thread in threads} <= {"T", ""}
+
+
+def _state(process: int | str) -> str:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return ""
