@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import signal
 from collections.abc import Iterator
+from multiprocessing import forkserver, get_context, set_forkserver_preload
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
+import torch
 from sums import Sums
 
 from feedrate.contract import Fixture
 from feedrate.data.dataset import DataSet
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.workload import SizedWorkload
-from feedrate.runner.forkserver import NURSERY, ForkServer
+from feedrate.runner.forkserver import FORK_SERVER, ForkServer
+from feedrate.system.threadpools import one_thread_each
 from tests.support.patience import Patience, left_alone
 
 # A shell that starts this in the background lets it ignore Ctrl-C, and whatever it starts, too.
@@ -33,6 +38,11 @@ WORTH_A_MARK_PAGES = 2_500
 """A command of git touches some 200; a Python that imports feedrate 2,900, one that imports torch 100,000."""
 LONGEST_WAIT_S = 180.0
 """Of all tests together: on a machine that is never left alone they run all the same."""
+PRELOADED = (
+    *("feedrate.builtin.loaders.workers", "feedrate.builtin.loaders._ring_worker", "feedrate.contract"),
+    *("torch.utils.data", "feedrate.loading.plan", "pyarrow.parquet", "h5py"),
+)
+"""What a worker of any loader imports."""
 PATIENCE = pytest.StashKey[Patience]()
 
 
@@ -40,8 +50,6 @@ PATIENCE = pytest.StashKey[Patience]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder, put files that start processes first, and skip what needs an absent device."""
-    import torch
-
     for item in items:
         mark = MARKS.get(item.path.parent.name)
         if mark and item.path.is_relative_to(TESTS):
@@ -84,10 +92,37 @@ def _pages_of_children() -> int:
 def fork_server() -> Iterator[ForkServer]:
     """The process that imports torch for all tests, and for all commands that they start; it begins on demand."""
     with ForkServer.opened({}) as shared, pytest.MonkeyPatch.context() as patch:
-        patch.setenv(NURSERY, str(shared.folder))
+        patch.setenv(FORK_SERVER, str(shared.folder))
         # A person's own data sets are none of the tests' business.
         patch.delenv("FEEDRATE_DATA", raising=False)
         yield shared
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_spawned() -> Iterator[None]:
+    """What this process would spawn comes from one that has imported torch, instead of importing it each time.
+
+    It is started, and gets what it works on, as a spawned process does. Cells, commands and whatever else has a process
+    of its own spawn what they need; a test in this one that is about spawning asks for the fixture `spawning`.
+    """
+
+    def context(method: str | None = None) -> BaseContext:
+        return get_context("forkserver" if method == "spawn" else method)
+
+    set_forkserver_preload([*PRELOADED])
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (multiprocessing, torch.multiprocessing):
+            patch.setattr(module, "get_context", context)
+        with one_thread_each():
+            forkserver.ensure_running()
+        yield
+
+
+@pytest.fixture
+def spawning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are spawned, as they are outside of tests."""
+    for module in (multiprocessing, torch.multiprocessing):
+        monkeypatch.setattr(module, "get_context", get_context)
 
 
 @pytest.fixture(scope="session")

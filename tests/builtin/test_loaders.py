@@ -115,6 +115,7 @@ def test_batches_of_a_ring_outlive_its_workers(sums_fixture: Fixture) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("spawning")
 def test_a_killed_ring_worker_is_an_error_that_names_it(sums_fixture: Fixture) -> None:
     plan = sums_fixture.plan.for_epochs(10_000)
     with closing(RingWorkers(count=2).stream(plan)) as stream:
@@ -177,6 +178,7 @@ def lent(buffers: Buffers) -> Iterator[dict[str, torch.Tensor]]:
 
 @pytest.mark.process
 @pytest.mark.timeout(60)
+@pytest.mark.usefixtures("spawning")
 def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
     sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.process
 
 SCRIPTS = Path(__file__).parents[1] / "support" / "scripts"
 SCRIPT = SCRIPTS / "in_turns.py"
+LINES = [line.strip() for line in SCRIPT.read_text().splitlines()]
 QUICK = ("why", "-r", "1", "--seconds", "0.1")
 
 
@@ -63,8 +64,11 @@ def test_the_lines_that_loader_and_step_are_at_are_named(answer: dict[str, Any])
     places = answer["evidence"]["places"]
     if not places["loader"]:
         pytest.skip("the kernel lets nobody look at the processes")
-    assert (places["loader"][0]["file"], places["loader"][0]["line"]) == ("train.py", 16)
-    assert (places["step"][0]["file"], places["step"][0]["line"]) == ("train.py", 26)
+    assert (places["loader"][0]["file"], places["loader"][0]["line"]) == (
+        "train.py",
+        LINES.index("time.sleep(1e-4)") + 1,
+    )
+    assert (places["step"][0]["file"], places["step"][0]["line"]) == ("train.py", LINES.index("time.sleep(0.01)") + 1)
 
 
 def test_what_fetching_takes_and_what_is_in_a_step_are_known(answer: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ def test_a_loader_keeps_its_promises_on_a_data_set(loader: Loader, workload: Dat
 
 
 @pytest.mark.process
+@pytest.mark.usefixtures("spawning")
 def test_a_data_set_gives_the_same_in_a_spawned_process() -> None:
     streams_in_a_spawned_process(Inline(), unwritten(Points()))
 
