@@ -30,6 +30,8 @@ pub struct Cutter {
     columns: Vec<Column>,
     layout: Layout,
     days: Option<Days>,
+    /// Number of the tensor that says the row of each sample, where no column does.
+    ids: Option<usize>,
     /// Rows of the longest window.
     longest: usize,
     copies: Vec<Option<(usize, Copy)>>,
@@ -42,11 +44,23 @@ pub struct Spans {
 }
 
 impl Cutter {
-    /// A cutter for batches of `tensors`.
+    /// A cutter for batches of `tensors`; number `ids` of them is filled with the rows themselves.
     ///
     /// # Errors
-    /// [`Fault::Unsupported`]: a tensor has other elements than its column, or a type that it is not widened to.
-    pub fn new(tensors: Vec<Tensor>, columns: Vec<Column>, layout: Layout, days: Option<Days>) -> Result<Self, Fault> {
+    /// [`Fault::Unsupported`]: a tensor has other elements than its column, or a type that it is not widened to; or rows
+    /// would not fit where their numbers are to be put.
+    pub fn new(
+        tensors: Vec<Tensor>,
+        columns: Vec<Column>,
+        layout: Layout,
+        days: Option<Days>,
+        ids: Option<usize>,
+    ) -> Result<Self, Fault> {
+        if let Some(number) = ids
+            && tensors.get(number).is_none_or(|ids| ids.dtype != Dtype::I64 || ids.width() != 1)
+        {
+            return Err(Fault::Unsupported(format!("tensor {number} has no room for the number of a row")));
+        }
         let copy = |tensor: &Tensor| -> Result<Option<(usize, Copy)>, Fault> {
             let Some(index) = tensor.column else {
                 return Ok(None);
@@ -61,7 +75,7 @@ impl Cutter {
         };
         let longest = tensors.iter().map(|tensor| tensor.window).max().unwrap_or(0);
         let copies = tensors.iter().map(copy).collect::<Result<_, _>>()?;
-        Ok(Self { tensors, columns, layout, days, longest, copies })
+        Ok(Self { tensors, columns, layout, days, ids, longest, copies })
     }
 
     /// Where the tensors lie in a buffer.
@@ -115,6 +129,12 @@ impl Cutter {
             let target = &mut buffer[*offset..*offset + bytes];
             let runs: Vec<&[u8]> = block.column(*index).collect();
             copy(&runs, &kept.spans, self.columns[*index].width, target);
+        }
+        if let Some(number) = self.ids {
+            let (places, _) = buffer[self.layout.offsets[number]..].as_chunks_mut::<8>();
+            for (row, place) in rows.iter().zip(places) {
+                *place = (first as u64 + u64::from(*row)).to_ne_bytes();
+            }
         }
     }
 

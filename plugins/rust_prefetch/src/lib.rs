@@ -2,7 +2,7 @@
 //!
 //! Under `cfg(loom)` only the hand-over and the ring are built, on loom's locks, to be model-checked.
 //!
-//! A row's way: `files` (what is read together) -> `formats` (what lies in a file) -> `columns` (a decoded block) -> `gather` (a batch) -> `ring` (its
+//! A row's way: `files` (what is read together) -> `formats` (what lies in a file) -> `columns` (a decoded block) -> `order` (its samples) -> `gather` (a batch) -> `ring` (its
 //! memory) -> `handover` (its turn) -> `pipeline` (the threads) -> `python` (the consumer).
 
 #[cfg(not(loom))]
@@ -25,6 +25,8 @@ pub mod handover;
 pub mod layout;
 #[cfg(not(loom))]
 pub mod memory;
+#[cfg(not(loom))]
+pub mod order;
 #[cfg(not(loom))]
 pub mod pipeline;
 #[cfg(not(loom))]

@@ -8,6 +8,7 @@ use crate::fault::Fault;
 use crate::formats::Scratch;
 use crate::handover::{Handover, Lead, Next, Task};
 use crate::memory::Memory;
+use crate::order::Order;
 use crate::reading::{Block, Part, Reading};
 use crate::ring::{Lease, Ring};
 use crate::sync::Arc;
@@ -76,9 +77,9 @@ impl Pipeline {
     /// Append a block that is read from files; see [`Block::new`].
     ///
     /// # Errors
-    /// The block asks for rows that it does not have.
-    pub fn submit(&self, first: usize, parts: &[Part], positions: &[i64], lengths: &[usize]) -> Result<(), Fault> {
-        self.append(Block::new(self.reading(), first, parts, positions, lengths)?);
+    /// The block has rows that no file has.
+    pub fn submit(&self, first: usize, parts: &[Part], order: Order) -> Result<(), Fault> {
+        self.append(Block::new(self.reading(), first, parts, order)?);
         Ok(())
     }
 

@@ -24,6 +24,7 @@ use crate::gather::{Cutter, Days};
 use crate::handover::{Lead, Next};
 use crate::layout::{Layout, Tensor};
 use crate::memory::{Memory, Pool};
+use crate::order::{Key, Order};
 use crate::pipeline::{self, Batch, Make};
 use crate::reading::{Block, Part, Reading};
 use crate::ring::Lease;
@@ -56,8 +57,12 @@ type RawColumn = (String, String, Vec<usize>);
 type RawTensor = (Option<usize>, String, usize, Vec<usize>);
 /// (number of the file, first row, row after the last).
 type RawPart = (usize, usize, usize);
-/// (first row, parts, positions of all samples, samples of each batch).
-type RawBlock = (usize, Vec<RawPart>, PyBuffer<i64>, Vec<usize>);
+/// First row and row after the last.
+type RawSpan = (usize, usize);
+/// (seed, epoch, number of the block).
+type RawKey = (u64, u32, u32);
+/// (first row, parts, spans, samples in a batch or none, key or none).
+type RawBlock = (usize, Vec<RawPart>, Vec<RawSpan>, Option<usize>, Option<RawKey>);
 
 /// See `_native.pyi`.
 #[pyclass(frozen)]
@@ -70,13 +75,14 @@ struct Source {
     block_rows: usize,
     batch_rows: usize,
     extents: Arc<Extents>,
+    ids: Option<usize>,
     decoded: Option<PathBuf>,
 }
 
 #[pymethods]
 impl Source {
     #[new]
-    #[pyo3(signature = (format, files, columns, tensors, *, days, block_rows, batch_rows, decoded=None))]
+    #[pyo3(signature = (format, files, columns, tensors, *, days, block_rows, batch_rows, ids=None, decoded=None))]
     #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
         format: String,
@@ -86,6 +92,7 @@ impl Source {
         days: Option<Vec<usize>>,
         block_rows: usize,
         batch_rows: usize,
+        ids: Option<usize>,
         decoded: Option<PathBuf>,
     ) -> PyResult<Self> {
         let files: Vec<File> = files.into_iter().map(|(path, groups)| File::new(path, &groups)).collect();
@@ -99,7 +106,18 @@ impl Source {
             .map(|(column, dtype, window, shape)| Ok(Tensor { column, dtype: Dtype::named(&dtype)?, window, shape }));
         let tensors = tensors.collect::<Result<_, Fault>>()?;
         let extents = Arc::new(Extents::new(files.len()));
-        Ok(Self { format, files: Arc::new(files), columns, tensors, days, block_rows, batch_rows, extents, decoded })
+        Ok(Self {
+            format,
+            files: Arc::new(files),
+            columns,
+            tensors,
+            days,
+            block_rows,
+            batch_rows,
+            extents,
+            ids,
+            decoded,
+        })
     }
 
     fn describe(&self, file: usize, columns: Vec<(usize, bool, bool, PyBuffer<i64>)>, py: Python<'_>) -> PyResult<()> {
@@ -129,8 +147,11 @@ impl Source {
         py: Python<'_>,
     ) -> PyResult<f64> {
         let reading = self.reading()?;
-        let made = |(first, parts, positions, lengths): RawBlock| {
-            Ok(Block::new(&reading, first, &converted(parts), &positions.to_vec(py)?, &lengths)?)
+        let made = |(first, parts, spans, batch_rows, key): RawBlock| -> PyResult<Block> {
+            let block = Block::new(&reading, first, &converted(parts), order(spans, batch_rows, key))?;
+            // Not part of what is timed.
+            block.samples(&reading)?;
+            Ok(block)
         };
         let warm = warm.into_iter().map(made).collect::<PyResult<_>>()?;
         let blocks = blocks.into_iter().map(made).collect::<PyResult<_>>()?;
@@ -150,7 +171,7 @@ impl Source {
         };
         let layout = Layout::of(&self.tensors, self.batch_rows);
         let days = self.days.clone().map(|starts| Days { starts });
-        let cutter = Cutter::new(self.tensors.clone(), self.columns.clone(), layout, days)?;
+        let cutter = Cutter::new(self.tensors.clone(), self.columns.clone(), layout, days, self.ids)?;
         let pool = Pool::new(slab_bytes(&self.columns, self.block_rows));
         let limits = (self.block_rows, self.batch_rows);
         let (files, columns) = (Arc::clone(&self.files), self.columns.clone());
@@ -219,18 +240,18 @@ impl Pipeline {
         Ok(Self { running: Some(running), wrapping: Wrapping { maker, names, ids } })
     }
 
-    #[pyo3(signature = (first, parts, positions, lengths, offsets=None))]
+    #[pyo3(signature = (first, parts, spans, batch_rows, key, offsets=None))]
     fn submit(
         &self,
         first: usize,
         parts: Vec<RawPart>,
-        positions: PyBuffer<i64>,
-        lengths: Vec<usize>,
+        spans: Vec<RawSpan>,
+        batch_rows: Option<usize>,
+        key: Option<RawKey>,
         offsets: Option<Vec<u64>>,
-        py: Python<'_>,
     ) -> PyResult<()> {
-        let (running, positions) = (self.running()?, positions.to_vec(py)?);
-        let block = Block::new(running.reading(), first, &converted(parts), &positions, &lengths)?;
+        let running = self.running()?;
+        let block = Block::new(running.reading(), first, &converted(parts), order(spans, batch_rows, key))?;
         running.append(match offsets {
             Some(offsets) => block.lying_at(running.reading(), offsets)?,
             None => block,
@@ -306,6 +327,11 @@ fn readers_or_all(readers: usize) -> usize {
 
 fn converted(parts: Vec<RawPart>) -> Vec<Part> {
     parts.into_iter().map(|(file, start, stop)| Part { file, rows: start..stop }).collect()
+}
+
+fn order(spans: Vec<RawSpan>, batch_rows: Option<usize>, key: Option<RawKey>) -> Order {
+    let key = key.map(|(seed, epoch, block)| Key { seed, epoch, block });
+    Order { spans: spans.into_iter().map(|(start, stop)| start..stop).collect(), batch_rows, key }
 }
 
 /// A buffer that Python allocates: page-locked, say. `allocate()` returns (owner, address, bytes).

@@ -10,6 +10,7 @@ use crate::formats::ready::Ready;
 use crate::formats::{Format, Scratch};
 use crate::gather::Cutter;
 use crate::memory::Pool;
+use crate::order::{Order, Samples};
 
 /// Everything that all blocks of a stream have in common.
 pub struct Reading {
@@ -36,27 +37,19 @@ pub struct Block {
     rows: usize,
     units: Vec<Unit>,
     starts: Vec<usize>,
-    positions: Vec<u32>,
-    /// Position after the last one of each batch.
-    ends: Vec<usize>,
+    order: Order,
+    samples: OnceLock<Result<Samples, Fault>>,
     /// Where each column lies in the file of decoded blocks; none: the block is read from its files.
     ready: Option<Vec<u64>>,
     decoded: OnceLock<Result<Decoded, Fault>>,
 }
 
 impl Block {
-    /// The block that starts at row `first` and is made of `parts`; batch n is made of `lengths[n]` of the `positions`,
-    /// which are rows counted from `first`.
+    /// The block that starts at row `first` and is made of `parts`; its batches are cut as `order` says.
     ///
     /// # Errors
-    /// [`Fault::Unsupported`]: a position or its history lies outside the block, or a part outside its file.
-    pub fn new(
-        reading: &Reading,
-        first: usize,
-        parts: &[Part],
-        positions: &[i64],
-        lengths: &[usize],
-    ) -> Result<Self, Fault> {
+    /// [`Fault::Unsupported`]: there are more rows than in any block, or a part lies outside its file.
+    pub fn new(reading: &Reading, first: usize, parts: &[Part], order: Order) -> Result<Self, Fault> {
         let units = units(reading, parts)?;
         let starts = units.iter().scan(0, |row, unit| {
             let start = *row;
@@ -65,28 +58,19 @@ impl Block {
         });
         let starts: Vec<usize> = starts.collect();
         let rows: usize = units.iter().map(|unit| unit.rows.len()).sum();
-        let ends: Vec<usize> = lengths
-            .iter()
-            .scan(0, |sum, length| {
-                *sum += length;
-                Some(*sum)
-            })
-            .collect();
-        let (block_rows, batch_rows) = reading.limits;
-        let too_large =
-            rows > block_rows || u32::try_from(rows).is_err() || lengths.iter().any(|length| *length > batch_rows);
-        if too_large || ends.last().copied().unwrap_or(0) != positions.len() {
-            return Err(Fault::Unsupported("batches hold other rows than the block".to_owned()));
+        if rows > reading.limits.0 || u32::try_from(rows).is_err() {
+            return Err(Fault::Unsupported(format!("{rows} rows in a block")));
         }
-        let positions = placed(&reading.cutter, positions, first, rows)?;
-        Ok(Self { first, rows, units, starts, positions, ends, ready: None, decoded: OnceLock::new() })
+        let (samples, decoded) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { first, rows, units, starts, order, samples, ready: None, decoded })
     }
 
     /// A block that nothing is read of.
     #[must_use]
     pub fn empty() -> Self {
-        let (units, starts, positions, ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { first: 0, rows: 0, units, starts, positions, ends, ready: None, decoded: OnceLock::new() }
+        let (units, starts, order) = (Vec::new(), Vec::new(), Order::default());
+        let (samples, decoded) = (OnceLock::new(), OnceLock::new());
+        Self { first: 0, rows: 0, units, starts, order, samples, ready: None, decoded }
     }
 
     /// The same block, whose columns lie decoded at `offsets` of the file of decoded blocks.
@@ -111,14 +95,16 @@ impl Block {
     /// Batches to cut.
     #[must_use]
     pub fn batches(&self) -> usize {
-        self.ends.len()
+        self.order.batches()
     }
 
-    /// Positions of the samples of a batch.
-    #[must_use]
-    pub fn batch(&self, number: usize) -> &[u32] {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.positions[start..self.ends[number]]
+    /// The samples in their order; the first call puts them into it.
+    ///
+    /// # Errors
+    /// [`Fault::Unsupported`]: a sample or its history lies outside the block, or a batch is larger than any.
+    pub fn samples(&self, reading: &Reading) -> Result<&Samples, Fault> {
+        let fresh = || ordered(reading, &self.order, self.first, self.rows);
+        self.samples.get_or_init(fresh).as_ref().map_err(Clone::clone)
     }
 
     /// Decode one unit. Each unit is decoded once, by one thread.
@@ -126,6 +112,10 @@ impl Block {
     /// # Errors
     /// A file is not what it should be, or there is no memory.
     pub fn decode(&self, reading: &Reading, unit: usize, scratch: &mut Scratch) -> Result<(), Fault> {
+        if unit == 0 {
+            // Here, and not where the block is handed over: whoever does that has a step to feed.
+            self.samples(reading)?;
+        }
         let fresh = || Decoded::new(&reading.columns, self.rows, self.starts.clone(), &reading.pool);
         let decoded = self.decoded.get_or_init(fresh).as_ref().map_err(Clone::clone)?;
         match reading.ready.as_ref().zip(self.ready.as_ref()) {
@@ -148,30 +138,31 @@ impl Block {
         let Some(Ok(decoded)) = self.decoded.get() else {
             return Err(Fault::Unsupported("a batch was cut before its block was decoded".to_owned()));
         };
-        let rows = self.batch(batch);
+        let samples = self.samples(reading)?;
+        let start = batch.checked_sub(1).map_or(0, |before| samples.ends[before]);
+        let rows = &samples.positions[start..samples.ends[batch]];
         reading.cutter.cut(decoded, self.first, rows, buffer, &mut scratch.spans);
         Ok(rows.len())
     }
 }
 
-/// The positions as the cutter takes them.
-fn placed(cutter: &Cutter, positions: &[i64], first: usize, rows: usize) -> Result<Vec<u32>, Fault> {
-    let sure = cutter.surely_reached(first, rows);
-    let (low, high) = (i64::try_from(sure.start).unwrap_or(i64::MAX), i64::try_from(sure.end).unwrap_or(0));
-    // Nearly always all of them: a comparison each, which the compiler makes vectors of.
-    if positions.iter().filter(|position| (low..high).contains(position)).count() == positions.len() {
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "within the rows, fewer than 2^32"
-        )]
-        return Ok(positions.iter().map(|position| *position as u32).collect());
+fn ordered(reading: &Reading, order: &Order, first: usize, rows: usize) -> Result<Samples, Fault> {
+    let samples = order.samples(first, rows)?;
+    let starts = std::iter::once(&0).chain(&samples.ends);
+    if starts.zip(&samples.ends).any(|(start, end)| end - start > reading.limits.1) {
+        return Err(Fault::Unsupported(format!("more than {} samples in a batch", reading.limits.1)));
     }
-    let position = |position: &i64| {
-        let row = u32::try_from(*position).ok().filter(|row| cutter.reaches(*row as usize, first, rows));
-        row.ok_or_else(|| Fault::Unsupported(format!("no row {position} with its history among {rows}")))
-    };
-    positions.iter().map(position).collect()
+    let sure = reading.cutter.surely_reached(first, rows);
+    #[allow(clippy::cast_possible_truncation, reason = "a block has fewer than 2^32 rows")]
+    let (low, high) = (sure.start as u32, sure.end as u32);
+    // Nearly always all of them: a comparison each, which the compiler makes vectors of.
+    let positions = &samples.positions;
+    if positions.iter().filter(|position| (low..high).contains(position)).count() < positions.len()
+        && let Some(row) = positions.iter().find(|row| !reading.cutter.reaches(**row as usize, first, rows))
+    {
+        return Err(Fault::Unsupported(format!("no row {row} with its history among {rows}")));
+    }
+    Ok(samples)
 }
 
 fn units(reading: &Reading, parts: &[Part]) -> Result<Vec<Unit>, Fault> {

@@ -19,6 +19,7 @@ use _native::gather::{Cutter, Days};
 use _native::handover::{Lead, Next};
 use _native::layout::{Layout, Tensor};
 use _native::memory::{Memory, Pool};
+use _native::order::Order;
 use _native::pipeline::{Batch, Pipeline};
 use _native::reading::{Block, Part, Reading};
 use arrow_array::{ArrayRef, FixedSizeListArray, RecordBatch, UInt8Array, UInt64Array};
@@ -82,7 +83,7 @@ fn reading(path: &Path, window: usize, days: Option<Days>) -> Reading {
         Tensor { column: Some(1), dtype: Dtype::F32, window, shape },
     ];
     let layout = Layout::of(&tensors, 16);
-    let cutter = Cutter::new(tensors, columns.clone(), layout, days).unwrap();
+    let cutter = Cutter::new(tensors, columns.clone(), layout, days, None).unwrap();
     let format = Box::new(Arrow::new(Arc::clone(&files), columns.clone()));
     let pool = Pool::new(slab_bytes(&columns, ROWS));
     Reading { format, files, ready: None, columns, cutter, pool, limits: (ROWS, 16) }
@@ -92,6 +93,12 @@ fn started(reading: Reading, readers: usize) -> Pipeline {
     let bytes = reading.cutter.layout().bytes;
     let lead = Lead::of(4, 1);
     Pipeline::start(reading, readers, lead, Box::new(move || Memory::anonymous(bytes))).unwrap()
+}
+
+/// Batches of so many of these rows, as they stand here.
+fn in_turn(rows: &[usize], batch_rows: usize) -> Order {
+    let spans = rows.iter().map(|row| *row..row + 1).collect();
+    Order { spans, batch_rows: Some(batch_rows), key: None }
 }
 
 fn drained(pipeline: &Pipeline) -> Result<Vec<Batch>, Fault> {
@@ -130,10 +137,9 @@ fn rows_of_every_compression_come_in_the_order_asked_for() {
         write(&path, compression);
         let pipeline = started(reading(&path, 0, None), 3);
         // A block that starts and ends inside record batches.
-        let positions: Vec<i64> = (0..100).map(|row| row * 37 % 100).collect();
-        let lengths = [16, 16, 16, 16, 16, 16, 4];
+        let rows: Vec<usize> = (0..100).map(|row| row * 37 % 100 + 10).collect();
         for _ in 0..4 {
-            pipeline.submit(10, &[Part { file: 0, rows: 10..110 }], &positions, &lengths).unwrap();
+            pipeline.submit(10, &[Part { file: 0, rows: 10..110 }], in_turn(&rows, 16)).unwrap();
         }
         pipeline.end();
         let batches = drained(&pipeline).unwrap();
@@ -141,10 +147,10 @@ fn rows_of_every_compression_come_in_the_order_asked_for() {
         let offset = pipeline.reading().cutter.layout().offsets[1];
         for (number, batch) in batches.iter().enumerate() {
             let start = number % 7 * 16;
-            let wanted: Vec<i64> = positions[start..start + batch.rows].iter().map(|position| position + 10).collect();
-            assert_eq!(ids(batch), wanted);
-            let rows = wanted.iter().map(|id| usize::try_from(*id).unwrap());
-            let wanted: Vec<f32> = rows.flat_map(|row| (0..WIDTH).map(move |at| f32::from(value(row, at)))).collect();
+            let rows = &rows[start..start + batch.rows];
+            assert_eq!(ids(batch), rows.iter().map(|row| i64::try_from(*row).unwrap()).collect::<Vec<_>>());
+            let wanted: Vec<f32> =
+                rows.iter().flat_map(|row| (0..WIDTH).map(move |at| f32::from(value(*row, at)))).collect();
             assert_eq!(values(batch, offset, WIDTH), wanted);
         }
     }
@@ -158,7 +164,7 @@ fn windows_reach_back_by_rows_or_by_days() {
     let row = |row: usize| (0..WIDTH).map(move |at| f32::from(value(row, at)));
     // Record batches end at rows 40 and 70: these windows cross them.
     let pipeline = started(reading(&path, 3, None), 1);
-    pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[41, 2, 71], &[3]).unwrap();
+    pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], in_turn(&[41, 2, 71], 3)).unwrap();
     pipeline.end();
     let batches = drained(&pipeline).unwrap();
     let offset = pipeline.reading().cutter.layout().offsets[1];
@@ -167,7 +173,7 @@ fn windows_reach_back_by_rows_or_by_days() {
     // Days of 10 rows, then of 20.
     let days = Days { starts: vec![0, 10, 20, 40, 60, 80, 100, 120] };
     let pipeline = started(reading(&path, 3, Some(days)), 1);
-    pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[47, 25], &[2]).unwrap();
+    pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], in_turn(&[47, 25], 2)).unwrap();
     pipeline.end();
     let batches = drained(&pipeline).unwrap();
     let wanted: Vec<f32> = [17, 27, 47, 5, 15, 25].into_iter().flat_map(row).collect();
@@ -188,7 +194,7 @@ fn a_block_that_lies_decoded_is_served_from_there() {
     reading.ready = Some(Ready::new(ready.clone()));
     let pipeline = started(reading, 2);
     let block =
-        || Block::new(pipeline.reading(), 10, &[Part { file: 0, rows: 10..110 }], &[5, 0, 99], &[2, 1]).unwrap();
+        || Block::new(pipeline.reading(), 10, &[Part { file: 0, rows: 10..110 }], in_turn(&[15, 10, 109], 2)).unwrap();
     assert!(block().lying_at(pipeline.reading(), vec![8]).is_err());
     pipeline.append(block().lying_at(pipeline.reading(), vec![8, 808]).unwrap());
     pipeline.append(block());
@@ -216,13 +222,19 @@ fn a_row_without_its_history_is_refused() {
     let folder = Folder::new("history");
     let path = folder.0.join("rows.arrow");
     write(&path, None);
-    let pipeline = started(reading(&path, 3, None), 1);
-    for position in [1, -1, 120] {
-        let refused = pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[position], &[1]);
-        assert!(matches!(refused, Err(Fault::Unsupported(_))), "{position}");
+    let refused = |order: Order| {
+        let pipeline = started(reading(&path, 3, None), 1);
+        pipeline.submit(10, &[Part { file: 0, rows: 10..120 }], order).unwrap();
+        pipeline.end();
+        matches!(drained(&pipeline), Err(Fault::Unsupported(_)))
+    };
+    for row in [11, 9, 120] {
+        assert!(refused(in_turn(&[row], 1)), "{row}");
     }
-    assert!(pipeline.submit(0, &[Part { file: 0, rows: 100..121 }], &[3], &[1]).is_err());
-    assert!(pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[3; 17], &[17]).is_err());
+    assert!(refused(in_turn(&[13; 17], 17)));
+    assert!(!refused(in_turn(&[12, 119], 2)));
+    let pipeline = started(reading(&path, 3, None), 1);
+    assert!(pipeline.submit(0, &[Part { file: 0, rows: 100..121 }], in_turn(&[103], 1)).is_err());
 }
 
 #[test]
@@ -235,7 +247,7 @@ fn a_file_cut_short_anywhere_is_named() {
         for len in (0..whole.len()).step_by(7) {
             std::fs::write(&path, &whole[..len]).unwrap();
             let pipeline = started(reading(&path, 0, None), 2);
-            pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[0, 119], &[2]).unwrap();
+            pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], in_turn(&[0, 119], 2)).unwrap();
             pipeline.end();
             let fault = drained(&pipeline).map(|batches| batches.len()).unwrap_err();
             assert!(fault.to_string().starts_with(path.to_str().unwrap()), "{fault}");
@@ -255,7 +267,7 @@ fn a_changed_byte_anywhere_harms_nobody() {
             changed[place] ^= 1 << (place % 8);
             std::fs::write(&path, &changed).unwrap();
             let pipeline = started(reading(&path, 0, None), 1);
-            pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[0, 119], &[2]).unwrap();
+            pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], in_turn(&[0, 119], 2)).unwrap();
             pipeline.end();
             match drained(&pipeline) {
                 Ok(batches) => assert_eq!(batches.len(), 1),
@@ -272,7 +284,7 @@ fn a_pipeline_dropped_early_joins_its_threads_and_its_batches_live_on() {
     write(&path, None);
     let pipeline = started(reading(&path, 0, None), 4);
     for _ in 0..3 {
-        pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], &[5; 16], &[4, 4, 4, 4]).unwrap();
+        pipeline.submit(0, &[Part { file: 0, rows: 0..120 }], in_turn(&[5; 16], 4)).unwrap();
     }
     let Next::Batches(batches) = pipeline.next(Duration::from_secs(10)).unwrap() else { panic!("no batch came") };
     drop(pipeline);
@@ -285,7 +297,7 @@ fn the_floor_reads_everything() {
     let path = folder.0.join("rows.arrow");
     write(&path, None);
     let reading = reading(&path, 0, None);
-    let block = || Block::new(&reading, 0, &[Part { file: 0, rows: 0..120 }], &[1, 2, 3], &[2, 1]).unwrap();
+    let block = || Block::new(&reading, 0, &[Part { file: 0, rows: 0..120 }], in_turn(&[1, 2, 3], 2)).unwrap();
     assert!(floor(&reading, vec![block()], vec![block(), block()], 2, 4).is_ok());
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(floor(&reading, vec![], vec![block()], 2, 4), Err(Fault::Data(_))));

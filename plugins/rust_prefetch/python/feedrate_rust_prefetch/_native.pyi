@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-Positions: TypeAlias = NDArray[np.int64]
+Extents: TypeAlias = NDArray[np.int64]
 Part: TypeAlias = tuple[int, int, int]
 """Number of a file, first row in it, last row + 1."""
 
-RawBlock: TypeAlias = tuple[int, Sequence[Part], Positions, Sequence[int]]
-"""First row, parts, positions of all samples, samples in each batch."""
+Span: TypeAlias = tuple[int, int]
+"""First row of the data set, last row + 1."""
+Key: TypeAlias = tuple[int, int, int]
+"""(seed, epoch, number of the block), which an order follows from."""
+
+RawBlock: TypeAlias = tuple[int, Sequence[Part], Sequence[Span], int | None, Key | None]
+"""First row, parts, spans of samples, samples in a batch (None: a span each), key (None: as stored)."""
 
 class DamagedError(RuntimeError):
     """A file is not what the manifest says; the text is one line that begins with its path."""
@@ -31,6 +36,7 @@ class Source:
         days: Sequence[int] | None,
         block_rows: int,
         batch_rows: int,
+        ids: int | None = None,
         decoded: str | PathLike[str] | None = None,
     ) -> Source:
         """Take note of everything.
@@ -38,13 +44,14 @@ class Source:
         `files`: path and rows of each group. `columns`: name, stored dtype, shape of a row. `tensors`: number of the
         column (None: made elsewhere, it only has a place), dtype in the batch, window, shape of a sample. `days`: row
         where each day starts, and the end. No block holds more than `block_rows`, no batch more than `batch_rows`.
+        `ids`: number of the tensor that is filled with the numbers of the rows, where no column holds them.
         `decoded`: a file in memory where blocks lie decoded, for `Pipeline.submit`.
 
         Raises:
             NotImplementedError: a dtype is unknown.
         """
 
-    def describe(self, file: int, columns: Sequence[tuple[int, bool, bool, Positions]]) -> None:
+    def describe(self, file: int, columns: Sequence[tuple[int, bool, bool, Extents]]) -> None:
         """Say where the columns of an HDF5 file lie, before a block of it is submitted; the first word counts.
 
         For each column: rows of a chunk (0: in one piece), whether shuffled, whether deflated, and int64 (chunks * 4,):
@@ -102,18 +109,21 @@ class Pipeline:
         self,
         first: int,
         parts: Sequence[Part],
-        positions: Positions,
-        lengths: Sequence[int],
+        spans: Sequence[Span],
+        batch_rows: int | None,
+        key: Key | None,
         offsets: Sequence[int] | None = None,
     ) -> None:
         """Append the block that starts at row `first` and is read from `parts`; returns at once.
 
-        `positions`: int64, samples of all batches counted from `first`; `lengths`: samples in each batch. Both are
-        copied. `offsets`: the byte of the source's decoded file where each column of the block lies; None: it is read
-        from the parts.
+        `spans` are its samples, of which `batch_rows` make a batch, the last one perhaps fewer; None: each span is one.
+        `key`: what the order of the samples (without `batch_rows`: of the spans) follows from, as in
+        `feedrate.Block.positions`; None: as stored. The threads put them into it. `offsets`: the byte of the source's
+        decoded file where each column of the block lies; None: it is read from the parts.
 
         Raises:
-            NotImplementedError: a row or its history is not in the block.
+            NotImplementedError: the block has more rows than any, or a part lies outside its file. A span outside the
+                block, or a sample whose history is, is said by `take`.
         """
 
     def submit_fault(self, text: str) -> None:

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from feedrate import DataError
 from feedrate_rust_prefetch._native import Source
 from feedrate_rust_prefetch.extents import extents
 from feedrate_rust_prefetch.loader import ROW_ID
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from feedrate import Batch, Block, DataSet, Field, Plan, SourceControl, Turn
-    from feedrate_rust_prefetch._native import Part, Pipeline
+    from feedrate import Block, DataSet, Field, Plan, SourceControl, Turn
+    from feedrate_rust_prefetch._native import Pipeline, RawBlock
 
 __all__ = ["Blocks", "source"]
 
@@ -40,6 +36,7 @@ def source(plan: Plan) -> Source:
         days=plan.day_starts,
         block_rows=max(block.stop - block.start for block in plan.stored_blocks),
         batch_rows=plan.max_batch_rows,
+        ids=None if plan.data.stores_ids else [field.name for field in plan.batch_fields].index(ROW_ID),
         decoded=None if control is None else control.decoded.path,
     )
 
@@ -65,8 +62,6 @@ class Blocks:
         self._described: set[int] = set()
         self.begun: deque[tuple[Block, Turn]] = deque()
         """Blocks that were handed over, and where each is read; kept only for whoever takes the stream apart."""
-        self._ids: deque[NDArray[np.int64]] = deque()
-        """Row ids of each batch of the blocks that were handed over, where they lie in no file."""
 
     def submit_next(self, pipeline: Pipeline) -> bool:
         """Hand over the next blocks; False: there were none, or one cannot be read and is the last.
@@ -104,21 +99,13 @@ class Blocks:
             native = self.native(block, in_memory=turn.stage == "memory")
             pipeline.submit(*native, self._decoded(block, control) if turn.stage == "decoded" else None)
             self.begun.append((block, turn))
-        if not self._plan.data.stores_ids:
-            first, _, positions, lengths = native
-            self._ids.extend(np.split(positions + first, np.cumsum(lengths)[:-1]))
 
     def _decoded(self, block: Block, control: SourceControl) -> tuple[int, ...]:
         """Where the columns that are read lie decoded; a row id that lies in no file lies in front of them."""
         return control.decoded.offsets[block.number][-len(_columns(self._plan)) :]
 
-    def numbered(self, batch: Batch) -> Batch:
-        """Give the next batch its row ids, where they lie in no file."""
-        batch.ids.numpy()[:] = self._ids.popleft()
-        return batch
-
-    def native(self, block: Block, *, in_memory: bool = False) -> tuple[int, list[Part], NDArray[np.int64], list[int]]:
-        """First row, parts, positions of all samples, samples of each batch.
+    def native(self, block: Block, *, in_memory: bool = False) -> RawBlock:
+        """What the threads need to know of a block: where its rows are, and what its order follows from.
 
         Raises:
             DataError: a file of the block cannot be looked into.
@@ -130,7 +117,7 @@ class Blocks:
         if self._plan.data.format == "hdf5":
             for number, _, _ in parts:
                 self._describe(number)
-        return block.start, parts, *block.positions()
+        return block.start, parts, block.spans, block.batch_rows, block.key
 
     def _describe(self, number: int) -> None:
         if number not in self._described:

@@ -50,7 +50,6 @@ class RustPrefetch(Loader):
             plan = _widened_ahead(plan)
             with self.pipeline(plan) as (pipeline, blocks):
                 batches = _batches(pipeline, blocks)
-                batches = batches if plan.data.stores_ids else map(blocks.numbered, batches)
                 batches = batches if plan.derive is None else _derived(batches, plan, self.depth)
                 control = plan.source_control
                 yield from batches if control is None else _noted(batches, blocks, control)
