@@ -28,11 +28,6 @@ LOADER = RustPrefetch(cast="host")
 Rung = Callable[[Plan], object]
 
 
-def _order(plan: Plan) -> None:
-    for block in plan.blocks():
-        block.positions()
-
-
 def _described(plan: Plan) -> None:
     blocks = Blocks(plan, source(plan))
     for block in plan.blocks():
@@ -64,8 +59,7 @@ def _recorded(plan: Plan) -> None:
 
 
 RUNGS: Mapping[str, Rung] = {
-    "the plan's order": _order,
-    "files and rows of each block": _described,
+    "the plan's blocks, their files and rows": _described,
     "blocks to the threads, tensors from them": _taken,
     "Batch and the loader's generators": _streamed,
     "the shared transfer (dtypes)": _delivered,

@@ -99,10 +99,10 @@ def floor(plan: Plan, readers: int) -> Run:
     """All epochs but the first, without order or consumer."""
     native = source(plan)
     blocks = Blocks(plan, native)
-    described = [blocks.native(block) for block in plan.blocks()]
-    first = len(plan.stored_blocks)
-    timed = described[first:]
-    return Run(native.floor(described[:first], timed, readers, 7), sum(sum(lengths) for *_, lengths in timed))
+    first, planned = len(plan.stored_blocks), list(plan.blocks())
+    described = [blocks.native(block) for block in planned]
+    rows = sum(block.samples for block in planned[first:])
+    return Run(native.floor(described[:first], described[first:], readers, 7), rows)
 
 
 def warm(plan: Plan) -> None:
