@@ -23,6 +23,10 @@ class MeasurementBudget:
     """However slow the step is, and however long the queue."""
     most: float = 2.0
     """None of the times is longer than this many times `seconds`."""
+    close: float = 0.01
+    """Standard error of both ceilings, as a share, at which the rounds of a person's own training may end."""
+    most_times: int = 3
+    """They end at the latest after so many times as many as were laid out."""
     discards: float = 2.0
     """All batches discarded between the windows take no longer than this many times `seconds`."""
     least_batches: int = 4

@@ -15,7 +15,7 @@ from itertools import pairwise
 from feedrate.records.estimate import Estimate, estimate
 from feedrate.records.window import Window, mean_sample_s
 
-__all__ = ["Ratio", "clearly_slower", "paired_ratio", "sample_time", "unpaired_ratio"]
+__all__ = ["Ratio", "clearly_slower", "paired_ratio", "ratio_is_within", "sample_time", "unpaired_ratio"]
 
 _MOST_CORRELATED = 0.9
 """Autocorrelation above which a handful of windows says nothing of itself any more."""
@@ -62,9 +62,18 @@ def paired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:
 
     What both windows of a round have in common, a machine's pace above all, cancels from the interval.
     """
-    influences = [up - down for up, down in zip(_influences(above), _influences(below), strict=True)]
-    error = _Error.of(influences)
+    error = _paired_error(above, below)
     return Ratio(Estimate(_log_ratio(above, below), None if error is None else error.half))
+
+
+def ratio_is_within(above: Sequence[Window], below: Sequence[Window], share: float) -> bool:
+    """Tell whether the standard error of `paired_ratio` is at most that share of it."""
+    error = _paired_error(above, below)
+    return error is not None and math.sqrt(error.variance) <= share
+
+
+def _paired_error(above: Sequence[Window], below: Sequence[Window]) -> _Error | None:
+    return _Error.of([up - down for up, down in zip(_influences(above), _influences(below), strict=True)])
 
 
 def unpaired_ratio(above: Sequence[Window], below: Sequence[Window]) -> Ratio:

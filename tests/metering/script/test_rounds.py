@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.epochs import Epochs
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.records.window import mean_sample_s
+from feedrate.records.window_estimates import ratio_is_within
 
 AHEAD = 2
 
@@ -81,6 +83,19 @@ def measured_ms(
     clock: Clock, begin: Callable[[], Iterator[torch.Tensor]], step_s: Callable[[int], float], length: int, **loop: int
 ) -> tuple[float, float, float]:
     """T_F, T_S and T_L of a batch of mean size, in milliseconds."""
+    served = timed(clock, begin, step_s, length, **loop)
+    times = served.times()
+    full, step, loader = (
+        mean_sample_s(windows) * served.batch_samples * 1000
+        for windows in (times.full_windows, times.step_windows, times.loader_windows)
+    )
+    return full, step, loader
+
+
+def timed(
+    clock: Clock, begin: Callable[[], Iterator[torch.Tensor]], step_s: Callable[[int], float], length: int, **loop: int
+) -> ScriptRounds:
+    """Rounds of such a loop, all of them served."""
     stream = Epochs(begin, begin(), length)
     settings = {"updates_every": 1, "ahead": AHEAD if isinstance(begin, ByWorker) else 0} | loop
     served = ScriptRounds(
@@ -91,12 +106,7 @@ def measured_ms(
     for number, batch in enumerate(served.serve(), 1):
         updates = settings["updates_every"] > 1 and number % settings["updates_every"] == 0
         clock.advance(step_s(len(batch)) * (3 if updates else 1))
-    times = served.times()
-    full, step, loader = (
-        mean_sample_s(windows) * served.batch_samples * 1000
-        for windows in (times.full_windows, times.step_windows, times.loader_windows)
-    )
-    return full, step, loader
+    return served
 
 
 def test_one_after_the_other(clock: Clock) -> None:
@@ -147,3 +157,21 @@ def test_a_batch_that_does_not_tell_its_samples_is_one(clock: Clock) -> None:
 
     times = measured_ms(clock, begin, lambda size: 0.01, 20)  # type: ignore[arg-type]
     assert times == pytest.approx((30, 10, 20), rel=0.01)
+
+
+@pytest.mark.parametrize(("noise", "least", "most"), [(0.0, 12, 12), (0.15, 13, 35), (2.0, 36, 36)])
+def test_rounds_go_on_until_both_ceilings_are_known(clock: Clock, noise: float, least: int, most: int) -> None:
+    rng = np.random.default_rng(7)
+
+    def step_s(size: int) -> float:
+        del size
+        return 0.02 * (1 + noise * rng.exponential())
+
+    served = timed(clock, OnDemand(clock, (8,) * 50, 0.02 / 8), step_s, 50)
+    times = served.times()
+    assert least <= len(times.full_windows) <= most
+    assert len(times.full_windows) == len(times.step_windows) == len(times.loader_windows)
+    assert len(times.full_windows) % 2 == 0
+    if most < 36:
+        assert ratio_is_within(times.full_windows, times.step_windows, 0.01)
+        assert ratio_is_within(times.full_windows, times.loader_windows, 0.01)

@@ -21,6 +21,7 @@ from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.digits import significant
 from feedrate.records.window import Window
+from feedrate.records.window_estimates import ratio_is_within
 from feedrate.system.stopwatch import now_s, process_core_s, thread_core_s
 
 if TYPE_CHECKING:
@@ -110,9 +111,11 @@ class ScriptRounds:
         """
         with self.clock.phase("warm_up"):
             schedule = yield from self._schedule()
-        for number in range(schedule.rounds):
+        number = 0
+        while number < schedule.rounds or self._goes_on(number, schedule):
             for kind in _ORDER if number % 2 == 0 else reversed(_ORDER):
                 yield from self._window(kind, schedule)
+            number += 1
         if not self.loop.epochs.taken.begins and self.loop.epochs.length is not None:
             self.loop.epochs.begin_again()
 
@@ -143,6 +146,21 @@ class ScriptRounds:
             discarded_batches=self._discarded,
             cut_discards=self._cut,
         )
+
+    def _goes_on(self, number: int, schedule: RoundSchedule) -> bool:
+        """Tell whether more rounds than were laid out are wanted; of two that belong together both are timed."""
+        if number % 2:
+            return True
+        if number >= self.effort.most_times * schedule.rounds:
+            return False
+        # All ranks go on where one must.
+        return self.loop.ranks.largest(not self._is_known()) > 0
+
+    def _is_known(self) -> bool:
+        """Whether both ceilings of this process are as sure as they are to be."""
+        times = self.times()
+        others = (times.step_windows, times.loader_windows)
+        return all(ratio_is_within(times.full_windows, other, self.effort.close) for other in others)
 
     def _steady(self, windows: Sequence[StreamWindow]) -> Iterator[Window]:
         # Where workers fetch ahead of a slower step a batch costs nothing, and the first of an epoch all its fetching.
