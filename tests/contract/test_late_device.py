@@ -263,6 +263,24 @@ def test_a_copy_from_memory_that_is_not_page_locked_is_made_at_once() -> None:
         assert on_host(there).tolist() == [1, 2, 3, 4]
 
 
+def test_copies_are_counted_by_the_memory_that_they_come_from() -> None:
+    device, locked, plain = SimulatedAccelerator(), torch.zeros(64), torch.zeros(8)
+    assert device.lock_pages(locked)
+    with device.using(None):
+        there = device.to_device(device.pin_memory(torch.zeros(4)))
+        device.to_device(there)
+        device.to_device(locked[8:16])
+        assert device.copied_bytes() == (16 + 32, 0)
+        device.to_device(plain)
+        device.copy(there, device.page_locked(16).view(torch.float32))
+        device.copy(there, plain[:4])
+        # Torch's own copies are nobody's batches.
+        there.add_(torch.tensor(1.0))
+        assert device.copied_bytes() == (16 + 32 + 16, 32 + 16)
+    device.synchronize()
+    device.unlock_pages(locked)
+
+
 def test_work_of_another_stream_is_seen_only_after_a_wait() -> None:
     device = SimulatedAccelerator()
     side = device.stream()

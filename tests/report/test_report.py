@@ -176,6 +176,10 @@ def test_a_step_that_no_loader_can_feed_here_is_one_row() -> None:
         ({"page_cache": "cold"}, "page cache cold, not warm"),
         ({"recompiles": 2}, "built 2 graphs again"),
         ({"full_ms": 30.0}, "take turns"),
+        (
+            {"requested": {"loader.pin": True}, "pinned_copy_bytes": 1_000, "pageable_copy_bytes": 9_000},
+            "pin=true, but 9.00 kB of 10.0 kB a batch were copied from memory that is not page-locked",
+        ),
     ],
 )
 def test_what_bends_a_number_is_said_below_the_table(changes: dict[str, object], note: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 
+from feedrate.loading.copied_bytes import CopiedBytes
 from feedrate.records.cell_key import SIMULATED
 from feedrate.system.stopwatch import now_s
 
@@ -85,6 +86,12 @@ class Accelerator(Protocol):
         Page-locked memory must hold the same bytes until the copy is done. A tensor that is there already is shared.
         """
 
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """Copy a tensor of the host over one of the device, as `to_device` does."""
+
+    def copied_bytes(self) -> tuple[int, int]:
+        """Count bytes that `to_device` and `copy` took so far in this process, from page-locked memory and other."""
+
     def stream(self) -> DeviceStream:
         """Make a stream of its own."""
 
@@ -142,6 +149,12 @@ class Accelerator(Protocol):
     def pinned_bytes(self) -> int:
         """Page-locked memory of the host that `page_locked` and `pin_memory` hold; 0 where nobody counts it."""
 
+    def named(self, name: str) -> AbstractContextManager[object]:
+        """Have the vendor's tracing tools show what happens inside the block under a name; without one, nothing."""
+
+
+_COPIED_TO_CUDA = CopiedBytes()
+
 
 @dataclass(frozen=True)
 class Cuda:
@@ -169,7 +182,18 @@ class Cuda:
 
     def to_device(self, tensor: Tensor) -> Tensor:
         """See `Accelerator`."""
+        if not tensor.is_cuda:
+            _COPIED_TO_CUDA.add(tensor.nbytes, pinned=tensor.is_pinned())
         return tensor.to("cuda", non_blocking=True)
+
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """See `Accelerator`."""
+        _COPIED_TO_CUDA.add(source.nbytes, pinned=source.is_pinned())
+        target.copy_(source, non_blocking=True)
+
+    def copied_bytes(self) -> tuple[int, int]:
+        """See `Accelerator`."""
+        return _COPIED_TO_CUDA.so_far
 
     def stream(self) -> DeviceStream:
         """See `Accelerator`."""
@@ -247,6 +271,10 @@ class Cuda:
         if stats is None or not torch.cuda.is_initialized():
             return 0
         return int(stats().get("active_bytes.current", 0))
+
+    def named(self, name: str) -> AbstractContextManager[object]:
+        """See `Accelerator`."""
+        return torch.cuda.nvtx.range(name)
 
 
 def accelerator_of(device: str) -> Accelerator | None:

@@ -151,7 +151,7 @@ def copied_to_device(columns: Mapping[str, Tensor], accelerator: Accelerator, st
         else:
             sources = {name: accelerator.pin_memory(t) if stage == "whole" else t for name, t in columns.items()}
             for name, source in sources.items():
-                copies[name].copy_(source, non_blocking=True)
+                accelerator.copy(copies[name], source)
         # Before `sources` is let go.
         side.synchronize()
     return copies
@@ -168,7 +168,7 @@ def _through_ring(pairs: Sequence[tuple[Tensor, Tensor]], accelerator: Accelerat
         for part, place in zip(flat.split(_RING_BYTES), places.split(_RING_BYTES), strict=True):
             done[turn].synchronize()
             ring[turn][: len(part)].copy_(part)
-            place.copy_(ring[turn][: len(part)], non_blocking=True)
+            accelerator.copy(place, ring[turn][: len(part)])
             done[turn].record()
             turn = 1 - turn
     for event in done:

@@ -74,6 +74,15 @@ class Device:
         return self._total, None if self._total is None else self._total - self._idle_free
 
     @property
+    def copied_bytes(self) -> tuple[int, int] | None:
+        """Bytes copied to it so far, from page-locked memory of the host and from other; None on the CPU."""
+        return None if self._accelerator is None else self._accelerator.copied_bytes()
+
+    def named(self, name: str) -> AbstractContextManager[object]:
+        """Have the vendor's tracing tools show what happens inside the block under a name."""
+        return nullcontext() if self._accelerator is None else self._accelerator.named(f"feedrate {name}")
+
+    @property
     def allocated_bytes(self) -> int | None:
         """Memory of the device in tensors of this process; None on the CPU."""
         return None if self._accelerator is None else self._accelerator.allocated_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -47,6 +48,10 @@ class RoundTimer:
     """Who took the last batch; None: that was before a pause."""
     _discarded: int = 0
     _cut: int = 0
+    _copied: list[int] = field(default_factory=lambda: [0, 0])
+    """Bytes that went to the device for windows of the stream, from page-locked and from other memory."""
+    _streamed: int = 0
+    """Batches that were taken for them."""
 
     def times(self) -> RoundTimes:
         """Time all rounds: F S L, then L S F, and so on."""
@@ -62,7 +67,14 @@ class RoundTimer:
             batch_gaps=BatchGaps.of(self._gaps, first=0),
             discarded_batches=self._discarded,
             cut_discards=self._cut,
+            **self._copied_a_batch(),
         )
+
+    def _copied_a_batch(self) -> dict[str, int]:
+        if self._loop.device.copied_bytes is None or not any(self._copied):
+            return {}
+        pinned, pageable = (round(nbytes / max(1, self._streamed)) for nbytes in self._copied)
+        return {"pinned_copy_bytes": pinned, "pageable_copy_bytes": pageable}
 
     def _turns(self) -> Iterator[Sequence[int]]:
         """Yield the numbers of the rounds that are timed without a pause: all, or one where another process measures.
@@ -77,9 +89,20 @@ class RoundTimer:
             numbers = numbers[1:] if paused else numbers[:0]
 
     def _window(self, kind: _Kind) -> Window:
-        if kind == "step":
-            return self._step_window()
-        return self._full_window() if kind == "full" else self._loader_window()
+        with self._loop.device.named(kind):
+            if kind == "step":
+                return self._step_window()
+            with self._copies_counted():
+                return self._full_window() if kind == "full" else self._loader_window()
+
+    @contextmanager
+    def _copies_counted(self) -> Iterator[None]:
+        before, taken = self._loop.device.copied_bytes, self.feed.taken
+        yield
+        after = self._loop.device.copied_bytes
+        if before is not None and after is not None:
+            self._copied = [total + now - then for total, now, then in zip(self._copied, after, before, strict=True)]
+            self._streamed += self.feed.taken - taken
 
     def _step_window(self) -> Window:
         work, self._consumer = partial(self._loop.steps, self.ready), "step"

@@ -74,6 +74,8 @@ class RoundTimes:
     batch_gaps: BatchGaps
     discarded_batches: int
     cut_discards: int
+    pinned_copy_bytes: int | None = None
+    pageable_copy_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,10 @@ class Measurement(CellTimes, _Record):
     device_reserved_peak_bytes: int | None = field(default=None, kw_only=True)
     device_used_peak_bytes: int | None = field(default=None, kw_only=True)
     """The device's own used bytes, less those before the run."""
+    pinned_copy_bytes: int | None = field(default=None, kw_only=True)
+    """Bytes a batch copied to the device from page-locked memory, while the stream was timed; None: no copies."""
+    pageable_copy_bytes: int | None = field(default=None, kw_only=True)
+    """The same from other memory, which the driver copies once more on the way."""
     page_cache: str
     """`warm`, `cold` or `unknown`, as verified before timing."""
     requested: Mapping[str, object] = field(default_factory=dict)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from feedrate.formatting import number
+from feedrate.formatting import byte_size, number
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import remarks_on
 from feedrate.report.summary_row import SummaryRow
@@ -18,6 +18,8 @@ _LEVELS = (0.5, 0.2, 0.05)
 each row's own figure: rows share a remark, and the figures are in the raw results."""
 _TURNS = 1.3
 """Gain from overlapping the two that is worth a word: near balance a finite buffer alone costs 3 to 14 %."""
+_UNPINNED = 0.1
+"""Share of what is copied: indices and the like are little, and nobody pins them."""
 _FEWEST, _MOST = 3, 2 / 3
 """Rows, and their share of those that may have a note, from which it is about the run and not about them."""
 _DRIFT = "drift"
@@ -96,6 +98,7 @@ def _asked(row: SummaryRow) -> Iterable[str]:
 def _bent(row: SummaryRow) -> Iterator[Note]:
     yield from _flattered(row)
     yield from _drifted(row)
+    yield from _unpinned(row)
     broken = max(m.graph_breaks or 0 for m in row.measured)
     if broken:
         yield Note(f"torch.compile broke the graph in {broken} places")
@@ -111,6 +114,16 @@ def _bent(row: SummaryRow) -> Iterator[Note]:
     loader, step = row.mean(lambda m: m.loader_ceiling), row.mean(lambda m: m.step_ceiling)
     if loader is not None and step is not None and min(loader, step) > _TURNS:
         yield Note("together slower than either alone: they take turns, or compete for cores or memory")
+
+
+def _unpinned(row: SummaryRow) -> Iterator[Note]:
+    """Say of what was to come from page-locked memory that it did not, but for what is small beside it."""
+    for measurement in row.measured:
+        pinned, pageable = measurement.pinned_copy_bytes or 0, measurement.pageable_copy_bytes or 0
+        if measurement.requested.get("loader.pin") is True and pageable > _UNPINNED * (pinned + pageable):
+            share = f"{byte_size(pageable)} of {byte_size(pinned + pageable)} a batch"
+            yield Note(f"pin=true, but {share} were copied from memory that is not page-locked")
+            return
 
 
 def _flattered(row: SummaryRow) -> Iterator[Note]:

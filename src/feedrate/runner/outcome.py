@@ -151,6 +151,8 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         device_allocated_peak_bytes=device.allocated_bytes,
         device_reserved_peak_bytes=device.reserved_bytes,
         device_used_peak_bytes=device.used_bytes,
+        pinned_copy_bytes=rounds.pinned_copy_bytes,
+        pageable_copy_bytes=rounds.pageable_copy_bytes,
         page_cache=cell.page_cache,
         requested=answer.requested,
         observed=cell.observed,

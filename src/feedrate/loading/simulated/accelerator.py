@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from feedrate.loading.copied_bytes import CopiedBytes
 from feedrate.loading.simulated.arena import Arena, Block
 from feedrate.loading.simulated.calls import Called
 from feedrate.loading.simulated.stream import Mark, Schedule, Scheduler, SimulatedEvent, SimulatedStream, at_the_last
@@ -85,6 +86,9 @@ class SimulatedAccelerator:
         self._refuses = refuses
         self.allocations = 0
         """Of the device's memory, so far."""
+        self.names: list[str] = []
+        """What `named` was given, in order."""
+        self._counted = CopiedBytes()
 
     def __reduce__(self) -> tuple[type[SimulatedAccelerator], tuple[int, int]]:
         """Give another process a device of its own, of the same size."""
@@ -152,7 +156,7 @@ class SimulatedAccelerator:
     def place(self, model: nn.Module) -> nn.Module:
         """See `Accelerator`."""
         for tensor in (*model.parameters(), *model.buffers()):
-            tensor.data = self.to_device(tensor.data)
+            tensor.data = self.moved(tensor.data)
         return model
 
     def empty(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -273,16 +277,41 @@ class SimulatedAccelerator:
             self._settle()
             return self._pinned.held
 
+    @contextmanager
+    def named(self, name: str) -> Iterator[None]:
+        """See `Accelerator`."""
+        self.names.append(name)
+        yield
+
     # --- copies
 
     def to_device(self, tensor: Tensor) -> Tensor:
         """See `Accelerator`."""
+        if not self.holds(tensor):
+            self._counted.add(tensor.nbytes, pinned=self._is_page_locked(tensor))
+        return self.moved(tensor)
+
+    def moved(self, tensor: Tensor) -> Tensor:
+        """Do the same for torch, whose own copies nobody counts."""
         if self.holds(tensor):
             return tensor
         with self._scheduler.lock, self._scheduler.really():
             copy = self.empty(tuple(tensor.shape), tensor.dtype)
             self._upload(copy, tensor)
             return copy
+
+    def copy(self, target: Tensor, source: Tensor) -> None:
+        """See `Accelerator`."""
+        self._counted.add(source.nbytes, pinned=self._is_page_locked(source))
+        target.copy_(source, non_blocking=True)
+
+    def copied_bytes(self) -> tuple[int, int]:
+        """See `Accelerator`."""
+        return self._counted.so_far
+
+    def _is_page_locked(self, tensor: Tensor) -> bool:
+        in_arena = self._pinned.block_of(tensor) is not None
+        return in_arena or any(locked.place(tensor) is not None for locked in self._locked)
 
     def _upload(self, target: Tensor, source: Tensor) -> Mark:
         """Copy from the host to the device in the current stream; gives the copy's end."""
@@ -363,7 +392,7 @@ class SimulatedAccelerator:
         if not isinstance(shaped, Tensor):
             self.current_stream().synchronize()
             value = function(*aliases, **named)
-            return pytree.tree_map(lambda leaf: self.to_device(leaf) if isinstance(leaf, Tensor) else leaf, value)
+            return pytree.tree_map(lambda leaf: self.moved(leaf) if isinstance(leaf, Tensor) else leaf, value)
         made = self.empty((_extent(shaped),), shaped.dtype).as_strided(shaped.shape, shaped.stride())
         target = self._memory.alias(made)
 

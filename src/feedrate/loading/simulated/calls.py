@@ -42,7 +42,7 @@ class Called(TorchFunctionMode):
             if self._device.holds(first):
                 return self._of_ours(func, first, args, named)
         made = func(*args, **named)
-        return self._device.to_device(made) if _is_here(named.get("device")) and isinstance(made, Tensor) else made
+        return self._device.moved(made) if _is_here(named.get("device")) and isinstance(made, Tensor) else made
 
     def _of_ours(self, func: Any, first: Tensor, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if func == _DEVICE_OF:
@@ -55,7 +55,7 @@ class Called(TorchFunctionMode):
             return self._device.download(first).tolist()
         made = func(*args, **named)
         # Of its options, but written by the host.
-        return self._device.to_device(made) if func is Tensor.new_tensor else made
+        return self._device.moved(made) if func is Tensor.new_tensor else made
 
     def _moved(self, tensor: Tensor, args: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
         """Give a tensor where, and in the dtype in which, it is asked for."""
@@ -64,7 +64,7 @@ class Called(TorchFunctionMode):
             return tensor.to(*args, **named)
         rest = tuple(value for value in args if value is not asked)
         others = {name: value for name, value in named.items() if name != "device"}
-        moved = self._device.to_device(tensor) if _is_here(asked) else self._on_host(tensor)
+        moved = self._device.moved(tensor) if _is_here(asked) else self._on_host(tensor)
         return moved.to(*rest, **others) if rest or others else moved
 
     def _on_host(self, tensor: Tensor) -> Tensor:

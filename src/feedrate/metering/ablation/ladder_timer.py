@@ -233,7 +233,8 @@ class LadderTimer:
         if key not in self._paces:
             self._paces[key] = self.loop.pace_s(work, self._block if in_blocks else 8)
         half = -(-self._batches(self._paces[key], in_blocks=in_blocks) // 2)
-        window = self.loop.windows(work, 1, effort.whole(half, self._block if in_blocks else 1))[0]
+        with self.loop.device.named(key):
+            window = self.loop.windows(work, 1, effort.whole(half, self._block if in_blocks else 1))[0]
         self._paces[key] = window.batch_s
         return window
 
