@@ -19,6 +19,7 @@ import pytest
 import feedrate
 from feedrate.data.dataset import DataSet
 from feedrate.errors import FeedrateError
+from feedrate.plugin.registry import Registry
 from feedrate.records.measurement import Failure, Measurement
 from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
@@ -80,6 +81,22 @@ def test_what_is_forked_imports_nothing_that_every_cell_needs(
     )
     assert "sums" in modules, "a plugin of a stranger's is each child's to import"
     assert [name for name in modules if name.startswith(shared)] == []
+
+
+def test_the_back_end_of_the_compiler_is_imported_once_a_child_has_needed_it(
+    settings: ReplicateSettings, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if registry.step("compiled").unmet_needs():
+        pytest.skip("there is no compiler here")
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with ForkServer.opened({}) as reporting:
+        logs = [
+            Path(
+                measure(f"sums/tiny/inline/{step}/cpu", replace(settings, fork_server=reporting, replicate=number)).log
+            )
+            for number, step in enumerate(("fp32", "compiled", "compiled"))
+        ]
+    assert ["torch._inductor.compile_fx" in log.read_text() for log in logs] == [False, True, False]
 
 
 def test_what_the_fork_server_lends_counts_as_memory_of_the_measured(settings: ReplicateSettings) -> None:

@@ -23,15 +23,16 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from feedrate.metering.compilation import compiler_is_imported, import_compiler
 from feedrate.system.guard import guard_command
 from feedrate.system.guard_main import adopt, follow
 from feedrate.system.stopwatch import since_start_s
 
 __all__ = ["main"]
 
-_COMPILER = ("torch._dynamo", "torch._inductor.compile_fx", "torch._inductor.codegen.cpp", "torch._inductor.graph")
-"""What the first update of any optimizer imports, and the first compiled one: seconds each. Absent in some version of
-torch they cost the child that needs them a little more time, no more."""
+_OPTIMIZER = ("torch._dynamo",)
+"""What the first update of any optimizer imports: seconds. Absent in some version of torch, it costs the child that
+needs it a little more time, no more. What a compiled one imports besides is imported once a child has needed it."""
 _LOOP = ("torch.utils.data", "h5py", "pyarrow.parquet", "scipy.special", "feedrate.metering.meter")
 _ANSWER = (
     *("feedrate.metering.replicate_main", "feedrate.metering.ablation.ablation", "feedrate.metering.budget"),
@@ -80,13 +81,22 @@ def _prepare() -> float:
     """Import what every child needs; gives the seconds until torch was there."""
     import_module("torch")
     import_s = since_start_s()
-    for name in (*_COMPILER, *_LOOP, *_ANSWER, *_own_plugins()):
+    for name in (*_OPTIMIZER, *_LOOP, *_ANSWER, *_own_plugins()):
         with suppress(ImportError):
             import_module(name)
-    gc.collect()
-    # The collector writes to all it looks at, and pages that are written to are no longer shared.
-    gc.freeze()
+    _settle()
     return import_s
+
+
+def _settle() -> None:
+    """Keep the collector, which writes to all it looks at, from pages that are shared only while nobody writes."""
+    gc.collect()
+    gc.freeze()
+
+
+def _noted() -> Path:
+    """Where a child notes that it needed the compiler, so that the next one need not import it."""
+    return Path(sys.argv[1]).with_suffix(".compiler")
 
 
 def _own_plugins() -> list[str]:
@@ -148,6 +158,9 @@ class _ForkServerProcess:
         self._fork(line, asked)
 
     def _fork(self, line: socket.socket, asked: dict[str, Any]) -> None:
+        if _noted().exists() and not compiler_is_imported():
+            import_compiler()
+            _settle()
         try:
             pid = os.fork()
         except OSError as error:
@@ -219,6 +232,9 @@ def _begin(line: socket.socket, asked: dict[str, Any], import_s: float) -> NoRet
         from feedrate.metering.replicate_main import answer
 
         answer(Path(asked["request"]), import_s)
+        if compiler_is_imported():
+            with suppress(OSError):
+                _noted().touch()
         status = 0
     except BaseException:
         traceback.print_exc()

@@ -76,6 +76,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     import_s = since_start_s() if imported_s is None else imported_s
     torch.set_num_interop_threads(1)
     from feedrate.metering.budget import MeasurementBudget
+    from feedrate.metering.compilation import import_compiler
     from feedrate.metering.meter import Meter
     from feedrate.metering.turns import Turns
     from feedrate.system.sampling_flags import SamplingFlags
@@ -84,6 +85,8 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     knobs = {**_files(request, cell), **{f"loader.{name}": value for name, value in cell.loader.knobs.items()}}
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())
+    if cell.step.traits().compiled:
+        import_compiler()
     data = cell.recipe.open(request.data)
     marks = SamplingFlags(request.scratch)
     turns = Turns.joined(request.turns, marks)
