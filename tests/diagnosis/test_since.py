@@ -83,13 +83,13 @@ def parts(**costs: float) -> tuple[StagePart, ...]:
 def test_the_stage_that_moved_most_beyond_its_interval_is_named() -> None:
     then = [parts(decode=0.010, copy=0.020), parts(decode=0.0101, copy=0.040), parts(decode=0.0099, copy=0.001)]
     now = [parts(decode=0.0151, copy=0.060), parts(decode=0.015, copy=0.020), parts(decode=0.0149, copy=0.050)]
-    stage = largest_change(list(zip(now, then, strict=True)))
+    stage = largest_change(list(zip(now, then, strict=True)), slower=True)
     assert stage is not None
     assert stage.name == "decode"
     assert stage.cost.mean == pytest.approx(0.005)
     assert describe_stage(stage) == "it is decoding: 5 ms +-0.248 ms a batch more"
     assert (
-        describe_stage(largest_change(list(zip(then, now, strict=True))))
+        describe_stage(largest_change(list(zip(then, now, strict=True)), slower=False))
         == "it is decoding: 5 ms +-0.248 ms a batch less"
     )
 
@@ -97,18 +97,29 @@ def test_the_stage_that_moved_most_beyond_its_interval_is_named() -> None:
 def test_what_drifts_for_both_sides_of_a_pair_cancels() -> None:
     pairs = [(parts(decode=pace * 0.0105), parts(decode=pace * 0.010)) for pace in (1.0, 1.02, 1.5, 2.0)]
 
-    assert describe_stage(largest_change(pairs)).startswith("it is decoding: ")
+    assert describe_stage(largest_change(pairs, slower=True)).startswith("it is decoding: ")
+
+
+def test_a_stage_that_moved_the_other_way_than_the_loader_is_not_named() -> None:
+    then = [parts(decode=0.010, copy=0.0200 + 1e-5 * n) for n in range(4)]
+    now = [parts(decode=0.006, copy=0.0205 + 2e-5 * n) for n in range(4)]
+    stage = largest_change(list(zip(now, then, strict=True)), slower=True)
+    assert describe_stage(stage).startswith("it is bringing batches to the step (copies, wider dtypes): 0.515 ms")
+    falling = [([*n][:1], [*t][:1]) for n, t in zip(now, then, strict=True)]
+    assert describe_stage(largest_change(falling, slower=True)) == "no stage of loading could be told from the others"
 
 
 def test_a_stage_that_may_be_noise_is_only_likely() -> None:
-    assert describe_stage(largest_change([])) == "no stage of loading could be told from the others"
-    noisy = largest_change([(parts(decode=0.012), parts(decode=0.010)), (parts(decode=0.009), parts(decode=0.010))])
+    assert describe_stage(largest_change([], slower=True)) == "no stage of loading could be told from the others"
+    noisy = largest_change(
+        [(parts(decode=0.012), parts(decode=0.010)), (parts(decode=0.009), parts(decode=0.010))], slower=True
+    )
     assert describe_stage(noisy) == (
         "most likely it is decoding (0.5 ms +-19.1 ms a batch more): more replicates (--replicates) may tell"
     )
     joint: tuple[Stage, ...] = ("decode", "read warm")
     now, then = (StagePart(joint, Estimate(cost_s, None)) for cost_s in (0.02, 0.01))
-    once = largest_change([([now], [then])])
+    once = largest_change([([now], [then])], slower=True)
     assert describe_stage(once).startswith(
         "most likely it is decoding + reading from the page cache (10 ms a batch more): "
     )

@@ -109,9 +109,11 @@ def changed_since(
     comparison = _comparison(runner, here, then, cell, _rule(cell, pairs, budget_s))
     resources.comparisons = (comparison,)
     run_comparisons(resources, comparison.rule)
-    if ChangeResult.of(comparison, None, None).change.side == "loader":
+    judged = ChangeResult.of(comparison, None, None)
+    if judged.change.side == "loader":
         resources.stage = _ENDED
-        resources.stage = _stage(runner, then, str(cell), replicates or _REPLICATES)
+        slower = judged.verdicts["loader"].factor < 1
+        resources.stage = _stage(runner, then, str(cell), replicates or _REPLICATES, slower=slower)
     return ChangeResult.of(comparison, resources.stage, resources.raw)
 
 
@@ -139,8 +141,11 @@ def _both_s(measured: Sequence[Measurement]) -> tuple[float, float]:
     )
 
 
-def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int) -> str:
-    """Which stage of loading moved, in words; the cell is taken apart on both sides, by turns."""
+def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int, *, slower: bool) -> str:
+    """Which stage of loading moved, in words; the cell is taken apart on both sides, one after the other.
+
+    `slower`: whether the loader is, as a whole.
+    """
     resources, pairs = runner.resources, []
     if not resources.settings.quiet:
         text = f"the loader moved: taking the cell apart, {count} processes of each"
@@ -153,4 +158,4 @@ def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int) -> s
         if not isinstance(now, Diagnosis):
             return f"taking it apart failed, so the stage is not known: {now.reason}"
         pairs.append((loader_costs(now.replicates), loader_costs(earlier.replicates)))
-    return describe_stage(largest_change(pairs))
+    return describe_stage(largest_change(pairs, slower=slower))

@@ -108,15 +108,19 @@ def _one_slower(judgements: Mapping[str, ComparisonVerdict], name: str, side: Si
     return Change("latent", side, f"latent: {slower}, and {hiding}")
 
 
-def largest_change(pairs: Sequence[tuple[Sequence[StagePart], Sequence[StagePart]]]) -> StagePart | None:
+def largest_change(
+    pairs: Sequence[tuple[Sequence[StagePart], Sequence[StagePart]]], *, slower: bool
+) -> StagePart | None:
     """The stage whose cost moved most, of those whose interval leaves out zero if there are any; None: none was told.
 
     `pairs`: what each stage costs now and then, seconds a batch, measured next to each other, so what drifts cancels.
+    `slower`: which way the loader moved as a whole; what moved the other way is no part of that, and cannot be named.
     The cost of what is returned is the change: now less then.
     """
     sides = [({p.stages: p.cost.mean for p in now}, {p.stages: p.cost.mean for p in then}) for now, then in pairs]
     known = set.intersection(*({*now} & {*then} for now, then in sides)) if sides else set()
     changes = [StagePart(stages, estimate([now[stages] - then[stages] for now, then in sides])) for stages in known]
+    changes = [change for change in changes if (change.cost.mean > 0) == slower]
     return max(changes, key=lambda change: (change.cost.excludes_zero, abs(change.cost.mean)), default=None)
 
 
