@@ -21,7 +21,7 @@ from feedrate.diagnosis.diagnosis import Diagnosis, diagnose
 from feedrate.diagnosis.regression import Change, Kind, describe_stage, largest_change, regression_of
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
-from feedrate.records.measurement import Measurement
+from feedrate.records.measurement import Failure, Measurement
 from feedrate.report.comparison import document, show
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _both_s(measured: Sequence[Measurement]) -> tuple[float, float]:
 
 
 def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int, *, slower: bool) -> str:
-    """Which stage of loading moved, in words; the cell is taken apart on both sides, one after the other.
+    """Which stage of loading moved, in words; the cell is taken apart on both sides, by turns where that can be.
 
     `slower`: whether the loader is, as a whole.
     """
@@ -151,11 +151,19 @@ def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int, *, s
         text = f"the loader moved: taking the cell apart, {count} processes of each"
         resources.caller.console.print(text, soft_wrap=True)
     for _ in range(count):
-        earlier = runner.taken_apart(then, cell)
+        now, earlier = runner.taken_apart_by_turns(then, cell) or _one_after_the_other(runner, then, cell)
         if earlier is None:
             return f"the code of {then.code} cannot take it apart, so the stage is not known"
-        now = diagnose(cell, resources.replicate_settings, replicates=1)
         if not isinstance(now, Diagnosis):
-            return f"taking it apart failed, so the stage is not known: {now.reason}"
+            reason = "" if now is None else f": {now.reason}"
+            return f"taking it apart failed, so the stage is not known{reason}"
         pairs.append((loader_costs(now.replicates), loader_costs(earlier.replicates)))
     return describe_stage(largest_change(pairs, slower=slower))
+
+
+def _one_after_the_other(
+    runner: VariantRunner, then: VariantSpec, cell: str
+) -> tuple[Diagnosis | Failure, Diagnosis | None]:
+    """What is found here, and at the commit before that."""
+    earlier = runner.taken_apart(then, cell)
+    return diagnose(cell, runner.resources.replicate_settings, replicates=1), earlier

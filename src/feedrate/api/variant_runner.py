@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -19,6 +19,7 @@ from feedrate.errors import UsageError
 from feedrate.records.measurement import Outcome
 from feedrate.records.request import SECONDS, TURNS
 from feedrate.runner.forkserver import FORK_SERVER, ForkServer
+from feedrate.runner.turnstile import by_turns
 
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
@@ -31,6 +32,8 @@ __all__ = ["VariantRunner"]
 COMPARED_S = 2.0
 """Aim of each time of a process that is compared: it takes longer than that to begin, and what others do to the machine
 within a second evens out over it."""
+STAGE_S = 0.8
+"""The same of a process that takes a cell apart by turns: each rung is timed twice for half as long."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,26 @@ class VariantRunner:
 
     def taken_apart(self, named: VariantSpec, cell: str) -> Diagnosis | None:
         """Give what one process of `feedrate why` finds at a side's commit; None: it cannot say. Raises like `side`."""
-        from feedrate.revisions.commit import diagnose_at_commit
+        from feedrate.revisions.commit import SeparateDiagnosis
 
-        return diagnose_at_commit(cell, self._call(self._commit(named.commit), SECONDS))
+        return SeparateDiagnosis.begun(cell, self._call(self._commit(named.commit), SECONDS)).outcome()
+
+    def taken_apart_by_turns(self, then: VariantSpec, cell: str) -> tuple[Diagnosis | None, Diagnosis | None] | None:
+        """Give what one process of `feedrate why` finds here, and one at a side's commit, which measure by turns.
+
+        None: two at a time cannot be; see `side` for when. A finding of None: that one cannot say.
+        """
+        from feedrate.revisions.commit import SeparateDiagnosis
+
+        commit, here = self._commit(then.commit), self._call_here((), STAGE_S)
+        if here is None or not (_may_share(cell) and commit.takes_turns and commit.writer == _writer_here()):
+            return None
+
+        def beginning(call: Invocation) -> Callable[[Path], SeparateDiagnosis]:
+            return lambda socket: SeparateDiagnosis.begun(cell, _told(call, {TURNS: str(socket)}))
+
+        now, earlier = by_turns([beginning(here), beginning(self._call(commit, STAGE_S))])
+        return now, earlier
 
     def _commit(self, revision: str) -> Commit:
         if revision not in self._built:
@@ -112,26 +132,24 @@ class VariantRunner:
 
         return at_commit
 
-    def _beginning(self, call: Invocation | None, cell: str) -> Callable[[ForkServer, Path], Running] | None:
+    def _beginning(self, call: Invocation | None, cell: str) -> Callable[[ForkServer, Path], Running[Outcome]] | None:
         """Give what begins to measure by turns; None: where two would share a GPU's memory, or nothing is written."""
         from feedrate.revisions.commit import SeparateReplicate
 
-        if call is None or not cell.endswith("/cpu"):
+        if call is None or not _may_share(cell):
             return None
 
-        def begin(fork_server: ForkServer, socket: Path) -> Running:
-            sharing = self._sharing(call, fork_server)
-            asked = replace(sharing, variables={**sharing.variables, TURNS: str(socket)})
+        def begin(fork_server: ForkServer, socket: Path) -> Running[Outcome]:
+            asked = _told(self._sharing(call, fork_server), {TURNS: str(socket)})
             return SeparateReplicate.begun(cell, next(self._numbers), asked)
 
         return begin
 
     def _sharing(self, call: Invocation, fork_server: ForkServer) -> Invocation:
         """The same call under the name of this run, with its processes forked from that server."""
-        variables = {RUN: self.resources.caller.run, FORK_SERVER: str(fork_server.folder)}
-        return replace(call, variables={**call.variables, **variables})
+        return _told(call, {RUN: self.resources.caller.run, FORK_SERVER: str(fork_server.folder)})
 
-    def _call_here(self, files: tuple[Path, ...]) -> Invocation | None:
+    def _call_here(self, files: tuple[Path, ...], seconds: float = COMPARED_S) -> Invocation | None:
         """How the code that runs is called in a process of its own; None: it has nowhere to write its outcome."""
         from feedrate.revisions.call import Invocation
 
@@ -146,7 +164,7 @@ class VariantRunner:
             raw=settings.results.resolve(),
             logs=settings.logs.resolve(),
             deadline_s=math.ceil(settings.deadline_s),
-            options=(*_words(settings, COMPARED_S), *(word for words in plugins for word in words)),
+            options=(*_words(settings, seconds), *(word for words in plugins for word in words)),
             variables={"PYTHONPATH": path} if path else {},
         )
 
@@ -168,6 +186,15 @@ class VariantRunner:
             python=str(commit.python),
             options=_words(settings, seconds),
         )
+
+
+def _told(call: Invocation, variables: Mapping[str, str]) -> Invocation:
+    return replace(call, variables={**call.variables, **variables})
+
+
+def _may_share(cell: str) -> bool:
+    """Whether there is room for two of a cell at a time: the memory of a GPU is one."""
+    return cell.endswith("/cpu")
 
 
 def _files(named: VariantSpec) -> tuple[Path, ...]:

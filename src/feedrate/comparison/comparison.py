@@ -46,7 +46,7 @@ class Variant:
     """Measures the cell once, in a fresh process."""
     keep: Callable[[Outcome], object] = _is_kept_already
     """Adds an outcome to the raw results where measuring does not."""
-    begin: Callable[[ForkServer, Path], Running] | None = None
+    begin: Callable[[ForkServer, Path], Running[Outcome]] | None = None
     """Begins to measure it by turns with another, where both listen at a socket, and adds to the raw results; None: it
     measures alone."""
     writer: str = ""

@@ -67,7 +67,8 @@ class StreamTimer:
             peaks = prepared.device.peaks()
             if self.ablation is not None:
                 with clock.phase("ablation"):
-                    self.ablation.time_rungs(prepared.loop, feed, plan, prepared.resident, Paces.of(rounds))
+                    paces, turns = Paces.of(rounds), prepared.turns
+                    self.ablation.time_rungs(prepared.loop, feed, plan, prepared.resident, paces, turns)
         with clock.phase("checks"):
             demand_planned(loader, plan, feed.ids)
         return StreamTimes(

@@ -16,16 +16,16 @@ from feedrate.diagnosis.diagnosis import Diagnosis
 from feedrate.errors import DataError, UnavailableError, UsageError
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.revisions.call import Invocation
-from feedrate.revisions.invoke import RunningCell, environment, run_cell
+from feedrate.revisions.invoke import RunningCell, RunningCommand, run_cell
 from feedrate.revisions.venv import Venv, checked
-from feedrate.system.guard import run
 from feedrate.system.scratch import Scratch
 
-__all__ = ["Commit", "SeparateReplicate", "commit_hash", "diagnose_at_commit", "measure_at_commit", "writer_of"]
+__all__ = ["Commit", "SeparateDiagnosis", "SeparateReplicate", "commit_hash", "measure_at_commit", "writer_of"]
 
 _PACKAGE = "src/feedrate"
 _WRITING = ("data", "builtin/workloads", "plugin/workload.py", "plugin/dataset_workload.py")
 """What a data set's content and format depend on."""
+_SAID = "why.json"
 _READY = "ready"
 """File in a commit's folder, written when all else is there: the plugins that do not build, a line each."""
 
@@ -168,28 +168,45 @@ def _outcome(document: Mapping[str, object], cell: str, replicate: int, invocati
         return Failure(cell, invocation.run, replicate, "", {"git": {"commit": invocation.commit}}, "invalid", reason)
 
 
-def diagnose_at_commit(cell: str, invocation: Invocation) -> Diagnosis | None:
-    """Diagnose a cell with one process of a commit's `feedrate why`; None: it has no such command, or fails."""
-    command = [invocation.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
-    command += [
-        "--deadline-s",
-        str(invocation.deadline_s),
-        "--results",
-        str(invocation.raw),
-        "--logs",
-        str(invocation.logs),
-    ]
-    try:
-        done = run(
-            [*command, *invocation.options],
-            cwd=invocation.checkout,
-            env=environment(invocation),
-            timeout=invocation.deadline_s,
-        )
-        if done.returncode:
+@dataclass(frozen=True)
+class SeparateDiagnosis:
+    """What one process of a `feedrate why` finds, at a commit or here."""
+
+    _scratch: Scratch
+    _running: RunningCommand
+
+    @classmethod
+    def begun(cls, cell: str, invocation: Invocation) -> SeparateDiagnosis:
+        """Begin it; another may measure while it stands still."""
+        scratch = Scratch.made()
+        # -P: the folder it is started in is a checkout, of which nothing is to be imported.
+        command = [invocation.python, "-P", "-m", "feedrate", "why", cell, "--json", "--quiet", "--replicates", "1"]
+        limits = ["--deadline-s", str(invocation.deadline_s)]
+        places = ["--results", str(invocation.raw), "--logs", str(invocation.logs)]
+        with (scratch.folder / _SAID).open("wb") as out, (scratch.folder / "why.log").open("wb") as log:
+            words = [*command, *limits, *places, *invocation.options]
+            running = RunningCommand.started(words, invocation, out, log, invocation.deadline_s)
+        return cls(scratch, running)
+
+    @property
+    def is_running(self) -> bool:
+        """See `Running`."""
+        return self._running.is_running
+
+    def outcome(self) -> Diagnosis | None:
+        """Wait for its end, and give what it found; None: it has no such command, or fails."""
+        try:
+            if self._running.wait():
+                return None
+            (document,) = json.loads((self._scratch.folder / _SAID).read_text())
+            return Diagnosis.from_json(document)
+        except (OSError, ValueError, TypeError, DataError):
+            # Another version's words.
             return None
-        (document,) = json.loads(done.stdout)
-        return Diagnosis.from_json(document)
-    except (subprocess.TimeoutExpired, ValueError, TypeError, DataError):
-        # Another version's pace, or words.
-        return None
+        finally:
+            self._scratch.remove()
+
+    def end(self) -> None:
+        """See `Running`."""
+        self._running.end()
+        self._scratch.remove()

@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 from feedrate.revisions.call import PATIENCE_S, Invocation
 from feedrate.system.guard import bound
 from feedrate.system.stopwatch import now_s
 
-__all__ = ["CellDocument", "RunningCell", "ended", "environment", "feedrate_run", "run_cell", "written"]
+__all__ = [
+    "CellDocument",
+    "RunningCell",
+    "RunningCommand",
+    "ended",
+    "environment",
+    "feedrate_run",
+    "run_cell",
+    "written",
+]
 
 _OUT, _LOG = "out.json", "run.log"
 _UNKNOWN = ("No module named feedrate", "unrecognized arguments", "invalid choice")
@@ -50,56 +60,41 @@ class CellDocument:
 
 
 @dataclass(frozen=True)
-class RunningCell:
-    """One sample of a cell that `feedrate run` measures in a process of its own."""
+class RunningCommand:
+    """A command of some feedrate, in a process that ends with this one."""
 
-    invocation: Invocation
-    cell: str
-    replicate: int
-    folder: Path
-    """For what it writes."""
     process: subprocess.Popen[bytes]
     until_s: float
     """When it is ended, by the clock of `now_s`."""
 
     @classmethod
     def started(
-        cls, invocation: Invocation, cell: str, replicate: int, folder: Path, standing_s: float = 0.0
-    ) -> RunningCell:
-        """Start it; `folder` is for what it writes, `standing_s` the longest that others may have it stand still."""
-        (folder / _OUT).unlink(missing_ok=True)
-        command = [
-            *feedrate_run(invocation),
-            "--cell",
-            cell,
-            "--replicate",
-            str(replicate),
-            "--out",
-            str(folder / _OUT),
-        ]
-        with (folder / _LOG).open("wb") as sink:
-            process = subprocess.Popen(
-                bound(command, lone=True),
-                cwd=invocation.checkout if invocation.checkout.is_dir() else None,
-                env=environment(invocation),
-                stdin=subprocess.DEVNULL,
-                # Not a pipe: a worker left behind would hold it open, and asv would call what has finished timed out.
-                stdout=sink,
-                stderr=sink,
-            )
-        return cls(
-            invocation, cell, replicate, folder, process, now_s() + invocation.deadline_s + PATIENCE_S + standing_s
+        cls, command: Sequence[str], invocation: Invocation, out: IO[bytes], err: IO[bytes], standing_s: float = 0.0
+    ) -> RunningCommand:
+        """Start it where the invocation says; `standing_s`: the longest that others may have it stand still.
+
+        Its output goes to files, not to pipes: a worker left behind would hold one open, and asv would call what has
+        finished timed out.
+        """
+        process = subprocess.Popen(
+            bound(list(command), lone=True),
+            cwd=invocation.checkout if invocation.checkout.is_dir() else None,
+            env=environment(invocation),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
         )
+        return cls(process, now_s() + invocation.deadline_s + PATIENCE_S + standing_s)
 
     @property
     def is_running(self) -> bool:
-        """Whether it still measures; one that takes too long is ended here."""
+        """Whether it still does; one that takes too long is ended here."""
         if self.process.poll() is None and now_s() > self.until_s:
             self.end()
         return self.process.returncode is None
 
-    def waited(self) -> dict[str, object]:
-        """Wait for its end, and give its document; Ctrl-C ends it."""
+    def wait(self) -> int:
+        """Wait for its end, and give its status; Ctrl-C ends it."""
         with self.process:
             try:
                 self.process.wait(max(0.0, self.until_s - now_s()))
@@ -108,17 +103,50 @@ class RunningCell:
             except KeyboardInterrupt:
                 self.end()
                 raise
-        return self.document()
-
-    def document(self) -> dict[str, object]:
-        """Give what it wrote, once it has ended, or a document that says why it wrote nothing."""
-        out, log = self.folder / _OUT, self.folder / _LOG
-        return written(out, log, self.invocation, self.cell, self.replicate, self.process.returncode)
+        return self.process.returncode
 
     def end(self) -> None:
         """End it, if it runs."""
         if self.process.poll() is None:
             ended(self.process)
+
+
+@dataclass(frozen=True)
+class RunningCell:
+    """One sample of a cell that `feedrate run` measures in a process of its own."""
+
+    invocation: Invocation
+    cell: str
+    replicate: int
+    folder: Path
+    """For what it writes."""
+    command: RunningCommand
+
+    @classmethod
+    def started(
+        cls, invocation: Invocation, cell: str, replicate: int, folder: Path, standing_s: float = 0.0
+    ) -> RunningCell:
+        """Start it; `folder` is for what it writes, `standing_s` the longest that others may have it stand still."""
+        out = folder / _OUT
+        out.unlink(missing_ok=True)
+        words = ["--cell", cell, "--replicate", str(replicate), "--out", str(out)]
+        with (folder / _LOG).open("wb") as sink:
+            command = RunningCommand.started([*feedrate_run(invocation), *words], invocation, sink, sink, standing_s)
+        return cls(invocation, cell, replicate, folder, command)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still measures; one that takes too long is ended here."""
+        return self.command.is_running
+
+    def waited(self) -> dict[str, object]:
+        """Wait for its end, and give what it wrote, or a document that says why it wrote nothing; Ctrl-C ends it."""
+        status, out, log = self.command.wait(), self.folder / _OUT, self.folder / _LOG
+        return written(out, log, self.invocation, self.cell, self.replicate, status)
+
+    def end(self) -> None:
+        """End it, if it runs."""
+        self.command.end()
 
 
 def run_cell(invocation: Invocation, cell: str, replicate: int, folder: Path) -> dict[str, object]:

@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
-from feedrate.records.measurement import Outcome
 from feedrate.system.procfs import alive, is_stopped, process_tree
 from feedrate.system.scratch import Scratch
 
-__all__ = ["Begin", "Running", "Turnstile", "by_turns"]
+__all__ = ["Running", "Turnstile", "by_turns"]
+
+T_co = TypeVar("T_co", covariant=True)
 
 _POLL_S = 0.1
 _STOPPING_S = 0.1
@@ -26,22 +27,18 @@ _STOPPING_S = 0.1
 _State: TypeAlias = Literal["expected", "waiting", "going", "gone"]
 
 
-class Running(Protocol):
+class Running(Protocol[T_co]):
     """A replicate that a process of its own measures, which takes its turns where it was told to."""
 
     @property
     def is_running(self) -> bool:
         """Whether it still does; one that is past its deadline is ended here."""
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> T_co:
         """Give what came of it, once it has ended."""
 
     def end(self) -> None:
         """End it, if it runs; on return nothing of it does."""
-
-
-Begin: TypeAlias = Callable[[Path], Running]
-"""Begins a replicate that takes turns where a turnstile listens."""
 
 
 @dataclass
@@ -169,9 +166,12 @@ def _hear(place: _Place) -> None:
     place.freeze()
 
 
-def by_turns(begins: Sequence[Begin]) -> list[Outcome]:
-    """Begin several replicates, have them take turns, and give their outcomes; an exception ends all of them."""
-    running: list[Running] = []
+def by_turns(begins: Sequence[Callable[[Path], Running[T_co]]]) -> list[T_co]:
+    """Begin several replicates, have them take turns, and give their outcomes; an exception ends all of them.
+
+    Each of `begins` is given the socket where its replicate is to take turns.
+    """
+    running: list[Running[T_co]] = []
     with Turnstile.opened(len(begins)) as turnstile:
         try:
             for begin, path in zip(begins, turnstile.paths, strict=True):
@@ -186,7 +186,7 @@ def by_turns(begins: Sequence[Begin]) -> list[Outcome]:
     return [replicate.outcome() for replicate in running]
 
 
-def _note_ends(running: Sequence[Running], turnstile: Turnstile) -> list[bool]:
+def _note_ends(running: Sequence[Running[object]], turnstile: Turnstile) -> list[bool]:
     """Say of each whether it runs, and tell the turnstile of those that do not."""
     runs = [replicate.is_running for replicate in running]
     for number, still in enumerate(runs):

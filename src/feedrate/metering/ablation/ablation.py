@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.metering.round_schedule import Paces
     from feedrate.metering.training_loop import TrainingLoop
+    from feedrate.metering.turns import Turns
     from feedrate.plugin.cell import Cell
     from feedrate.records.request import AblationRequest
 
@@ -76,23 +77,29 @@ class Ablation:
         return replace(plan, placement=replace(plan.placement, source_factory=source, source_control=control))
 
     def time_rungs(
-        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident, rounds: Paces
+        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, resident: Resident, rounds: Paces, turns: Turns
     ) -> None:
         """Watch and time a plan that `instrument` returned, while its stream is open: the soak, then the rungs.
 
-        `rounds`: what the three kinds of windows took that have just been timed.
+        `rounds`: what the three kinds of windows took that have just been timed. `turns`: with another process.
         """
         start, ahead = now_s(), self.cell.loader.prefetch_batches(plan)
         with resident() as batches:
             # First, while the log of paces holds nothing that was slowed down on purpose.
             soak = SoakRunner(loop, feed, plan, batches, ahead).soak() if self.request.soak else None
-            ladder = self._rungs(loop, feed, plan, batches, rounds) if self.request.rungs else Ladder()
+            ladder = self._rungs(loop, feed, plan, batches, rounds, turns) if self.request.rungs else Ladder()
         competing = competition(loop, feed, self.offered) if self.request.competition else None
         self._ladder = replace(ladder, soak=soak, competition=competing)
         self._spent_s = now_s() - start
 
     def _rungs(
-        self, loop: TrainingLoop, feed: RecordedStream, plan: Plan, batches: Iterator[Batch], rounds: Paces
+        self,
+        loop: TrainingLoop,
+        feed: RecordedStream,
+        plan: Plan,
+        batches: Iterator[Batch],
+        rounds: Paces,
+        turns: Turns,
     ) -> Ladder:
         with ready_on_host(self.cell.loader, plan, _READY) as host:
             loader = self.cell.loader
@@ -108,6 +115,7 @@ class Ablation:
                 loader.swap_points,
                 self.request.stages,
                 self.request.details,
+                turns=turns,
                 step_seconds=loop.effort.step_seconds(self.cell.step),
             )
             return timer.ladder({"R0": batches} if loader.synthetic else {"R0": batches, "R1": host})

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.metering.round_schedule import Paces
     from feedrate.metering.training_loop import TrainingLoop, Work
+    from feedrate.metering.turns import Turns
     from feedrate.records.window import Window
 
 __all__ = ["LadderTimer"]
@@ -79,6 +80,8 @@ class LadderTimer:
     """Whether the stages of loading are told apart."""
     details: bool = True
     """Whether their rungs are timed without the step, too, and delays put into them."""
+    turns: Turns = field(kw_only=True)
+    """With another process that takes the same cell apart; each rung is one."""
     step_seconds: float = field(kw_only=True)
     """Aim of the rungs that need no loader."""
     _full: dict[str, list[Window]] = field(default_factory=dict)
@@ -150,12 +153,19 @@ class LadderTimer:
 
     def _round(self, order: tuple[str, ...], delay_s: float) -> None:
         names = [name for name in order if self.details or name not in _DELAYED]
-        timed_rungs = {name: window for name in names if (window := self._visited(name, delay_s)) is not None}
+        timed_rungs = {name: window for name in names if (window := self._in_turn(name, delay_s)) is not None}
         for name, window in timed_rungs.items():
             if name in _DELAYED:
                 self._delays.setdefault(name, []).append(Delayed(delay_s, timed_rungs["R4"], window))
             else:
                 self._full.setdefault(name, []).append(window)
+
+    def _in_turn(self, name: str, delay_s: float) -> Window | None:
+        """Visit a rung when no other process measures."""
+        if self.turns.wait():
+            # What it makes ahead has been made meanwhile, or as far as it was let.
+            self._rested = self.feed.taken
+        return self._visited(name, delay_s)
 
     def _visited(self, name: str, delay_s: float) -> Window | None:
         """One window of a rung or with a delay; None, and the reason kept, where that cannot be."""
