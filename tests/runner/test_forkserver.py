@@ -19,7 +19,6 @@ import pytest
 import feedrate
 from feedrate.data.dataset import DataSet
 from feedrate.errors import FeedrateError
-from feedrate.plugin.registry import Registry
 from feedrate.records.measurement import Failure, Measurement
 from feedrate.runner.forkserver import FORK_SERVER, ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
@@ -84,19 +83,17 @@ def test_what_is_forked_imports_nothing_that_every_cell_needs(
 
 
 def test_the_back_end_of_the_compiler_is_imported_once_a_child_has_needed_it(
-    settings: ReplicateSettings, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    settings: ReplicateSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if registry.step("compiled").unmet_needs():
-        pytest.skip("there is no compiler here")
     monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    imported = []
     with ForkServer.opened({}) as reporting:
-        logs = [
-            Path(
-                measure(f"sums/tiny/inline/{step}/cpu", replace(settings, fork_server=reporting, replicate=number)).log
-            )
-            for number, step in enumerate(("fp32", "compiled", "compiled"))
-        ]
-    assert ["torch._inductor.compile_fx" in log.read_text() for log in logs] == [False, True, False]
+        for loader in ("inline", "troubled[trouble=compiler]", "inline"):
+            outcome = measure(f"sums/tiny/{loader}/none/cpu", replace(settings, fork_server=reporting))
+            assert isinstance(outcome, Measurement), outcome
+            (log,) = reporting.folder.glob("*.log")
+            imported.append("torch._inductor.graph" in log.read_text())
+    assert imported == [False, False, True]
 
 
 def test_what_the_fork_server_lends_counts_as_memory_of_the_measured(settings: ReplicateSettings) -> None:

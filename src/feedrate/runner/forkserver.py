@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -27,6 +28,8 @@ _OWNER = "owner"
 """File in that folder: the process with whose end every fork server in it ends."""
 _PATIENCE_S = 120.0
 """For a fork server to import torch from a cold disk."""
+_GOING_S = 10.0
+"""Longest wait for a fork server that was killed to be gone."""
 _WAITING = 128
 """Who may stand at a fork server's door while it imports torch."""
 _TRIES = 2
@@ -174,6 +177,8 @@ class ForkServer:
         try:
             if os.fsencode(self.folder) in Path(f"/proc/{pid}/cmdline").read_bytes():
                 signal.pidfd_send_signal(process, signal.SIGKILL)
+                # It is no child of ours to be waited for, and giving back what torch takes is not done at once.
+                select.select([process], (), (), _GOING_S)
         finally:
             os.close(process)
 

@@ -18,6 +18,7 @@ from sums import Sums
 from feedrate import hookimpl, knob
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.loading.worker_process import init_worker
+from feedrate.metering.compilation import import_compiler
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
 
@@ -32,7 +33,20 @@ if TYPE_CHECKING:
     from feedrate.plugin.workload import Workload
 
 
-TROUBLES = ("kill", "hang", "devour", "orphan", "exit", "realtime", "overwrite", "forge", "unlog", "daemon", "print")
+TROUBLES = (
+    "kill",
+    "hang",
+    "devour",
+    "orphan",
+    "exit",
+    "realtime",
+    "overwrite",
+    "forge",
+    "unlog",
+    "daemon",
+    "print",
+    "compiler",
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,10 @@ class Troubled(Loader):
 
     def _raise(self, plan: Plan) -> None:
         raise ValueError("the loader had enough\nand says so in two lines")
+
+    def _compiler(self, plan: Plan) -> None:
+        """No trouble at all: what the first compiled update imports."""
+        import_compiler()
 
     def _kill(self, plan: Plan) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
