@@ -151,12 +151,12 @@ def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int, *, s
         text = f"the loader moved: taking the cell apart, {count} processes of each"
         resources.caller.console.print(text, soft_wrap=True)
     for _ in range(count):
+        # Two at a time may lack the memory that each alone has.
         now, earlier = runner.taken_apart_by_turns(then, cell) or _one_after_the_other(runner, then, cell)
         if earlier is None:
             return f"the code of {then.code} cannot take it apart, so the stage is not known"
         if not isinstance(now, Diagnosis):
-            reason = "" if now is None else f": {now.reason}"
-            return f"taking it apart failed, so the stage is not known{reason}"
+            return f"taking it apart failed, so the stage is not known: {now.reason}"
         pairs.append((loader_costs(now.replicates), loader_costs(earlier.replicates)))
     return describe_stage(largest_change(pairs, slower=slower))
 

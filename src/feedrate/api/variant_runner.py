@@ -70,10 +70,10 @@ class VariantRunner:
 
         return SeparateDiagnosis.begun(cell, self._call(self._commit(named.commit), SECONDS)).outcome()
 
-    def taken_apart_by_turns(self, then: VariantSpec, cell: str) -> tuple[Diagnosis | None, Diagnosis | None] | None:
+    def taken_apart_by_turns(self, then: VariantSpec, cell: str) -> tuple[Diagnosis, Diagnosis] | None:
         """Give what one process of `feedrate why` finds here, and one at a side's commit, which measure by turns.
 
-        None: two at a time cannot be; see `side` for when. A finding of None: that one cannot say.
+        None: two at a time cannot be, or one of them failed. Raises like `side`.
         """
         from feedrate.revisions.commit import SeparateDiagnosis
 
@@ -85,7 +85,7 @@ class VariantRunner:
             return lambda socket: SeparateDiagnosis.begun(cell, _told(call, {TURNS: str(socket)}))
 
         now, earlier = by_turns([beginning(here), beginning(self._call(commit, STAGE_S))])
-        return now, earlier
+        return None if now is None or earlier is None else (now, earlier)
 
     def _commit(self, revision: str) -> Commit:
         if revision not in self._built:
