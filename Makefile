@@ -77,8 +77,8 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 	@for package in $(PURE); do \
 		$(BIN)/python -m coverage report --include "src/feedrate/$$package/*" --skip-covered --fail-under $(COVERED) || exit 1; done
 
-test-quick: $(PLUGINS) ## Only tests that start no process (a minute and a half)
-	@$(BIN)/python -m pytest -m "not process and not integration" $(PARALLEL)
+test-quick: $(PLUGINS) ## Only tests that start no process and are over at once (a minute and a half)
+	@$(BIN)/python -m pytest -m "not process and not slow and not integration" $(PARALLEL)
 
 test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known answers, times and races (half an hour)
 	@$(BIN)/python -m pytest -m "answer or alone"

@@ -143,6 +143,7 @@ def test_a_variant_of_a_workload_is_read_as_generated(workload: Workload, tmp_pa
         promise(Inline(), fixture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_workload_keeps_its_promises(name: str, fixtures: dict[str, Fixture], registry: Registry) -> None:
     workload = registry.workload(name)
@@ -166,6 +167,7 @@ def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Fixtur
     promise(step, sums)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKLOADS)
 @pytest.mark.parametrize("spec", ["fp32", "bf16"])
 def test_a_step_trains_every_workload(spec: str, name: str, fixtures: dict[str, Fixture], registry: Registry) -> None:
@@ -224,6 +226,7 @@ def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Fixture, registry
     assert [(promise, str(error)) for promise, error in check(registry.loader(spec), on_gpu) if error] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
 def test_a_loader_serves_a_simulated_device(spec: str, sums: Fixture, registry: Registry) -> None:
     loader = registry.loader(spec)
@@ -233,6 +236,7 @@ def test_a_loader_serves_a_simulated_device(spec: str, sums: Fixture, registry: 
         promise(loader, there)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", [spec for spec in STEPS if spec != "compiled"])
 def test_a_step_trains_on_a_simulated_device(spec: str, sums: Fixture, registry: Registry) -> None:
     step, there = registry.step(spec), replace(sums, plan=sums.plan.on_device("simulated"))
@@ -240,6 +244,7 @@ def test_a_step_trains_on_a_simulated_device(spec: str, sums: Fixture, registry:
     assert [(promise, str(error)) for promise, error in check(step, there) if error] == []
 
 
+@pytest.mark.slow
 def test_a_workload_trains_on_a_simulated_device(fixtures: dict[str, Fixture], registry: Registry) -> None:
     there = replace(fixtures["daywindows"], plan=fixtures["daywindows"].plan.on_device("simulated"))
     assert [(promise, str(error)) for promise, error in check(registry.step("fp32"), there) if error] == []

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from feedrate.loading.block import Block
     from feedrate.loading.source import Source
 
+pytestmark = pytest.mark.slow
+
 IN_PROCESS = (
     *("inline", "threads[count=1,depth=2]"),
     *(f"gpu_chunk[buffers={count},stage={stage}]" for count in (1, 2) for stage in ("ring", "whole", "pageable")),
