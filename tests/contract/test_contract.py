@@ -91,9 +91,13 @@ def fixtures(data_root: Path, registry: Registry) -> dict[str, Fixture]:
 
 @pytest.mark.parametrize("promise", [*map(marked, LOADER_PROMISES)])
 @pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
-def test_a_loader_keeps_its_promises(spec: str, promise: LoaderPromise, sums: Fixture, registry: Registry) -> None:
+def test_a_loader_keeps_its_promises(
+    spec: str, promise: LoaderPromise, sums: Fixture, registry: Registry, request: pytest.FixtureRequest
+) -> None:
     loader = registry.loader(spec)
     usable(loader)
+    if promise is streams_in_a_spawned_process:
+        request.getfixturevalue("spawning")
     promise(loader, sums)
 
 

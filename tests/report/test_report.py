@@ -178,7 +178,7 @@ def test_a_step_that_no_loader_can_feed_here_is_one_row() -> None:
         ({"full_ms": 30.0}, "take turns"),
         (
             {"requested": {"loader.pin": True}, "pinned_copy_bytes": 1_000, "pageable_copy_bytes": 9_000},
-            "pin=true, but 9.00 kB of 10.0 kB a batch were copied from memory that is not page-locked",
+            "9.00 kB of 10.0 kB a batch were copied to the device from memory that is not page-locked",
         ),
     ],
 )

@@ -136,15 +136,9 @@ TROUBLES = {
     "overwrite": ("exception", "no answer"),
     "forge": ("exception", "its answer cannot be read"),
 }
-ENDS_OTHERWISE = ("raise", "kill", "exit")
-"""By a status of each kind; what else goes wrong, and what is read of it, is the same however a process began."""
 
 
-@pytest.mark.parametrize(
-    ("trouble", "either"),
-    [*((trouble, "forked") for trouble in TROUBLES), *((trouble, "own") for trouble in ENDS_OTHERWISE)],
-    indirect=["either"],
-)
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_a_loader_that_fails_is_a_result_and_leaves_nothing(trouble: str, either: ReplicateSettings) -> None:
     why, text = TROUBLES[trouble]
     outcome = failure(f"sums/tiny/troubled[trouble={trouble}]/none/cpu".replace("[trouble=raise]", ""), either)

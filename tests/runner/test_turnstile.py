@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.records.measurement import Outcome
+from feedrate.runner import turnstile
 from feedrate.runner.turnstile import Turnstile, by_turns
 from feedrate.system.procfs import is_stopped
 from tests.support.outcomes import measurement
@@ -141,3 +144,20 @@ def test_alone_nobody_waits_and_nothing_is_left(tmp_path: Path) -> None:
 
     assert len(worker.told["turns"]) == ROUNDS
     assert not socket.exists()
+
+
+def test_what_was_told_to_stop_stands_still_on_return(tmp_path: Path) -> None:
+    code = "import hashlib, threading\nwork = lambda: [hashlib.sha256(bytes(1 << 20)) for _ in iter(int, 1)]\n"
+    code += "for _ in range(8): threading.Thread(target=work).start()"
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        place = turnstile._Place(turnstile._listening(tmp_path / "door"), pid=process.pid)
+        try:
+            while len(os.listdir(f"/proc/{process.pid}/task")) < 9:
+                time.sleep(0.01)
+            for _ in range(50):
+                place.freeze()
+                assert is_stopped(process.pid)
+                place.thaw()
+        finally:
+            process.kill()
+            place.close()

@@ -122,7 +122,7 @@ def _unpinned(row: SummaryRow) -> Iterator[Note]:
         pinned, pageable = measurement.pinned_copy_bytes or 0, measurement.pageable_copy_bytes or 0
         if measurement.requested.get("loader.pin") is True and pageable > _UNPINNED * (pinned + pageable):
             share = f"{byte_size(pageable)} of {byte_size(pinned + pageable)} a batch"
-            yield Note(f"pin=true, but {share} were copied from memory that is not page-locked")
+            yield Note(f"{share} were copied to the device from memory that is not page-locked")
             return
 
 

@@ -22,8 +22,9 @@ __all__ = ["Running", "Turnstile", "by_turns"]
 T_co = TypeVar("T_co", covariant=True)
 
 _POLL_S = 0.1
-_STOPPING_S = 0.1
-"""Longest wait for a process to stand still: a turn is some tenths of a second."""
+_STOPPING_S, _LOOK_S = 1.0, 5e-4
+"""Longest wait for a process to stand still, and between two looks: on a busy machine each of its threads has to be
+scheduled for that."""
 _State: TypeAlias = Literal["expected", "waiting", "going", "gone"]
 
 
@@ -59,6 +60,7 @@ class _Place:
         until_s = time.monotonic() + _STOPPING_S
         while (going := self._going()) and time.monotonic() < until_s:
             _send(going, signal.SIGSTOP)
+            time.sleep(_LOOK_S)
 
     def thaw(self) -> None:
         """Have all of it go on."""

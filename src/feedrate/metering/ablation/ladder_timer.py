@@ -96,6 +96,8 @@ class LadderTimer:
     """What making all batches ahead takes, as far as `_REST_S`."""
     _rested: int = 0
     """Batches that had been taken when it was last left alone."""
+    _paused: bool = False
+    """It stood still, with the loader, since batches were last taken."""
     _stays: bool = False
     """The loader follows no switch."""
 
@@ -162,9 +164,7 @@ class LadderTimer:
 
     def _in_turn(self, name: str, delay_s: float) -> Window | None:
         """Visit a rung when no other process measures."""
-        if self.turns.wait():
-            # What it makes ahead has been made meanwhile, or as far as it was let.
-            self._rested = self.feed.taken
+        self._paused = self.turns.wait() or self._paused
         return self._visited(name, delay_s)
 
     def _visited(self, name: str, delay_s: float) -> Window | None:
@@ -234,9 +234,10 @@ class LadderTimer:
 
     def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
         effort = self.loop.effort
-        if in_blocks and self._rested == self.feed.taken:
-            # It was left alone: all that it makes ahead lies ready.
+        if in_blocks and (self._paused or self._rested == self.feed.taken):
+            # It was left alone, or stood still: what it had made by then lies ready.
             self.loop.discard(work, max(1, self.ahead))
+            self._paused = False
         elif key in self._paces:
             # The first batch after a pause is slow whatever it does.
             work(1)
