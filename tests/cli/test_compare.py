@@ -17,6 +17,7 @@ import pytest
 from feedrate.cli import main
 from feedrate.records.measurement import Measurement
 from feedrate.records.raw_results import read
+from feedrate.runner.forkserver import FORK_SERVER
 from tests.support import PLUGINS, ROOT
 
 QUICK = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--metric", "loader")
@@ -73,9 +74,12 @@ def test_what_moved_since_a_commit_is_named(project: Path) -> None:
     words = ("why", "fxseq", "inline", "none", "--since", "HEAD", "--replicates", "3", "--results", "since", "--json")
     quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--pairs", "16")
     command = [sys.executable, "-m", "feedrate", *words, *quick]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280, check=False)
+    # With fork servers of its own, as outside of these tests, which must be gone with it.
+    environ = {**os.environ, FORK_SERVER: ""}
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=280, check=False, env=environ)
 
     assert done.returncode == 0, done.stderr
+    assert not _running_from(project)
     found = json.loads(done.stdout)
     assert (found["kind"], found["side"]) == ("faster", "loader"), found["sentence"]
     assert found["sentence"].startswith("FASTER: the loader alone takes x0.")
@@ -108,7 +112,7 @@ def test_two_commits_are_each_measured_with_their_own_code(project: Path) -> Non
         for one in read(raw)
         if one.replicate % 5
     }
-    assert not [line for line in _command_lines() if str(project) in line]
+    assert not _running_from(project)
     assert commits == {(True, _git(project, "rev-parse", "HEAD")), (False, _git(project, "rev-parse", "HEAD~1"))}
 
 
@@ -166,12 +170,13 @@ def test_an_interrupted_comparison_says_what_it_knows_and_leaves_no_process(tmp_
     assert not [link for link in Path("/proc").glob("[0-9]*/cwd") if _leads_to(link, tmp_path)]
 
 
-def _command_lines() -> list[str]:
+def _running_from(project: Path) -> list[str]:
+    """Command lines of the processes that run with an environment of its commits."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             found.append(file.read_text(errors="replace"))
-    return found
+    return [line for line in found if str(project) in line]
 
 
 def _leads_to(link: Path, folder: Path) -> bool:
