@@ -19,9 +19,12 @@ TORCH_WAIT_S ?=
 # Only the installation hears of them: what is measured notes each variable that begins so.
 unexport TORCH TORCH_WAIT_S
 export PYTHON
+# What is compiled once is kept, also where the shell says otherwise: tests start Python hundreds of times.
+test: export PYTHONDONTWRITEBYTECODE :=
+test-%: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rounds bench-why bench-ladder bench-hook bench-rust test test-quick test-answers test-integrations torture check
+.PHONY: help install bench bench-harness bench-rounds bench-why bench-ladder bench-hook bench-rust test test-quick test-commands test-answers test-integrations torture check
 .PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
@@ -60,7 +63,7 @@ bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and t
 
 test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (12 to 22 minutes on two cores)
 
-check: test test-answers ## `test`, and what needs the machine for itself
+check: test test-commands test-answers ## All tests but those with environments of their own
 
 lint: $(STAMP)
 	@$(BIN)/ruff format --check .
@@ -70,7 +73,10 @@ types: $(PLUGINS)
 	@$(BIN)/mypy
 
 pytest: coverage # and then all the rest that nothing disturbs, JOBS at a time (0: in one process)
-	@$(BIN)/python -m pytest -m "not alone and not answer and not integration and (process or not pure)" $(PARALLEL)
+	@$(BIN)/python -m pytest -m "not alone and not answer and not command and not integration and (process or not pure)" $(PARALLEL)
+
+test-commands: $(PLUGINS) ## Whole commands, from a shell, as a person runs them: measuring, asv over commits, examples, pages
+	@$(BIN)/python -m pytest -m "command and not alone and not answer" $(PARALLEL)
 
 coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 	@$(BIN)/python -m pytest -m "pure and not process" --cov --cov-report= $(PARALLEL) $(PURE:%=tests/%)
@@ -106,7 +112,7 @@ rust: $(PLUGINS) # clippy compiles what is ours, and the tests are what it compi
 		cargo fmt --check --manifest-path $$manifest \
 			&& cargo test --manifest-path $$manifest \
 			&& $(BIN)/mypy --no-explicit-package-bases $${manifest%/*}/python $${manifest%/*}/tests_py $${manifest%/*}/bench \
-			&& $(BIN)/python -m pytest $${manifest%/*}/tests_py || exit 1; done
+			&& $(BIN)/python -m pytest $${manifest%/*}/tests_py $(PARALLEL) || exit 1; done
 
 format: $(STAMP) ## Format the code and mend what lint can mend
 	@$(BIN)/ruff check --fix .

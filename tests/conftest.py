@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import resource
 import signal
@@ -34,6 +35,8 @@ MARKS = {
     "frameworks": "integration",
 }
 """What every test of a folder is marked with."""
+COMMANDS = ("api", "asv", "cli", "project")
+"""Folders whose tests that start processes run whole commands, as a person does: half of what all tests take."""
 WORTH_A_MARK_PAGES = 2_500
 """A command of git touches some 200; a Python that imports feedrate 2,900, one that imports torch 100,000."""
 LONGEST_WAIT_S = 180.0
@@ -51,9 +54,11 @@ PATIENCE = pytest.StashKey[Patience]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder, put files that start processes first, and skip what needs an absent device."""
     for item in items:
-        mark = MARKS.get(item.path.parent.name)
-        if mark and item.path.is_relative_to(TESTS):
-            item.add_marker(mark)
+        folder = item.path.parent.name if item.path.is_relative_to(TESTS) else ""
+        if folder in MARKS:
+            item.add_marker(MARKS[folder])
+        if folder in COMMANDS and item.get_closest_marker("process"):
+            item.add_marker("command")
     slow = {item.path for item in items if item.get_closest_marker("process")}
     # Where several share the work, what is short fills the gaps at the end.
     items.sort(key=lambda item: item.path not in slow)
@@ -61,6 +66,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("gpu"):
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and torch finds none here"))
+
+
+def pytest_collection_finish() -> None:
+    """Set aside what is there before the first test: each look through all of torch and of the tests takes long."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -82,6 +82,7 @@ def test_a_gain_that_is_proven_comes_with_its_interval_and_what_to_paste() -> No
 RING = "ring_workers[count=2]"
 
 
+@pytest.mark.slow
 def test_a_loader_of_feedrates_own_that_is_faster_stands_beside_what_can_be_pasted() -> None:
     result = TuningResult((own(0),), BEST, proof(0.5, 0.4), other=RING)
     assert result.paste == "DataLoader(..., num_workers=2, persistent_workers=True)"

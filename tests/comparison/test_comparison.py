@@ -178,6 +178,7 @@ def alarms(judgements: Iterator[ComparisonVerdict]) -> float:
     return sum(word in ("FASTER", "SLOWER") for word in words) / len(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [1, 2, 10])
 @pytest.mark.parametrize("cell", NOISE)
 def test_a_thing_beside_itself_alarms_at_most_one_time_in_twenty(cell: str, keep: int) -> None:

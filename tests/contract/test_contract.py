@@ -27,6 +27,7 @@ from feedrate.contract import (
     unwritten,
 )
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.late_device import serves_a_device_that_is_late
 from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
 from feedrate.data.dataset import DataSet
@@ -65,10 +66,10 @@ STARTING = (
 
 
 def marked(asked: LoaderPromise | str) -> ParameterSet:
-    """It as a parameter, which says whether asking it starts processes."""
+    """It as a parameter, which says whether asking it starts processes, and whether it tries schedules for seconds."""
     starts = asked is streams_in_a_spawned_process or asked in STARTING
-    name = asked if isinstance(asked, str) else title(asked)
-    return pytest.param(asked, id=name, marks=[pytest.mark.process] if starts else [])
+    marks = [pytest.mark.process] if starts else [pytest.mark.slow] if asked is serves_a_device_that_is_late else []
+    return pytest.param(asked, id=asked if isinstance(asked, str) else title(asked), marks=marks)
 
 
 def usable(strategy: Strategy) -> None:

@@ -141,6 +141,7 @@ def timed(
     return times, "".join(log), tuple(sample.epochs for sample in memory.samples), prepared.clock.phases()
 
 
+@pytest.mark.slow
 def test_windows_alternate_there_and_back_and_each_new_consumer_discards_what_was_queued(tmp_path: Path) -> None:
     layout = RoundSchedule(4, full_batches=5, step_batches=1, loader_batches=7, discard=2, discard_s=9.0)
 
@@ -163,6 +164,7 @@ def test_windows_alternate_there_and_back_and_each_new_consumer_discards_what_wa
     assert phases.discards_s > 0
 
 
+@pytest.mark.slow
 def test_each_round_between_two_turns_of_another_process_begins_as_after_a_pause(tmp_path: Path) -> None:
     layout = RoundSchedule(4, full_batches=5, step_batches=1, loader_batches=7, discard=2, discard_s=9.0)
 
@@ -197,6 +199,7 @@ def test_rounds_grow_in_number_with_the_time_of_a_process_that_takes_turns() -> 
     assert [RoundSchedule.of(one, queue, shared, 0.2, by_turns=True).rounds for one in others] == [48, 48]
 
 
+@pytest.mark.slow
 def test_a_discard_that_takes_too_long_is_cut_and_counted(tmp_path: Path) -> None:
     layout = RoundSchedule(2, full_batches=5, step_batches=1, loader_batches=7, discard=50, discard_s=0.0)
 
@@ -205,6 +208,7 @@ def test_a_discard_that_takes_too_long_is_cut_and_counted(tmp_path: Path) -> Non
     assert (times.discarded_batches, times.cut_discards) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_step_of_many_batches_is_warm_when_its_window_begins(tmp_path: Path) -> None:
     layout = RoundSchedule(2, full_batches=1, step_batches=4, loader_batches=1, discard=1, discard_s=9.0)
 

@@ -54,6 +54,7 @@ def no_spawning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feedrate.contract.LOADER_PROMISES", here)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_spawning")
 @pytest.mark.parametrize("loader", IN_PROCESS, ids=str)
 @pytest.mark.parametrize("workload", [Points(), Lists()], ids=str)
@@ -106,6 +107,7 @@ def test_what_a_data_set_says_in_a_worker_arrives_in_one_line(loader: Loader) ->
         list(loader.stream(plan_of(lying_datasets.CannotFetchASample())))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_spawning")
 @pytest.mark.parametrize(
     ("liar", "promise"),
