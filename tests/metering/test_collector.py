@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import torch
 
@@ -40,6 +41,14 @@ def test_what_others_refer_to_is_not_held_by_a_circle() -> None:
         return batches
 
     assert count_cycles(work, 3).held_bytes < 10_000
+    assert count_cycles(lambda n: n, 3).objects == 0
+
+
+def test_what_was_there_before_does_not_count_even_where_a_finalizer_held_it() -> None:
+    earlier = Circle(None)
+    weakref.finalize(earlier, len, [Circle(bytearray(1_000_000))])
+    del earlier
+
     assert count_cycles(lambda n: n, 3).objects == 0
 
 
