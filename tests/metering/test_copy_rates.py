@@ -11,7 +11,7 @@ import torch
 
 from feedrate.loading.simulated.accelerator import SimulatedAccelerator
 from feedrate.metering import copy_rates as module
-from feedrate.metering.copy_rates import copy_rates
+from feedrate.metering.copy_rates import copy_rates, copy_rates_beside
 
 
 def test_each_rate_is_of_copies_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +24,18 @@ def test_each_rate_is_of_copies_that_are_done(monkeypatch: pytest.MonkeyPatch) -
     assert (rates.pageable, rates.page_locked) == (1 << 20, 1 << 20)
     assert device.pinned_bytes() == 0
     assert device.allocated_bytes() == 0
+
+
+def test_beside_a_model_copies_take_a_quarter_of_what_is_free_or_are_left_out() -> None:
+    device = SimulatedAccelerator(memory_bytes=8 << 20, pinned_bytes=8 << 20)
+    model = device.empty((4 << 20,), torch.uint8)
+    device.reset_peaks()
+
+    assert copy_rates_beside(device) is not None
+    assert device.peak_bytes()[0] == (4 << 20) + (1 << 20)
+    assert copy_rates_beside(SimulatedAccelerator(memory_bytes=8 << 20, pinned_bytes=1 << 20)) is None
+    assert copy_rates_beside(SimulatedAccelerator(refuses=0)) is None
+    del model
 
 
 @pytest.mark.process

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from feedrate.diagnosis.diagnosis import Diagnosis
+from feedrate.records.copy_rates import CopyRates
 from feedrate.records.ladder import Ladder, Rung
 from feedrate.records.soak import Phase
 from feedrate.records.window import Window
@@ -65,6 +67,28 @@ def test_details_say_what_was_added_by_owner_pages_of_files_apart(tmp_path: Path
     assert "in 360 batches its pages of files (page cache) +36.0 MB, " in line
     assert "+12 threads; the garbage collector took 0.0% of the time" in line
     assert not pages.symptoms or [symptom.kind for symptom in pages.symptoms] == ["thread growth"]
+
+
+def test_details_say_how_near_copies_come_to_what_the_machine_can_do(tmp_path: Path) -> None:
+    rungs = {"R1": Rung((Window(0.2, 10, 2_560),), (Window(0.02, 10, 2_560),))}
+    rates = CopyRates(pageable=5e9, page_locked=20e9)
+
+    def line(rungs: Mapping[str, Rung], rates: CopyRates | None, **copied: int) -> list[str]:
+        measured = replace(measurement(batch_samples=256.0), **copied)
+        file = (tmp_path / "out").open("w+")
+        with file:
+            ladder = Ladder(rungs, epoch_batches=10, copy_rates=rates)
+            show(Console(file=file, width=300), [Diagnosis.of([(measured, ladder)])], details=True)
+            file.seek(0)
+            return [line for line in file.read().splitlines() if line.startswith("copies ")]
+
+    limit = "20.0 GB/s that single large copies reach from page-locked memory; 5.00 GB/s from other memory"
+    # 10 MB a batch in 2 ms.
+    assert line(rungs, rates, pinned_copy_bytes=8_000_000, pageable_copy_bytes=2_000_000) == [
+        f"copies      batches that are ready come at 5.00 GB/s, 25% of {limit}"
+    ]
+    assert line({}, rates, pinned_copy_bytes=8_000_000) == line(rungs, rates) == [f"copies      at most {limit}"]
+    assert line(rungs, None, pinned_copy_bytes=8_000_000) == []
 
 
 def test_what_gets_worse_stands_below_what_to_try_and_in_json(tmp_path: Path) -> None:

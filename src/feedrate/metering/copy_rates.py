@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
 
 from feedrate.loading.accelerator import accelerator_of
+from feedrate.records.copy_rates import CopyRates
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
@@ -18,18 +19,12 @@ if TYPE_CHECKING:
 
     from feedrate.loading.accelerator import Accelerator
 
-__all__ = ["CopyRates", "copy_rates"]
+__all__ = ["copy_rates", "copy_rates_beside"]
 
 _BYTES = 128 << 20
 _TIMES = 7
-
-
-@dataclass(frozen=True)
-class CopyRates:
-    """Bytes a second of single large copies: what no loader's own can exceed."""
-
-    pageable: float
-    page_locked: float
+_SHARE = 0.25
+"""Of what is free on a device: the most that a copy takes where a model lives beside it."""
 
 
 def copy_rates(device: Accelerator, nbytes: int = _BYTES, times: int = _TIMES) -> CopyRates:
@@ -38,6 +33,14 @@ def copy_rates(device: Accelerator, nbytes: int = _BYTES, times: int = _TIMES) -
     # Written to, so that its pages are there.
     pageable, locked = torch.ones(nbytes, dtype=torch.uint8), device.page_locked(nbytes).fill_(1)
     return CopyRates(*(_rate(device, target, source, times) for source in (pageable, locked)))
+
+
+def copy_rates_beside(device: Accelerator) -> CopyRates | None:
+    """Do so with a quarter of what is free there at most; None: there is no room on the device or on the host."""
+    try:
+        return copy_rates(device, min(_BYTES, int(_SHARE * device.free_bytes())))
+    except RuntimeError:
+        return None
 
 
 def _rate(device: Accelerator, target: Tensor, source: Tensor, times: int) -> float:

@@ -9,6 +9,7 @@ from feedrate.records.cell_traits import CellTraits
 from feedrate.records.code_place import CodePlace
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.competition import Competition
+from feedrate.records.copy_rates import CopyRates
 from feedrate.records.loading_times import LoadingTimes
 from feedrate.records.soak import Soak
 from feedrate.records.step_profile import StepProfile
@@ -89,6 +90,8 @@ class Ladder:
     places: Mapping[str, tuple[CodePlace, ...]] = field(default_factory=dict)
     """Lines of a person's own script that its `loader` and its `step` were met at most often, first the first; empty:
     nobody looked, or the kernel lets nobody look."""
+    copy_rates: CopyRates | None = None
+    """Of single large copies to the cell's device, in this process; None: it has none of its own, or nobody asked."""
     spent_s: float = 0.0
     """What taking the cell apart took, beyond its three times."""
 

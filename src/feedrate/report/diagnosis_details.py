@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from feedrate.diagnosis.attribution import rung_s
-from feedrate.formatting import ABSENT, bare_ms, factor, number, share, signed_ms
+from feedrate.formatting import ABSENT, bare_ms, byte_size, factor, number, share, signed_ms
 from feedrate.records.ladder import RUNGS
 from feedrate.report.grid import Column, Row, leaving, print_entry, print_grid
 from feedrate.report.soak_line import describe_soak
@@ -62,7 +62,7 @@ def print_details(console: Console, diagnosis: Diagnosis) -> None:
     if has_ladder(diagnosis):
         print_grid(console, _COLUMNS, list(_rungs(diagnosis)))
         console.print()
-    for name, text in _lines(diagnosis.evidence):
+    for name, text in (*_lines(diagnosis.evidence), *_copies(diagnosis)):
         print_entry(console, name, MARGIN, Text(text))
     absent = next((ladder.loading.absent for ladder in diagnosis.ladders if ladder.loading), "")
     if absent:
@@ -116,6 +116,22 @@ def _beside(evidence: Evidence) -> str:
         f"beside the step the loader takes {_with_half(loader)}, alone {signed_ms(evidence.loader_s.mean)} ms; "
         f"waiting for each other adds {_with_half(waits)}"
     )
+
+
+def _copies(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
+    """How quick batches are brought to a device, beside what single large copies to it reach."""
+    rates = next((ladder.copy_rates for ladder in diagnosis.ladders if ladder.copy_rates), None)
+    if rates is None:
+        return
+    locked, other = (f"{byte_size(rate)}/s" for rate in (rates.page_locked, rates.pageable))
+    limit = f"{locked} that single large copies reach from page-locked memory; {other} from other memory"
+    first, brought = diagnosis.standing[0][0], rung_s(diagnosis.standing, "R1", alone=True)
+    nbytes = (first.pinned_copy_bytes or 0) + (first.pageable_copy_bytes or 0)
+    if not nbytes or brought is None:
+        yield "copies", f"at most {limit}"
+        return
+    own = nbytes / brought.mean
+    yield "copies", f"batches that are ready come at {byte_size(own)}/s, {share(own / rates.page_locked)} of {limit}"
 
 
 def _lines_of(places: Sequence[CodePlace]) -> str:

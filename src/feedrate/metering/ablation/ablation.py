@@ -16,6 +16,7 @@ from feedrate.metering.ablation.ladder_timer import LadderTimer
 from feedrate.metering.ablation.soak import SoakRunner
 from feedrate.metering.ablation.source_switch import SourceSwitch, SwitchableSource, SwitchControl
 from feedrate.metering.ablation.step_profile import facts
+from feedrate.metering.copy_rates import copy_rates_beside
 from feedrate.records.ladder import Ladder
 from feedrate.system.stopwatch import now_s
 
@@ -131,6 +132,8 @@ class Ablation:
             with resident() as batches:
                 mean_size = plan.samples / plan.epoch_batches
                 ladder = replace(ladder, facts=facts(self.cell, loop, batches, mean_size, self.scratch))
+            if plan.accelerator is not None:
+                ladder = replace(ladder, copy_rates=copy_rates_beside(plan.accelerator))
         spent_s = self._spent_s + now_s() - start
         traits = replace(self.cell.traits, cores=len(os.sched_getaffinity(0)))
         return replace(ladder, traits=traits, spent_s=spent_s)
