@@ -147,10 +147,12 @@ part_why() {
     wait $making
     for workload in $workloads; do
         within "$python" -m feedrate why "$workload" workers "${steps%% *}" --device $device --size "$size" --replicates 1 \
-            --seconds "$seconds" --results "$packages/why" --logs "$packages/logs" --quiet >>"$out/why.txt" 2>&1
+            --seconds "$seconds" --results "$packages/why" --logs "$packages/logs" --quiet --details >>"$out/why.txt" 2>&1
     done
     cat "$packages"/why/*.jsonl >"$out/why.jsonl"
     cut -c1-300 "$out/why.txt" | grep -A2 -E '^[a-z -]+( \([a-z]+\))?: |^unsure'
+    # How near copies come to what the machine can do, a workload each.
+    grep -A1 '^copies ' "$out/why.txt"
 }
 
 part_calibrate() {
