@@ -55,7 +55,8 @@ IN_PROCESS = (
     *(f"gpu_chunk[buffers={count},stage={stage}]" for count in (1, 2) for stage in ("ring", "whole", "pageable")),
 )
 STARTING = ("workers[count=1]", "ring_workers[count=1]")
-WORKLOADS = ("boardmoves", "daywindows", "fxseq")
+WORKLOADS = ("boardmoves[batch_size=1024]", "daywindows", "fxseq")
+"""One in few and large batches, for what a batch costs here is work of Python's; one in batches of any size."""
 COPIES = [f"copy={copy},pin={pin}" for copy in ("overlap", "serial", "synced") for pin in ("true", "false")]
 
 
@@ -187,7 +188,7 @@ def chunked(loader: GpuChunk, fixture: Fixture, room: int) -> int:
 
 
 def test_with_one_buffer_a_chunk_is_gone_before_the_next_is_placed(fixtures: dict[str, Fixture]) -> None:
-    fixture = fixtures["boardmoves"]
+    fixture = fixtures[WORKLOADS[0]]
     chunk = fixture.plan.epoch_bytes // 2
     one = chunked(GpuChunk(chunk=chunk, buffers=1, copy="serial"), fixture, 16 << 20)
     # Room for what lies between smaller pieces, but not for a second chunk.
