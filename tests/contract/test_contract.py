@@ -232,8 +232,9 @@ def test_a_loader_keeps_its_promises_on_a_gpu(spec: str, sums: Fixture, registry
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", [*map(marked, LOADERS)])
+@pytest.mark.parametrize("spec", [*map(marked, ("workers[count=1]", "ring_workers[count=1]", "resident"))])
 def test_a_loader_serves_a_simulated_device(spec: str, sums: Fixture, registry: Registry) -> None:
+    """Those of one process, in every way of copying: test_late_device.py."""
     loader = registry.loader(spec)
     usable(loader)
     there = replace(sums, plan=sums.plan.on_device("simulated"))

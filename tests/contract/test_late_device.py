@@ -20,10 +20,12 @@ from sums import Sums
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.steps.fp32 import Fp32
-from feedrate.contract import Fixture
+from feedrate.contract import Fixture, check
+from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.fixture import on_device
 from feedrate.contract.late_device import demand_arrival, on_simulated_device
 from feedrate.contract.reference import Reference, check_batch, on_host
+from feedrate.contract.rows import serves_each_row_once
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
 from feedrate.loading.batch import Batch
@@ -90,6 +92,25 @@ def test_every_way_of_copying_brings_the_right_bits(
     # Of each its own; all of them are the same in every run.
     schedule = at_random(crc32(f"{spec} {knobs} {workload}".encode()))
     demand_arrival(turned(registry, spec, knobs), fixtures[workload], schedule)
+
+
+WHOLE_KIT = bool(os.environ.get("WHOLE_KIT"))
+"""Whether each loader is asked everything in each way of copying, over all workloads: half an hour more."""
+
+
+@pytest.mark.parametrize("knobs", COPIES)
+@pytest.mark.parametrize("spec", IN_PROCESS)
+def test_every_way_of_copying_keeps_the_promises(
+    spec: str, knobs: str, sums: Fixture, fixtures: dict[str, Fixture], registry: Registry
+) -> None:
+    loader = turned(registry, spec, knobs)
+    for fixture in (sums, *fixtures.values()) if WHOLE_KIT else (sums,):
+        there = replace(fixture, plan=fixture.plan.on_device("simulated"))
+        if WHOLE_KIT:
+            assert [(promise, str(error)) for promise, error in check(loader, there) if error] == []
+            continue
+        for promise in (serves_each_row_once, serves_the_generated_values, leaves_batches_to_their_owner):
+            promise(loader, there)
 
 
 @pytest.mark.process

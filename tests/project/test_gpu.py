@@ -115,6 +115,8 @@ def test_every_precision_is_measured_on_the_device(
         assert outcome.pinned_copy_bytes == pytest.approx(outcome.batch_bytes - row_ids, rel=0.1)
         assert outcome.pageable_copy_bytes == 0
     assert any("their times say nothing" in remark for remark in remarks(outcome)) == parts.endswith("simulated")
+    assert {sample.pinned_bytes is None for sample in outcome.looks} == {False}
+    assert ("arch_list" in outcome.observed) == parts.endswith("cuda")
 
 
 @pytest.mark.process

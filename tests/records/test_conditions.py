@@ -182,6 +182,12 @@ def test_a_leak_is_said_and_allocators_habits_are_not() -> None:
     assert list(remarks_on([leaking, steady, steady])) == []
 
 
+def test_a_leak_of_page_locked_memory_is_one_of_its_own() -> None:
+    samples = tuple(replace(sample, pinned_bytes=round(sample.epochs) * MIB) for sample in looks([0] * 8))
+
+    assert list(remarks(measurement(looks=samples))) == ["a leak: page-locked memory grows with every epoch"]
+
+
 def test_two_cells_cannot_agree_to_the_last_bit() -> None:
     fp32 = measurement("w/tiny/inline/fp32/cpu", full_ms=10.0)
     bf16 = measurement("w/tiny/inline/bf16/cpu", full_ms=11.0)

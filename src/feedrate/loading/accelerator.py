@@ -152,6 +152,9 @@ class Accelerator(Protocol):
     def named(self, name: str) -> AbstractContextManager[object]:
         """Have the vendor's tracing tools show what happens inside the block under a name; without one, nothing."""
 
+    def libraries(self) -> dict[str, str]:
+        """Versions of the libraries below torch by name, and `arch_list`: what torch's kernels were compiled for."""
+
 
 _COPIED_TO_CUDA = CopiedBytes()
 
@@ -275,6 +278,12 @@ class Cuda:
     def named(self, name: str) -> AbstractContextManager[object]:
         """See `Accelerator`."""
         return torch.cuda.nvtx.range(name)
+
+    def libraries(self) -> dict[str, str]:
+        """See `Accelerator`."""
+        versions = {"cuda": torch.version.cuda, "hip": torch.version.hip, "cudnn": torch.backends.cudnn.version()}
+        there = {name: str(version) for name, version in versions.items() if version is not None}
+        return {**there, "arch_list": " ".join(torch.cuda.get_arch_list())}
 
 
 def accelerator_of(device: str) -> Accelerator | None:

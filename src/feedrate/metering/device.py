@@ -111,6 +111,11 @@ class Device:
         return tuple(self._clocks)
 
     @property
+    def libraries(self) -> dict[str, str]:
+        """Versions of what torch works on it with, and what its own kernels were compiled for; empty on the CPU."""
+        return {} if self._accelerator is None else self._accelerator.libraries()
+
+    @property
     def strangers(self) -> int:
         """Processes that were on the GPU before this one."""
         return self._strangers
@@ -118,4 +123,5 @@ class Device:
     def memory_sample(self, epochs: float, ours: int, *, training: bool) -> MemorySample:
         """Read what is held at this moment, so many epochs on; `ours` are bytes that measuring itself keeps."""
         host = memory.own_bytes(process_tree(os.getpid())) - ours
-        return MemorySample(round(epochs, 3), host, memory.shm_bytes(), self.allocated_bytes, training)
+        pinned = None if self._accelerator is None else self._accelerator.pinned_bytes()
+        return MemorySample(round(epochs, 3), host, memory.shm_bytes(), self.allocated_bytes, training, pinned)

@@ -96,7 +96,7 @@ class Meter:
             page_cache=self._page_cache(stream, conditions),
             conditions=conditions,
             ladder=self._ladder(prepared, plan),
-            observed={**pools(), "device": self.cell.device, **plan.report.observed()},
+            observed={**pools(), "device": self.cell.device, **device.libraries, **plan.report.observed()},
             phases=clock.phases(),
         )
 

@@ -88,6 +88,8 @@ class MemorySample:
     """Allocated by torch on the device."""
     training: bool = False
     """The windows around it were of loader and step together; of the loader alone otherwise."""
+    pinned_bytes: int | None = None
+    """Page-locked memory of the host, as far as it is counted; None: there is no device to lock it for."""
 
 
 def growth_bytes(samples: Sequence[MemorySample], of: Callable[[MemorySample], int | None]) -> float | None:

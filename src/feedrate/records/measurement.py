@@ -166,6 +166,11 @@ class Measurement(CellTimes, _Record):
         """Give the bytes on the device that each epoch adds; None below five epochs and without a device."""
         return growth_bytes(self.looks, lambda look: look.device_bytes)
 
+    @property
+    def pinned_epoch_growth_bytes(self) -> float | None:
+        """Give the bytes of page-locked memory that each epoch adds; None below five epochs and without a device."""
+        return growth_bytes(self.looks, lambda look: look.pinned_bytes)
+
     def as_json(self) -> dict[str, object]:
         """Give one line of the raw results."""
         return line_of(self)

@@ -131,6 +131,7 @@ def remarks(measurement: Measurement) -> Iterator[str]:
         "host memory": measurement.host_epoch_growth_bytes,
         "/dev/shm": measurement.shm_epoch_growth_bytes,
         "memory of the device": measurement.device_epoch_growth_bytes,
+        "page-locked memory": measurement.pinned_epoch_growth_bytes,
     }
     for place, growth in growths.items():
         if growth is not None and growth * measurement.epochs_seen > _LEAK_BYTES:

@@ -283,6 +283,10 @@ class SimulatedAccelerator:
         self.names.append(name)
         yield
 
+    def libraries(self) -> dict[str, str]:
+        """See `Accelerator`: none."""
+        return {}
+
     # --- copies
 
     def to_device(self, tensor: Tensor) -> Tensor:
