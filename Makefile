@@ -61,7 +61,7 @@ bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch, at Python's
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (12 to 22 minutes on two cores)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (twelve minutes on two cores)
 
 check: test test-commands test-answers ## All tests but those with environments of their own
 
@@ -75,7 +75,7 @@ types: $(PLUGINS)
 pytest: coverage # and then all the rest that nothing disturbs, JOBS at a time (0: in one process)
 	@$(BIN)/python -m pytest -m "not alone and not answer and not command and not integration and (process or not pure)" $(PARALLEL)
 
-test-commands: $(PLUGINS) ## Whole commands, from a shell, as a person runs them: measuring, asv over commits, examples, pages
+test-commands: $(PLUGINS) ## Whole commands and cells, as a person runs them: measuring, asv over commits, examples, kills (eight minutes)
 	@$(BIN)/python -m pytest -m "command and not alone and not answer" $(PARALLEL)
 
 coverage: $(PLUGINS) # of the packages that need no process, by their own tests

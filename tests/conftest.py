@@ -35,8 +35,8 @@ MARKS = {
     "frameworks": "integration",
 }
 """What every test of a folder is marked with."""
-COMMANDS = ("api", "asv", "cli", "project")
-"""Folders whose tests that start processes run whole commands, as a person does: half of what all tests take."""
+COMMANDS = ("api", "asv", "calibration", "cli", "project", "runner")
+"""Folders whose tests that start processes run whole commands, or cells: more than half of what all tests take."""
 WORTH_A_MARK_PAGES = 2_500
 """A command of git touches some 200; a Python that imports feedrate 2,900, one that imports torch 100,000."""
 LONGEST_WAIT_S = 180.0
