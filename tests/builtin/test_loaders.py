@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
+from multiprocessing import active_children
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from feedrate.errors import ContractError, UsageError
 from feedrate.loading.batch import Columns
 from feedrate.loading.block import Block
 from feedrate.loading.buffers import Buffers, Layout
+from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Placement, Plan
 from feedrate.loading.source import Source
 
@@ -139,6 +141,29 @@ def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, 
     assert loader.keeps_order
     served = [batch.ids.tolist() for batch in loader.stream(sums_fixture.plan)]
     assert served == [ids.tolist() for ids in sums_fixture.plan]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("persistent", [True, False])
+def test_workers_stay_for_the_next_epoch_or_make_room_for_others(persistent: bool, sums_fixture: Fixture) -> None:
+    plan = replace(sums_fixture.plan, report=LoaderReport())
+    workers: list[set[int | None]] = []
+    rows: list[list[int]] = []
+    with closing(Workers(count=2, persistent=persistent).stream(plan)) as stream:
+        for number in range(2):
+            first = next(stream)
+            workers.append({child.pid for child in active_children()})
+            epoch = [first, *islice(stream, plan.epoch_batches - 1 if not number else 1)]
+            rows.append(torch.cat([batch.ids for batch in epoch]).tolist())
+
+    assert [len(pids) for pids in workers] == [2, 2]
+    assert (workers[0] == workers[1]) is persistent
+    assert persistent or not workers[0] & workers[1]
+    # Each epoch has its own order, whoever serves it.
+    assert sorted(rows[0]) == list(range(len(rows[0])))
+    assert rows[1] != rows[0][: len(rows[1])]
+    assert {worker["pid"] for worker in plan.report.worker_settings} == workers[1]
+    assert plan.report.workers_alive == 2
 
 
 def test_no_more_workers_start_than_there_are_blocks(sums_fixture: Fixture) -> None:

@@ -51,6 +51,7 @@ TURNED = (
     "inline[cast=host]",
     "workers[count=0]",
     "workers[count=2,deal=batches]",
+    "workers[count=2,persistent=false]",
     "ring_workers[count=2]",
     "threads[count=1,cast=host]",
     "gpu_chunk[cast=host]",
@@ -59,7 +60,8 @@ STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled", "accumulated", "che
 WORKLOADS = ("boardmoves", "daywindows", "fxseq", "images", "tokens[pad=context]")
 
 STARTING = (
-    *("workers[count=1]", "workers[count=2,deal=batches]", "ring_workers[count=1]", "ring_workers[count=2]"),
+    *("workers[count=1]", "workers[count=2,deal=batches]", "workers[count=2,persistent=false]"),
+    *("ring_workers[count=1]", "ring_workers[count=2]"),
     "compiled",
 )
 """Those that start processes, or a compiler."""

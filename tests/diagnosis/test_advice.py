@@ -33,6 +33,7 @@ LOADERS = (
     *("inline", "inline[cast=host]", "inline[copy=serial]", "inline[pin=false]", "resident"),
     *("threads", "threads[count=1]", "threads[count=4,cast=host]"),
     *("workers", "workers[count=0]", "workers[count=1]", "workers[count=4]", "workers[count=4,deal=batches]"),
+    "workers[count=4,persistent=false]",
     *("ring_workers", "ring_workers[count=0]", "ring_workers[count=8]"),
     *("gpu_chunk", "gpu_chunk[buffers=1]", "gpu_chunk[pin=false]"),
 )
@@ -134,7 +135,8 @@ def contradictions(given: Given) -> Iterator[str]:
         "its memory is shared already": cell.loader.name == "ring_workers" and "both processes share" in text,
         "it has no process": not in_processes(cell)
         and bool(re.search(r"(more|fewer) processes|without processes|outlive", text)),
-        "its processes outlive the epoch": in_processes(cell) and "outlive" in text,
+        "its processes outlive the epoch": in_processes(cell) and knobs.get("persistent", True) is True
+        and "outlive" in text,
         "it has no threads": not on_threads(cell) and bool(re.search(r"(more|fewer) threads", text)),
         "Rust holds no interpreter": cell.loader.name == "rust_prefetch" and "other processes" in text,
         "it works ahead already": given.works_ahead and bool(re.search(r"loader that (works|reads) ahead", text)),
@@ -224,6 +226,16 @@ def test_a_wrong_advice_would_be_caught(
     caught = wrong(every_advice(cells, [kind]))
 
     assert any(line.startswith(f"{claim}: ") for line in caught) if claim else caught == []
+
+
+def test_processes_that_each_epoch_starts_anew_are_told_to_stay(cells: tuple[Cell, ...]) -> None:
+    restarting = [cell for cell in cells if cell.loader.knobs.get("persistent") is False]
+
+    assert restarting
+    assert all(
+        one.text.startswith("try workers that outlive the epoch (persistent=true), ")
+        for one in every_advice(restarting, ["start-up"])
+    )
 
 
 def test_every_kind_of_every_loader_gets_one_line_that_orders_or_says_that_nothing_is_left(

@@ -26,7 +26,7 @@ class Advice:
     """Something to try."""
 
     text: str
-    """What to try; `{more}` and `{fewer}` threads or processes and `{queue}`, a knob, are the loader's."""
+    """What to try; `{more}` and `{fewer}` threads or processes, `{queue}` and `{restarts}`, knobs, are the loader's."""
     kinds: tuple[Kind | CauseKind, ...]
     holds: Condition
     """Whether it makes sense in the cell that was measured; of what is not known of a cell, nothing is assumed."""
@@ -92,6 +92,10 @@ def _starts_several_processes(evidence: Evidence) -> bool:
 
 def _has_queue(evidence: Evidence) -> bool:
     return bool(evidence.traits.loader.queue_knob) and _works_ahead(evidence)
+
+
+def _restarts_its_processes(evidence: Evidence) -> bool:
+    return bool(evidence.traits.loader.restarts_knob)
 
 
 def _copies_batches_between_processes(evidence: Evidence) -> bool:
@@ -224,6 +228,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice("a deeper queue ({queue})", ("coupling", "no overlap"), _has_queue),
     Advice("a deeper queue", ("coupling",), _loader_unknown),
     Advice("workers that outlive the epoch, or a loader without any", ("start-up",), _loader_unknown),
+    Advice("workers that outlive the epoch ({restarts}=true)", ("start-up",), _restarts_its_processes),
     Advice("starting {fewer}", ("start-up",), _starts_several_processes),
     Advice("a loader without processes of its own", ("start-up",), _in_processes),
     Advice("smaller blocks", ("start-up",), _in_this_process),
@@ -333,6 +338,7 @@ def _filled(text: str, evidence: Evidence) -> str:
         more=f"more {_workers(loader)} ({loader.count_knob}={min(2 * count, cores)})",
         fewer=f"fewer {_workers(loader)} ({loader.count_knob}={count // 2})",
         queue=loader.queue_knob,
+        restarts=loader.restarts_knob,
     )
 
 

@@ -22,7 +22,8 @@ class LoaderReport:
     workers_resolved: int | None = None
     """Processes that it starts: no more than have work to do."""
     workers_alive: int | None = None
-    """Those that still ran when the stream ended. Fewer than were started make the measurement doubtful."""
+    """Those that still ran when the stream ended, or were through with their epoch where each epoch has its own. Fewer
+    than were started make the measurement doubtful."""
     worker_settings: tuple[Mapping[str, int], ...] = ()
     """Each worker as it saw itself: its number, pid and seed, and the sizes of its thread pools."""
     batches_arrive_on: Literal["host", "device"] | None = None

@@ -1,8 +1,8 @@
-"""Load with torch's own DataLoader and spawned, persistent workers."""
+"""Load with torch's own DataLoader and spawned workers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from feedrate.errors import ContractError, FeedrateError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
+from feedrate.system.procfs import alive
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -32,13 +33,15 @@ class Workers(WorkerLoader):
 
     Blocks are dealt to the workers from one permutation that all of them compute, so batches of different blocks
     interleave. With `deal=batches` every worker decodes every block and cuts each n-th batch: the planned order, for
-    more decoding.
+    more decoding. Workers live as long as the stream; with `persistent=false` each epoch starts its own, which is what
+    DataLoader does by itself.
     """
 
     name = "workers"
     count: int | None = knob(None, 0, 1, 2, 4, 8, low=0, high=256)
     prefetch: int = knob(2, 4, low=1, high=1_024)
     deal: str = knob("blocks", "batches")
+    persistent: bool = knob(True, False)
     timeout_s: int = knob(120, low=1, high=86_400)
 
     def without_workers(self) -> Workers:
@@ -46,7 +49,11 @@ class Workers(WorkerLoader):
 
     def traits(self) -> LoaderTraits:
         count = self.asked_count
-        return LoaderTraits("processes", count, "count", "prefetch") if count else LoaderTraits("caller")
+        if not count:
+            return LoaderTraits("caller")
+        return LoaderTraits(
+            "processes", count, "count", "prefetch", restarts_knob="" if self.persistent else "persistent"
+        )
 
     def prefetch_batches(self, plan: Plan) -> int:
         return self.started_count(plan) * self.prefetch
@@ -59,7 +66,9 @@ class Workers(WorkerLoader):
         dataset = ShardedBatches(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
-            for _ in plan.epoch_numbers():
+            for number in plan.epoch_numbers():
+                # Workers that live on count their epochs themselves.
+                dataset.epoch = number
                 for item in loader:
                     if isinstance(item, FeedrateError):
                         raise item
@@ -78,14 +87,64 @@ def _as_is(batch: Any) -> Any:
 
 @dataclass
 class _Epochs:
-    """Serves the iterator that started the workers first, then asks the loader for new ones."""
+    """An epoch's batches at each iteration, by the workers that are there, or by new ones."""
 
     loader: DataLoader[Batch]
-    first: Iterator[Batch] | None
+    reports: SimpleQueue[Any]
+    """What each worker looks like from inside, as it begins."""
+    settings: tuple[Mapping[str, int], ...] = ()
+    """Of those that were started last, as far as they have said so."""
+    _running: Any = None
+    """DataLoader's iterator, which has the workers."""
+    _is_fresh: bool = False
+    """Nothing was taken from it yet."""
+
+    def start(self) -> None:
+        """Start workers.
+
+        Raises:
+            ContractError: one ended at once.
+        """
+        from feedrate.system.threadpools import one_thread_each
+
+        with one_thread_each():
+            self._running = iter(self.loader)
+        self._is_fresh = True
+        _demand_alive(self._running)
 
     def __iter__(self) -> Iterator[Batch]:
-        first, self.first = self.first, None
-        return iter(self.loader) if first is None else first
+        if not self._is_fresh:
+            self._go_on()
+        self._is_fresh = False
+        batches: Iterator[Batch] = self._running
+        return batches
+
+    def _go_on(self) -> None:
+        if self.loader.persistent_workers:
+            iter(self.loader)
+            return
+        self.hear()
+        self.start()
+
+    def hear(self) -> None:
+        """Take what workers have said since the last time."""
+        self.settings = (
+            tuple(self.reports.get() for _ in iter(lambda: not self.reports.empty(), False)) or self.settings
+        )
+
+    @property
+    def sound(self) -> int:
+        """Workers that live, or are through with an epoch after which others are to come."""
+        if self.loader.persistent_workers:
+            return alive(worker["pid"] for worker in self.settings)
+        return sum(worker.exitcode in (None, 0) for worker in self._running._workers)
+
+    def end(self) -> None:
+        """End all workers."""
+        # DataLoader offers no other way to do so now: dropping it leaves that to whoever still holds a traceback that
+        # passed through it.
+        if self._running is not None:
+            self._running._shutdown_workers()
 
 
 def _demand_alive(running: Any) -> None:
@@ -97,12 +156,10 @@ def _demand_alive(running: Any) -> None:
 
 @contextmanager
 def _started(loader: Workers, dataset: ShardedBatches, plan: Plan, count: int) -> Iterator[Iterable[Batch]]:
-    """An epoch's batches, again at each iteration, from workers that live until the block is left."""
+    """An epoch's batches, again at each iteration, from workers none of which outlives the block."""
     from torch import multiprocessing
 
     from feedrate.builtin.loaders._sharding import WorkerInit
-    from feedrate.system.procfs import alive
-    from feedrate.system.threadpools import one_thread_each
 
     context = multiprocessing.get_context("spawn")
     reports: SimpleQueue[Any] = context.SimpleQueue()
@@ -111,21 +168,17 @@ def _started(loader: Workers, dataset: ShardedBatches, plan: Plan, count: int) -
         plan,
         num_workers=count,
         prefetch_factor=loader.prefetch,
-        persistent_workers=True,
+        persistent_workers=loader.persistent,
         multiprocessing_context=context,
         timeout=loader.timeout_s,
         worker_init_fn=WorkerInit(plan.logs, reports),
     )
-    with one_thread_each():
-        running: Any = iter(torch_loader)
+    epochs = _Epochs(torch_loader, reports)
     try:
-        _demand_alive(running)
-        yield _Epochs(torch_loader, running)
+        epochs.start()
+        yield epochs
     finally:
-        settings = tuple(reports.get() for _ in iter(lambda: not reports.empty(), False))
-        plan.report.worker_settings = settings
-        plan.report.workers_alive = alive(worker["pid"] for worker in settings)
-        # DataLoader offers no other way to end persistent workers now: dropping it leaves that to whoever still holds a
-        # traceback that passed through it.
-        running._shutdown_workers()
+        epochs.hear()
+        plan.report.worker_settings, plan.report.workers_alive = epochs.settings, epochs.sound
+        epochs.end()
         reports.close()
