@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -74,7 +73,7 @@ def test_details_say_how_near_copies_come_to_what_the_machine_can_do(tmp_path: P
     rates = CopyRates(pageable=5e9, page_locked=20e9)
 
     def line(rungs: Mapping[str, Rung], rates: CopyRates | None, **copied: int) -> list[str]:
-        measured = replace(measurement(batch_samples=256.0), **copied)
+        measured = measurement(batch_samples=256.0, **copied)  # type: ignore[arg-type]
         file = (tmp_path / "out").open("w+")
         with file:
             ladder = Ladder(rungs, epoch_batches=10, copy_rates=rates)

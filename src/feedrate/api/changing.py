@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from feedrate.diagnosis.evidence import StagePart
+
 __all__ = ["ChangeResult", "changed_since"]
 
-_REPLICATES = 4
-"""Processes that take the cell apart on each side, when the loader has moved."""
+_REPLICATES, _MOST_REPLICATES = 4, 8
+"""Processes that take the cell apart on each side, when the loader has moved, and the most while no stage is told."""
 _ENDED = "it ended before the stage was known"
 
 
@@ -113,7 +115,8 @@ def changed_since(
     if judged.change.side == "loader":
         resources.stage = _ENDED
         slower = judged.verdicts["loader"].factor < 1
-        resources.stage = _stage(runner, then, str(cell), replicates or _REPLICATES, slower=slower)
+        counts = (replicates, replicates) if replicates else (_REPLICATES, _MOST_REPLICATES)
+        resources.stage = _stage(runner, then, str(cell), counts, slower=slower)
     return ChangeResult.of(comparison, resources.stage, resources.raw)
 
 
@@ -141,16 +144,21 @@ def _both_s(measured: Sequence[Measurement]) -> tuple[float, float]:
     )
 
 
-def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int, *, slower: bool) -> str:
+def _stage(runner: VariantRunner, then: VariantSpec, cell: str, counts: tuple[int, int], *, slower: bool) -> str:
     """Which stage of loading moved, in words; the cell is taken apart on both sides, by turns where that can be.
 
-    `slower`: whether the loader is, as a whole.
+    `counts`: processes of each side at least, and at most while no stage is told. `slower`: whether the loader is, as a
+    whole.
     """
-    resources, pairs = runner.resources, []
+    resources, (least, most) = runner.resources, counts
+    pairs: list[tuple[Sequence[StagePart], Sequence[StagePart]]] = []
     if not resources.settings.quiet:
-        text = f"the loader moved: taking the cell apart, {count} processes of each"
+        text = (
+            f"the loader moved: taking the cell apart, {least}{f' to {most}' if most > least else ''} processes of each"
+        )
         resources.caller.console.print(text, soft_wrap=True)
-    for _ in range(count):
+    change: StagePart | None = None
+    while len(pairs) < least or (len(pairs) < most and not (change and change.cost.excludes_zero)):
         # Two at a time may lack the memory that each alone has.
         now, earlier = runner.taken_apart_by_turns(then, cell) or _one_after_the_other(runner, then, cell)
         if earlier is None:
@@ -158,7 +166,8 @@ def _stage(runner: VariantRunner, then: VariantSpec, cell: str, count: int, *, s
         if not isinstance(now, Diagnosis):
             return f"taking it apart failed, so the stage is not known: {now.reason}"
         pairs.append((loader_costs(now.replicates), loader_costs(earlier.replicates)))
-    return describe_stage(largest_change(pairs, slower=slower))
+        change = largest_change(pairs, slower=slower)
+    return describe_stage(change)
 
 
 def _one_after_the_other(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class MeasurementBudget:
     """Standard error of both ceilings, as a share, at which the rounds of a person's own training may end."""
     most_times: int = 3
     """They end at the latest after so many times as many as were laid out."""
+    times: int = 1
+    """How many times as long as `seconds` usually are: so many times as often is each rung of the ladder timed."""
     discards: float = 2.0
     """All batches discarded between the windows take no longer than this many times `seconds`."""
     least_batches: int = 4
@@ -46,7 +48,12 @@ class MeasurementBudget:
         that two processes meet.
         """
         times = max(1, round(seconds / cls.seconds))
-        return cls(seconds=seconds, most_rounds=cls.most_rounds * times)
+        return cls(seconds=seconds, most_rounds=cls.most_rounds * times, times=times)
+
+    @property
+    def part(self) -> MeasurementBudget:
+        """The budget of one of those times."""
+        return replace(self, seconds=self.seconds / self.times, times=1)
 
     def step_seconds(self, step: Step) -> float:
         """Give the aim of T_S: a step that trains nothing takes microseconds, and little tells of it."""

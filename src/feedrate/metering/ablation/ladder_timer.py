@@ -1,4 +1,7 @@
-"""Time every rung of the ladder twice on one open stream, in mirrored order, so that steady drift cancels."""
+"""Time every rung of the ladder twice on one open stream, in mirrored order, so that steady drift cancels.
+
+By turns with another process the loader's rungs are timed more often, in windows no longer than otherwise.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.loading.source_control import SwapPoint
     from feedrate.metering.ablation.source_switch import SourceSwitch
+    from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.metering.round_schedule import Paces
     from feedrate.metering.training_loop import TrainingLoop, Work
@@ -38,6 +42,8 @@ _THERE = ("R0", "R1", "R4", *_DELAYED, "R3", "R2")
 _BACK = ("R2", "R3", "R4", "R1", "R0")
 """The rungs there and back, so that what drifts steadily cancels; delays once, next to the rung they are compared with.
 """
+_AGAIN = ("R1", "R4", "R3", "R2")
+"""The rungs that are timed more often by turns: without the step, for that is what two commits are told apart by."""
 _SIDES = ("R0", "R4")
 """The rungs that tell which side holds the cell back."""
 _NOT_COLUMNS = "what is read are samples, which only the code of their data set knows"
@@ -112,8 +118,13 @@ class LadderTimer:
         self._block = self.plan.max_block_batches
         self._refill_s = min(_REST_S, self.ahead * self.rounds.loader_s)
 
+    @property
+    def _effort(self) -> MeasurementBudget:
+        """Of one rung, timed twice."""
+        return self.loop.effort.part
+
     def ladder(self, ready: Mapping[str, Iterator[Batch]]) -> Ladder:
-        """Every rung timed twice.
+        """Every rung timed twice, by turns those of the loader alone more often.
 
         `ready`: endless batches on the device for R0, and through the transfer for R1; without, R1 is not measured.
         """
@@ -125,7 +136,8 @@ class LadderTimer:
         for order in (_THERE, _BACK) if self.stages else (_SIDES, _SIDES[::-1]):
             self._round(order, delay_s)
             if self.stages:
-                self._tracker.pass_epoch_start(self.loop.effort.seconds / self.rounds.loader_s)
+                self._tracker.pass_epoch_start(self._effort.seconds / self.rounds.loader_s)
+        self._time_again()
         step, loader = self._beside() if self.ahead else ((), ())
         return Ladder(
             rungs={name: self._rung(name) for name in ("R0", "R1", *reversed(_SOURCES))},
@@ -162,6 +174,28 @@ class LadderTimer:
             else:
                 self._full.setdefault(name, []).append(window)
 
+    def _time_again(self) -> None:
+        """By turns: time the rungs of the loader alone so often more that each has its share of the budget."""
+        if not (self.turns.are_taken and self.stages and self.details):
+            return
+        for number in range(2 * (self.loop.effort.times - 1)):
+            for name in _AGAIN if number % 2 else _AGAIN[::-1]:
+                if name in self._alone:
+                    self._paused = self.turns.wait() or self._paused
+                    self._time_alone(name)
+
+    def _time_alone(self, name: str) -> None:
+        """Time a rung without the step that was timed before."""
+        if name == "R1":
+            self._rest()
+            batches = self._ready[name]
+            window = self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)), in_blocks=False)
+        elif self._turned(_Supply(_SOURCES[name])):
+            window = self._timed(f"{name} alone", self.feed.drain)
+        else:
+            return
+        self._alone.setdefault(name, []).append(window)
+
     def _in_turn(self, name: str, delay_s: float) -> Window | None:
         """Visit a rung when no other process measures."""
         self._paused = self.turns.wait() or self._paused
@@ -182,7 +216,7 @@ class LadderTimer:
             self._absent[name] = self._lacking_stage(_SOURCES.get(name, "files")) or _UNREAD
             return None
         if name in _SOURCES and self._is_timed_alone(name):
-            self._alone.setdefault(name, []).append(self._timed(f"{name} alone", self.feed.drain))
+            self._time_alone(name)
         return self._timed(name, self._train)
 
     def _visited_ready(self, name: str) -> Window | None:
@@ -193,9 +227,7 @@ class LadderTimer:
                 self._absent[name] = _ON_DEVICE
                 return None
             if self._is_timed_alone(name):
-                self._alone.setdefault(name, []).append(
-                    self._timed("R1 alone", lambda n: sum(len(next(batches)) for _ in range(n)), in_blocks=False)
-                )
+                self._time_alone(name)
         return self._timed(name, lambda n: self.loop.steps(batches, n), in_blocks=False)
 
     def _is_timed_alone(self, name: str) -> bool:
@@ -233,7 +265,7 @@ class LadderTimer:
         return wanted.stage in ("files", *self.swap_points) and not any(delays)
 
     def _timed(self, key: str, work: Work, *, in_blocks: bool = True) -> Window:
-        effort = self.loop.effort
+        effort = self._effort
         if in_blocks and (self._paused or self._rested == self.feed.taken):
             # It was left alone, or stood still: what it had made by then lies ready.
             self.loop.discard(work, max(1, self.ahead))
@@ -251,11 +283,11 @@ class LadderTimer:
 
     def _batches(self, pace_s: float, *, in_blocks: bool) -> int:
         """Count the batches of both windows of a kind together."""
-        effort = self.loop.effort
+        effort = self._effort
         if in_blocks:
             return effort.batches(pace_s, effort.least_batches, self.ahead, self.plan.epoch_batches)
         # Batches that are ready have no queue, and of a step that trains nothing little time tells.
-        return max(effort.least_batches, int(self.step_seconds / pace_s))
+        return max(effort.least_batches, int(self.step_seconds / self.loop.effort.times / pace_s))
 
     def _train(self, count: int) -> int:
         return self.loop.both(self.feed, count, [])
