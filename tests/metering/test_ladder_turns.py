@@ -54,7 +54,7 @@ class Loop:
 def timer(loop: Loop, *, by_turns: bool) -> LadderTimer:
     plan = SimpleNamespace(max_block_batches=1, epoch_batches=100, report=SimpleNamespace(batches_arrive_on="host"))
     parts: Any = (loop, loop.feed, plan, None, AHEAD, Paces(0.001, 0.001, 0.002), "")
-    turns = cast(Any, SimpleNamespace(wait=lambda: by_turns))
+    turns = cast(Any, SimpleNamespace(wait=lambda: by_turns, are_taken=by_turns))
     made = LadderTimer(*parts, turns=turns, step_seconds=0.1)
     made._paces |= {"R0": 0.001, "R4": 0.001, "R4 alone": 0.002}
     made._ready = {"R0": cast(Any, repeat(None))}
@@ -81,3 +81,17 @@ def test_what_was_made_before_a_pause_is_used_up_once(by_turns: bool, queues: in
     loop.feed.taken = 7
     made._in_turn("R4", 0.0)
     assert loop.log == [f"discards {AHEAD}"] * queues + ["window", "window"], "alone, then with the step"
+
+
+@pytest.mark.parametrize(("by_turns", "more"), [(False, 0), (True, 4)])
+def test_a_rung_of_the_loader_alone_is_timed_more_often_and_no_longer(by_turns: bool, more: int) -> None:
+    loop = Loop()
+    usual = timer(loop, by_turns=by_turns)
+    usual._in_turn("R4", 0.0)
+    loop.effort = MeasurementBudget.by_turns(3 * MeasurementBudget.seconds)
+    made = timer(loop, by_turns=by_turns)
+    made._in_turn("R4", 0.0)
+    made._time_again()
+
+    sizes = [window.batches for window in made._alone["R4"]]
+    assert sizes == [usual._alone["R4"][0].batches] * (1 + more)
