@@ -201,11 +201,25 @@ def lent(buffers: Buffers) -> Iterator[dict[str, torch.Tensor]]:
         yield kept[-1]
 
 
+@pytest.mark.usefixtures("spawning")
+@pytest.mark.parametrize("persistent", [True, False])
+def test_that_no_worker_can_be_started_is_told_as_it_is(
+    persistent: bool, sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(process: SpawnProcess) -> None:
+        raise OSError(f"no room for {process.name}")
+
+    monkeypatch.setattr(SpawnProcess, "start", refused)
+    with pytest.raises(OSError, match="no room for SpawnProcess"):
+        list(Workers(count=1, persistent=persistent).stream(sums_fixture.plan))
+
+
 @pytest.mark.process
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("spawning")
+@pytest.mark.parametrize("persistent", [True, False])
 def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
-    sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+    persistent: bool, sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = SpawnProcess.start
 
@@ -216,4 +230,4 @@ def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
 
     monkeypatch.setattr(SpawnProcess, "start", killed)
     with pytest.raises(ContractError, match="ended with status -9 as it was started"):
-        list(Workers(count=1).stream(sums_fixture.plan))
+        list(Workers(count=1, persistent=persistent).stream(sums_fixture.plan))

@@ -137,7 +137,8 @@ class _Epochs:
         """Workers that live, or are through with an epoch after which others are to come."""
         if self.loader.persistent_workers:
             return alive(worker["pid"] for worker in self.settings)
-        return sum(worker.exitcode in (None, 0) for worker in self._running._workers)
+        started = self._running._workers if self._running is not None else ()
+        return sum(worker.exitcode in (None, 0) for worker in started)
 
     def end(self) -> None:
         """End all workers."""
