@@ -24,8 +24,8 @@ class LoaderTraits:
     """Knob that sets how many; empty: there is none."""
     queue_knob: str = ""
     """Knob that sets how many batches may be ready before they are asked for; empty: there is none."""
-    restarts_knob: str = ""
-    """Knob by which its processes are started anew for each epoch; empty: they are not."""
+    restarts_knob: str | None = None
+    """Knob by which its processes are started anew for each epoch; None: they are not."""
     shares_memory: bool = False
     """Batches cross from its processes in memory that both sides share, without a copy."""
     gathers_on_device: bool = False

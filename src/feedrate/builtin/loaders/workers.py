@@ -52,7 +52,7 @@ class Workers(WorkerLoader):
         if not count:
             return LoaderTraits("caller")
         return LoaderTraits(
-            "processes", count, "count", "prefetch", restarts_knob="" if self.persistent else "persistent"
+            "processes", count, "count", "prefetch", restarts_knob=None if self.persistent else "persistent"
         )
 
     def prefetch_batches(self, plan: Plan) -> int:
