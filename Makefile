@@ -75,7 +75,7 @@ types: $(PLUGINS)
 pytest: coverage # and then all the rest that nothing disturbs, JOBS at a time (0: in one process)
 	@$(BIN)/python -m pytest -m "not alone and not answer and not command and not integration and (process or not pure)" $(PARALLEL)
 
-test-commands: $(PLUGINS) ## Whole commands and cells, as a person runs them: measuring, asv over commits, examples, kills (eight minutes)
+test-commands: $(PLUGINS) ## Whole commands and cells, as a person runs them: measuring, asv over commits, examples, kills
 	@$(BIN)/python -m pytest -m "command and not alone and not answer" $(PARALLEL)
 
 coverage: $(PLUGINS) # of the packages that need no process, by their own tests
@@ -83,7 +83,7 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 	@for package in $(PURE); do \
 		$(BIN)/python -m coverage report --include "src/feedrate/$$package/*" --skip-covered --fail-under $(COVERED) || exit 1; done
 
-test-quick: $(PLUGINS) ## Only tests that start no process and are over at once (a minute and a half)
+test-quick: $(PLUGINS) ## Only tests that start no process and are over at once (two minutes)
 	@$(BIN)/python -m pytest -m "not process and not slow and not integration" $(PARALLEL)
 
 test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known answers, times and races (half an hour)

@@ -95,7 +95,7 @@ def test_every_way_of_copying_brings_the_right_bits(
 
 
 WHOLE_KIT = bool(os.environ.get("WHOLE_KIT"))
-"""Whether each loader is asked everything in each way of copying, over all workloads: half an hour more."""
+"""Whether each loader is asked everything in each way of copying, over all workloads."""
 
 
 @pytest.mark.parametrize("knobs", COPIES)
