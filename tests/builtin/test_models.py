@@ -72,6 +72,7 @@ def of_task(case: object) -> str:
     return str(case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workload", "steps"), TASKS, ids=of_task)
 def test_the_planted_signal_is_learned(workload: Workload, steps: int) -> None:
     torch.manual_seed(0)

@@ -22,7 +22,7 @@ from tests.support import ROOT
 from tests.support.fuzzing import answer, bytes_of, fuzzed, spoiled, tried
 from tests.support.outcomes import failure, measurement
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 MATRIX = {"workloads": {"fxseq": "1", "boardmoves[head=legal]": "2"}, "loaders": ["inline"], "steps": ["fp32", "none"]}
 LINES = [json.loads(json.dumps(one.as_json())) for one in (measurement(), failure())]
 EARLIER = json.loads((ROOT / "tests" / "records" / "format_1.jsonl").read_text().splitlines()[1])

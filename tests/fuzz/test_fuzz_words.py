@@ -48,6 +48,7 @@ cells = st.builds(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", FAMILIES)
 @fuzzed(0.34)
@@ -62,6 +63,7 @@ def test_a_text_names_a_strategy_by_its_own_name_or_is_one_line(kind: str, data:
         assert re.fullmatch(r"[\w.-]+(\[[\w.=,+-]+\])?", str(strategy))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @fuzzed()
 @given(text=cells)
@@ -75,6 +77,7 @@ def test_a_text_is_the_key_of_a_cell_or_one_line(text: str) -> None:
         assert len(cell.recipe.folder_name) < 200
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @fuzzed(0.1)
 @given(text=cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
 import torch
 
 from feedrate.metering.ablation.collector import CollectorWatch, count_cycles, tracked_types
@@ -16,6 +17,7 @@ class Circle:
         self.self = self
 
 
+@pytest.mark.slow
 def test_tensors_and_bytes_in_circles_are_counted_once_and_freed() -> None:
     def work(batches: int) -> int:
         for _ in range(batches):
@@ -32,6 +34,7 @@ def test_tensors_and_bytes_in_circles_are_counted_once_and_freed() -> None:
     assert not any(type(thing) is Circle for thing in gc.get_objects())
 
 
+@pytest.mark.slow
 def test_what_others_refer_to_is_not_held_by_a_circle() -> None:
     kept = bytearray(100_000)
 

@@ -99,6 +99,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_no_number_is_cut_at_any_width(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = set(NUMBER.findall(printed(monkeypatch, TABLES[name], None)))
