@@ -260,6 +260,7 @@ def test_shared_memory_that_a_neighbour_holds_was_not_left_by_the_loader(neighbo
     leaves_nothing_behind(Slow(), fixture)
 
 
+@pytest.mark.slow
 def test_a_loader_that_hangs_on_a_truncated_file_is_given_up(fixture: Fixture) -> None:
     with pytest.raises(
         ContractError, match=r"^hangs_on_truncated: 0000\d.arrow is cut in half: still not done after 2 s$"

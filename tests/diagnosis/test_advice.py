@@ -181,6 +181,7 @@ def wrong(advices: Sequence[Given]) -> list[str]:
 # --- tests
 
 
+@pytest.mark.slow
 def test_no_advice_contradicts_its_loader_its_step_its_device_or_its_knobs(
     registry: Registry, cells: tuple[Cell, ...]
 ) -> None:
@@ -238,6 +239,7 @@ def test_processes_that_each_epoch_starts_anew_are_told_to_stay(cells: tuple[Cel
     )
 
 
+@pytest.mark.slow
 def test_every_kind_of_every_loader_gets_one_line_that_orders_or_says_that_nothing_is_left(
     cells: tuple[Cell, ...],
 ) -> None:

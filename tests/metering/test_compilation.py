@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
 from feedrate.metering.compilation import compiled_so_far
 
 
+@pytest.mark.slow
 def test_graphs_breaks_and_seconds_are_those_of_the_compiler() -> None:
     def broken(x: Tensor) -> Tensor:
         y = x + 1

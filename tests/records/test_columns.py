@@ -42,6 +42,7 @@ def text(document: object) -> str:
     return json.dumps(document, allow_nan=False)
 
 
+@pytest.mark.slow
 @fuzzed(2)
 @given(document=documents)
 def test_what_is_packed_comes_back_to_the_last_sign(document: Any) -> None:
