@@ -61,7 +61,7 @@ bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch, at Python's
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (twelve minutes on two cores)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (nine minutes on two cores)
 
 check: test test-commands test-answers ## All tests but those with environments of their own
 
@@ -83,7 +83,7 @@ coverage: $(PLUGINS) # of the packages that need no process, by their own tests
 	@for package in $(PURE); do \
 		$(BIN)/python -m coverage report --include "src/feedrate/$$package/*" --skip-covered --fail-under $(COVERED) || exit 1; done
 
-test-quick: $(PLUGINS) ## Only tests that start no process and are over at once (two minutes)
+test-quick: $(PLUGINS) ## Only tests that start no process and are over at once (a minute and a half)
 	@$(BIN)/python -m pytest -m "not process and not slow and not integration" $(PARALLEL)
 
 test-answers: $(PLUGINS) ## Tests that need the machine for themselves: known answers, times and races (half an hour)
