@@ -77,9 +77,11 @@ def test_details_say_how_near_copies_come_to_what_the_machine_can_do(tmp_path: P
         file = (tmp_path / "out").open("w+")
         with file:
             ladder = Ladder(rungs, epoch_batches=10, copy_rates=rates)
-            show(Console(file=file, width=300), [Diagnosis.of([(measured, ladder)])], details=True)
+            show(Console(file=file, width=300), [Diagnosis.of([(measured, ladder)])], details=True, explain=True)
             file.seek(0)
-            return [line for line in file.read().splitlines() if line.startswith("copies ")]
+            lines = file.read().splitlines()
+        assert any(line.startswith("      copies  bytes a second") for line in lines) == (rates is not None)
+        return [line for line in lines if line.startswith("copies ")]
 
     limit = "20.0 GB/s that single large copies reach from page-locked memory; 5.00 GB/s from other memory"
     # 10 MB a batch in 2 ms.

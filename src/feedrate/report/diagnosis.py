@@ -82,7 +82,8 @@ def _explained(diagnosis: Diagnosis, kinds: Sequence[Kind | SymptomKind], *, det
     ladder = has_ladder(diagnosis)
     loading = tuple(part.stage for part in diagnosis.evidence.loading_parts)
     stages = (*(STAGES if ladder else loading), *(["unexplained"] if ladder or loading else ()))
-    terms = (*TERMS, *(LADDER_TERMS if ladder else ())) if details else ()
+    copies = ("copies",) if any(each.copy_rates for each in diagnosis.ladders) else ()
+    terms = (*TERMS, *(LADDER_TERMS if ladder else ()), *copies) if details else ()
     for term, meaning in explained((*kinds, "waterfall", "T_S", *stages, "T_F", "T_L", "+-", *terms)):
         yield f"{term:>12}  {meaning}"
     if ladder:

@@ -70,6 +70,7 @@ GLOSSARY: Mapping[str, str] = {
     "delay": "time put into one stage: it comes back whole where that stage binds, and not at all where it is hidden",
     "readers": "threads or processes that share reading and decoding, and so share a delay put there",
     "beside": "loader and step at work at the same time, neither of them waiting for the other",
+    "copies": "bytes a second that come to a device, beside what single large copies to it reach in the same process",
     # kinds of verdict, some of them stages
     "verdict": "what holds a cell back, or whether A is faster than B",
     "copy": "bringing batches to the step, in the dtypes of its model; as a verdict: most of what loading costs",
