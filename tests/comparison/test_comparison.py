@@ -125,6 +125,7 @@ def test_a_control_that_only_scatters_is_no_doubt() -> None:
     assert only(Pairs(around(0.5, 0.01, 16), around(-5, DRIFT, 8))).word == "FASTER"
 
 
+@pytest.mark.slow
 def test_of_many_comparisons_of_the_same_one_lucky_one_is_no_discovery() -> None:
     lucky = Pairs(around(0.1, 0.07, 8))
     none = [Pairs(around(0.001 * number, 0.2, 8)) for number in range(20)]
@@ -199,6 +200,7 @@ def test_a_difference_well_above_the_smallest_that_can_be_seen_is_seen(cell: str
     assert not any(one.word == "SLOWER" for one in found)
 
 
+@pytest.mark.slow
 def test_a_decode_that_is_5_per_cent_slower_is_found_within_128_pairs_of_a_quiet_machine() -> None:
     quiet = np.array(RECORDED["quiet_log_ratios"])
     draws = np.random.default_rng(3)

@@ -44,6 +44,7 @@ def simulated(random: np.random.Generator, paces: Draws, replicates: int, gains:
     return rank(rates, noise)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replicates", [1, 3])
 @pytest.mark.parametrize("paces", [quiet, drifting, bursts])
 def test_among_six_equal_loaders_a_leader_is_named_in_at_most_one_group_of_twenty(
@@ -55,6 +56,7 @@ def test_among_six_equal_loaders_a_leader_is_named_in_at_most_one_group_of_twent
     assert named / GROUPS <= 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 3, 5])
 def test_replicates_alone_name_no_more_leaders_among_equals(count: int) -> None:
     random = np.random.default_rng(12)

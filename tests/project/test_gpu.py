@@ -53,7 +53,7 @@ def trial(registry: Registry, data_root: Path, workload: str, device: str) -> Fi
     [
         *(pytest.param("cuda", name, marks=pytest.mark.gpu) for name in ("boardmoves", "daywindows", "fxseq")),
         # The others: tests/contract/test_late_device.py.
-        ("simulated", "fxseq"),
+        pytest.param("simulated", "fxseq", marks=pytest.mark.slow),
     ],
 )
 @pytest.mark.parametrize("loader", LOADERS, ids=str)

@@ -102,6 +102,7 @@ def through_json(values: dict[str, object]) -> Any:
     return json.loads(json.dumps(values, allow_nan=False))
 
 
+@pytest.mark.slow
 @fuzzed(0.25)
 @given(record=st.one_of(windows, gaps, samples, conditions, profiles, rungs, ladders, estimates, evidence))
 def test_a_record_is_what_it_was_after_json(record: Record) -> None:
