@@ -68,23 +68,26 @@ def test_a_scaled_update_is_the_plain_one_and_is_left_out_where_gradients_overfl
         torch.testing.assert_close(parameter.detach(), parameters[name])
 
 
-def test_cudnn_chooses_by_trying_while_an_update_runs_and_only_where_there_is_a_gpu(
-    sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("flag", ["benchmark", "deterministic"])
+def test_cudnn_chooses_as_a_knob_says_while_an_update_runs_and_only_where_there_is_a_gpu(
+    flag: str, sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch, seen = batch_of(sums_fixture, 16), list[bool]()
+    batch, seen = batch_of(sums_fixture, 16), list[tuple[bool, bool]]()
+    step = Fp32().with_knobs({f"cudnn_{flag}": "true"})
     wanted = updated(Fp32(), sums_fixture, batch)[0]
     if not torch.cuda.is_available():
-        with pytest.raises(UnavailableError, match=r"fp32\[cudnn_benchmark=true\]: needs a CUDA device"):
-            updated(Fp32(cudnn_benchmark=True), sums_fixture, batch)
+        with pytest.raises(UnavailableError, match=rf"fp32\[cudnn_{flag}=true\]: needs a CUDA device"):
+            updated(step, sums_fixture, batch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     model = sums_fixture.model()
-    model.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.benchmark))
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    model.register_forward_hook(lambda *_: seen.append((cudnn.benchmark, cudnn.deterministic)))
     torch.manual_seed(0)
-    step = Fp32(cudnn_benchmark=True)
     step.bind(model, sums_fixture.recipe.workload.loss, torch.optim.SGD(model.parameters(), lr=0.1))(batch)
 
-    assert seen == [True]
-    assert not torch.backends.cudnn.benchmark
+    assert seen == [(flag == "benchmark", flag == "deterministic")]
+    assert (cudnn.benchmark, cudnn.deterministic) == before
     assert updated(step, sums_fixture, batch)[0] == pytest.approx(wanted)
 
 

@@ -21,7 +21,9 @@ from tests.support import ROOT
 MODULE = runpy.run_path(str(ROOT / "scripts/wishes.py"))
 WISHES: Sequence[Any] = MODULE["wishes"]()
 COMMANDS = sorted({wish.command for wish in WISHES if wish.command})
-QUICK = [command for command in COMMANDS if re.match(r"feedrate (doctor|data list)( --json)?$|.* --size tiny$", command)]
+QUICK = [
+    command for command in COMMANDS if re.match(r"feedrate (doctor|data list)( --json)?$|.* --size tiny$", command)
+]
 
 
 def specs(command: str, options: Any) -> Iterator[tuple[str, str]]:

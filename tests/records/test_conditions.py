@@ -121,6 +121,16 @@ def test_settings_that_are_not_what_was_asked_for_are_doubtful(observed: dict[st
     assert word in found[0]
 
 
+def test_workers_that_find_no_block_are_told_of_what_would_employ_them() -> None:
+    observed = {"workers requested": 8, "workers resolved": 3, "workers alive": 3}
+
+    assert list(remarks(measurement(observed=observed))) == [
+        "8 workers were asked for and 3 started: there are no more blocks to deal;"
+        " deal=batches shares out what is in a block"
+    ]
+    assert list(remarks(measurement(observed={**observed, "workers requested": 3}))) == []
+
+
 @pytest.mark.parametrize(
     ("state", "word"),
     [

@@ -142,14 +142,17 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     as_floats = measurement.observed.get("integers as floats")
     if isinstance(as_floats, str):
         yield f"integers of samples are floats in their batch: {as_floats}; right where numbers are meant, not classes"
+    asked, resolved = measurement.observed.get("workers requested"), measurement.observed.get("workers resolved")
+    if asked is not None and resolved is not None and asked != resolved:
+        yield (
+            f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal;"
+            " deal=batches shares out what is in a block"
+        )
     conditions = measurement.conditions
     if conditions is None:
         return
     if had_foreign_load(measurement) and not any(doubts(measurement)):
         yield "others kept more than a tenth of the cores busy while it was measured"
-    asked, resolved = measurement.observed.get("workers requested"), measurement.observed.get("workers resolved")
-    if asked is not None and resolved is not None and asked != resolved:
-        yield f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal"
 
 
 def remarks_on(measurements: Iterable[Measurement]) -> Iterator[str]:

@@ -158,7 +158,7 @@ def _delays(evidence: Evidence) -> str:
 
 
 def _inside_step(profile: StepProfile, step_s: float) -> str:
-    phrases = [*_work(profile, step_s)]
+    phrases = [*_size(profile), *_work(profile, step_s)]
     if profile.kernels_per_step:
         phrases.append(f"{profile.kernels_per_step:,.0f} kernels")
     if profile.operators_per_step:
@@ -168,6 +168,12 @@ def _inside_step(profile: StepProfile, step_s: float) -> str:
     if profile.device_busy_s is not None:
         phrases.append(f"device busy {share(profile.device_busy_s / step_s)} of it")
     return ", ".join(phrases) or ABSENT
+
+
+def _size(profile: StepProfile) -> Iterator[str]:
+    """How much there is to train."""
+    if profile.parameters is not None:
+        yield f"{profile.parameters:,} parameters"
 
 
 def _work(profile: StepProfile, step_s: float) -> Iterator[str]:
