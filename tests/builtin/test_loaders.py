@@ -169,6 +169,10 @@ def test_workers_stay_for_the_next_epoch_or_make_room_for_others(persistent: boo
 def test_no_more_workers_start_than_there_are_blocks(sums_fixture: Fixture) -> None:
     assert Workers(count=8).started_count(sums_fixture.plan) == 4
     assert Workers(count=0).started_count(sums_fixture.plan) == 0
+    # Sharing out batches employs more of them than there are blocks.
+    batches = sums_fixture.plan.epoch_batches
+    assert batches > 4
+    assert Workers(count=256, deal="batches").started_count(sums_fixture.plan) == batches
 
 
 def test_the_safe_mode_leaves_no_loader_with_processes() -> None:

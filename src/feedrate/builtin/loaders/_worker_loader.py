@@ -32,5 +32,5 @@ class WorkerLoader(Loader):
         return min(8, max(2, len(os.sched_getaffinity(0)) // 4)) if self.count is None else self.count
 
     def started_count(self, plan: Plan) -> int:
-        """Count the processes that will start: no more than there are blocks to deal."""
-        return min(self.asked_count, len(plan.stored_blocks))
+        """Count the processes that will start: no more than there are blocks, or batches, to deal."""
+        return min(self.asked_count, plan.epoch_batches if self.deal == "batches" else len(plan.stored_blocks))
