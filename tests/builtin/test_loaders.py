@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import weakref
 from collections.abc import Iterator
@@ -17,13 +18,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from feedrate.builtin.loaders import gpu_chunk
+from feedrate.builtin.loaders import _worker_loader, gpu_chunk
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Fixture
-from feedrate.errors import ContractError, UsageError
+from feedrate.errors import ContractError, UnavailableError, UsageError
 from feedrate.loading.batch import Columns
 from feedrate.loading.block import Block
 from feedrate.loading.buffers import Buffers, Layout
@@ -173,6 +174,35 @@ def test_no_more_workers_start_than_there_are_blocks(sums_fixture: Fixture) -> N
     batches = sums_fixture.plan.epoch_batches
     assert batches > 4
     assert Workers(count=256, deal="batches").started_count(sums_fixture.plan) == batches
+
+
+@pytest.mark.parametrize("loader", [Workers(count=2, prefetch=2), RingWorkers(count=2, slots=2)], ids=str)
+def test_a_small_dev_shm_is_one_line_before_any_worker_starts(
+    loader: Workers | RingWorkers, sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = sums_fixture.plan
+    wanted = 4 * Layout.of(plan).nbytes
+    monkeypatch.setattr(_worker_loader, "shm_free_bytes", lambda: wanted // 2)
+    with pytest.raises(
+        UnavailableError, match=r"4 batches ahead are .*, and .* of /dev/shm are free: have fewer ahead"
+    ):
+        next(loader.stream(plan))
+    assert active_children() == []
+    for room in (wanted, None):
+        monkeypatch.setattr(_worker_loader, "shm_free_bytes", lambda room=room: room)
+        loader.demand_room(plan)
+
+
+def test_few_open_files_are_one_line_before_any_worker_starts(
+    sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = sums_fixture.plan
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (70, 4_096))
+    with pytest.raises(UnavailableError, match=r"the tensors of 4 batches ahead are .* and 70 may be: have"):
+        next(Workers(count=2, prefetch=2).stream(plan))
+    assert active_children() == []
+    # One segment for all of them.
+    RingWorkers(count=2, slots=2).demand_room(plan)
 
 
 def test_the_safe_mode_leaves_no_loader_with_processes() -> None:

@@ -75,6 +75,15 @@ def shm_bytes() -> int:
     return (blocks.f_blocks - blocks.f_bfree) * blocks.f_frsize
 
 
+def shm_free_bytes() -> int | None:
+    """Read how many bytes of /dev/shm can still be had; None where there is none."""
+    try:
+        blocks = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    return blocks.f_bavail * blocks.f_frsize
+
+
 def available_bytes() -> int:
     """Read how much memory can be had without swapping."""
     return _meminfo("MemAvailable")

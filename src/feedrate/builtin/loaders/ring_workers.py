@@ -61,6 +61,7 @@ class RingWorkers(WorkerLoader):
         if count == 0:
             yield from Inline(self.cast, self.copy, self.pin).stream(plan)
             return
+        self.demand_room(plan)
         with _ring(self, plan, count) as ring:
             for epoch in plan.epoch_numbers():
                 yield from ring.epoch(epoch)

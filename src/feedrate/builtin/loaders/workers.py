@@ -38,6 +38,7 @@ class Workers(WorkerLoader):
     """
 
     name = "workers"
+    tensor_descriptors = 1
     count: int | None = knob(None, 0, 1, 2, 4, 8, low=0, high=256)
     prefetch: int = knob(2, 4, low=1, high=1_024)
     deal: str = knob("blocks", "batches")
@@ -63,6 +64,8 @@ class Workers(WorkerLoader):
 
         count = self.started_count(plan)
         plan.report.workers_requested, plan.report.workers_resolved = self.count, count
+        if count:
+            self.demand_room(plan)
         dataset = ShardedBatches(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
