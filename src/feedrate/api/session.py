@@ -23,6 +23,7 @@ from feedrate.plugin.workload import Workload
 
 if TYPE_CHECKING:
     from feedrate.api.changing import ChangeResult
+    from feedrate.api.resolved import Origins, ResolvedRun
     from feedrate.api.sizing import SizingResult
     from feedrate.api.tuning_result import TuningResult
     from feedrate.records.measurement import Outcome
@@ -71,10 +72,37 @@ class Session(OpenSession):
         Raises:
             UsageError: a name is unknown.
         """
+        cells = self.select(workloads=workloads, loaders=loaders, steps=steps, size=size, device=device, sweep=sweep)
+        return measured(self.resources, cells, demand_count("replicates", replicates))
+
+    def select(
+        self,
+        *,
+        workloads: Iterable[Workload | str] = (),
+        loaders: Iterable[Loader | str] = (),
+        steps: Iterable[Step | str] = (),
+        size: str | None = None,
+        device: str | None = None,
+        sweep: bool = False,
+    ) -> tuple[Cell, ...]:
+        """Give the cells that `measure_all` measures, in that order; raises like it."""
         where = device_or_default(device)
         asked = (_several(workloads), _several(loaders), _several(steps))
-        cells = Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
-        return measured(self.resources, cells, demand_count("replicates", replicates))
+        return Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
+
+    def resolve(
+        self, cells: Iterable[Cell], *, replicates: int | None = 1, origins: Origins | None = None
+    ) -> ResolvedRun:
+        """Say with which settings cells would be measured, and where each comes from; nothing is measured or made.
+
+        `replicates`: None: as many as `diagnose` takes by itself. `origins`: what is known of that; None: nothing, and
+        what is not at its default comes from this call.
+        """
+        from feedrate.api.diagnosing import LEAST, MOST
+        from feedrate.api.resolved import Origins, resolved
+
+        count = f"{LEAST} to {MOST}" if replicates is None else demand_count("replicates", replicates)
+        return resolved(self.resources, tuple(cells), count, origins or Origins())
 
     def measure_doubtful_again(self, limit_s: float = AGAIN_S) -> Iterator[Outcome]:
         """Measure each doubtful replicate so far once more, and yield outcomes as they come.

@@ -14,6 +14,7 @@ from typing import NoReturn
 import feedrate
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import complain, is_lost, line_of
+from feedrate.cli.given import named_options, origins
 from feedrate.errors import FeedrateError, PluginError, UsageError
 from feedrate.plugin.strategy import near
 
@@ -104,6 +105,8 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
         raise UsageError(f"a command after `--` is nothing for {command!r}; {' and '.join(TAKING_SCRIPTS)} take one")
     options, unknown = parser.parse_known_args(ours)
     options.script = script
+    options.named = named_options(chosen, _after(command, ours), vars(options))
+    options.origins = origins(options.named, shell.environ)
     if unknown:
         known = re.findall(r"--[\w-]+", chosen.format_help())
         close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
@@ -120,6 +123,14 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
         return argv, None
     place = tuple(argv).index("--")
     return argv[:place], argv[place + 1 :]
+
+
+def _after(command: str | None, words: Sequence[str]) -> Sequence[str]:
+    """Give the words that the parser of a command takes."""
+    if command is None:
+        return ()
+    place = tuple(words).index(command)
+    return (*words[:place], *words[place + 1 :])
 
 
 def _ran(command: str, options: argparse.Namespace, shell: CommandContext) -> int:

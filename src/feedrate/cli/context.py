@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from feedrate.cli.given import SAFE, is_set
 from feedrate.report.console import console
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class CommandContext:
     @property
     def safe(self) -> bool:
         """FORCE_SINGLE_PROCESS asks for loaders without worker processes."""
-        return self.environ.get("FORCE_SINGLE_PROCESS", "") not in ("", "0")
+        return is_set(self.environ, SAFE)
 
     def session(self, options: SessionOptions) -> Session:
         """Open a session with those settings, and with what the environment says where they say nothing.

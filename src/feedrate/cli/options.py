@@ -20,6 +20,7 @@ __all__ = [
     "add_data",
     "add_details",
     "add_device",
+    "add_dry_run",
     "add_explain",
     "add_fallbacks",
     "add_json",
@@ -118,6 +119,15 @@ def add_json(add: Add) -> None:
 def add_explain(add: Add) -> None:
     """Add `--explain`."""
     add("--explain", action="store_true", help="say what each column of the table is")
+
+
+def add_dry_run(add: Add) -> None:
+    """Add `--dry-run`."""
+    add(
+        "--dry-run", action="store_true",
+        help="measure and make nothing: print the cells, and of each setting what was asked for, what comes of that"
+        " and where it comes from",
+    )  # fmt: skip
 
 
 def add_once(add: Add) -> None:

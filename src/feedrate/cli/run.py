@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from feedrate.api.fallbacks import OOM
 from feedrate.api.session import Session
@@ -14,6 +15,7 @@ from feedrate.cli.endings import ending
 from feedrate.cli.options import (
     add_details,
     add_device,
+    add_dry_run,
     add_explain,
     add_fallbacks,
     add_once,
@@ -29,6 +31,9 @@ from feedrate.cli.own_files import add_files, demand_files_alone, own_workload
 from feedrate.cli.script import demand_no_copy, demand_script
 from feedrate.errors import UsageError
 from feedrate.records.measurement import Failure, Outcome
+
+if TYPE_CHECKING:
+    from feedrate.plugin.workload import Workload
 
 __all__ = ["arguments", "run"]
 
@@ -52,6 +57,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_details(cells.add_argument)
     how = measuring(parser)
     how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
+    add_dry_run(how)
     add_once(how)
     add_fallbacks(how)
     add_out_of_place(how)
@@ -79,9 +85,13 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--serve reads cells from standard input; --cell names one: give one of the two")
     if (options.cell or options.serve or options.script is not None) and (options.oom != OOM[0] or options.safe_retry):
         raise UsageError("--oom, --safe-retry: beside --cell, --serve or `-- COMMAND` no other is tried in its place")
+    if options.dry_run and (options.cell or options.serve or options.script is not None):
+        raise UsageError("--dry-run is of WORKLOAD, --loader and --step, not of --cell, --serve or `-- COMMAND`")
     demand_files_alone(options, [*options.workloads, *options.workload])
     if options.script is None:
         demand_no_copy(options, "there is no command")
+    if options.dry_run:
+        return _show_settings(options, shell)
     with shell.session(session_options(vars(options))) as session:
         if options.serve:
             from feedrate.cli.serve_cells import serve_cells
@@ -115,19 +125,41 @@ def _race(session: Session, options: Namespace) -> None:
         pass
 
 
+def _show_settings(options: Namespace, shell: CommandContext) -> int:
+    """Print what `run` would do; nothing is opened that would have to be closed."""
+    from feedrate.cli.dry_run import show_settings
+
+    session = shell.session(session_options(vars(options)))
+    specs = {"workload": [*options.workloads, *options.workload], "loader": options.loader, "step": options.step}
+    return show_settings(session, session.select(**_asked(session, options)), specs, options, shell)
+
+
+class _Asked(TypedDict):
+    """What was asked for, as `Session.select` takes it."""
+
+    workloads: Sequence[Workload | str]
+    loaders: Sequence[str]
+    steps: Sequence[str]
+    size: str | None
+    device: str | None
+    sweep: bool
+
+
+def _asked(session: Session, options: Namespace) -> _Asked:
+    own = own_workload(session, options)
+    return {
+        "workloads": [*options.workloads, *options.workload] if own is None else [own],
+        "loaders": options.loader,
+        "steps": options.step,
+        "size": options.size,
+        "device": options.device,
+        "sweep": options.sweep,
+    }
+
+
 def _measure(session: Session, options: Namespace) -> None:
     """Measure all of it, and once more what is doubtful; the session holds what comes of it."""
-    own = own_workload(session, options)
-    outcomes = session.measure_all(
-        workloads=[*options.workloads, *options.workload] if own is None else [own],
-        loaders=options.loader,
-        steps=options.step,
-        size=options.size,
-        device=options.device,
-        sweep=options.sweep,
-        replicates=options.replicates,
-    )
-    for _ in outcomes:
+    for _ in session.measure_all(**_asked(session, options), replicates=options.replicates):
         pass
     for _ in () if options.once else session.measure_doubtful_again():
         pass

@@ -13,6 +13,7 @@ from feedrate.cli.endings import ending
 from feedrate.cli.options import (
     add_details,
     add_device,
+    add_dry_run,
     add_explain,
     add_out_of_place,
     add_plugin,
@@ -27,6 +28,7 @@ from feedrate.cli.own_files import add_files, demand_files_alone, own_cell_text
 from feedrate.cli.script import demand_no_copy, demand_script, show_last_words
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
+from feedrate.records.cell_key import CellKey
 
 __all__ = ["arguments", "run"]
 
@@ -64,6 +66,7 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help=f"fresh processes a cell: {LEAST}, and up to {MOST} while it is unsure",
     )
+    add_dry_run(how)
     add_out_of_place(how)
     add_explain(output(parser))
 
@@ -81,6 +84,8 @@ def _add_since(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Take each cell apart and print what holds it back: 0 done, 1 some failed, 2 an error, 130 interrupted."""
+    if options.dry_run and (options.since or options.script is not None):
+        raise UsageError("--dry-run is of cells as they are, not of --since or `-- COMMAND`")
     if options.script is not None:
         return _diagnose_script(options, shell)
     demand_no_copy(options, "there is no command")
@@ -93,6 +98,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--loop is of a command after `--`: feedrate why --loop train.py:41 -- python train.py")
     if options.trial:
         raise UsageError("--try is of a command after `--`: feedrate why --try -- python train.py")
+    if options.dry_run:
+        return _show_settings(options, shell)
     with shell.session(session_options(vars(options))) as session:
         session.resources.complain()
         words = [own_cell_text(word, session, options) for word in options.cell]
@@ -110,6 +117,18 @@ def run(options: Namespace, shell: CommandContext) -> int:
             replicates=options.replicates,
             as_json=options.json,
         )
+
+
+def _show_settings(options: Namespace, shell: CommandContext) -> int:
+    """Print what `why` would do; nothing is opened that would have to be closed."""
+    from feedrate.cli.dry_run import show_settings
+
+    session = shell.session(session_options(vars(options)))
+    words = [own_cell_text(word, session, options) for word in options.cell]
+    cells = _cells(session, words, options.size, options.device)
+    keys = [CellKey.parse(str(cell)) for cell in cells]
+    specs = {family: [key.specs[family] for key in keys] for family in keys[0].specs}
+    return show_settings(session, cells, specs, options, shell)
 
 
 def _diagnose_script(options: Namespace, shell: CommandContext) -> int:

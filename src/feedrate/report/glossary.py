@@ -145,6 +145,10 @@ GLOSSARY: Mapping[str, str] = {
     "format": "how the files of a data set are stored: arrow, parquet or hdf5",
     "rows": "rows of a data set, all files together",
     "files": "files of a data set",
+    "setting": "an option of a run, a knob of a workload, loader or step, or a variable that changes a measurement",
+    "requested": "what was asked for; - where nothing was",
+    "resolved": "what comes of that on this machine, as far as it is settled before a process starts",
+    "from": "where a value comes from: default, command line, sweep, environment, or a variable or file by its name",
     "digest": "a short name for the exact bytes of a data set",
     "state": "whether it can be used here, and if not, why",
 }
