@@ -93,8 +93,9 @@ class Resources:
 
     @cached_property
     def environment(self) -> dict[str, object]:
-        """The snapshot of this machine that stands in every record."""
-        return snapshot(self.caller.environ)
+        """The snapshot of this machine that stands in every record, and the file that settings were read from."""
+        config = self.caller.config
+        return snapshot(self.caller.environ) | ({} if config is None else {"config": dict(config)})
 
     @property
     def raw(self) -> Path | None:

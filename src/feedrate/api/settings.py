@@ -101,6 +101,8 @@ class Caller:
     """Name of the run in every record, and of its files."""
     prefix: str = ""
     """What stands before the names of settings in complaints; `--` of options."""
+    config: Mapping[str, str] | None = None
+    """`path` and `text` of a file that settings were read from, which stand in every record; None: there was none."""
 
     @classmethod
     def python(cls) -> Caller:

@@ -157,6 +157,8 @@ class VariantRunner:
         if settings.results is None:
             return None
         path, plugins = os.environ.get("PYTHONPATH"), [("--plugin", str(file.resolve())) for file in files]
+        config = self.resources.caller.config
+        noted = () if config is None else ("--config", config["path"])
         return Invocation(
             commit="",
             checkout=Path.cwd(),
@@ -164,7 +166,7 @@ class VariantRunner:
             raw=settings.results.resolve(),
             logs=settings.logs.resolve(),
             deadline_s=math.ceil(settings.deadline_s),
-            options=(*_words(settings, seconds), *(word for words in plugins for word in words)),
+            options=(*_words(settings, seconds), *noted, *(word for words in plugins for word in words)),
             variables={"PYTHONPATH": path} if path else {},
         )
 

@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import NoReturn
 
 import feedrate
+from feedrate.cli.configured import add_config, configured
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import complain, is_lost, line_of
-from feedrate.cli.given import named_options, origins
 from feedrate.errors import FeedrateError, PluginError, UsageError
 from feedrate.plugin.strategy import near
 
@@ -105,8 +105,6 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
         raise UsageError(f"a command after `--` is nothing for {command!r}; {' and '.join(TAKING_SCRIPTS)} take one")
     options, unknown = parser.parse_known_args(ours)
     options.script = script
-    options.named = named_options(chosen, _after(command, ours), vars(options))
-    options.origins = origins(options.named, shell.environ)
     if unknown:
         known = re.findall(r"--[\w-]+", chosen.format_help())
         close = f"; {near(unknown[0], known)}" if unknown[0].startswith("-") else ""
@@ -114,7 +112,7 @@ def _run(argv: Sequence[str], shell: CommandContext) -> int:
     if command is None:
         shell.out.file.write(f"feedrate {feedrate.__version__}\n" if options.version else parser.format_help())
         return DONE
-    return _ran(command, options, shell)
+    return _ran(command, options, configured(options, command, chosen, _after(command, ours), shell))
 
 
 def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
@@ -125,10 +123,8 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
     return argv[:place], argv[place + 1 :]
 
 
-def _after(command: str | None, words: Sequence[str]) -> Sequence[str]:
+def _after(command: str, words: Sequence[str]) -> Sequence[str]:
     """Give the words that the parser of a command takes."""
-    if command is None:
-        return ()
     place = tuple(words).index(command)
     return (*words[:place], *words[place + 1 :])
 
@@ -152,6 +148,7 @@ def _parsers(command: str | None) -> tuple[argparse.ArgumentParser, argparse.Arg
         parsers[name] = children.add_parser(name, help=summary, description=_sentence(summary), allow_abbrev=False)
     if command is not None:
         import_module(f"feedrate.cli.{command}").arguments(parsers[command])
+        add_config(parsers[command], command)
     return parser, parsers[command]
 
 

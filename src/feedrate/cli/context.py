@@ -17,6 +17,7 @@ from feedrate.report.console import console
 if TYPE_CHECKING:
     from feedrate.api.session import Session
     from feedrate.api.settings import SessionOptions
+    from feedrate.cli.config_file import ConfigFile
 
 __all__ = ["CommandContext"]
 
@@ -30,6 +31,8 @@ class CommandContext:
     err: Console
     """Progress and complaints."""
     environ: Mapping[str, str]
+    config: ConfigFile | None = None
+    """Where options were read from besides the command line."""
 
     @classmethod
     def standard(cls, environ: Mapping[str, str]) -> CommandContext:
@@ -56,8 +59,9 @@ class CommandContext:
         from feedrate.api.settings import RUN, Caller, demand_run_name, run_name
 
         name = demand_run_name(self.environ.get(RUN) or run_name())
-        options = {**options, "data": options.get("data") or self.data, "safe": options.get("safe", False) or self.safe}
-        return Session(**options, caller=Caller(self.err, self.environ, name, prefix="--"))
+        options = {**options, "data": options.get("data") or self.data, "safe": options.get("safe", self.safe)}
+        record = None if self.config is None else self.config.record
+        return Session(**options, caller=Caller(self.err, self.environ, name, prefix="--", config=record))
 
     def print_json(self, document: object) -> None:
         """Write one JSON value as the whole of standard output."""

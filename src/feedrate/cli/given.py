@@ -48,9 +48,13 @@ def is_set(environ: Mapping[str, str], variable: str) -> bool:
     return environ.get(variable, "") not in ("", "0")
 
 
-def origins(named: Iterable[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """Say where the values of options come from that are not at their defaults, by the names of options."""
-    told = {option: variable for option, variable in _VARIABLES.items() if is_set(environ, variable)}
+def origins(named: Iterable[str], environ: Mapping[str, str], file: Mapping[str, str]) -> dict[str, str]:
+    """Say where the values of options come from that are not at their defaults, by the names of options.
+
+    `file`: what a file says, and its name.
+    """
+    told = dict(file)
+    told |= {option: variable for option, variable in _VARIABLES.items() if is_set(environ, variable)}
     for name in named:
         for option in _WITHOUT_OPTION.get(name, (name,)):
             told[option] = COMMAND_LINE

@@ -23,6 +23,7 @@ __all__ = [
     "add_dry_run",
     "add_explain",
     "add_fallbacks",
+    "add_flag",
     "add_json",
     "add_logs",
     "add_once",
@@ -51,8 +52,15 @@ def measuring(parser: ArgumentParser) -> Add:
     )  # fmt: skip
     add("--deadline-s", type=positive(float), default=600.0, metavar="S", help="longest a process may take: 600")
     add("--threads", type=positive(int), metavar="N", help="cap of every thread pool of a measured process")
-    add("--safe", action="store_true", help="no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
+    add_flag(add, "--safe", "no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
     return add
+
+
+def add_flag(add: Add, name: str, says: str) -> None:
+    """Add an option that is on where it is given, and one that overrules feedrate.toml or a variable where that is."""
+    dest = name.removeprefix("--").replace("-", "_")
+    add(name, action="store_true", help=says)
+    add(f"--no-{name[2:]}", dest=dest, action="store_false", default=False, help="not so, whatever feedrate.toml says")
 
 
 def output(parser: ArgumentParser) -> Add:
@@ -132,7 +140,7 @@ def add_dry_run(add: Add) -> None:
 
 def add_once(add: Add) -> None:
     """Add `--once`."""
-    add("--once", action="store_true", help="leave what is doubtful: else it is measured once more, for 2 min at most")
+    add_flag(add, "--once", "leave what is doubtful: else it is measured once more, for 2 min at most")
 
 
 def add_fallbacks(add: Add) -> None:
@@ -141,7 +149,7 @@ def add_fallbacks(add: Add) -> None:
         "--oom", choices=OOM, default=OOM[0],
         help="of a cell that runs out of memory: that is its result; or also smaller chunks, batches and steps: result",
     )  # fmt: skip
-    add("--safe-retry", action="store_true", help="a loader whose worker processes fail is also measured without them")
+    add_flag(add, "--safe-retry", "a loader whose worker processes fail is also measured without them")
 
 
 def add_out_of_place(add: Add) -> None:

@@ -83,7 +83,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--out needs --cell; --json prints all outcomes of a run")
     if options.serve and options.cell:
         raise UsageError("--serve reads cells from standard input; --cell names one: give one of the two")
-    if (options.cell or options.serve or options.script is not None) and (options.oom != OOM[0] or options.safe_retry):
+    named = {"oom": options.oom != OOM[0], "safe_retry": options.safe_retry}
+    asks = any(on and name in options.named for name, on in named.items())
+    if asks and (options.cell or options.serve or options.script is not None):
         raise UsageError("--oom, --safe-retry: beside --cell, --serve or `-- COMMAND` no other is tried in its place")
     if options.dry_run and (options.cell or options.serve or options.script is not None):
         raise UsageError("--dry-run is of WORKLOAD, --loader and --step, not of --cell, --serve or `-- COMMAND`")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from feedrate.api.diagnosing import LEAST, MOST, demand_diagnosable
 from feedrate.api.results import CellError
 from feedrate.api.session import Session
+from feedrate.api.settings import CellParts
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
@@ -103,7 +104,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     with shell.session(session_options(vars(options))) as session:
         session.resources.complain()
         words = [own_cell_text(word, session, options) for word in options.cell]
-        cells = _cells(session, words, options.size, options.device)
+        cells = _cells(session, words, options)
         if not options.since:
             return _diagnose(session, cells, options, shell)
         if len(cells) > 1:
@@ -125,7 +126,7 @@ def _show_settings(options: Namespace, shell: CommandContext) -> int:
 
     session = shell.session(session_options(vars(options)))
     words = [own_cell_text(word, session, options) for word in options.cell]
-    cells = _cells(session, words, options.size, options.device)
+    cells = _cells(session, words, options)
     keys = [CellKey.parse(str(cell)) for cell in cells]
     specs = {family: [key.specs[family] for key in keys] for family in keys[0].specs}
     return show_settings(session, cells, specs, options, shell)
@@ -175,8 +176,10 @@ def _show(session: Session, options: Namespace, shell: CommandContext) -> None:
         session.diagnosis.show(shell.out, explain=options.explain, details=options.details)
 
 
-def _cells(session: Session, words: Sequence[str], size: str | None, device: str | None) -> tuple[Cell, ...]:
+def _cells(session: Session, words: Sequence[str], options: Namespace) -> tuple[Cell, ...]:
     """The cells that words of a command line mean: one in three words, or one a word.
+
+    Size and device of options are demands where the command line has them, else what cells have that do not say.
 
     Raises:
         UsageError: they are of no such form, or name what does not exist, or contradict an option.
@@ -185,10 +188,16 @@ def _cells(session: Session, words: Sequence[str], size: str | None, device: str
     texts = words if all("/" in word for word in words) else ["/".join(words)]
     if texts is not words and texts[0].count("/") < 2:
         raise UsageError(f"{texts[0]!r} is not a cell; {_FORMS}")
-    cells = tuple(dict.fromkeys(session.cell(text, size=size, device=device) for text in texts))
+    cells = tuple(dict.fromkeys(session.cell(text, **_parts(text, options)) for text in texts))
     for cell in cells:
         demand_diagnosable(cell)
     return cells
+
+
+def _parts(text: str, options: Namespace) -> CellParts:
+    says = {"size": text.count("/") > 2, "device": text.count("/") > 3}
+    kept = {name: name in options.named or not told for name, told in says.items()}
+    return {"size": options.size if kept["size"] else None, "device": options.device if kept["device"] else None}
 
 
 def _diagnose(session: Session, cells: Sequence[Cell], options: Namespace, shell: CommandContext) -> int:

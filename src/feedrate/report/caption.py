@@ -13,7 +13,7 @@ __all__ = ["caption"]
 
 
 def caption(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the lines: machine, then software, then replicates, page cache and run."""
+    """Yield the lines: machine, then software, variables, the file of settings, then replicates, page cache and run."""
     environment = outcomes[-1].environment
     machine = _inner(environment, "machine")
     if machine:
@@ -25,6 +25,9 @@ def caption(outcomes: Sequence[Outcome]) -> Iterator[str]:
     variables = _inner(environment, "variables")
     if variables:
         yield f"variables   {unset(variables)}"
+    config = _inner(environment, "config")
+    if config:
+        yield f"config      {config.get('path')}"
     yield from _gpu(outcomes)
     yield f"run         {_run(outcomes)}"
 
