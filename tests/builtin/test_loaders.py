@@ -125,7 +125,22 @@ def test_a_killed_ring_worker_is_an_error_that_names_it(sums_fixture: Fixture) -
         next(stream)
         victim = children()[0]
         os.kill(victim, signal.SIGKILL)
-        with pytest.raises(ContractError, match=f"worker {victim} ended with status -9"):
+        with pytest.raises(ContractError, match=f"worker {victim} was ended by SIGKILL before its work was done"):
+            for _ in stream:
+                pass
+
+
+@pytest.mark.process
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("spawning")
+@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGKILL])
+def test_a_dead_worker_of_dataloader_is_named_with_its_signal(number: signal.Signals, sums_fixture: Fixture) -> None:
+    plan = sums_fixture.plan.for_epochs(10_000)
+    with closing(Workers(count=2).stream(plan)) as stream:
+        next(stream)
+        victim = min(child.pid or 0 for child in active_children())
+        os.kill(victim, number)
+        with pytest.raises(RuntimeError, match=rf"(worker {victim} was ended by {number.name} before|killed by signal)"):
             for _ in stream:
                 pass
 
@@ -263,5 +278,5 @@ def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
         process.join()
 
     monkeypatch.setattr(SpawnProcess, "start", killed)
-    with pytest.raises(ContractError, match="ended with status -9 as it was started"):
+    with pytest.raises(ContractError, match="was ended by SIGKILL as it was started"):
         list(Workers(count=1, persistent=persistent).stream(sums_fixture.plan))

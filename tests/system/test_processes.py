@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from feedrate.system.procfs import alive
-from feedrate.system.signals import dump_stacks, signal_name
+from feedrate.system.signals import dump_stacks, end_of, signal_name
 from feedrate.system.threadpools import caps, one_thread_each
 
 
@@ -72,3 +72,8 @@ def test_every_signal_has_a_name() -> None:
     assert names[8] == "SIGKILL"
     assert names[39] == f"SIGRTMIN+{40 - signal.SIGRTMIN}"
     assert len(set(names)) == len(names)
+
+
+def test_the_end_of_a_process_is_a_signal_or_a_status() -> None:
+    assert end_of(-signal.SIGABRT) == "was ended by SIGABRT"
+    assert end_of(3) == "ended with status 3"

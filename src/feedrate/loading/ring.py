@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from feedrate.errors import ContractError
+from feedrate.system.signals import end_of
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -51,8 +52,8 @@ class RingWorker:
             message = pickle.loads(self.pipe.recv_bytes())
         except (EOFError, ConnectionError):
             self.process.join(1)
-            end = f"worker {self.process.pid} ended with status {self.process.exitcode}"
-            raise ContractError(f"ring_workers: {end} before its work was done") from None
+            end = end_of(self.process.exitcode)
+            raise ContractError(f"ring_workers: worker {self.process.pid} {end} before its work was done") from None
         if isinstance(message, SlotFilled):
             self.waiting.append(message)
         elif isinstance(message, BaseException):

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["dump_stacks", "signal_name"]
+__all__ = ["dump_stacks", "end_of", "signal_name"]
 
 
 def dump_stacks(pids: Iterable[int]) -> None:
@@ -33,3 +33,10 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}" if number > signal.SIGRTMIN else f"signal {number}"
+
+
+def end_of(status: int | None) -> str:
+    """Say how a process ended whose exit status multiprocessing tells: by which signal, or with which status."""
+    return (
+        f"was ended by {signal_name(-status)}" if status is not None and status < 0 else f"ended with status {status}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from feedrate.builtin.loaders._worker_loader import WorkerLoader
@@ -13,6 +14,7 @@ from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
 from feedrate.system.procfs import alive
+from feedrate.system.signals import end_of
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from feedrate.plugin.loader import Stream
 
 __all__ = ["Workers"]
+
+_DYING_S = 2.0
+"""Longest that a process takes to be gone whose pipe is closed."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,26 @@ class _Epochs:
         if not self._is_fresh:
             self._go_on()
         self._is_fresh = False
-        batches: Iterator[Batch] = self._running
-        return batches
+        return self._batches()
+
+    def _batches(self) -> Iterator[Batch]:
+        """Yield what DataLoader does; of a worker that dies it says only that it did.
+
+        Raises:
+            RuntimeError: one died, and how.
+        """
+        try:
+            yield from self._running
+        except (RuntimeError, OSError, EOFError) as error:
+            # The end of a pipe may be heard of before that of its process.
+            closed = wait([worker.sentinel for worker in self._running._workers], _DYING_S)
+            for worker in self._running._workers:
+                if worker.sentinel in closed:
+                    worker.join()
+                if worker.exitcode:
+                    end = f"worker {worker.pid} {end_of(worker.exitcode)}"
+                    raise RuntimeError(f"workers: {end} before its work was done") from error
+            raise
 
     def _go_on(self) -> None:
         if self.loader.persistent_workers:
@@ -155,7 +178,7 @@ def _demand_alive(running: Any) -> None:
     """Look once more: of a death before all workers were started DataLoader hears at its timeout only."""
     for worker in running._workers:
         if not worker.is_alive():
-            raise ContractError(f"workers: worker {worker.pid} ended with status {worker.exitcode} as it was started")
+            raise ContractError(f"workers: worker {worker.pid} {end_of(worker.exitcode)} as it was started")
 
 
 @contextmanager
