@@ -56,6 +56,56 @@ def test_the_commit_and_uncommitted_changes_are_recorded(tmp_path: Path) -> None
     assert isinstance(changed, dict)
     assert len(clean["commit"]) == 40
     assert (clean["dirty"], changed["dirty"]) == (False, True)
+    assert (clean["changed"], changed["changed"], changed["untracked"]) == ([], ["file"], [])
+
+
+@pytest.mark.process
+def test_files_that_differ_from_the_commit_are_named(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
+
+    git("init", "-q")
+    names = ["old name", "kept", "gone", " begins with a blank", *(f"many-{number}" for number in range(60))]
+    for name in names:
+        (tmp_path / name).write_text("one")
+    (tmp_path / ".gitignore").write_text("ignored\n")
+    git("add", ".")
+    git("commit", "-qm", "One")
+    git("mv", "old name", "new name")
+    (tmp_path / "gone").unlink()
+    (tmp_path / " begins with a blank").write_text("two")
+    (tmp_path / "ignored").write_text("")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/run.jsonl").write_text("")
+    (tmp_path / b"\xff.py".decode("utf-8", "surrogateescape")).write_text("")
+
+    few = snapshot({}, tmp_path)["git"]
+    for number in range(60):
+        (tmp_path / f"many-{number}").write_text("two")
+    many = snapshot({}, tmp_path)["git"]
+
+    assert isinstance(few, dict)
+    assert isinstance(many, dict)
+    assert sorted(few["changed"]) == [" begins with a blank", "gone", "new name"]
+    assert sorted(few["untracked"]) == ["\\xff.py", "results/"]
+    assert len(many["changed"]) == 51
+    assert many["changed"][-1] == "and 13 more"
+    json.dumps(many)
+
+
+@pytest.mark.process
+def test_files_beside_the_commit_alone_leave_it_clean(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=tmp_path, check=True)
+
+    git("init", "-q")
+    git("commit", "--allow-empty", "-qm", "One")
+    (tmp_path / "beside").write_text("")
+
+    told = snapshot({}, tmp_path)["git"]
+
+    assert isinstance(told, dict)
+    assert (told["dirty"], told["changed"], told["untracked"]) == (False, [], ["beside"])
 
 
 @pytest.mark.process

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from feedrate.system.machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["relevant", "snapshot", "unset"]
 
@@ -24,6 +24,8 @@ _PREFIXES = (
     *("PYTHONMALLOC", "PYTHONOPTIMIZE", "FORCE_SINGLE_PROCESS"),
 )
 """Beginnings of the variables that change how fast a loader or a step is."""
+_MOST_FILES = 50
+"""That differ from a commit, whose names a record has."""
 
 
 def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str, object]:
@@ -31,7 +33,8 @@ def snapshot(environ: Mapping[str, str], folder: Path | None = None) -> dict[str
 
     Keys: `python`, `platform`, `versions` by distribution, `plugins` (versions of the distributions that offer
     strategies), `machine`, `git` of `folder` (the current one if None; None outside a repository) with `commit`,
-    `branch` and `dirty`, `variables` that matter and are set.
+    `branch`, `dirty` (tracked files differ from the commit), their names as `changed`, and those that git neither
+    tracks nor ignores as `untracked`, `variables` that matter and are set.
     """
     return {
         "python": platform.python_version(),
@@ -74,14 +77,39 @@ def _git(folder: Path) -> dict[str, object] | None:
     commit = _git_output(folder, "rev-parse", "HEAD")
     if commit is None:
         return None
-    dirty = _git_output(folder, "status", "--porcelain", "--untracked-files=no")
+    status = _git_output(folder, "status", "--porcelain", "-z", "--untracked-files=normal")
+    if status is None:
+        # There may be so many files beside the tracked ones that looking at them takes too long.
+        status = _git_output(folder, "status", "--porcelain", "-z", "--untracked-files=no")
     branch = _git_output(folder, "rev-parse", "--abbrev-ref", "HEAD")
-    return {"commit": commit, "branch": branch, "dirty": None if dirty is None else dirty != ""}
+    return {"commit": commit, "branch": branch, **_files(status)}
+
+
+def _files(status: str | None) -> dict[str, object]:
+    """Tell which files differ from the commit; None where git does not say."""
+    if status is None:
+        return {"dirty": None, "changed": None, "untracked": None}
+    names: dict[bool, list[str]] = {True: [], False: []}
+    entries = iter(status.split("\0"))
+    for entry in filter(None, entries):
+        names[entry.startswith("??")].append(entry[3:])
+        if entry[0] in "RC":
+            # What it was called before.
+            next(entries, "")
+    changed, untracked = names[False], names[True]
+    return {"dirty": bool(changed), "changed": _first(changed), "untracked": _first(untracked)}
+
+
+def _first(names: Sequence[str]) -> list[str]:
+    """Give the names, of many the first."""
+    more = len(names) - _MOST_FILES
+    return [*names[:_MOST_FILES], f"and {more} more"] if more > 0 else list(names)
 
 
 def _git_output(folder: Path, *words: str) -> str | None:
     try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True, timeout=20)
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    # A name of a file is whatever bytes its maker chose, and the first may be a blank.
+    return done.stdout.decode(errors="backslashreplace").strip("\n")
