@@ -140,7 +140,9 @@ def test_a_dead_worker_of_dataloader_is_named_with_its_signal(number: signal.Sig
         next(stream)
         victim = min(child.pid or 0 for child in active_children())
         os.kill(victim, number)
-        with pytest.raises(RuntimeError, match=rf"(worker {victim} was ended by {number.name} before|killed by signal)"):
+        with pytest.raises(
+            RuntimeError, match=rf"(worker {victim} was ended by {number.name} before|killed by signal)"
+        ):
             for _ in stream:
                 pass
 

@@ -23,11 +23,30 @@ def cells(a: str, b: str) -> list[tuple[str, str]]:
 
 
 def test_what_a_short_cell_leaves_out_comes_from_the_options() -> None:
-    (one,) = found("sums/plain/train", "sums/small/plain[depth=4]/train/cpu")
+    (one,) = found("sums/plain/train", "sums/tiny/plain[depth=4]/train/cpu")
 
     assert one.a_cell == "sums/tiny/plain/train/cpu"
-    assert one.b_cell == "sums/small/plain[depth=4]/train/cpu"
-    assert sorted(one.recipes) == ["sums-small", "sums-tiny"]
+    assert one.b_cell == "sums/tiny/plain[depth=4]/train/cpu"
+    assert list(one.recipes) == ["sums-tiny"]
+
+
+@pytest.mark.parametrize(
+    ("b", "told"),
+    [
+        ("fxseq/inline/none", "samples of sums/tiny and fxseq/tiny are not the same"),
+        ("sums/small/plain/none", "samples of sums/tiny and sums/small are not the same"),
+        ("sums/small/plain/none@HEAD", "samples of sums/tiny and sums/small are not the same"),
+    ],
+)
+def test_samples_of_different_data_are_not_compared(b: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        found("sums/plain/none", b)
+
+
+def test_one_task_in_two_layouts_or_batch_sizes_is_compared() -> None:
+    (one,) = found("fxseq[layout=gzip]/inline/none", "fxseq[batch_size=8]/inline/none")
+
+    assert len(one.recipes) == 2
 
 
 def test_a_side_without_a_cell_is_the_other_with_other_code() -> None:

@@ -13,7 +13,7 @@ from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
-from feedrate.records.cell_key import SIMULATED
+from feedrate.records.cell_key import SIMULATED, split_spec
 
 __all__ = ["ComparisonSpec", "VariantSpec", "control", "pace_of", "pairings"]
 
@@ -132,7 +132,7 @@ def pairings(
     `own`: the workload of a person's own files.
 
     Raises:
-        UsageError: they name nothing, or something that is not there.
+        UsageError: they name nothing, or something that is not there, or samples of different data.
         UnavailableError: this machine lacks what a cell needs that was named without `*`.
     """
     a = VariantSpec.parse(a_text, size, device)
@@ -151,7 +151,22 @@ def pairings(
     return tuple(pair for pair in pairs if not pair.of_one) or tuple(pairs)
 
 
+def _demand_same_data(a: VariantSpec, b: VariantSpec) -> None:
+    """Refuse two tasks, or two sizes of one: a sample of one is no sample of the other, whatever it takes.
+
+    Other knobs of a workload may differ: a smaller batch, another layout of the same rows, another reader.
+
+    Raises:
+        UsageError: they differ.
+    """
+    names = [(split_spec(side.workload)[0], side.size) for side in (a, b)]
+    if names[0] != names[1]:
+        told = " and ".join("/".join(name) for name in names)
+        raise UsageError(f"compare: samples of {told} are not the same; name one workload in one size on both sides")
+
+
 def _pairing(a: VariantSpec, b: VariantSpec, here: Registry, there: Registry) -> ComparisonSpec:
+    _demand_same_data(a, b)
     # A commit writes its own data set; that of A is also the control's.
     recipes = a.recipes(here) | ({} if b.commit else b.recipes(there))
     return ComparisonSpec(a, b, a.cell(here), b.cell(there), control(a, here), recipes)

@@ -31,6 +31,7 @@ A and B are cells, and the code to measure them with:
   threads inline --files 'mine/*.parquet'             two loaders over files of your own
   'python train.py' 'python train.py --workers 8'     your own training with two sets of options
   'python train.py@main' @HEAD                        your own training at two commits
+Both are of one workload in one size: samples of different data are not compared.
 The verdict is about A: FASTER than B, SLOWER, the SAME, UNSURE (with how many more pairs would tell), or INVALID.
 """
 
