@@ -54,7 +54,8 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
     (lying_rows.SaysItShuffles(), {"keeps the planned order"}, "epoch 0 serves row"),
     (
         Unfaithful(fault="short"),
-        {"serves each row once", "cuts the planned batches"},
+        # Of a plan without an end it serves one epoch.
+        {"serves each row once", "cuts the planned batches", "serves an endless plan"},
         "0 times instead of once",
     ),
     (Unfaithful(fault="split"), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
@@ -70,6 +71,12 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
     ),
     (Unfaithful(fault="stale"), {"leaves batches to their owner"}, "batch 0 was written again while it was held"),
     (Unfaithful(fault="stale_ids"), {"leaves batches to their owner"}, "ids of batch 0 were written again"),
+    (lying_rows.ListsTheEpochs(), {"serves an endless plan"}, "asks for 1,000 epochs ahead of its batches"),
+    (
+        lying_rows.TakesNoneForOne(),
+        {"serves an endless plan"},
+        "serves 15 batches of a plan of endless epochs, and ends",
+    ),
     (lying_rows.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
     (lying_rows.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
     (lying_rows.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),

@@ -37,6 +37,29 @@ class NeverEnds(Loader):
 
 
 @dataclass(frozen=True)
+class ListsTheEpochs(Loader):
+    """Wants to know all blocks before it reads the first."""
+
+    name = "lists_the_epochs"
+
+    def stream(self, plan: Plan) -> Stream:
+        with plan.open() as source:
+            for block in list(plan.blocks()):
+                columns = source.read(block)
+                yield from (columns.batch(rows) for rows in block.batches())
+
+
+@dataclass(frozen=True)
+class TakesNoneForOne(Loader):
+    """Serves one epoch where there is no end."""
+
+    name = "takes_none_for_one"
+
+    def stream(self, plan: Plan) -> Stream:
+        return honest(plan.for_epochs(plan.epochs or 1))
+
+
+@dataclass(frozen=True)
 class CutsElsewhere(Loader):
     """The last row of a batch comes with the next one."""
 

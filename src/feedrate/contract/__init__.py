@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar
 from feedrate.contract.cleanup import ends_when_closed, ends_when_the_consumer_fails, leaves_nothing_behind
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
+from feedrate.contract.endless import serves_an_endless_plan
 from feedrate.contract.fixture import Fixture, written
 from feedrate.contract.knob_ranges import declares_the_range_of_each_number
 from feedrate.contract.late_device import serves_a_device_that_is_late
@@ -79,6 +80,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     cuts_the_planned_batches,
     serves_the_generated_values,
     leaves_batches_to_their_owner,
+    serves_an_endless_plan,
     streams_again,
     streams_in_a_spawned_process,
     leaves_nothing_behind,
