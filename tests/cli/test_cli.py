@@ -136,7 +136,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 @pytest.mark.process
 def test_run_measures_names_what_failed_and_keeps_the_raw_results(tmp_path: Path) -> None:
     chosen = ("--loader", "plain", "--loader", "broken", "--loader", "needy", "--step", "train")
-    done = feedrate(tmp_path, "run", "sums", "--once", *chosen, *QUICK)
+    done = feedrate(tmp_path, "run", "sums", "--once", "--order", "named", *chosen, *QUICK)
 
     assert done.returncode == 1, done.stderr
     lines = {line.split()[1]: line for line in done.stdout.splitlines() if line.startswith("train")}

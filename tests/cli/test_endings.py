@@ -25,6 +25,7 @@ pytestmark = pytest.mark.process
 
 PLUGIN = PLUGINS / "offered.py"
 SECOND = ("sums", "--loader", "plain", "--loader", "plain[depth=4]", "--loader", "inline", "--step", "train")
+NAMED = ("--order", "named")
 QUICK = ("--plugin", str(PLUGIN), "--size", "tiny", "--device", "cpu", "--seconds", "0.3")
 
 
@@ -82,7 +83,7 @@ def records(folder: Path) -> list[dict[str, object]]:
 
 
 def test_a_run_whose_fork_server_is_killed_measures_every_cell(tmp_path: Path, scratch: Path) -> None:
-    with begun(tmp_path, "run", "--once", *SECOND, *QUICK, TMPDIR=str(scratch)) as process:
+    with begun(tmp_path, "run", "--once", *NAMED, *SECOND, *QUICK, TMPDIR=str(scratch)) as process:
         first_line(process, "plain/train/cpu: ")
         os.kill(fork_server(process), signal.SIGKILL)
         told, complaints = process.communicate(timeout=60)
@@ -93,7 +94,9 @@ def test_a_run_whose_fork_server_is_killed_measures_every_cell(tmp_path: Path, s
 
 
 def test_an_error_amid_a_run_prints_what_there_is_and_is_the_status(tmp_path: Path, scratch: Path) -> None:
-    with begun(tmp_path, "run", "--once", *SECOND, *QUICK, PYTHONPATH=_first(tmp_path), TMPDIR=str(scratch)) as process:
+    with begun(
+        tmp_path, "run", "--once", *NAMED, *SECOND, *QUICK, PYTHONPATH=_first(tmp_path), TMPDIR=str(scratch)
+    ) as process:
         first_line(process, "plain/train/cpu: ")
         (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so is not here')")
         os.kill(fork_server(process), signal.SIGKILL)
@@ -115,7 +118,7 @@ def _first(folder: Path) -> str:
 @pytest.mark.parametrize(
     ("command", "begins"),
     [
-        (("run", "sums", "--loader", "plain", "--loader", "stuck", "--step", "train"), "plain/train/cpu: "),
+        (("run", "sums", "--loader", "plain", "--loader", "stuck", "--step", "train", *NAMED), "plain/train/cpu: "),
         (("why", "sums/plain/train", "sums/stuck/train", "--replicates", "1"), "plain/train/cpu: "),
     ],
 )

@@ -140,7 +140,7 @@ def test_both_keep_their_promises(home: Home) -> None:
 def test_both_are_measured(home: Home) -> None:
     loaders = ("--loader", "stranger[patience=2]", "--loader", "loose")
     short = ("--step", "none", "--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--data", "data")
-    measured = home.answer("run", "fxseq", "--once", *loaders, *short, "--plugin", str(home.file))
+    measured = home.answer("run", "fxseq", "--once", "--order", "named", *loaders, *short, "--plugin", str(home.file))
     assert [(one["kind"], one["cell"]) for one in measured] == [
         ("measurement", "fxseq/tiny/stranger[patience=2]/none/cpu"),
         ("measurement", "fxseq/tiny/loose/none/cpu"),

@@ -31,6 +31,28 @@ def test_all_cells_are_measured_once_before_any_is_measured_again() -> None:
     assert left == [4, 3, 2, 1]
 
 
+def names(seed: int | None, replicates: int = 1) -> list[str]:
+    """Cells of two steps and five loaders, as they are measured."""
+    loaders = ("inline", "threads", "workers", "ring_workers", "gpu_chunk")
+    ready = [f"fxseq/tiny/{loader}/{step}/cpu" for step in ("none", "fp32") for loader in loaders]
+    run = Run("run", "now", {}, lambda cell, replicate: measurement(cell, replicate=replicate))
+    return [outcome.cell for outcome in run.outcomes_of(ready, replicates, lambda cell, left: None, seed)]
+
+
+def test_loaders_of_a_step_change_places_in_each_round_and_steps_do_not() -> None:
+    named, drawn = names(None), names(7, replicates=2)
+
+    assert drawn[:10] != named
+    assert drawn[:10] != drawn[10:]
+    for place in range(0, 20, 5):
+        assert sorted(drawn[place : place + 5]) == sorted(named[place % 10 : place % 10 + 5])
+
+
+def test_the_same_seed_gives_the_same_order_again() -> None:
+    assert names(7, replicates=3) == names(7, replicates=3)
+    assert names(7) != names(8)
+
+
 def test_a_cell_that_failed_is_not_tried_again() -> None:
     order, left = ran((ONE, TWO), 3, failing=str(ONE))
 

@@ -22,14 +22,20 @@ AGAIN_S = 120.0
 """Seconds at most for measuring once more what is doubtful."""
 
 
-def measured(resources: Resources, cells: Sequence[Cell], replicates: int) -> Iterator[Outcome]:
-    """Yield the outcomes of all cells as they come, each of them kept; their data sets are made first."""
+def measured(
+    resources: Resources, cells: Sequence[Cell], replicates: int, order_seed: int | None = None
+) -> Iterator[Outcome]:
+    """Yield the outcomes of all cells as they come, each of them kept; their data sets are made first.
+
+    `order_seed`: what their order follows from; None: it is that of `cells`.
+    """
     resources.complain()
     resources.demand_places()
     resources.make_data(cell.recipe for cell in cells if not cell.unmet_needs)
     named = {str(cell): cell for cell in cells}
     with run_progress(resources.caller.console, quiet=resources.settings.quiet) as progress:
-        for outcome in resources.run.outcomes(cells, replicates, progress.begin):
+        for measured_now in resources.run.outcomes(cells, replicates, progress.begin, order_seed):
+            outcome = replace(measured_now, order_seed=order_seed)
             resources.keep(outcome)
             progress.end(outcome)
             yield outcome

@@ -10,7 +10,7 @@ from typing import Self, Unpack
 from feedrate.api.cells import cell_of
 from feedrate.api.resources import Resources
 from feedrate.api.session_results import SessionResults
-from feedrate.api.settings import Caller, CellParts, Settings
+from feedrate.api.settings import RANDOM, Caller, CellParts, Settings
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.files_workload import FilesWorkload
 
@@ -33,6 +33,7 @@ class OpenSession(SessionResults):
         safe: bool = False,
         safe_retry: bool = False,
         oom: str = "result",
+        order: str | int = RANDOM,
         quiet: bool = False,
         files: Iterable[Path | str] | Path | str = (),
         columns: Iterable[str] = (),
@@ -52,6 +53,8 @@ class OpenSession(SessionResults):
             safe_retry: Where a loader with worker processes fails, it is also measured without them, as another cell.
             oom: What becomes of a cell that is measured and runs out of memory. `result`: that is its outcome;
                 `ladder`: forms of it that need less are measured besides, each as another cell, until one runs.
+            order: Of the loaders of a step, which are measured in `random` order in each round, or as they are `named`,
+                or in the order that followed from a number, the `order_seed` of earlier records.
             quiet: Show no progress; it goes to standard error.
             files: Files of your own, or patterns such as `data/*.parquet`: they become a workload, `own_files`. They
                 are read where they lie, and nothing is written beside them.
@@ -59,7 +62,7 @@ class OpenSession(SessionResults):
             caller: For programs that are a front themselves, as the command line is.
 
         Raises:
-            UsageError: a number is not positive, or `oom` is neither.
+            UsageError: a number is not positive, or `oom` or `order` is none of these.
         """
         settings = Settings(
             data=Path(data),
@@ -72,6 +75,7 @@ class OpenSession(SessionResults):
             safe=safe,
             safe_retry=safe_retry,
             oom=oom,
+            order=order,
             quiet=quiet,
             files=tuple(map(str, [files] if isinstance(files, str | Path) else files)),
             columns=tuple(columns),

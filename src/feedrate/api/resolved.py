@@ -136,6 +136,7 @@ def _shared(
         "safe": (settings.safe, settings.safe),
         "safe-retry": (settings.safe_retry, settings.safe_retry),
         "oom": (settings.oom, settings.oom),
+        "order": (settings.order, settings.order),
         "deadline-s": (settings.deadline_s, settings.deadline_s),
         "data": (str(settings.data), str(settings.data.resolve())),
         "results": (str(settings.results), resources.raw and str(resources.raw.resolve())),

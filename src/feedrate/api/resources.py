@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from feedrate.api.datasets import ensure
 from feedrate.api.file_patterns import matching
 from feedrate.api.places import Place, demand_folder, demand_writable
-from feedrate.api.settings import Caller, Settings
+from feedrate.api.settings import NAMED, RANDOM, Caller, Settings
 from feedrate.data.own.table import OwnTable
 from feedrate.plugin.files_workload import FilesWorkload
 from feedrate.plugin.registry import Registry
@@ -96,6 +97,14 @@ class Resources:
         """The snapshot of this machine that stands in every record, and the file that settings were read from."""
         config = self.caller.config
         return snapshot(self.caller.environ) | ({} if config is None else {"config": dict(config)})
+
+    @cached_property
+    def order_seed(self) -> int | None:
+        """What the order of cells follows from: the settings' number, or one that is drawn; None: they say `named`."""
+        order = self.settings.order
+        if order == NAMED:
+            return None
+        return secrets.randbelow(1 << 32) if order == RANDOM else int(order)
 
     @property
     def raw(self) -> Path | None:

@@ -66,6 +66,7 @@ class Session(OpenSession):
     ) -> Iterator[Outcome]:
         """Measure every combination, and yield outcomes as they come: all cells once, then all again.
 
+        In each round the loaders of a step come in random order, unless the session's `order` says otherwise.
         Nothing named of a family means all that are not hidden. `sweep`: all combinations of the values of loaders' and
         steps' knobs. A cell that this machine cannot run is one failure, `unavailable`.
 
@@ -73,7 +74,7 @@ class Session(OpenSession):
             UsageError: a name is unknown.
         """
         cells = self.select(workloads=workloads, loaders=loaders, steps=steps, size=size, device=device, sweep=sweep)
-        return measured(self.resources, cells, demand_count("replicates", replicates))
+        return measured(self.resources, cells, demand_count("replicates", replicates), self.resources.order_seed)
 
     def select(
         self,

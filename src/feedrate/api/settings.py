@@ -21,10 +21,25 @@ from feedrate.plugin.step import Step
 from feedrate.plugin.workload import Workload
 from feedrate.report.console import console
 
-__all__ = ["RUN", "Caller", "CellParts", "SessionOptions", "Settings", "demand_count", "demand_run_name", "run_name"]
+__all__ = [
+    "NAMED",
+    "RANDOM",
+    "RUN",
+    "Caller",
+    "CellParts",
+    "SessionOptions",
+    "Settings",
+    "demand_count",
+    "demand_run_name",
+    "run_name",
+]
 
 RUN = "FEEDRATE_RUN"
 """Variable with which a program that starts feedrate many times names all of it one run."""
+
+
+RANDOM, NAMED = "random", "named"
+"""Orders of cells, besides a number that one follows from."""
 
 
 class CellParts(TypedDict, total=False):
@@ -52,6 +67,7 @@ class SessionOptions(TypedDict, total=False):
     safe: bool
     safe_retry: bool
     oom: str
+    order: str | int
     quiet: bool
     files: Iterable[Path | str] | Path | str
     columns: Iterable[str]
@@ -71,6 +87,7 @@ class Settings:
     safe: bool = False
     safe_retry: bool = False
     oom: str = "result"
+    order: str | int = RANDOM
     quiet: bool = False
     files: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
@@ -87,6 +104,8 @@ class Settings:
                 raise UsageError(f"{name}={value!r} is no positive number")
         if self.oom not in OOM:
             raise UsageError(f"oom={self.oom!r} is none of {', '.join(OOM)}")
+        if not (self.order in (RANDOM, NAMED) or re.fullmatch(r"\d{1,18}", str(self.order), re.ASCII)):
+            raise UsageError(f"order={self.order!r} is neither {RANDOM} nor {NAMED} nor a whole number from 0 on")
 
 
 @dataclass(frozen=True)

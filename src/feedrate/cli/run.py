@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from feedrate.api.fallbacks import OOM
 from feedrate.api.session import Session
+from feedrate.api.settings import RANDOM
 from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
@@ -57,6 +58,10 @@ def arguments(parser: ArgumentParser) -> None:
     add_details(cells.add_argument)
     how = measuring(parser)
     how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
+    how(
+        "--order", default=RANDOM, metavar="ORDER",
+        help="of the loaders of a step in each round: random, named, or the order_seed of an earlier record: random",
+    )  # fmt: skip
     add_dry_run(how)
     add_once(how)
     add_fallbacks(how)
@@ -117,8 +122,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
 
 def _race(session: Session, options: Namespace) -> None:
     """Race loaders inside a person's own training; the session holds what comes of it."""
-    if options.workloads or options.workload or options.step or options.sweep or options.files:
-        raise UsageError("beside `-- COMMAND` there is no workload, --step, --sweep or --files")
+    others = ("workloads", "workload", "step", "sweep", "files", "order")
+    if options.named.intersection(others):
+        raise UsageError("beside `-- COMMAND` there is no workload, --step, --sweep, --files or --order")
     demand_script(options, "run")
     outcomes = session.measure_command(
         options.script, loaders=options.loader, replicates=options.replicates, out_of_place=options.out_of_place

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["frame", "tabulated"]
 
 _PLACE = ("cell", "workload", "size", "loader", "step", "device")
-_RECORD = ("run", "replicate", "started", "log", "in_place_of", "machine", "commit")
+_RECORD = ("run", "replicate", "started", "log", "in_place_of", "order_seed", "machine", "commit")
 _TEXTS = ("page_cache",)
 _SEQUENCES = (
     *("step_windows", "loader_windows", "full_windows", "batch_gaps", "looks"),
@@ -103,6 +103,7 @@ def _record(outcome: Outcome) -> dict[str, object]:
         "started": outcome.started,
         "log": outcome.log,
         "in_place_of": outcome.in_place_of,
+        "order_seed": outcome.order_seed,
         "machine": machine.get("name") if isinstance(machine, Mapping) else None,
         "commit": git.get("commit") if isinstance(git, Mapping) else None,
     }

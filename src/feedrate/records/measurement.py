@@ -33,6 +33,8 @@ class _Record:
     """Versions, machine, git commit, limits and variables; see `feedrate.system.environment`."""
     in_place_of: str | None = field(default=None, kw_only=True)
     """The cell that failed, in whose place this one was tried; None: this one was asked for."""
+    order_seed: int | None = field(default=None, kw_only=True)
+    """What the order of the run's cells followed from; None: they were measured as they were named."""
     log: str = field(default="", kw_only=True)
     """Path of what the run's processes wrote to standard error; empty: there is nothing to read."""
 
