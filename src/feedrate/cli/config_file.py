@@ -115,9 +115,9 @@ KEYS: Mapping[str, Key] = {
     "margin": Key(_number, ("compare",), of_scripts=True),
     "pairs": Key(_count, ("compare", "why"), of_scripts=True),
     "budget": Key(_duration, ("compare", "why", "tune"), of_scripts=True),
-    "data": Key(_path, (*_MEASURING, "calibrate", "data", "doctor")),
-    "results": Key(_path, (*_MEASURING, "tune", "show"), of_scripts=True),
-    "logs": Key(_path, (*_MEASURING, "tune", "calibrate"), of_scripts=True),
+    "data": Key(_path, (*_MEASURING, "calibrate", "data", "doctor", "bundle")),
+    "results": Key(_path, (*_MEASURING, "tune", "show", "bundle"), of_scripts=True),
+    "logs": Key(_path, (*_MEASURING, "tune", "calibrate", "bundle"), of_scripts=True),
 }
 """Keys by name, in the order of docs/settings.md."""
 

@@ -25,7 +25,7 @@ from feedrate.system.guard import run as run_bound
 from feedrate.system.machine import Machine, machine
 from feedrate.system.nvml import used_bytes
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "examined", "run"]
 
 _COPIES_S = 60.0
 _ASV, _MATRIX = Path("asv.conf.json"), Path("benchmarks/matrix.json")
@@ -43,12 +43,9 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Print the machine and all findings; always 0, for no finding keeps feedrate from measuring."""
-    here = machine()
-    remarks = list(findings(SystemView(here, shell.environ, options.data or shell.data, used_bytes())))
+    here, remarks = examined(shell, options.data or shell.data, Registry.load(options.plugin))
     device = device_or_default(options.device)
     copies = {} if device == "cpu" else _copy_rates(device)
-    registry = Registry.load(options.plugin)
-    remarks += [*(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
     if options.json:
         told = {"machine": asdict(here), "copies": copies or None, "findings": [asdict(remark) for remark in remarks]}
         shell.print_json(told)
@@ -63,6 +60,13 @@ def run(options: Namespace, shell: CommandContext) -> int:
     if not remarks:
         shell.out.print("nothing here should bend a measurement")
     return 0
+
+
+def examined(shell: CommandContext, data: Path, registry: Registry) -> tuple[Machine, list[Finding]]:
+    """Give the machine, and what on it would bend a measurement whose data lie in that folder."""
+    here = machine()
+    remarks = findings(SystemView(here, shell.environ, data, used_bytes()))
+    return here, [*remarks, *(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
 
 
 def _lines(here: Machine) -> Iterator[str]:

@@ -14,6 +14,7 @@ from feedrate.api.results import Results
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_details, add_explain, add_json, add_results
 from feedrate.errors import DataError, UsageError
+from feedrate.plugin.knobs import near
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Measurement
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.records.measurement import Outcome
 
-__all__ = ["arguments", "run"]
+__all__ = ["arguments", "newest", "raw_file", "run"]
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -35,7 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Print the table of what a file of raw results holds: 0 done, 1 when some of its lines cannot be read."""
-    file = options.file or _newest(options.results)
+    file = options.file or newest(options.results)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
     from feedrate.diagnosis.diagnosis import records
@@ -63,7 +64,27 @@ def _print(records: Sequence[Outcome | Diagnosis], file: Path, options: Namespac
     show_raw(shell.out, file)
 
 
-def _newest(folder: Path) -> Path:
+def raw_file(run: str, folder: Path) -> Path:
+    """Find the raw results of a run by its name in a folder, or by their path.
+
+    Raises:
+        UsageError: there are none.
+    """
+    file = Path(run) if run.endswith(".jsonl") else folder / f"{run}.jsonl"
+    if not file.is_file():
+        names = [path.stem for path in folder.glob("*.jsonl")]
+        raise UsageError(
+            f"{folder}: no run {run!r}; {near(run, names)}" if file.parent == folder else f"{file}: no such file"
+        )
+    return file
+
+
+def newest(folder: Path) -> Path:
+    """Find the raw results that were written last in a folder.
+
+    Raises:
+        UsageError: there are none.
+    """
     demand_folder("--results", folder)
     files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     if not files:
