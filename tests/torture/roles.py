@@ -11,7 +11,7 @@ from feedrate.system.procfs import process_tree
 
 __all__ = ["MARK", "marked", "of_role"]
 
-MARK = "FEEDRATE_TORTURE"
+MARK = "TORTURE_OF_FEEDRATE"
 """Variable that every process of a lane inherits."""
 _SERVER = "feedrate.metering.forkserver_main"
 _GUARD = GUARD.decode()

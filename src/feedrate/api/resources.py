@@ -15,6 +15,7 @@ from feedrate.api.datasets import ensure
 from feedrate.api.file_patterns import matching
 from feedrate.api.places import Place, demand_folder, demand_writable
 from feedrate.api.settings import NAMED, RANDOM, Caller, Settings
+from feedrate.api.unread_variables import unread_variables
 from feedrate.data.own.table import OwnTable
 from feedrate.plugin.files_workload import FilesWorkload
 from feedrate.plugin.registry import Registry
@@ -145,10 +146,12 @@ class Resources:
         )
 
     def complain(self) -> None:
-        """Say once which plugins could not be imported, and which columns of the user's own files are not read."""
+        """Say once which plugins could not be imported, and what of the user's own files and variables nobody reads."""
+        if self._complained:
+            return
+        self._complained = True
         remark = "" if self.own_files is None else self.own_files.table.remark
-        lines, self._complained = (() if self._complained else (*self.registry.broken, remark)), True
-        for line in filter(None, lines):
+        for line in filter(None, (*self.registry.broken, remark, *unread_variables(self.caller.environ, Path.cwd()))):
             self.caller.console.print(f"feedrate: {line}", soft_wrap=True)
 
     def demand_places(self, *others: Place, out: Path | None = None) -> None:

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from feedrate.api.cells import device_or_default
+from feedrate.api.unread_variables import unread_variables
 from feedrate.asv.config import unknown_keys
 from feedrate.asv.matrix import Matrix, Names, missing
 from feedrate.cli.context import CommandContext
@@ -66,7 +67,8 @@ def examined(shell: CommandContext, data: Path, registry: Registry) -> tuple[Mac
     """Give the machine, and what on it would bend a measurement whose data lie in that folder."""
     here = machine()
     remarks = findings(SystemView(here, shell.environ, data, used_bytes()))
-    return here, [*remarks, *(Finding(line, "") for line in registry.broken), *_asv_findings(registry)]
+    lines = (*registry.broken, *unread_variables(shell.environ, Path.cwd()))
+    return here, [*remarks, *(Finding(line, "") for line in lines), *_asv_findings(registry)]
 
 
 def _lines(here: Machine) -> Iterator[str]:

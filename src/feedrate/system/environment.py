@@ -14,16 +14,31 @@ from feedrate.system.machine import machine
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["relevant", "snapshot", "unset"]
+__all__ = ["OWN_VARIABLES", "SETTABLE", "relevant", "snapshot", "unset"]
 
 _DISTRIBUTIONS = ("feedrate", "torch", "numpy", "pyarrow", "h5py", "polars", "pandas", "triton")
 _PREFIXES = (
     *("OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "KMP_", "GOMP_"),
     *("CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_", "NCCL_", "PYTORCH_", "TORCH", "TRITON_"),
     *("POLARS_", "ARROW_", "PYARROW_", "RAYON_", "HDF5_", "MALLOC_", "LD_PRELOAD", "GLIBC_TUNABLES"),
-    *("PYTHONMALLOC", "PYTHONOPTIMIZE", "FORCE_SINGLE_PROCESS"),
+    *("ATEN_", "DNNL_", "ONEDNN_", "BLIS_", "TBB_"),
+    *("PYTHONMALLOC", "PYTHONOPTIMIZE", "PYTHONDEVMODE", "FORCE_SINGLE_PROCESS"),
 )
 """Beginnings of the variables that change how fast a loader or a step is."""
+SETTABLE = (
+    *("FEEDRATE_DATA", "FEEDRATE_RUN"),
+    *("FEEDRATE_DEADLINE_S", "FEEDRATE_DEVICE", "FEEDRATE_LOGS", "FEEDRATE_MEMO", "FEEDRATE_RAW"),
+    *("FEEDRATE_REPLICATES", "FEEDRATE_SIZE"),
+)
+"""Variables of ours that a person may set: docs/settings.md."""
+OWN_VARIABLES = frozenset(
+    {
+        *SETTABLE,
+        # What our own processes tell one another.
+        *("FEEDRATE_ASV_RUN", "FEEDRATE_DRIVER", "FEEDRATE_NURSERY", "FEEDRATE_SCRIPT", "FEEDRATE_TURNS"),
+    }
+)
+"""Variables of ours that somebody reads."""
 _MOST_FILES = 50
 """That differ from a commit, whose names a record has."""
 
