@@ -111,7 +111,9 @@ def test_a_quiet_machine_a_busy_one_with_room_and_an_old_record_raise_no_doubt()
     [
         ({"workers resolved": 4, "workers alive": 3}, "4 workers were started and 3 were alive"),
         ({"torch_threads": 8}, "torch_threads is 8 although 2 was asked for"),
-        ({"workers": [{"torch_threads": 1}, {"torch_threads": 2}]}, "more than one thread"),
+        ({"polars_threads": 8}, "polars_threads is 8 although 2 was asked for"),
+        ({"workers": [{"torch_threads": 1}, {"torch_threads": 2}]}, "more than one thread for torch"),
+        ({"workers": [{"torch_threads": 1, "arrow_io_threads": 8}]}, "more than one thread for Arrow"),
     ],
 )
 def test_settings_that_are_not_what_was_asked_for_are_doubtful(observed: dict[str, object], word: str) -> None:
@@ -129,6 +131,40 @@ def test_workers_that_find_no_block_are_told_of_what_would_employ_them() -> None
         " deal=batches shares out what is in a block"
     ]
     assert list(remarks(measurement(observed={**observed, "workers requested": 3}))) == []
+
+
+@pytest.mark.parametrize(
+    ("says", "has", "refused"),
+    [
+        ("fp32", "highest", False),
+        ("fp32", "high", True),
+        ("tf32", "high", False),
+        ("tf32", "highest", True),
+        ("bf16", "high", False),
+        ("fp32", None, False),
+        (None, "high", False),
+    ],
+)
+def test_a_number_of_another_precision_than_the_step_says_is_refused(
+    says: str | None, has: str | None, refused: bool
+) -> None:
+    requested = {} if says is None else {"precision": says}
+    observed = {} if has is None else {"matmul precision": has}
+
+    found = list(refusals(measurement(requested=requested, observed=observed)))
+
+    assert bool(found) is refused
+    assert not refused or f"the step says {says}, and torch multiplied fp32 numbers at precision '{has}'" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("compiled", "compiles", "is_doubtful"), [(True, 0, True), (True, 2, False), (False, 0, False)]
+)
+def test_a_compiler_that_did_nothing_is_doubtful(compiled: bool, compiles: int, is_doubtful: bool) -> None:
+    found = list(doubts(measurement(requested={"compiled": compiled}, compiles=compiles)))
+
+    assert bool(found) is is_doubtful
+    assert not found or "it compiled nothing" in found[0]
 
 
 @pytest.mark.parametrize(

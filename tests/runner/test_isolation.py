@@ -95,6 +95,16 @@ def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(either: Replic
     assert outcome.loss_last is not None
     assert outcome.loss_last < outcome.loss_first
     assert outcome.requested["loader.depth"] == 4
+    assert outcome.requested["step.cudnn_benchmark"] is False
+    assert (outcome.requested["precision"], outcome.requested["compiled"]) == ("fp32", False)
+    assert outcome.observed["matmul precision"] == "highest"
+    assert outcome.observed["cudnn benchmark"] is False
+
+
+def test_a_step_that_is_not_as_exact_as_it_says_has_no_number(settings: ReplicateSettings) -> None:
+    outcome = failure("sums/tiny/inline/sloppy/cpu", settings)
+    assert outcome.why == "invalid"
+    assert "the step says fp32, and torch multiplied fp32 numbers at precision 'high'" in outcome.reason
 
 
 def test_threads_are_capped_before_the_interpreter_starts(either: ReplicateSettings) -> None:
@@ -106,15 +116,17 @@ def test_threads_are_capped_before_the_interpreter_starts(either: ReplicateSetti
     assert outcome.observed["arrow_io_threads"] == 1
 
 
-def test_workers_are_counted_and_their_pools_are_read_inside_them(either: ReplicateSettings) -> None:
-    outcome = measure("sums/tiny/workers[count=2]/none/cpu", either)
+@pytest.mark.parametrize("loader", ["workers", "ring_workers"])
+def test_workers_are_counted_and_their_pools_are_read_inside_them(loader: str, either: ReplicateSettings) -> None:
+    outcome = measure(f"sums/tiny/{loader}[count=2]/none/cpu", either)
     assert isinstance(outcome, Measurement), outcome
     assert outcome.requested["loader.count"] == 2
     assert outcome.observed["workers resolved"] == 2
     assert outcome.observed["workers alive"] == 2
     workers = outcome.observed["workers"]
     assert isinstance(workers, list)
-    assert [worker["torch_threads"] for worker in workers] == [1, 1]
+    for pool in ("torch_threads", "torch_interop_threads", "arrow_cpu_threads", "arrow_io_threads"):
+        assert [worker[pool] for worker in workers] == [1, 1]
     assert len({worker["seed"] for worker in workers}) == 2
 
 

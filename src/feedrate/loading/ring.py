@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
@@ -40,6 +40,8 @@ class RingWorker:
     slots_out: int = 0
     """Slots that the consumer's batches still refer to."""
     waiting: deque[SlotFilled] = field(default_factory=deque)
+    settings: Mapping[str, int] | None = None
+    """What the worker looks like from inside; None: it has not said so."""
 
     def take(self) -> None:
         """Receive one message.
@@ -56,6 +58,8 @@ class RingWorker:
             raise ContractError(f"ring_workers: worker {self.process.pid} {end} before its work was done") from None
         if isinstance(message, SlotFilled):
             self.waiting.append(message)
+        elif isinstance(message, Mapping):
+            self.settings = message
         elif isinstance(message, BaseException):
             raise message
 

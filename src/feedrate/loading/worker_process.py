@@ -8,6 +8,7 @@ import os
 import random
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from feedrate.system.threadpools import pools
@@ -40,6 +41,9 @@ def init_worker(worker: int, seed: int, logs: str) -> Mapping[str, int]:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    # Too late where a plugin's import has had torch start that pool: what is reported says so.
+    with suppress(RuntimeError):
+        torch.set_num_interop_threads(1)
     random.seed(seed)
     np.random.seed(seed_32(seed))
     torch.manual_seed(seed)

@@ -96,7 +96,13 @@ class Meter:
             page_cache=self._page_cache(stream, conditions),
             conditions=conditions,
             ladder=self._ladder(prepared, plan),
-            observed={**pools(), "device": self.cell.device, **device.libraries, **plan.report.observed()},
+            observed={
+                **pools(),
+                "device": self.cell.device,
+                **device.libraries,
+                **({} if prepared.check is None else prepared.check.in_force),
+                **plan.report.observed(),
+            },
             phases=clock.phases(),
         )
 

@@ -82,7 +82,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.system.sampling_flags import SamplingFlags
 
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
-    knobs = {**_files(request, cell), **{f"loader.{name}": value for name, value in cell.loader.knobs.items()}}
+    knobs = {**_traits(cell), **_knobs(cell), **_files(request, cell)}
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())
     if cell.step.traits().compiled:
@@ -118,6 +118,21 @@ def _registry(request: ReplicateRequest) -> Registry:
     if table.name != asked:
         raise DataError(f"{table.folder}: the files were changed since they became {asked}; run again")
     return registry.offering(FilesWorkload(table))
+
+
+def _knobs(cell: Cell) -> dict[str, object]:
+    """Give all knobs, also those at their defaults, which a cell's name leaves out."""
+    families = {"workload": cell.workload, "loader": cell.loader, "step": cell.step}
+    return {f"{family}.{name}": value for family, one in families.items() for name, value in one.knobs.items()}
+
+
+def _traits(cell: Cell) -> dict[str, object]:
+    """Give what the step says that it does, to be held against what it did; nothing where it says nothing."""
+    if not cell.step.trains:
+        return {}
+    traits = cell.step.traits()
+    asked = {"precision": None if traits.precision == "unknown" else traits.precision, "compiled": traits.compiled}
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _files(request: ReplicateRequest, cell: Cell) -> dict[str, object]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,11 +40,15 @@ class TrainingCheck:
         # Of a CPU as numbers: small tensors would lie between activations and keep the heap from reusing their memory.
         self._host_losses = array("d")
         self._updates = 0
+        self.in_force: Mapping[str, object] = {}
+        """What torch was set to while the first update ran."""
         self._update: Update | None = None
         self._before = [p.detach().clone() for p in model.parameters() if p.requires_grad]
         optimizer.register_step_post_hook(self._count)
 
     def _count(self, *_: object) -> None:
+        if not self._updates:
+            self.in_force = _in_force()
         self._updates += 1
 
     def watched(self, update: Update) -> Callable[[Batch], None]:
@@ -93,6 +98,18 @@ class TrainingCheck:
         )
         skipped, scale = len(losses) - self._updates, getattr(self._update, "loss_scale", None)
         return TrainingResult(first, last, skipped, None if scale is None else float(scale))
+
+
+def _in_force() -> Mapping[str, object]:
+    """Read how torch multiplies at this moment; a step may have set it by ways that do not go together with asking."""
+    cudnn = torch.backends.cudnn
+    with suppress(RuntimeError):
+        return {
+            "matmul precision": torch.get_float32_matmul_precision(),
+            "cudnn tf32": cudnn.allow_tf32,
+            "cudnn benchmark": cudnn.benchmark,
+        }
+    return {}
 
 
 def _noise(losses: Tensor) -> float:

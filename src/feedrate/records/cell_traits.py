@@ -38,7 +38,7 @@ class StepTraits:
 
     precision: Precision = "unknown"
     compiled: bool | None = None
-    """Whether the model goes through a compiler; None: not known."""
+    """Whether the model goes through torch.compile; None: not known."""
 
 
 @dataclass(frozen=True)

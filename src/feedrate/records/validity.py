@@ -41,6 +41,8 @@ _NO_ROOM = 0.05
 _SWAPPED_PAGES = 256
 _STALLED = 0.05
 """Share of the time that some process waited for memory to be found."""
+_CONTRADICTIONS = (("fp32", False), ("tf32", True))
+"""What a step says of its precision, and whether torch multiplies without TF32, that do not go together."""
 _LEAK = "a leak: "
 _LEAK_BYTES = 4 << 20
 """Growth over all epochs seen below which allocators' habits are no leak."""
@@ -48,9 +50,17 @@ _LEAK_BYTES = 4 << 20
 
 def refusals(measurement: Measurement) -> Iterator[str]:
     """Yield why the numbers must not be shown; nothing for a measurement that stands."""
+    yield from _other_step(measurement.requested, measurement.observed)
     clocks = measurement.conditions.clocks if measurement.conditions else ()
     for clock in clocks:
         yield from _slow(clock)
+
+
+def _other_step(requested: Mapping[str, object], observed: Mapping[str, object]) -> Iterator[str]:
+    """Yield that a number is that of another step: fp32 products in another precision than it says."""
+    says, has = requested.get("precision"), observed.get("matmul precision")
+    if isinstance(has, str) and (says, has == "highest") in _CONTRADICTIONS:
+        yield f"the step says {says}, and torch multiplied fp32 numbers at precision {has!r}: it sets that elsewhere"
 
 
 def _slow(clock: GpuClock) -> Iterator[str]:
@@ -64,6 +74,8 @@ def _slow(clock: GpuClock) -> Iterator[str]:
 def doubts(measurement: Measurement) -> Iterator[str]:
     """Yield what makes the numbers doubtful: they are shown, but nothing may rest on them."""
     yield from _settings(measurement.requested, measurement.observed)
+    if measurement.requested.get("compiled") is True and not measurement.compiles:
+        yield "torch.compile was asked for, and it compiled nothing"
     conditions = measurement.conditions
     if conditions is None:
         return
@@ -110,13 +122,15 @@ def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -
     if wanted and wanted != alive:
         yield f"{wanted} workers were started and {alive or 0} were alive at the end"
     cap = requested.get("threads")
-    for pool in ("torch_threads", "arrow_cpu_threads", "arrow_io_threads"):
+    for pool in ("torch_threads", "arrow_cpu_threads", "arrow_io_threads", "polars_threads"):
         if isinstance(cap, int) and pool in observed and observed[pool] != cap:
             yield f"{pool} is {observed[pool]} although {cap} was asked for"
     workers = observed.get("workers")
     reports = [worker for worker in workers if isinstance(worker, Mapping)] if isinstance(workers, list) else []
     if any(report.get("torch_threads") != 1 for report in reports):
         yield "worker processes had more than one thread for torch"
+    if any(report.get(pool, 1) != 1 for report in reports for pool in ("arrow_cpu_threads", "arrow_io_threads")):
+        yield "worker processes had more than one thread for Arrow"
 
 
 def remarks(measurement: Measurement) -> Iterator[str]:

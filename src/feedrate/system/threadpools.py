@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -53,4 +54,11 @@ def pools() -> dict[str, int]:
         "arrow_cpu_threads": pa.cpu_count(),
         "arrow_io_threads": pa.io_thread_count(),
         "threads": len(os.listdir("/proc/self/task")),
-    }
+    } | _polars_pool()
+
+
+def _polars_pool() -> dict[str, int]:
+    """The size of Polars' pool, where this process has read with it."""
+    polars = sys.modules.get("polars")
+    size = getattr(polars, "thread_pool_size", None)
+    return {} if size is None else {"polars_threads": size()}

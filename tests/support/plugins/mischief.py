@@ -17,6 +17,7 @@ from sums import Sums
 
 from feedrate import hookimpl, knob
 from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.loading.worker_process import init_worker
 from feedrate.metering.compilation import import_compiler
 from feedrate.plugin.loader import Loader
@@ -139,6 +140,18 @@ def _crash(logs: str) -> None:
 
 
 @dataclass(frozen=True)
+class Sloppy(Fp32):
+    """Says fp32, and lets matrix products be less exact."""
+
+    name = "sloppy"
+
+    def bind(self, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        from feedrate.builtin.steps.precision import single_precision_update
+
+        return single_precision_update(model, loss, optimizer, "high")
+
+
+@dataclass(frozen=True)
 class Failing(Step):
     """Raises."""
 
@@ -160,7 +173,10 @@ def loaders() -> tuple[type[Loader], ...]:
 
 @hookimpl
 def steps() -> tuple[type[Step], ...]:
-    return (Failing,)
+    return (
+        Sloppy,
+        Failing,
+    )
 
 
 @hookimpl

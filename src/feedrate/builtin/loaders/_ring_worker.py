@@ -34,10 +34,11 @@ def work(
 
     `memory` is uint8 (slots, bytes), shared; `place` is (number of this worker, number of workers).
     """
-    init_worker(place[0], seed_32(plan.seed + place[0]), plan.logs)
+    settings = init_worker(place[0], seed_32(plan.seed + place[0]), plan.logs)
     free = deque(range(len(memory)))
     slots = [layout.tensors(slot) for slot in memory]
     try:
+        pipe.send_bytes(pickle.dumps(settings))
         for filled in _filled(pipe, slots, free, plan, place, by_batch=by_batch):
             pipe.send_bytes(pickle.dumps(filled))
         # Slots come back as long as batches live; leaving now would make that look like a crash.

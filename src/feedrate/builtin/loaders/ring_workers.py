@@ -120,6 +120,7 @@ def _ring(loader: RingWorkers, plan: Plan, count: int) -> Iterator[_Ring]:
             yield _Ring(tuple(workers), layout, loader, plan.logs)
     finally:
         plan.report.workers_alive = alive(worker.process.pid or 0 for worker in workers)
+        plan.report.worker_settings = tuple(worker.settings for worker in workers if worker.settings is not None)
         end_all(workers)
 
 
