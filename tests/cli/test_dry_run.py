@@ -71,7 +71,9 @@ def test_workers_and_batches_that_nobody_named_are_settled(capsys: pytest.Captur
     assert int(str(batch[1])) > 1
     assert by_name(safe["cells"][0]["settings"])["loader.count"][1] == "0"
     assert by_name(safe["settings"])["safe"] == (True, True, "command line")
-    assert by_name(forced["cells"][0]["settings"])["loader.count"][1] == "0"
+    assert by_name(forced["cells"][0]["settings"])["loader.count"][1:] == ("0", "FORCE_SINGLE_PROCESS")
+    # Another cell than the one with workers, so that nobody takes the one for the other.
+    assert {run["cells"][0]["cell"] for run in (safe, forced)} == {"fxseq/tiny/workers[count=0]/none/cpu"}
     assert by_name(forced["settings"])["safe"] == (True, True, "FORCE_SINGLE_PROCESS")
 
 

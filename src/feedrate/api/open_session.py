@@ -49,7 +49,7 @@ class OpenSession(SessionResults):
             seconds: Aim of each time that is measured; None: 0.4, and 2 where cells are compared.
             threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
             deadline_s: Longest that a process may take, seconds.
-            safe: Loaders start no worker processes.
+            safe: Loaders start no worker processes: their cells are those of `workers[count=0]` and the like.
             safe_retry: Where a loader with worker processes fails, it is also measured without them, as another cell.
             oom: What becomes of a cell that is measured and runs out of memory. `result`: that is its outcome;
                 `ladder`: forms of it that need less are measured besides, each as another cell, until one runs.
@@ -119,4 +119,4 @@ class OpenSession(SessionResults):
 
     def cell(self, cell: Cell | str | None = None, **parts: Unpack[CellParts]) -> Cell:
         """Give the cell that `measure` means by these; raises like it."""
-        return cell_of(cell, parts, self.resources.registry)
+        return self.resources.settings.started(cell_of(cell, parts, self.resources.registry))

@@ -55,6 +55,8 @@ class Origins:
                 return self.settings.get(family, _CALL)
         if strategy.knobs[name] == strategy.defaults()[name]:
             return _DEFAULT
+        if family == "loader" and "safe" in self.settings:
+            return self.settings["safe"]
         return _SWEEP if "sweep" in self.settings else self.settings.get(family, _CALL)
 
 

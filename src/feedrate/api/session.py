@@ -89,7 +89,8 @@ class Session(OpenSession):
         """Give the cells that `measure_all` measures, in that order; raises like it."""
         where = device_or_default(device)
         asked = (_several(workloads), _several(loaders), _several(steps))
-        return Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
+        cells = Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
+        return tuple(dict.fromkeys(map(self.resources.settings.started, cells)))
 
     def resolve(
         self, cells: Iterable[Cell], *, replicates: int | None = 1, origins: Origins | None = None

@@ -7,7 +7,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -16,6 +16,7 @@ from rich.console import Console
 
 from feedrate.api.fallbacks import OOM, Fallbacks
 from feedrate.errors import UsageError
+from feedrate.plugin.cell import Cell
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
 from feedrate.plugin.workload import Workload
@@ -96,6 +97,10 @@ class Settings:
     def fallbacks(self) -> Fallbacks:
         """What is measured in place of cells that fail."""
         return Fallbacks(oom_ladder=self.oom == "ladder", safe_retry=self.safe_retry)
+
+    def started(self, cell: Cell) -> Cell:
+        """Give the cell that is measured in place of one: in safe mode, that of its loader without processes."""
+        return replace(cell, loader=cell.loader.without_workers()) if self.safe else cell
 
     def __post_init__(self) -> None:
         for name in ("seconds", "deadline_s", "threads"):
