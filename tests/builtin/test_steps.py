@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -12,11 +13,13 @@ from feedrate.builtin.steps.accumulated import Accumulated
 from feedrate.builtin.steps.checkpointed import Checkpointed
 from feedrate.builtin.steps.compiled import Compiled
 from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.builtin.steps.graphed import Graphed
 from feedrate.contract import Fixture
 from feedrate.contract.reference import Reference
 from feedrate.errors import UnavailableError
 from feedrate.loading.batch import Batch, cast_to_model
 from feedrate.loading.simulated.accelerator import SimulatedAccelerator
+from feedrate.loading.simulated.stream import Schedule, at_random, at_the_last, copies_first
 from feedrate.plugin.step import Step
 from feedrate.plugin.updates import ScaledUpdate, forward_and_loss
 
@@ -96,6 +99,119 @@ def test_a_compiled_step_in_fp16_asks_for_a_gpu(sums_fixture: Fixture) -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(UnavailableError, match=r"compiled\[precision=fp16\]: needs a CUDA device"):
         updated(Compiled(precision="fp16"), sums_fixture, batch_of(sums_fixture, 16))
+
+
+@dataclass(frozen=True)
+class Trained:
+    losses: list[float]
+    replayed: int
+
+
+def trained_on(step: Step, fixture: Fixture, sizes: Sequence[int], device: SimulatedAccelerator | None) -> Trained:
+    """Give the losses of updates on batches of so many rows, each dropped at once, and what the update says at last."""
+    torch.manual_seed(0)
+    model = fixture.recipe.workload.model(fixture.recipe.size).train()
+    if device is not None:
+        device.place(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
+    update = step.bind_on(device, model, fixture.recipe.workload.loss, optimizer)
+    losses = []
+    for number, rows in enumerate(sizes):
+        ids = torch.arange(number, number + rows)
+        host = Reference(fixture.recipe, fixture.plan).batch(ids)
+        ready = cast_to_model(host.tensors, fixture.plan.cast_fields)
+        there = ready if device is None else {name: device.to_device(tensor) for name, tensor in ready.items()}
+        losses.append(update(Batch(ids, there)))
+        del there
+    return Trained([loss.item() for loss in losses], getattr(update, "replayed", 0))
+
+
+SIZES = (16, 16, 9, 16, 16, 9, 9, 16, 5, 9, 16, 5, 5)
+"""Three of them: the first two get a graph."""
+
+
+@pytest.mark.parametrize("schedule", [at_the_last, copies_first, at_random(1)], ids=["last", "copies", "random"])
+def test_a_replayed_update_is_the_plain_one_whatever_the_size_of_its_batch(
+    schedule: Schedule, sums_fixture: Fixture
+) -> None:
+    device = SimulatedAccelerator(schedule=schedule)
+    with device.using(None):
+        graphed = trained_on(Graphed(), sums_fixture, SIZES, device)
+    plain = trained_on(Fp32(), sums_fixture, SIZES, None)
+
+    assert graphed.losses == pytest.approx(plain.losses, rel=1e-3)
+    # Of 16 rows the fourth update is captured, of 9 the sixth; those after it are replayed: 3 of 16, 2 of 9.
+    assert graphed.replayed == 5
+
+
+def test_as_many_sizes_get_a_graph_as_are_asked_for(sums_fixture: Fixture) -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        assert trained_on(Graphed(graphs=1), sums_fixture, SIZES, device).replayed == 3
+    device = SimulatedAccelerator()
+    with device.using(None):
+        assert trained_on(Graphed(graphs=3), sums_fixture, SIZES, device).replayed == 6
+
+
+def test_on_the_host_nothing_is_captured_and_that_is_said(sums_fixture: Fixture) -> None:
+    with pytest.raises(UnavailableError, match=r"graphed: nothing can be captured on the host"):
+        updated(Graphed(), sums_fixture, batch_of(sums_fixture, 16))
+
+
+class Looks(nn.Module):
+    """A model that waits for a value in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(6, 1)
+
+    def forward(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        made: torch.Tensor = self.inner(tensors["x"]).squeeze(1)
+        return made if made.sum().item() else made + 1
+
+
+def test_an_update_that_waits_is_said_to_be_none_that_can_be_captured(sums_fixture: Fixture) -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        model = device.place(Looks())
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+        update = Graphed().bind_on(device, model, sums_fixture.recipe.workload.loss, optimizer)
+        host = batch_of(sums_fixture, 16)
+        batch = Batch(host.ids, {name: device.to_device(tensor) for name, tensor in host.tensors.items()})
+        for _ in range(3):
+            update(batch)
+        with pytest.raises(
+            UnavailableError, match=r"^graphed: an update of this model cannot be captured: .*; train it"
+        ):
+            update(batch)
+
+
+class IntoShared(torch.autograd.Function):
+    """Gives a loss in memory that the next one is written to, as a CUDA graph does."""
+
+    @staticmethod
+    def forward(ctx: object, value: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
+        del ctx
+        return shared.copy_(value).detach()
+
+    @staticmethod
+    def backward(ctx: object, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        del ctx
+        return grad, None
+
+
+@pytest.mark.parametrize("mode", ["reduce-overhead", "max-autotune"])
+def test_a_loss_of_compiled_graphs_is_the_callers_own(
+    mode: str, sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = torch.zeros(())
+    monkeypatch.setattr(torch, "compile", lambda plain, **_: lambda tensors: IntoShared.apply(plain(tensors), shared))
+    model = sums_fixture.model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    update = Compiled(mode=mode).bind(model, sums_fixture.recipe.workload.loss, optimizer)
+    first, second = (update(batch_of(sums_fixture, 16)) for _ in range(2))
+
+    assert second.item() < first.item()
 
 
 def peak(step: Step) -> int:

@@ -30,12 +30,14 @@ from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the
 from feedrate.contract.late_device import serves_a_device_that_is_late
 from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.contract.steps import trains_on_the_batch_it_is_given
 from feedrate.data.dataset import DataSet
 from feedrate.errors import ContractError
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
 from tests.conftest import fixture_on
+from tests.support.lying_steps import RebindsItsInput
 
 ONE_STREAM: tuple[LoaderPromise, ...] = (
     serves_each_row_once,
@@ -56,7 +58,7 @@ TURNED = (
     "threads[count=1,cast=host]",
     "gpu_chunk[cast=host]",
 )
-STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled", "accumulated", "checkpointed")
+STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled", "accumulated", "checkpointed", "graphed")
 WORKLOADS = ("boardmoves", "daywindows", "fxseq", "images", "tokens[pad=context]")
 
 STARTING = (
@@ -176,7 +178,7 @@ def test_a_step_keeps_its_promises(spec: str, promise: StepPromise, sums: Fixtur
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WORKLOADS)
-@pytest.mark.parametrize("spec", ["fp32", "bf16"])
+@pytest.mark.parametrize("spec", ["fp32", "bf16", "graphed"])
 def test_a_step_trains_every_workload(spec: str, name: str, fixtures: dict[str, Fixture], registry: Registry) -> None:
     step = registry.step(spec)
     usable(step)
@@ -185,6 +187,15 @@ def test_a_step_trains_every_workload(spec: str, name: str, fixtures: dict[str, 
         pytest.skip("oneDNN has no bf16 LSTM for this CPU")
     for promise in STEP_PROMISES:
         promise(step, fixtures[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["boardmoves", "daywindows", "fxseq"])
+def test_a_step_that_reads_another_batch_is_caught_on_every_task(
+    name: str, fixtures: dict[str, Fixture], registry: Registry
+) -> None:
+    with pytest.raises(ContractError, match="it reads memory that is not the batch's"):
+        trains_on_the_batch_it_is_given(RebindsItsInput(), fixtures[name])
 
 
 def test_the_strategies_that_ship_are_all_held_to_their_promises(registry: Registry) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from feedrate.contract.late_device import demand_arrival, on_simulated_device
 from feedrate.contract.reference import Reference, check_batch, on_host
 from feedrate.contract.rows import serves_each_row_once
 from feedrate.data.dataset import DataSet
-from feedrate.errors import ContractError
+from feedrate.errors import ContractError, UnavailableError
 from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
 from feedrate.loading.simulated.accelerator import SimulatedAccelerator
@@ -351,6 +351,99 @@ def test_memory_that_is_still_copied_from_is_not_unlocked() -> None:
         with pytest.raises(RuntimeError, match="unlocked while it was still copied from"):
             device.unlock_pages(memory)
         assert on_host(there).tolist() == [0] * 8
+
+
+def test_what_is_captured_is_done_at_each_replay_on_the_same_addresses() -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        source, total = device.to_device(torch.tensor([1, 2])), device.to_device(torch.tensor([0, 0]))
+        with device.capture() as graph:
+            doubled = source * 2
+            total.add_(doubled)
+        assert on_host(total).tolist() == [0, 0]
+        graph.replay()
+        graph.replay()
+        assert on_host(total).tolist() == [4, 8]
+        source.copy_(device.to_device(torch.tensor([10, 20])))
+        graph.replay()
+        assert on_host(doubled).tolist() == [20, 40]
+        # Another tensor of that name is another address.
+        source = device.to_device(torch.tensor([5, 5]))
+        graph.replay()
+        assert on_host(doubled).tolist() != [10, 10]
+
+
+def test_a_replay_reads_poison_where_what_it_was_captured_with_is_gone() -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        source = device.to_device(torch.zeros(8, dtype=torch.uint8))
+        with device.capture() as graph:
+            copied = source.clone()
+        graph.replay()
+        assert on_host(copied).tolist() == [0] * 8
+        del source
+        device.allocated_bytes()
+        graph.replay()
+        assert on_host(copied).tolist() == [POISON] * 8
+
+
+def test_memory_of_a_graph_is_given_to_nobody_else_until_the_graph_is_gone() -> None:
+    device = SimulatedAccelerator(memory_bytes=2048)
+    with device.using(None):
+        source = device.to_device(torch.zeros(512, dtype=torch.uint8))
+        with device.capture() as graph:
+            # Two of its own: what is dropped inside is handed out again inside.
+            answer = (source + 1) + 1 + 1
+        graph.replay()
+        assert on_host(answer).tolist() == [3] * 512
+        other = device.to_device(torch.ones(512, dtype=torch.uint8))
+        with pytest.raises(torch.OutOfMemoryError):
+            device.empty((512,), torch.uint8)
+        graph.replay()
+        assert on_host(answer).tolist() == [3] * 512
+        assert on_host(other).tolist() == [1] * 512
+        del graph, answer
+        device.empty((512,), torch.uint8)
+
+
+def test_what_no_graph_can_hold_is_refused_while_one_is_captured() -> None:
+    device = SimulatedAccelerator()
+    with device.using(None):
+        there, pinned = device.to_device(torch.arange(3)), device.page_locked(8)
+        event = device.event()
+        event.record()
+        waits: tuple[Callable[[], object], ...] = (
+            lambda: there.sum().item(),
+            lambda: there[there > 0],
+            lambda: there.cpu(),
+            device.synchronize,
+            lambda: device.current_stream().synchronize(),
+            lambda: device.current_stream().wait_event(event),
+        )
+        for wait in waits:
+            with pytest.raises(RuntimeError, match="not permitted while a graph is captured"), device.capture():
+                wait()
+        copies: tuple[Callable[[], object], ...] = (
+            lambda: device.to_device(torch.arange(3)),
+            lambda: there.copy_(torch.arange(3)),
+            lambda: torch.tensor([1], device=there.device),
+        )
+        for copy in copies:
+            with pytest.raises(RuntimeError, match="not page-locked while a graph is captured"), device.capture():
+                copy()
+        with device.capture() as graph:
+            copied = device.to_device(pinned)
+            steps = torch.arange(3, device=there.device) + there
+        pinned.fill_(7)
+        graph.replay()
+        assert on_host(copied).tolist() == [7] * 8
+        assert on_host(steps).tolist() == [0, 2, 4]
+
+
+def test_an_optimizer_that_counts_on_the_host_alone_is_not_captured() -> None:
+    weight = torch.nn.Parameter(torch.ones(1))
+    with pytest.raises(UnavailableError, match="NAdam counts its steps on the host"):
+        SimulatedAccelerator().make_capturable(torch.optim.NAdam([weight]))
 
 
 def test_a_program_finds_the_device_by_what_its_tensors_say() -> None:

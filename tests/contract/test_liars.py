@@ -125,6 +125,13 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
     ),
     (Faulty(fault="climbing"), "learns like plain training", "where plain fp32 lowers it by"),
     (lying_steps.HardlyMoves(), "learns like plain training", "12 updates lower the loss by"),
+    (lying_steps.LendsItsLoss(), "returns a loss", "writes its loss where it returned one before"),
+    (
+        lying_steps.RebindsItsInput(),
+        "trains on the batch it is given",
+        "that of the batch before it, not",
+    ),
+    (lying_steps.ReplaysTooEarly(), "trains on the batch it is given", "it reads memory that is not the batch's"),
     (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
     (
         lying_steps.MakesATensorOfTheHost(),
@@ -224,6 +231,7 @@ def test_the_truthful_pass(fixture: Fixture) -> None:
     assert broken(Sums(), unwritten(Sums())) == {}
     assert broken(Inline(), fixture) == {}
     assert broken(lying_steps.PlainStep(), fixture) == {}
+    assert broken(lying_steps.Replaying(), fixture) == {}
 
 
 NEIGHBOUR = """

@@ -38,7 +38,7 @@ LOADERS = (
     *("gpu_chunk", "gpu_chunk[buffers=1]", "gpu_chunk[pin=false]"),
 )
 STEPS = (
-    *("fp32", "tf32", "bf16", "fp16", "none", "compiled", "accumulated", "checkpointed"),
+    *("fp32", "tf32", "bf16", "fp16", "none", "compiled", "accumulated", "checkpointed", "graphed"),
     *("compiled[precision=tf32]", "compiled[precision=bf16]", "compiled[mode=reduce-overhead]"),
 )
 DEVICES = ("cpu", "cuda")
@@ -142,12 +142,14 @@ def contradictions(given: Given) -> Iterator[str]:
         "it works ahead already": given.works_ahead and bool(re.search(r"loader that (works|reads) ahead", text)),
         "it has no queue": not given.works_ahead and bool(re.search(r"deeper queue|further ahead", text)),
         "it is compiled": cell.step.name == "compiled" and bool(re.search(r"\bcompiled", text)),
+        "it is captured": cell.step.name == "graphed" and "graphed" in text,
         "it is in low precision": bool({"bf16", "fp16"} & parts) and "lower precision" in text,
         "it is bf16": "bf16" in parts and "bf16" in text,
         "it trains nothing": not cell.step.trains and family_of(given.kind) == "step" and text.startswith("try"),
         "its batches are ready": cell.loader.synthetic and family_of(given.kind) in ("loader", "both")
         and text.startswith("try"),
-        "there is no GPU": cell.device == "cpu" and bool(re.search(r"pin|page-locked|copy|copies|on the device", text)),
+        "there is no GPU": cell.device == "cpu"
+        and bool(re.search(r"pin|page-locked|copy|copies|on the device|graphed", text)),
         "it gathers on the device": cell.loader.name == "gpu_chunk" and bool(re.search("gather on|copies one", text)),
         "memory is page-locked": knobs["pin"] is True and "pin" in text,
         "copies are ahead": knobs["copy"] == "overlap" and "copy=overlap" in text,
@@ -206,6 +208,7 @@ def test_no_advice_contradicts_its_loader_its_step_its_device_or_its_knobs(
         ("a deeper queue ({queue})", "coupling", "it has no queue"),
         ("a deeper queue (prefetch)", "coupling", "it has no knob prefetch"),
         ("compiled", "launch", "it is compiled"),
+        ("graphed", "launch", "it is captured"),
         ("a lower precision", "compute", "it is in low precision"),
         ("another step", "step-bound", None),
         ("page-locked memory (pin=true)", "copy", "there is no GPU"),

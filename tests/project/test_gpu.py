@@ -95,8 +95,11 @@ def test_with_one_buffer_no_two_chunks_share_the_device(device: str, registry: R
 
 
 CELLS = [
-    *(pytest.param(f"threads/{step}/cuda", marks=pytest.mark.gpu) for step in ("fp32", "tf32", "bf16", "fp16")),
-    *("threads/fp32/simulated", "gpu_chunk/bf16/simulated", "inline/none/simulated"),
+    *(
+        pytest.param(f"threads/{step}/cuda", marks=pytest.mark.gpu)
+        for step in ("fp32", "tf32", "bf16", "fp16", "graphed")
+    ),
+    *("threads/fp32/simulated", "gpu_chunk/bf16/simulated", "inline/none/simulated", "threads/graphed/simulated"),
 ]
 
 
@@ -117,6 +120,9 @@ def test_every_precision_is_measured_on_the_device(
     assert any("their times say nothing" in remark for remark in remarks(outcome)) == parts.endswith("simulated")
     assert {sample.pinned_bytes is None for sample in outcome.looks} == {False}
     assert ("arch_list" in outcome.observed) == parts.endswith("cuda")
+    # Three updates of each of two sizes at most run before the graph of a size.
+    assert (outcome.replayed_share or 0) > 0.5 if "graphed" in parts else outcome.replayed_share is None
+    assert outcome.skipped_updates == 0 or "fp16" in parts
 
 
 @pytest.mark.process

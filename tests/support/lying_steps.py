@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from feedrate.errors import UnavailableError
+from feedrate.loading.accelerator import Accelerator, Graph
 from feedrate.loading.batch import Batch
 from feedrate.plugin.step import Loss, Step, Update
 
@@ -80,3 +82,83 @@ class WritesToItsBatch(PlainStep):
     def answer(self, value: Tensor, batch: Batch) -> Tensor:
         batch.tensors["unsure"].zero_()
         return value.detach()
+
+
+@dataclass(frozen=True)
+class Replaying(Step):
+    """The truthful one of those that replay a graph: batches are copied into what it reads, losses out of it."""
+
+    name = "replaying"
+    on_host = False
+
+    def bind(self, model: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer) -> Update:
+        raise UnavailableError("it needs a device")
+
+    def bind_on(
+        self, accelerator: Accelerator | None, model: nn.Module, loss: Loss, optimizer: torch.optim.Optimizer
+    ) -> Update:
+        assert accelerator is not None
+        device = accelerator
+        device.make_capturable(optimizer)
+        plain = PlainStep().bind(model, loss, optimizer)
+        captured: list[tuple[Graph, Batch, Tensor]] = []
+        calls = iter(range(1_000_000))
+
+        def update(batch: Batch) -> Tensor:
+            if next(calls) == 0:
+                return plain(batch)
+            if not captured:
+                read = self.input(batch)
+                with device.capture() as graph:
+                    value = plain(read)
+                captured.append((graph, read, value))
+            graph, read, value = captured[0]
+            self.copy(batch, read, device)
+            graph.replay()
+            return self.answer(value)
+
+        return update
+
+    def input(self, batch: Batch) -> Batch:
+        return batch.copied()
+
+    def copy(self, batch: Batch, read: Batch, device: Accelerator) -> None:
+        for name, tensor in read.tensors.items():
+            tensor.copy_(batch.tensors[name], non_blocking=True)
+
+    def answer(self, value: Tensor) -> Tensor:
+        return value.clone()
+
+
+@dataclass(frozen=True)
+class RebindsItsInput(Replaying):
+    """Hands each batch to a graph that knows the addresses of the first."""
+
+    name = "rebinds_its_input"
+
+    def input(self, batch: Batch) -> Batch:
+        return batch
+
+    def copy(self, batch: Batch, read: Batch, device: Accelerator) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class ReplaysTooEarly(Replaying):
+    """Copies the batch on a stream for which the replay does not wait."""
+
+    name = "replays_too_early"
+
+    def copy(self, batch: Batch, read: Batch, device: Accelerator) -> None:
+        with device.using(device.stream()):
+            super().copy(batch, read, device)
+
+
+@dataclass(frozen=True)
+class LendsItsLoss(Replaying):
+    """Returns the tensor that the next replay writes to."""
+
+    name = "lends_its_loss"
+
+    def answer(self, value: Tensor) -> Tensor:
+        return value

@@ -16,6 +16,7 @@ from feedrate.builtin.steps.checkpointed import Checkpointed
 from feedrate.builtin.steps.compiled import Compiled
 from feedrate.builtin.steps.fp16 import Fp16
 from feedrate.builtin.steps.fp32 import Fp32
+from feedrate.builtin.steps.graphed import Graphed
 from feedrate.builtin.steps.none import NoTraining
 from feedrate.builtin.steps.tf32 import Tf32
 from feedrate.builtin.workloads.boardmoves import BoardMoves
@@ -40,7 +41,7 @@ def loaders() -> Iterable[type[Loader]]:
 @hookimpl
 def steps() -> Iterable[type[Step]]:
     """Give the steps, plainest first."""
-    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled, Accumulated, Checkpointed
+    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled, Accumulated, Checkpointed, Graphed
 
 
 @hookimpl

@@ -32,6 +32,7 @@ from feedrate.contract.steps import (
     moves_the_parameters,
     returns_a_loss,
     trains_on_another_device,
+    trains_on_the_batch_it_is_given,
 )
 from feedrate.contract.swapping import swaps_its_source
 from feedrate.contract.workloads import (
@@ -99,6 +100,7 @@ STEP_PROMISES: tuple[StepPromise, ...] = (
     returns_a_loss,
     moves_the_parameters,
     learns_like_plain_training,
+    trains_on_the_batch_it_is_given,
     leaves_the_batch_alone,
     trains_on_another_device,
     declares_the_range_of_each_number,

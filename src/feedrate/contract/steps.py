@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from feedrate.loading.batch import Batch, cast_to_model
 from feedrate.loading.simulated.stream import at_the_last
 from feedrate.plugin.step import Step, Update
 
+if TYPE_CHECKING:
+    from feedrate.loading.plan import Plan
+
 __all__ = [
     "demand_alike",
     "learns_like_plain_training",
@@ -29,6 +33,7 @@ __all__ = [
     "returns_a_loss",
     "trained_elsewhere",
     "trains_on_another_device",
+    "trains_on_the_batch_it_is_given",
 ]
 
 _ALIKE = 0.01
@@ -37,6 +42,12 @@ _MODEL_BYTES = 128 << 20
 """Of a simulated device that trains a model: parameters, gradients, the optimizer's state and activations of `tiny`."""
 UPDATES = 12
 """On one batch, which any optimizer learns by heart. A step that scales its loss may skip the first few."""
+_SCALE = 3.0
+"""By which the numbers of another batch are larger, so that its loss is another one."""
+_OTHER = 0.02
+"""Share of a loss by which that of another batch must differ, or nothing can be told: half as much is rounding."""
+_SAME = 0.1
+"""Share of that difference, and of the loss, below which a loss is still that of the batch before."""
 TOLERANCE = 0.5
 """Share of plain training's progress by which a step may differ: a skipped update or a rounding, not a wrong sign."""
 
@@ -48,8 +59,11 @@ def trains(step: Step) -> bool:
 
 @promise_if(trains)
 def returns_a_loss(step: Step, fixture: Fixture) -> None:
-    """Each update returns one detached number, finite and above 0."""
-    for number, loss in enumerate(_trained(step, fixture).losses):
+    """Each update returns one detached number, finite and above 0, which is the caller's to keep."""
+    losses = _trained(step, fixture).losses
+    if len({loss.data_ptr() for loss in losses}) < len(losses):
+        raise ContractError(f"{step}: an update writes its loss where it returned one before: return a copy of it")
+    for number, loss in enumerate(losses):
         if loss.numel() != 1 or loss.requires_grad:
             form = f"{tuple(loss.shape)}{', attached to its graph' if loss.requires_grad else ''}"
             raise ContractError(f"{step}: update {number} returns {form} instead of one detached number")
@@ -84,6 +98,20 @@ def learns_like_plain_training(step: Step, fixture: Fixture) -> None:
         )
 
 
+@promise_if(trains)
+def trains_on_the_batch_it_is_given(step: Step, fixture: Fixture) -> None:
+    """After many updates on one batch, the loss of an update on another is not still that of the first."""
+    trained = _trained(step, fixture)
+    before, wanted = (_loss(trained.after, batch, fixture) for batch in (trained.copy, trained.other))
+    actual = float(trained.other_loss)
+    apart = abs(wanted - before)
+    if apart > _OTHER * abs(before) and abs(actual - before) <= _SAME * min(apart, abs(before)):
+        raise ContractError(
+            f"{step}: an update on another batch returns the loss {actual:.4g}, that of the batch before it, not"
+            f" {wanted:.4g}: it reads memory that is not the batch's"
+        )
+
+
 @Promise
 def leaves_the_batch_alone(step: Step, fixture: Fixture) -> None:
     """The batch is what it was: a loader or another step may hold the same memory."""
@@ -95,8 +123,8 @@ def leaves_the_batch_alone(step: Step, fixture: Fixture) -> None:
 
 
 def _through_operators(step: Step) -> bool:
-    """Tell whether a step trains by torch's own operators, which a simulated device can do."""
-    return step.trains and not step.traits().compiled
+    """Tell whether a step trains by torch's own operators, which a simulated device can do, and on the host as well."""
+    return step.trains and step.on_host and not step.traits().compiled
 
 
 @promise_if(_through_operators)
@@ -145,9 +173,16 @@ class _Trained:
     batch: Batch
     copy: Batch
     """The batch as it was."""
+    other: Batch
+    """One that a last update was made with."""
+    other_loss: Tensor
+    """What that returned."""
 
 
 def _trained(step: Step, fixture: Fixture) -> _Trained:
+    """Train once a fixture, where its plan goes; on a simulated device where that is the host, and no place for it."""
+    if fixture.plan.accelerator is None and not step.on_host:
+        return fixture.once(step, lambda: trained_elsewhere(step, fixture, step))
     return fixture.once(step, lambda: with_deadline(fixture.deadline_s, step, lambda: _train(step, fixture)))
 
 
@@ -164,12 +199,15 @@ def _train(step: Step | None, fixture: Fixture) -> _Trained:
         model = fixture.model()
         before = _state(model)
         optimizer = workload.trainer(model)
-        update = step.bind(model, workload.loss, optimizer) if step else _plain(model, fixture, optimizer)
-        batch, copy = _batch(fixture), _batch(fixture)
-        losses = tuple(update(batch).clone() for _ in range(UPDATES))
+        place = fixture.plan.accelerator
+        update = step.bind_on(place, model, workload.loss, optimizer) if step else _plain(model, fixture, optimizer)
+        first, last = _largest(fixture.plan)
+        batch, copy, other = _ready(fixture, first), _ready(fixture, first), _scaled(_ready(fixture, last))
+        losses = tuple(update(batch) for _ in range(UPDATES))
         after = _state(model)
+        other_loss = update(other).detach().clone()
     parameters = frozenset(name for name, _ in model.named_parameters())
-    return _Trained(before, after, parameters, losses, batch, copy)
+    return _Trained(before, after, parameters, losses, batch, copy, other, other_loss)
 
 
 @contextmanager
@@ -191,9 +229,22 @@ def _plain(model: nn.Module, fixture: Fixture, optimizer: torch.optim.Optimizer)
     return update
 
 
-def _batch(fixture: Fixture) -> Batch:
-    """The first of the plan's largest batches, where and how a model wants it."""
-    ids = max(fixture.plan, key=len)
+def _largest(plan: Plan) -> tuple[Tensor, Tensor]:
+    """Give the rows of the first and of the last of the plan's largest batches."""
+    batches = list(plan)
+    most = max(map(len, batches))
+    largest = [rows for rows in batches if len(rows) == most]
+    return largest[0], largest[-1]
+
+
+def _scaled(batch: Batch) -> Batch:
+    """Give the batch with larger numbers, as far as they are none of a fixed choice."""
+    tensors = batch.tensors.items()
+    return Batch(batch.ids, {name: t * _SCALE if t.is_floating_point() else t for name, t in tensors})
+
+
+def _ready(fixture: Fixture, ids: Tensor) -> Batch:
+    """Give the batch of these rows, where and how a model wants it."""
     batch = Reference(fixture.recipe, fixture.plan).batch(ids)
     ready = cast_to_model(batch.tensors, fixture.plan.cast_fields)
     accelerator = fixture.plan.accelerator
@@ -217,12 +268,12 @@ def plain_progress(fixture: Fixture) -> float:
 
 def _progress(trained: _Trained, fixture: Fixture) -> float:
     """How much lower the loss of the batch is in the end, computed here and in fp32, whatever the step says."""
-    return _loss(trained.before, trained, fixture) - _loss(trained.after, trained, fixture)
+    return _loss(trained.before, trained.copy, fixture) - _loss(trained.after, trained.copy, fixture)
 
 
-def _loss(state: Mapping[str, Tensor], trained: _Trained, fixture: Fixture) -> float:
+def _loss(state: Mapping[str, Tensor], batch: Batch, fixture: Fixture) -> float:
     workload = fixture.recipe.workload
     with _seeded(), on_device(fixture.plan), torch.no_grad():
         model = fixture.model()
         model.load_state_dict(dict(state))
-        return float(workload.loss(model(trained.copy.tensors), trained.copy.tensors))
+        return float(workload.loss(model(batch.tensors), batch.tensors))

@@ -148,6 +148,12 @@ def _is_not_compiled(evidence: Evidence) -> bool:
     return evidence.traits.step.compiled is False
 
 
+def _can_be_captured(evidence: Evidence) -> bool:
+    """Nothing is known against one graph for the whole update, on a device that has graphs."""
+    step = evidence.traits.step
+    return _on_gpu(evidence) and step.compiled is not None and not step.captured
+
+
 def _scales_the_loss(evidence: Evidence) -> bool:
     """Its loss scaler looks once a step whether a gradient overflowed."""
     return _precision(evidence) == "fp16"
@@ -208,6 +214,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice("a lower precision", ("compute",), _can_go_lower),
     Advice("a smaller model", ("compute",), _always),
     Advice("compiled", ("launch",), _is_not_compiled),
+    Advice("graphed (the whole update as one CUDA graph)", ("launch",), _can_be_captured),
     Advice("displays, metrics and logs once in many steps instead of in each", ("python",), _always),
     Advice("loops over numbers as one operation on tensors", ("python",), _always),
     Advice(

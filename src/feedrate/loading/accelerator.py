@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -16,9 +18,11 @@ from feedrate.system.stopwatch import now_s
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["Accelerator", "Cuda", "DeviceStream", "Event", "accelerator_of"]
+__all__ = ["Accelerator", "Cuda", "DeviceStream", "Event", "Graph", "accelerator_of"]
 
 _TICKS = 20_000_000
+_TRACING = frozenset({"NVTX_INJECTION64_PATH", "NSYS_PROFILING_SESSION_ID"})
+"""Variables that NVTX and Nsight Systems know a tool by."""
 _SIMULATED_BYTES, _SIMULATED_PINNED_BYTES = 512 << 20, 256 << 20
 """Of the device that is no hardware: enough for every workload at `tiny`, and soon filled with poison."""
 
@@ -49,8 +53,15 @@ class DeviceStream(Protocol):
         """Wait until all that it was given is done."""
 
 
+class Graph(Protocol):
+    """Work of a device that was captured, to be given to it again and again as a whole."""
+
+    def replay(self) -> None:
+        """Give it to the current stream: the same operations on the same addresses, whatever these hold by then."""
+
+
 class Accelerator(Protocol):
-    """What loaders ask of a device beside the host; torch's operations on its tensors run in the current stream.
+    """What is asked of a device beside the host; torch's operations on its tensors run in the current stream.
 
     Another kind of device is another class of this form, and a line of `accelerator_of`.
     """
@@ -66,6 +77,10 @@ class Accelerator(Protocol):
     @property
     def uuid(self) -> str:
         """What NVIDIA's management library calls it; empty: that knows nothing of it."""
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether one of the vendor's tracing tools watches this process: then single batches are named, too."""
 
     def holds(self, tensor: Tensor) -> bool:
         """Whether a tensor is in the device's memory."""
@@ -115,6 +130,19 @@ class Accelerator(Protocol):
 
     def delay(self, seconds: float) -> None:
         """Keep the current stream from its further work for so long, without waiting here."""
+
+    def capture(self) -> AbstractContextManager[Graph]:
+        """Note in a graph what this thread gives to the device inside the block, instead of having it done.
+
+        Waits for the device first. What is allocated inside lies in memory that the graph keeps for itself, and holds
+        what the last replay left there; what was allocated before must live as long as the graph is replayed.
+
+        Raises:
+            RuntimeError: something inside waits for the device, or is no work that can be given to it again.
+        """
+
+    def make_capturable(self, optimizer: torch.optim.Optimizer) -> None:
+        """Have an optimizer count its steps on the device, where a graph can; before its first step."""
 
     def page_locked(self, nbytes: int) -> Tensor:
         """Allocate page-locked memory of the host, uint8 (nbytes,)."""
@@ -171,6 +199,11 @@ class Cuda:
         """See `Accelerator`."""
         return f"GPU-{torch.cuda.get_device_properties(0).uuid}"
 
+    @property
+    def is_traced(self) -> bool:
+        """See `Accelerator`."""
+        return not _TRACING.isdisjoint(os.environ)
+
     def holds(self, tensor: Tensor) -> bool:
         """See `Accelerator`."""
         return tensor.is_cuda
@@ -225,6 +258,20 @@ class Cuda:
     def delay(self, seconds: float) -> None:
         """See `Accelerator`."""
         torch.cuda._sleep(round(seconds * _ticks_per_s()))
+
+    @contextmanager
+    def capture(self) -> Iterator[Graph]:
+        """See `Accelerator`."""
+        graph = torch.cuda.CUDAGraph()
+        # Of this thread only: those of a loader may page-lock memory meanwhile.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            yield cast("Graph", graph)
+
+    def make_capturable(self, optimizer: torch.optim.Optimizer) -> None:
+        """See `Accelerator`."""
+        for group in optimizer.param_groups:
+            if "capturable" in group:
+                group["capturable"] = True
 
     def page_locked(self, nbytes: int) -> Tensor:
         """See `Accelerator`."""

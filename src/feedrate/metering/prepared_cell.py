@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from feedrate.loading.accelerator import accelerator_of
 from feedrate.loading.plan import Placement
 from feedrate.loading.ready_batches import ready_on_device
 from feedrate.metering.phase_clock import PhaseClock
@@ -91,7 +92,8 @@ class PreparedCell:
         model = device.place(cell.workload.model(cell.size)).train()
         optimizer = cell.workload.trainer(model)
         check = TrainingCheck(model, optimizer, late=device.answers_later)
-        watched = check.watched(cell.step.bind(model, cell.workload.loss, optimizer))
+        update = cell.step.bind_on(accelerator_of(cell.device), model, cell.workload.loss, optimizer)
+        watched = check.watched(update)
 
         # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
         def train(batch: Batch) -> None:

@@ -50,8 +50,7 @@ def step_before(prepared: PreparedCell) -> StepBefore:
         with clock.phase("compile"):
             first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
             freeze_gc()
-            if compiled_so_far().graphs:
-                _meet_other_sizes(prepared)
+            _settle(prepared)
         with clock.phase("warm_up"):
             singles = loop.windows(partial(loop.steps, batches), 2, 1)
             pace_s = min(window.s for window in singles)
@@ -100,7 +99,9 @@ def _windows(prepared: PreparedCell, batches: Iterator[Batch], pace_s: float) ->
         return loop.windows(partial(loop.steps, batches), number, count, loop.device.note_clock)
 
 
-def _meet_other_sizes(prepared: PreparedCell) -> None:
-    """Train once on a batch of each of a few sizes: a compiled step compiles again for the second."""
-    for batch in one_of_each_size(prepared.plan(), _SIZES):
+def _settle(prepared: PreparedCell) -> None:
+    """Train on a batch of each of a few sizes: once if the step is compiled, again for the second, or as it asks."""
+    times = max(prepared.cell.step.settles_after - 1, int(compiled_so_far().graphs > 0))
+    sizes = one_of_each_size(prepared.plan(), _SIZES) if times else []
+    for batch in sizes * times:
         prepared.loop.update(batch)

@@ -96,8 +96,15 @@ class TrainingCheck:
             cell,
             f"predictions have standard deviation {deviation:.2g}: at least {VARIES} is wanted",
         )
-        skipped, scale = len(losses) - self._updates, getattr(self._update, "loss_scale", None)
-        return TrainingResult(first, last, skipped, None if scale is None else float(scale))
+        scale, replayed = (getattr(self._update, name, None) for name in ("loss_scale", "replayed"))
+        return TrainingResult(
+            first,
+            last,
+            # Of a replayed one the optimizer does not hear.
+            len(losses) - self._updates - (replayed or 0),
+            None if scale is None else float(scale),
+            None if replayed is None else round(replayed / len(losses), 3),
+        )
 
 
 def _in_force() -> Mapping[str, object]:

@@ -22,6 +22,7 @@ DEVICES = ("cpu", "cuda", SIMULATED)
 _OPERATORS = Need(
     "a step made of torch's operators on the simulated device", lambda: False, "measure compiled code on cpu or cuda"
 )
+_BESIDE_HOST = Need("a device beside the host", lambda: False, "measure it on cuda, or try it on the simulated device")
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Cell:
         needs = [*self.workload.unmet_needs(), *self.loader.unmet_needs(), *self.step.unmet_needs()]
         if self.device == "cuda" and not cuda.met():
             needs.append(cuda)
+        if self.device == "cpu" and not self.step.on_host:
+            needs.append(_BESIDE_HOST)
         if self.device == SIMULATED and self.step.traits().compiled:
             needs.append(_OPERATORS)
         return tuple(dict.fromkeys(needs))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from feedrate.loading.accelerator import Accelerator
     from feedrate.loading.batch import Batch
 
 __all__ = ["Loss", "Step", "Update"]
@@ -30,6 +31,10 @@ class Step(Strategy):
 
     trains: ClassVar[bool] = True
     """False: the step only touches the batch; there is no loss to check."""
+    on_host: ClassVar[bool] = True
+    """False: it trains only on a device beside the host, and is bound with `bind_on` alone."""
+    settles_after: ClassVar[int] = 1
+    """Updates on batches of one size after which all further ones are alike; nothing is timed before."""
 
     def traits(self) -> StepTraits:
         """Say how this step computes, with its knobs as they are, so that advice fits; unless overridden, not known."""
@@ -45,5 +50,14 @@ class Step(Strategy):
 
         The model is on the device and in training mode; it is called with the batch's tensors by name, in the model's
         dtypes and on the device. The optimizer clips gradients itself, as the workload says, in its `step`: a step that
-        scales the loss must unscale before, and may say by how much with an attribute `loss_scale` of the update.
+        scales the loss must unscale before, and may say by how much with an attribute `loss_scale` of the update; one
+        that replays updates in which neither optimizer nor hooks are called says how many, with `replayed`. The loss is
+        the caller's: no later update writes to its memory.
         """
+
+    def bind_on(
+        self, accelerator: Accelerator | None, model: torch.nn.Module, loss: Loss, optimizer: torch.optim.Optimizer
+    ) -> Update:
+        """Bind it to a model on that device, None: the host; for a step that talks to the device, else plain `bind`."""
+        del accelerator
+        return self.bind(model, loss, optimizer)

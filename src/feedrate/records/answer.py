@@ -110,6 +110,7 @@ class TrainingResult:
     loss_last: float | None = None
     skipped_updates: int = 0
     loss_scale: float | None = None
+    replayed_share: float | None = None
 
 
 @dataclass(frozen=True)

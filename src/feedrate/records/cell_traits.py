@@ -39,6 +39,8 @@ class StepTraits:
     precision: Precision = "unknown"
     compiled: bool | None = None
     """Whether the model goes through torch.compile; None: not known."""
+    captured: bool | None = None
+    """Whether the device is given the whole update at once, as a graph; None: not known."""
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,8 @@ class Measurement(CellTimes, _Record):
     """Batches after which the optimizer made no step (a gradient scaler's overflow)."""
     loss_scale: float | None = field(default=None, kw_only=True)
     """What a gradient scaler multiplied the loss by at the end; None: the step scales none."""
+    replayed_share: float | None = field(default=None, kw_only=True)
+    """Updates that were a replay of one captured before, of all; None: the step captures none."""
     compiles: int = field(default=0, kw_only=True)
     """Graphs that torch.compile built before timing."""
     graph_breaks: int | None = field(default=None, kw_only=True)

@@ -134,6 +134,7 @@ GLOSSARY: Mapping[str, str] = {
     "leak": "memory grows with every epoch",
     "left running": "processes that a loader did not end, and that were ended for it",
     "recompiles": "graphs that torch.compile built again inside the run",
+    "replayed updates": "updates that replayed the CUDA graph which an earlier one was captured as",
     "skipped updates": "updates that the optimizer left out, as gradients overflowed",
     "prefetch bias": "the most by which batches made before the windows can flatter a number",
     "drift": "a pace that changes as a run goes on: the scatter of a step, or, as a symptom, with every batch",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from feedrate.formatting import byte_size, number
+from feedrate.formatting import byte_size, number, share
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import remarks_on
 from feedrate.report.summary_row import SummaryRow
@@ -20,6 +20,8 @@ _TURNS = 1.3
 """Gain from overlapping the two that is worth a word: near balance a finite buffer alone costs 3 to 14 %."""
 _UNPINNED = 0.1
 """Share of what is copied: indices and the like are little, and nobody pins them."""
+_MOSTLY = 0.9
+"""Share of replayed updates below which a row is about others as well."""
 _FEWEST, _MOST = 3, 2 / 3
 """Rows, and their share of those that may have a note, from which it is about the run and not about them."""
 _DRIFT = "drift"
@@ -110,6 +112,12 @@ def _bent(row: SummaryRow) -> Iterator[Note]:
         scale = next((m.loss_scale for m in row.measured if m.loss_scale is not None), None)
         scaled = "" if scale is None else f"; the loss was scaled by {scale:,.0f} at the end"
         yield Note(f"the optimizer skipped {number(skipped)} updates{scaled}")
+    shares = [m.replayed_share for m in row.measured if m.replayed_share is not None]
+    if shares and min(shares) < _MOSTLY:
+        replayed = share(min(shares))
+        yield Note(
+            f"{replayed} of its updates were replayed; the others ran uncaptured: before the first, or of other sizes"
+        )
     # Together much slower than either alone: neither is to blame by itself.
     loader, step = row.mean(lambda m: m.loader_ceiling), row.mean(lambda m: m.step_ceiling)
     if loader is not None and step is not None and min(loader, step) > _TURNS:

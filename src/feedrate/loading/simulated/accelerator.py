@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,15 +17,19 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from feedrate.errors import UnavailableError
 from feedrate.loading.copied_bytes import CopiedBytes
 from feedrate.loading.simulated.arena import Arena, Block
 from feedrate.loading.simulated.calls import Called
+from feedrate.loading.simulated.graph import CapturingStream, SimulatedGraph
 from feedrate.loading.simulated.stream import Mark, Schedule, Scheduler, SimulatedEvent, SimulatedStream, at_the_last
 from feedrate.system.synthetic_load import burn_cpu
 
 __all__ = ["SimulatedAccelerator"]
 
 _ATEN = torch.ops.aten
+_UNTOLD = (_ATEN.mkldnn_rnn_layer.default,)
+"""Operators of which torch's meta device does not know what they make: the workspace is as large as oneDNN likes."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class SimulatedAccelerator:
         self._copies: dict[Block, list[Mark]] = {}
         """From page-locked blocks."""
         self._locked: list[_Locked] = []
+        self._ended: deque[CapturingStream] = deque()
+        """Of graphs that are gone."""
         self._default = self._scheduler.stream()
         self._here = local()
         self._peak = 0
@@ -88,6 +95,7 @@ class SimulatedAccelerator:
         """Of the device's memory, so far."""
         self.names: list[str] = []
         """What `named` was given, in order."""
+        self.is_traced = False
         self._counted = CopiedBytes()
 
     def __reduce__(self) -> tuple[type[SimulatedAccelerator], tuple[int, int]]:
@@ -140,12 +148,55 @@ class SimulatedAccelerator:
             block.users.add(stream)
 
     def synchronize(self) -> None:
-        """See `Accelerator`."""
+        """See `Accelerator`.
+
+        Raises:
+            RuntimeError: a graph is captured.
+        """
+        here = self.current_stream()
+        if isinstance(here, CapturingStream):
+            here.refuse()
         self._scheduler.synchronize()
 
     def delay(self, seconds: float) -> None:
         """See `Accelerator`."""
         self.current_stream().give(lambda: burn_cpu(seconds))
+
+    # --- graphs
+
+    @contextmanager
+    def capture(self) -> Iterator[SimulatedGraph]:
+        """See `Accelerator`."""
+        self.synchronize()
+        stream = CapturingStream(self._scheduler)
+        graph = SimulatedGraph(self.current_stream, stream.noted)
+        self._memory.reserve(stream)
+        weakref.finalize(graph, self._ended.append, stream).atexit = False
+        try:
+            with self._used(stream):
+                yield graph
+        finally:
+            stream.close()
+
+    @property
+    def captures(self) -> bool:
+        """Whether this thread's operations are noted in a graph."""
+        return isinstance(self.current_stream(), CapturingStream)
+
+    def make_capturable(self, optimizer: torch.optim.Optimizer) -> None:
+        """See `Accelerator`: torch refuses `capturable` where it sees a CPU, and what is `fused` counts there, too.
+
+        Raises:
+            UnavailableError: the optimizer can count on the host alone.
+        """
+        for group in optimizer.param_groups:
+            if "capturable" in group and "fused" not in group:
+                raise UnavailableError(
+                    f"{type(optimizer).__name__} counts its steps on the host where torch sees a CPU, as it does on the"
+                    " simulated device; take cuda, or an optimizer that can be fused"
+                )
+            if "capturable" in group:
+                group["fused"] = True
 
     # --- memory of the device
 
@@ -185,6 +236,8 @@ class SimulatedAccelerator:
 
     def _settle(self) -> None:
         """Take back what was dropped, as far as nobody uses it any more."""
+        while self._ended:
+            self._memory.release(self._ended.popleft())
         while self._dropped:
             arena, block = self._dropped.popleft()
             marks = self._copies.pop(block, [])
@@ -297,6 +350,12 @@ class SimulatedAccelerator:
 
     def moved(self, tensor: Tensor) -> Tensor:
         """Do the same for torch, whose own copies nobody counts."""
+        if not self.holds(tensor):
+            self._demand_capturable(tensor)
+        return self.computed(tensor)
+
+    def computed(self, tensor: Tensor) -> Tensor:
+        """Give a tensor that a device would make by itself, without a copy; a graph makes the same at each replay."""
         if self.holds(tensor):
             return tensor
         with self._scheduler.lock, self._scheduler.really():
@@ -316,6 +375,15 @@ class SimulatedAccelerator:
     def _is_page_locked(self, tensor: Tensor) -> bool:
         in_arena = self._pinned.block_of(tensor) is not None
         return in_arena or any(locked.place(tensor) is not None for locked in self._locked)
+
+    def _demand_capturable(self, tensor: Tensor) -> None:
+        """Refuse a copy that a graph cannot hold.
+
+        Raises:
+            RuntimeError: a graph is captured, and the tensor is in memory of the host that is not page-locked.
+        """
+        if self.captures and tensor.numel() and not self._is_page_locked(tensor):
+            raise RuntimeError("cannot copy from memory that is not page-locked while a graph is captured")
 
     def _upload(self, target: Tensor, source: Tensor) -> Mark:
         """Copy from the host to the device in the current stream; gives the copy's end."""
@@ -372,6 +440,7 @@ class SimulatedAccelerator:
         if self.holds(source):
             self._changed(_ATEN.copy_.default, (target, source), {})
             return target
+        self._demand_capturable(source)
         mark = self._upload(target, source)
         if not non_blocking:
             mark.force()
@@ -386,25 +455,35 @@ class SimulatedAccelerator:
         return kwargs["out"] if "out" in kwargs else args[0]
 
     def _made(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Queue what makes a new tensor; what hangs on values is done at once, after all that was given before."""
+        """Queue what makes new tensors; what hangs on values is done at once, after all that was given before."""
         here = {name: value for name, value in kwargs.items() if name not in ("device", "pin_memory")}
-        try:
-            shaped = function(*pytree.tree_map(_on_meta, args), **pytree.tree_map(_on_meta, here))
-        except (NotImplementedError, RuntimeError):
-            shaped = None
+        shaped, form = pytree.tree_flatten(_shaped(function, args, here))
         aliases, named = self._aliases(args, here)
-        if not isinstance(shaped, Tensor):
+        if not any(isinstance(leaf, Tensor) for leaf in shaped):
             self.current_stream().synchronize()
             value = function(*aliases, **named)
             return pytree.tree_map(lambda leaf: self.moved(leaf) if isinstance(leaf, Tensor) else leaf, value)
-        made = self.empty((_extent(shaped),), shaped.dtype).as_strided(shaped.shape, shaped.stride())
-        target = self._memory.alias(made)
+        made = [self._like(leaf) if isinstance(leaf, Tensor) else leaf for leaf in shaped]
+        targets, gradients = (
+            [self._memory.alias(leaf) for leaf in made if isinstance(leaf, Tensor)],
+            torch.is_grad_enabled(),
+        )
 
         def run() -> None:
-            target.copy_(function(*aliases, **named))
+            # oneDNN makes a workspace for the way back, or none.
+            with torch.set_grad_enabled(gradients):
+                result = function(*aliases, **named)
+            values = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
+            if [value.shape for value in values] != [target.shape for target in targets]:
+                raise AssertionError(f"{function} makes other tensors than torch's meta device says")
+            for target, value in zip(targets, values, strict=True):
+                target.copy_(value)
 
         self.current_stream().give(_careful(run))
-        return made
+        return pytree.tree_unflatten(made, form)
+
+    def _like(self, shaped: Tensor) -> Tensor:
+        return self.empty((_extent(shaped),), shaped.dtype).as_strided(shaped.shape, shaped.stride())
 
     def _aliases(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Give the arguments as a device knows them: addresses, and numbers as they are now."""
@@ -448,11 +527,28 @@ def _is_view(function: Any) -> bool:
     return bool(aliased) and not any(info.is_write for info in aliased)
 
 
+def _shaped(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Give the result without its values; None: it hangs on those of the arguments."""
+    try:
+        if function in _UNTOLD:
+            return function(*pytree.tree_map(_of_zeros, args), **pytree.tree_map(_of_zeros, kwargs))
+        shaped = function(*pytree.tree_map(_on_meta, args), **pytree.tree_map(_on_meta, kwargs))
+    except (NotImplementedError, RuntimeError):
+        return None
+    whole = all(leaf is None or isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(shaped))
+    return shaped if whole else None
+
+
 def _on_meta(leaf: object) -> object:
     """A tensor of the same form without memory."""
     if not isinstance(leaf, Tensor):
         return leaf
     return torch.empty_strided(leaf.shape, leaf.stride(), dtype=leaf.dtype, device="meta")
+
+
+def _of_zeros(leaf: object) -> object:
+    """A tensor of the same form that holds nothing but zeros."""
+    return torch.zeros(leaf.shape, dtype=leaf.dtype) if isinstance(leaf, Tensor) else leaf
 
 
 def _extent(tensor: Tensor) -> int:

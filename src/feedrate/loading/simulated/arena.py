@@ -47,6 +47,8 @@ class Arena:
         """The last that was freed first."""
         self._live: dict[int, Block] = {}
         """By where they start."""
+        self._private: set[object] = set()
+        """Owners whose memory nobody else may have."""
         self.held = 0
         """Bytes of all blocks that are handed out."""
 
@@ -83,15 +85,24 @@ class Arena:
         self.held -= block.size
         self._free.appendleft(Block(block.start, block.size, block.owner))
 
+    def reserve(self, owner: object) -> None:
+        """Keep for an owner what it is given from now on, whatever it drops, until `release`."""
+        self._private.add(owner)
+
+    def release(self, owner: object) -> None:
+        """End that."""
+        self._private.discard(owner)
+
     def reclaim(self) -> None:
         """Join what is free and give it to nobody, so that every owner may have it; nobody may still use it."""
+        kept = [block for block in self._free if block.owner in self._private]
         joined: list[Block] = []
-        for block in sorted(self._free, key=lambda block: block.start):
+        for block in sorted((block for block in self._free if block not in kept), key=lambda block: block.start):
             if joined and joined[-1].start + joined[-1].size == block.start:
                 joined[-1].size += block.size
             else:
                 joined.append(Block(block.start, block.size))
-        self._free = deque(joined)
+        self._free = deque((*joined, *kept))
 
     def block_of(self, tensor: Tensor) -> Block | None:
         """Find the block that a tensor lies in; None: it lies elsewhere."""

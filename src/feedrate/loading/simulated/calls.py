@@ -16,6 +16,8 @@ __all__ = ["Called"]
 _HERE = torch.device("cpu", 0)
 """What tensors of the device say of where they are; those of the host say `cpu`, and torch computes with both."""
 _DEVICE_OF = Tensor.device.__get__
+_GIVEN = (torch.tensor, torch.as_tensor, torch.asarray)
+"""What makes tensors of values that the host gives; all else that makes some is work of the device."""
 
 
 class Called(TorchFunctionMode):
@@ -42,7 +44,9 @@ class Called(TorchFunctionMode):
             if self._device.holds(first):
                 return self._of_ours(func, first, args, named)
         made = func(*args, **named)
-        return self._device.moved(made) if _is_here(named.get("device")) and isinstance(made, Tensor) else made
+        if not (_is_here(named.get("device")) and isinstance(made, Tensor)):
+            return made
+        return self._device.moved(made) if func in _GIVEN else self._device.computed(made)
 
     def _of_ours(self, func: Any, first: Tensor, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if func == _DEVICE_OF:
@@ -64,7 +68,10 @@ class Called(TorchFunctionMode):
             return tensor.to(*args, **named)
         rest = tuple(value for value in args if value is not asked)
         others = {name: value for name, value in named.items() if name != "device"}
-        moved = self._device.moved(tensor) if _is_here(asked) else self._on_host(tensor)
+        # The norm of gradients, which torch groups by what it knows of their device: no graph could wait for it.
+        grouped = self._device.captures and self._device.holds(tensor) and not tensor.ndim
+        stays = _is_here(asked) or (grouped and isinstance(asked, torch.device))
+        moved = self._device.moved(tensor) if stays else self._on_host(tensor)
         return moved.to(*rest, **others) if rest or others else moved
 
     def _on_host(self, tensor: Tensor) -> Tensor:
