@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import select
 import subprocess
@@ -92,3 +93,14 @@ def test_a_short_log_is_kept_as_it_is_and_an_empty_one_is_not_kept(tmp_path: Pat
     log.path.write_text("")
     assert log.close() == ""
     assert not log.path.exists()
+
+
+def test_a_file_is_kept_beside_the_log_and_one_that_is_not_there_is_none(tmp_path: Path) -> None:
+    log, trace = Log(tmp_path / "logs", "a/b/c/d/cpu", 0), tmp_path / "trace.json"
+    log.keep(trace)
+    assert list((tmp_path / "logs").iterdir()) == []
+    trace.write_text('{"traceEvents": []}')
+    log.keep(trace)
+    (kept,) = (tmp_path / "logs").iterdir()
+    assert kept.name == "a-b-c-d-cpu-0.trace.json.gz"
+    assert gzip.decompress(kept.read_bytes()) == trace.read_bytes()

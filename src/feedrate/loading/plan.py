@@ -234,7 +234,12 @@ class Plan:
             with self.placement.source_factory(self) as source:
                 yield source
             return
-        yield self.plain_source()
+        source, accelerator = self.plain_source(), self.accelerator
+        if accelerator is not None and accelerator.is_traced:
+            from feedrate.loading.named_source import NamedSource
+
+            source = NamedSource(source, accelerator)
+        yield source
 
     def plain_source(self) -> Source:
         """Open the source that reads the data set itself, whatever `open` gives in its place."""

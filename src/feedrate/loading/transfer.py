@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -108,7 +108,7 @@ class _Transfer:
         if self._is_there(host):
             return _widened(host, self.plan), None
         source = host.pinned(self.accelerator) if self.loader.pin else host
-        with self.accelerator.using(side):
+        with self._named(), self.accelerator.using(side):
             # Widening after the copy moves the stored bytes only; a `.to` that did both would convert on the host into
             # pageable memory.
             there = {name: self.accelerator.to_device(tensor) for name, tensor in source.tensors.items()}
@@ -119,6 +119,9 @@ class _Transfer:
         while self.flying and self.flying[0][1].query():
             self.flying.popleft()
         return batch, event
+
+    def _named(self) -> AbstractContextManager[object]:
+        return self.accelerator.named("feedrate copy") if self.accelerator.is_traced else nullcontext()
 
     def _received(self, batch: Batch, event: Event | None) -> Batch:
         if event is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from feedrate.system.synthetic_load import burn_cpu
 
 if TYPE_CHECKING:
     import torch
+
+    from feedrate.loading.batch import Batch
 
 __all__ = ["Device"]
 
@@ -81,6 +84,18 @@ class Device:
     def named(self, name: str) -> AbstractContextManager[object]:
         """Have the vendor's tracing tools show what happens inside the block under a name."""
         return nullcontext() if self._accelerator is None else self._accelerator.named(f"feedrate {name}")
+
+    def shown(self, name: str, update: Callable[[Batch], object]) -> Callable[[Batch], object]:
+        """Give the update under a name where a tracing tool watches; at no other time is each batch worth one."""
+        accelerator = self._accelerator
+        if accelerator is None or not accelerator.is_traced:
+            return update
+
+        def shown(batch: Batch) -> object:
+            with self.named(name):
+                return update(batch)
+
+        return shown
 
     @property
     def allocated_bytes(self) -> int | None:

@@ -99,7 +99,7 @@ class PreparedCell:
         def train(batch: Batch) -> None:
             watched(batch.without_views())
 
-        loop = TrainingLoop(train, device, marks, effort)
+        loop = TrainingLoop(device.shown("update", train), device, marks, effort)
         return cls(cell, data, loop, monitor, model, check, clock, turns, logs)
 
     @property

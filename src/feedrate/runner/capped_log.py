@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import re
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -68,6 +70,12 @@ class Log:
                 if text:
                     with self.path.open("ab") as file:
                         file.write(f"--- {path.stem}\n".encode() + text)
+
+    def keep(self, file: Path) -> None:
+        """Keep a file of the processes beside the log, compressed; nothing where there is none, or no room for it."""
+        beside = self.path.with_suffix(f".{file.name}.gz")
+        with suppress(OSError), file.open("rb") as source, gzip.open(beside, "wb", compresslevel=1) as target:
+            shutil.copyfileobj(source, target)
 
     def close(self) -> str:
         """Its path, when nobody writes any more; nothing if it is empty, for then it is not kept, or gone."""

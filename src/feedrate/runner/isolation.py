@@ -109,6 +109,8 @@ def watched_replicate(
             ending = watched(log, scratch)
             answer = scratch.folder / "answer.json"
             unlogged = outcome(heading, answer, ending, log.path)
+            # Of the updates that `why` has profiled, for whoever wants to look at them.
+            log.keep(scratch.folder / "trace.json")
         kept = log.close()
     except (ForkError, OSError) as error:
         return heading.failure("exception", f"it could not be measured: {error}")
