@@ -2,7 +2,7 @@
 # On any machine with CUDA, offline, within LIMIT_S: what only a GPU shows, the part worth most first. Each part has a
 # limit of its own, so that one that hangs costs only itself; everything lands in one folder of at most 8 files.
 #   scripts/gpu.sh [--rehearse] [FOLDER [PART...]]      (default: out/gpu, all parts)
-#   parts, each with the most seconds it has: tests 60, grid 240, why 90, calibrate 90, threads 60
+#   parts, each with the most seconds it has: tests 60, grid 210, why 90, calibrate 75, threads 45, asv 60
 # --rehearse  the same on a simulated device, which is slow: at size tiny, one workload, two steps, in three minutes; to
 #             see that all of it runs before a GPU is at hand
 # PYTHON   an interpreter that holds torch with CUDA (default: python3)
@@ -10,17 +10,17 @@
 # LIMIT_S  seconds for all of it (default: 540; of a rehearsal 180)
 # SIZE     of the grid's data sets: tiny, small, full (default: full)   SECONDS_EACH  aim of each time (default: 0.3)
 # WORKLOADS  of the grid and of `why` (default: boardmoves[net=resnet] daywindows fxseq)
-# STEPS    of the grid, in this order, the first also of `why` (default: bf16 none fp32 compiled tf32 fp16)
+# STEPS    of the grid, in this order, the first also of `why` (default: bf16 none fp32 compiled graphed tf32 fp16)
 set -uo pipefail
 cd "$(dirname "$0")/.."
 device=cuda size=${SIZE:-full} limit=${LIMIT_S:-540} seconds=${SECONDS_EACH:-0.3} marked="gpu and not answer"
 workloads=${WORKLOADS:-boardmoves[net=resnet] daywindows fxseq}
-steps=${STEPS:-bf16 none fp32 compiled tf32 fp16} readers=(1 2 4 8 16)
-declare -A most_s=([tests]=60 [grid]=240 [why]=90 [calibrate]=90 [threads]=60)
+steps=${STEPS:-bf16 none fp32 compiled graphed tf32 fp16} readers=(1 2 4 8 16)
+declare -A most_s=([tests]=60 [grid]=210 [why]=90 [calibrate]=75 [threads]=45 [asv]=60)
 if [ "${1:-}" = --rehearse ]; then
     device=simulated size=tiny limit=${LIMIT_S:-180} seconds=0.05 marked="not answer"
     workloads=${WORKLOADS:-fxseq} steps=${STEPS:-fp32 none} readers=(1 2)
-    most_s=([tests]=40 [grid]=55 [why]=45 [calibrate]=20 [threads]=20)
+    most_s=([tests]=40 [grid]=55 [why]=45 [calibrate]=20 [threads]=20 [asv]=40)
     shift
 fi
 case ${1:-} in -*)
@@ -30,10 +30,10 @@ case ${1:-} in -*)
 esac
 out=${1:-${OUT:-out}/gpu}
 [ $# -eq 0 ] || shift
-parts=${*:-tests grid why calibrate threads}
+parts=${*:-tests grid why calibrate threads asv}
 for part in $parts; do
     if [ -z "${most_s[$part]:-}" ]; then
-        echo "gpu: no part $part; there are: tests grid why calibrate threads" >&2
+        echo "gpu: no part $part; there are: tests grid why calibrate threads asv" >&2
         exit 2
     fi
 done
@@ -168,9 +168,34 @@ part_threads() { # how each plugin's own benchmark scales with threads
     for package in plugins/*/python/*/; do
         if "$python" -c "import $(basename "$package")" 2>/dev/null; then
             within "$python" "${package%/python/*}/bench" --readers "${readers[@]}" --rounds 2 --size small --only "boardmoves, many files, none" \
-                --data "$FEEDRATE_DATA" --json "$packages/threads.json" | tee "$out/threads.txt"
+                --data "$FEEDRATE_DATA" --json "$packages/threads.json"
         fi
     done
+}
+
+# asv over this commit and the one before it, one cell: that a history can be kept here.
+part_asv() {
+    local history=$packages/history machine tracked=cuda
+    # A simulated device has no speed to track.
+    [ $device = cuda ] || tracked=cpu
+    if ! "$python" -c 'import asv, hatchling, virtualenv' 2>/dev/null; then
+        echo "gpu: asv, hatchling and virtualenv are not all here: asv over two commits is left out"
+        return
+    fi
+    if ! git rev-parse --quiet --verify "HEAD~1^{commit}" >/dev/null 2>&1; then
+        echo "gpu: git finds no two commits here: asv over them is left out"
+        return
+    fi
+    # A copy, for asv writes results and environments beside its configuration.
+    git clone --quiet . "$history" && machine=$(feedrate machine) || return
+    git rev-parse HEAD~1 HEAD >"$packages/commits"
+    within env FEEDRATE_SIZE="$size" FEEDRATE_DEVICE=$tracked FEEDRATE_REPLICATES=1 "$python" -m asv run \
+        --config "$history/asv.conf.json" --machine "$machine" --record-samples \
+        --bench "boardmoves.track_.*\('threads', '${steps%% *}'\)" "HASHFILE:$packages/commits" >>"$out/log.txt" 2>&1 &&
+        # One sample of each: it shows that both are there, and of a change nothing.
+        "$python" -m asv compare --config "$history/asv.conf.json" --machine "$machine" HEAD~1 HEAD |
+        grep -Ev '\| n/a +\| n/a '
+    git -C "$history" ls-files --others --modified results | tar -C "$history" -czf "$out/asv.tgz" --files-from -
 }
 
 feedrate doctor >>"$out/log.txt" 2>&1

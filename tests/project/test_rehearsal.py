@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import ROOT
 
-PARTS = ("tests", "grid", "why", "calibrate", "threads")
+PARTS = ("tests", "grid", "why", "calibrate", "threads", "asv")
 MOST_BYTES, MOST_FILES = 16 << 20, 8
 NOT_THERE = """
 import sys
@@ -65,6 +65,7 @@ def test_every_part_of_the_script_runs_and_what_it_leaves_is_small(tmp_path: Pat
         assert all("/simulated" in json.dumps(outcome) for outcome in outcomes)
         assert all(outcome["kind"] != "failure" or outcome["why"] == "unavailable" for outcome in outcomes), told
     assert "\ncopies  " in told
+    assert "asv over two commits is left out" in told
     assert "their times say nothing" in " ".join((out / "table.txt").read_text().split())
     # Tests of a device that are there are run, and none of them fails.
     assert " passed" in (out / "tests.txt").read_text() or "ended by its limit" in told
