@@ -137,3 +137,35 @@ def test_what_a_killed_writer_left_beside_a_whole_data_set_is_gone_with_the_next
     assert main(["data", "make", "sums", "--quiet", *TINY]) == 0
 
     assert list(made.parent.iterdir()) == [made]
+
+
+def test_an_audit_has_a_line_for_each_column_and_is_no_part_of_a_plain_list(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "list"]) == 0
+    plain = capsys.readouterr().out
+    assert main(["data", "list", "--audit", *PLUGIN]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+    assert "unsure" not in plain
+    assert "data set column dtype shape missing most missing infinite constant" in lines
+    assert lines[-2:] == [
+        "sums-tiny y float32 one 0.0% 0.0% 0.0% no",
+        "sums-tiny unsure float32 one 20% 20% 0.0% no",
+    ]
+    assert main(["data", "list", "--audit", "--json", *PLUGIN]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert [column["name"] for column in listed["columns"]] == ["row_id", "x", "y", "unsure"]
+    assert listed["fields"][1] == {"name": "x", "dtype": "uint8", "shape": [6]}
+
+
+def test_what_cannot_be_audited_is_named_and_ends_with_status_1(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shard = made / "00001.arrow"
+    shard.write_bytes(bytes(shard.stat().st_size))
+
+    assert main(["data", "list", "--audit", *PLUGIN]) == 1
+    assert "not audited: " in capsys.readouterr().out
+
+
+def test_only_a_list_is_audited(refused: Refused) -> None:
+    assert "`feedrate data list --audit`" in refused("data", "verify", "--audit")

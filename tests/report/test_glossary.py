@@ -13,6 +13,7 @@ from feedrate.comparison.paired_test import Word
 from feedrate.diagnosis.evidence import STAGES
 from feedrate.diagnosis.finding import Kind
 from feedrate.report import calibration, comparison, contention, diagnosis_details, table
+from feedrate.report.audit_table import AUDIT_COLUMNS
 from feedrate.report.console import console
 from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.glossary import GLOSSARY, HEADINGS, explained, page
@@ -22,7 +23,7 @@ from tests.support.outcomes import measurement
 PAGE = ROOT / "docs/glossary.md"
 TABLES = (
     table._COLUMNS, GAP_COLUMNS, diagnosis_details._COLUMNS, contention._COLUMNS, comparison._SIDES, comparison._FAMILY,
-    calibration._COLUMNS, data._COLUMNS,
+    calibration._COLUMNS, data._COLUMNS, AUDIT_COLUMNS,
 )  # fmt: skip
 REMARKS = (
     *("doubtful", "page cache", "leak", "left running", "fallback", "failed", "n/a", "recompiles", "skipped updates"),

@@ -24,6 +24,7 @@ from feedrate.report import contention as besides
 from feedrate.report import diagnosis as picture
 from feedrate.report import diagnosis_details as rungs
 from feedrate.report import table
+from feedrate.report.audit_table import AUDIT_COLUMNS
 from feedrate.report.console import console
 from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.grid import Column, Row, leaving, print_grid
@@ -118,7 +119,7 @@ def test_data_sets_are_listed_whole_at_any_width(
     sums_data: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "sums-tiny").symlink_to(sums_data.folder)
-    chosen = Namespace(action="list", workloads=[], data=tmp_path, json=False, plugin=[], size=None)
+    chosen = Namespace(action="list", audit=False, workloads=[], data=tmp_path, json=False, plugin=[], size=None)
 
     for width in WIDTHS:
         text = printed(monkeypatch, lambda target: data.run(chosen, CommandContext(target, target, {})), width)
@@ -204,6 +205,7 @@ def test_the_documentation_states_the_order_of_every_table() -> None:
         duels._FAMILY,
         answers._COLUMNS,
         data._COLUMNS,
+        AUDIT_COLUMNS,
     )
 
     for columns in every:

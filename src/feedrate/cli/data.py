@@ -5,25 +5,29 @@ from __future__ import annotations
 import hashlib
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.filesize import decimal
 
+from feedrate.api.auditing import audit
 from feedrate.api.cells import device_or_default, size_or_default
 from feedrate.api.datasets import make, state
 from feedrate.api.places import demand_folder
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_data, add_json, add_plugin, add_quiet, add_size
+from feedrate.data.audit import ColumnAudit
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
 from feedrate.data.ownership import demand_ours, remove
 from feedrate.data.writer import clear_leftovers
-from feedrate.errors import DataError, UnavailableError, UsageError
+from feedrate.errors import DataError, FeedrateError, UnavailableError, UsageError
 from feedrate.formatting import ABSENT
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import near
 from feedrate.plugin.workload import SIZES, SizedWorkload, Workload
+from feedrate.records.codec import encoded
+from feedrate.report.audit_table import print_audits
 from feedrate.report.grid import Column, Row, print_grid
 
 __all__ = ["arguments", "run"]
@@ -38,6 +42,11 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("action", metavar="ACTION", help="make, list, verify or remove")
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help="all unless named; remove needs a name")
     parser.add_argument("--force", action="store_true", help="make: write again what is there already")
+    parser.add_argument(
+        "--audit",
+        action="store_true",
+        help="list: read everything, and tell of each column what is NaN, infinite or the same in all rows",
+    )
     add_quiet(parser.add_argument)
     add_size(parser.add_argument)
     add_data(parser.add_argument)
@@ -49,6 +58,8 @@ def run(options: Namespace, shell: CommandContext) -> int:
     """Do the action: 0 done, 1 when a file is damaged."""
     if options.action not in _ACTIONS:
         raise UsageError(f"no action {options.action!r}; {near(options.action, _ACTIONS)}")
+    if options.audit and options.action != "list":
+        raise UsageError("--audit reads what is there: `feedrate data list --audit`")
     root = options.data or shell.data
     demand_folder("--data", root)
     return _ACTIONS[options.action](options, shell, root)
@@ -83,8 +94,12 @@ def _demand_makeable(workload: Workload) -> None:
 
 
 def _list(options: Namespace, shell: CommandContext, root: Path) -> int:
-    _show([_look(folder) for folder in _folders(options, root)], options, shell)
-    return 0
+    looks = [_look(folder) for folder in _folders(options, root)]
+    if not options.audit:
+        _show(looks, options, shell)
+        return 0
+    registry = Registry.load(options.plugin)
+    return _show([_audited(look, registry) for look in looks], options, shell)
 
 
 def _verify(options: Namespace, shell: CommandContext, root: Path) -> int:
@@ -147,6 +162,16 @@ def _look(folder: Path, *, thoroughly: bool = False) -> Look:
     return Look(folder, data, faults or ("as written" if thoroughly else "ready"))
 
 
+def _audited(look: Look, registry: Registry) -> Look:
+    """The same with its columns, or with why not all of them can be read."""
+    if look.data is None:
+        return look
+    try:
+        return replace(look, columns=audit(look.data, registry))
+    except FeedrateError as error:
+        return replace(look, state=f"not audited: {error}")
+
+
 @dataclass(frozen=True)
 class Look:
     """One data set, as found."""
@@ -155,6 +180,8 @@ class Look:
     data: DataSet | None
     """None: it cannot be opened."""
     state: str
+    columns: tuple[ColumnAudit, ...] = ()
+    """What their values come to; empty: nobody asked, or they cannot be read."""
 
     @property
     def broken(self) -> bool:
@@ -176,6 +203,7 @@ def _show(looks: Sequence[Look], options: Namespace, shell: CommandContext) -> i
         shell.out.print("no data sets here; `feedrate data make` writes them", soft_wrap=True)
     else:
         print_grid(shell.out, _COLUMNS, [Row(_cells(look), "red" if look.broken else "") for look in looks])
+        print_audits(shell.out, {look.folder.name: look.columns for look in looks})
     return int(any(look.broken for look in looks))
 
 
@@ -201,4 +229,6 @@ def _described(look: Look) -> dict[str, object]:
     data = look.data
     shards = [{"file": shard.file, "bytes": shard.bytes, "digest": shard.digest} for shard in data.shards]
     about = {"format": data.format, "rows": data.rows, "bytes": data.bytes, "digest": look.digest}
-    return described | about | {"identity": dict(data.identity), "shards": shards}
+    fields = [{"name": field.name, "dtype": field.stored, "shape": list(field.shape)} for field in data.fields]
+    described |= about | {"identity": dict(data.identity), "shards": shards, "fields": fields}
+    return described | ({"columns": [encoded(column) for column in look.columns]} if look.columns else {})

@@ -150,6 +150,13 @@ GLOSSARY: Mapping[str, str] = {
     "requested": "what was asked for; - where nothing was",
     "resolved": "what comes of that on this machine, as far as it is settled before a process starts",
     "from": "where a value comes from: default, command line, sweep, environment, or a variable or file by its name",
+    "column": "a named value, or block of values, that each row of a data set has; or a tensor of its samples",
+    "dtype": "how the values of a column are stored",
+    "shape": "of one row of a column; ? for an axis whose length differs from row to row",
+    "missing": "the share of a column's values that are NaN",
+    "most missing": "the same of the place in a row that lacks most",
+    "infinite": "the share of a column's values that are infinite",
+    "constant": "whether a column holds the same in all rows, or how many of its places in a row do",
     "digest": "a short name for the exact bytes of a data set",
     "state": "whether it can be used here, and if not, why",
 }
