@@ -79,6 +79,10 @@ class WeightedSum(Workload):
         miss: Tensor = outputs - tensors["y"]
         return (miss**2).mean()
 
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        # What the model says of each target, beside the target: a dead one is told by its name.
+        return {"y": (outputs, tensors["y"])}
+
     def optimizer(self, parameters: Parameters) -> torch.optim.Optimizer:
         from torch.optim import SGD
 

@@ -141,6 +141,12 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
     (lying_knobs.HasNoRange(), RANGES, "parts has no range"),
 )
 
+OF_THE_MODEL = {
+    *("answers what its loss asks", "reaches every module", "learns what it asks", "predicts different things"),
+    "computes where the model is",
+}
+"""Promises that a workload breaks which cannot be trained at all."""
+
 LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
     (lying_workloads.CountsFromOne(), {"makes the declared columns"}, "row 0 has the id 1 (203 such rows)"),
     (
@@ -153,12 +159,29 @@ LYING_WORKLOADS: tuple[tuple[Workload, set[str], str], ...] = (
     (lying_workloads.PlansBeyondTheEnd(), {"plans each sample once"}, "plans rows that are not among 203"),
     (
         lying_workloads.ReachesBeforeItsBlock(),
-        {"cuts every sample", "learns what it asks", "predicts different things", "computes where the model is"},
+        {"cuts every sample", *OF_THE_MODEL},
         "cannot be cut (",
     ),
     (lying_workloads.HasNothingToLearn(), {"learns what it asks"}, "lowers its loss by 0: there is no signal"),
     (lying_workloads.LosesLessThanNothing(), {"learns what it asks"}, "not a finite one above 0"),
     (lying_workloads.SaysAlwaysTheSame(), {"predicts different things"}, "have standard deviation 0"),
+    (
+        lying_workloads.HasADeadHorizon(),
+        {"predicts different things"},
+        "y[1] is dead: its predictions have standard deviation 0, of the target",
+    ),
+    (lying_workloads.BypassesAModule(), {"reaches every module"}, "no gradient reaches around: use it, or set"),
+    (lying_workloads.DetachesAModule(), {"reaches every module"}, "no gradient reaches around: use it, or set"),
+    (
+        lying_workloads.AsksForAnotherHead(),
+        OF_THE_MODEL,
+        "its loss fails (KeyError: 'far'): the model gives (16,); the batch has x (16, 6), y (16,), unsure (16,)",
+    ),
+    (
+        lying_workloads.AnswersWithAnAxisMore(),
+        {"answers what its loss asks", "predicts different things"},
+        "no matching horizons of 'y': the model gives (16, 1), the batch has (16,)",
+    ),
     (
         lying_workloads.WeighsOnTheHost(),
         {"computes where the model is"},
@@ -228,7 +251,8 @@ def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, pro
 
 @pytest.mark.process
 def test_the_truthful_pass(fixture: Fixture) -> None:
-    assert broken(Sums(), unwritten(Sums())) == {}
+    for workload in (Sums(), lying_workloads.HasTwoHorizons(), lying_workloads.GoesAround()):
+        assert broken(workload, unwritten(workload)) == {}
     assert broken(Inline(), fixture) == {}
     assert broken(lying_steps.PlainStep(), fixture) == {}
     assert broken(lying_steps.Replaying(), fixture) == {}

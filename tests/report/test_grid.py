@@ -28,6 +28,7 @@ from feedrate.report.audit_table import AUDIT_COLUMNS
 from feedrate.report.console import console
 from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.grid import Column, Row, leaving, print_grid
+from feedrate.report.health_table import HEALTH_COLUMNS
 from tests.comparison.test_blocks import always, duel, last
 from tests.report.test_picture import diagnosis
 from tests.support import ROOT
@@ -199,6 +200,7 @@ def test_the_documentation_states_the_order_of_every_table() -> None:
     every = (
         table._COLUMNS,
         GAP_COLUMNS,
+        HEALTH_COLUMNS,
         rungs._COLUMNS,
         besides._COLUMNS,
         duels._SIDES,

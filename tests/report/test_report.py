@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from feedrate.formatting import byte_size, factor, number, share
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.conditions import Conditions, GpuClock
 from feedrate.records.measurement import Measurement, Outcome
+from feedrate.records.training_health import ForecastHealth, ModuleGradient, TrainingHealth
 from feedrate.records.window import Window
 from feedrate.report.caption import caption
 from feedrate.report.console import console
@@ -342,3 +344,58 @@ def test_progress_on_a_terminal_counts_what_is_left() -> None:
 
     assert "1/2" in file.getvalue()
     assert "n/a: ValueError: no" in file.getvalue()
+
+
+def horizon(column: int | None, deviation: float, **changes: object) -> ForecastHealth:
+    """A column of the target `returns`, whose deviation is 2."""
+    made = ForecastHealth("returns", column, 64, 0.0, 0.0, 0.1, 0.2, deviation, 2.0, 0.25)
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+HEALTH = TrainingHealth(
+    (horizon(0, 1.0), horizon(1, 0.5, missing=0.125)),
+    5.0,
+    (ModuleGradient("body", 3.0), ModuleGradient("head", 4.0)),
+    ("layers.1", "attention"),
+    1_234,
+)
+
+
+def test_the_details_have_each_horizon_and_the_gradient_of_each_module_and_a_plain_table_has_neither() -> None:
+    outcomes = [measurement(health=HEALTH), measurement("boardmoves/small/threads/fp32/cpu", health=HEALTH)]
+    plain, details = told(outcomes), told(outcomes, details=True)
+
+    assert table_of(details, "deviation") == [
+        "fp32 returns[0] 0.0% 0.0% 0.100 1.00 2.00 0.500 0.25",
+        "fp32 returns[1] 12% 0.0% 0.100 0.500 2.00 0.250 0.25",
+    ]
+    assert details.count("fp32: gradient 5.00 of 1,234 parameters: body 3.00, head 4.00") == 1
+    assert "returns[0]" not in plain
+    assert "gradient 5" not in plain
+
+
+def test_of_many_horizons_their_mean_is_told_and_the_one_of_least_scale() -> None:
+    many = tuple(horizon(number, 1.0 - 0.01 * number) for number in range(36))
+    text = told([measurement(health=TrainingHealth(many))], details=True)
+
+    assert [line.split()[1:4] for line in table_of(text, "deviation")] == [
+        ["returns,", "mean", "of"],
+        ["returns[35],", "least", "scale"],
+    ]
+
+
+def test_a_module_without_a_gradient_and_a_target_with_holes_are_noted_below_a_plain_table() -> None:
+    text = told([measurement(health=HEALTH)])
+
+    assert "no gradient reaches layers.1, attention: bypassed, detached or not used" in text
+    assert "more than 5% of the target returns is NaN or infinite (up to 12% of a column)" in text
+    healthy = replace(HEALTH, forecasts=HEALTH.forecasts[:1], without_gradient=())
+    assert "gradient reaches" not in told([measurement(health=healthy)])
+    assert "NaN or infinite" not in told([measurement(health=healthy)])
+
+
+def table_of(text: str, heading: str) -> list[str]:
+    """The lines below the headings among which is that one, a blank between two values."""
+    lines = text.splitlines()
+    first = next(place for place, line in enumerate(lines) if heading in line.split())
+    return [" ".join(line.split()) for line in takewhile(lambda line: line.startswith("fp32"), lines[first + 1 :])]

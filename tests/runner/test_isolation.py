@@ -94,6 +94,9 @@ def test_a_healthy_cell_gives_three_times_and_what_surrounds_them(either: Replic
     assert outcome.loss_first is not None
     assert outcome.loss_last is not None
     assert outcome.loss_last < outcome.loss_first
+    assert outcome.health is not None
+    assert [part.module for part in outcome.health.gradients] == ["inner", "outer"]
+    assert outcome.health.without_gradient == ()
     assert outcome.requested["loader.depth"] == 4
     assert outcome.requested["step.cudnn_benchmark"] is False
     assert (outcome.requested["precision"], outcome.requested["compiled"]) == ("fp32", False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,3 +112,84 @@ class SaysAlwaysTheSame(Sums):
 
         del size
         return Constant()
+
+
+@dataclass(frozen=True)
+class HasTwoHorizons(Sums):
+    name = "has_two_horizons"
+
+    def model(self, size: str) -> torch.nn.Module:
+        from tests.support.lying_models import TwoHorizons
+
+        del size
+        return TwoHorizons(dead=False)
+
+    def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
+        miss: Tensor = outputs - _horizons(tensors)
+        return (miss**2).mean()
+
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        return {"y": (outputs, _horizons(tensors))}
+
+
+@dataclass(frozen=True)
+class HasADeadHorizon(HasTwoHorizons):
+    name = "has_a_dead_horizon"
+
+    def model(self, size: str) -> torch.nn.Module:
+        from tests.support.lying_models import TwoHorizons
+
+        del size
+        return TwoHorizons(dead=True)
+
+
+@dataclass(frozen=True)
+class GoesAround(Sums):
+    name = "goes_around"
+    fault: ClassVar[str] = ""
+
+    def model(self, size: str) -> torch.nn.Module:
+        from tests.support.lying_models import Detour
+
+        del size
+        return Detour(self.fault)
+
+
+@dataclass(frozen=True)
+class BypassesAModule(GoesAround):
+    name = "bypasses_a_module"
+    fault: ClassVar[str] = "bypassed"
+
+
+@dataclass(frozen=True)
+class DetachesAModule(GoesAround):
+    name = "detaches_a_module"
+    fault: ClassVar[str] = "detached"
+
+
+@dataclass(frozen=True)
+class AsksForAnotherHead(Sums):
+    name = "asks_for_another_head"
+
+    def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
+        return super().loss({"near": outputs}["far"], tensors)
+
+
+@dataclass(frozen=True)
+class AnswersWithAnAxisMore(Sums):
+    name = "answers_with_an_axis_more"
+
+    def model(self, size: str) -> torch.nn.Module:
+        from tests.support.lying_models import Column
+
+        del size
+        return Column()
+
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        return {"y": (outputs, tensors["y"])}
+
+
+def _horizons(tensors: Mapping[str, Tensor]) -> Tensor:
+    import torch
+
+    return torch.stack((tensors["y"], tensors["y"] / 2), dim=1)

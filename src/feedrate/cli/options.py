@@ -115,7 +115,7 @@ def add_details(add: Add) -> None:
     add(
         "--details",
         action="store_true",
-        help="of a table also T_S and the gaps between batches; of a diagnosis rungs, delays, the step and the machine",
+        help="of a table also T_S, gaps and how targets are answered; of a diagnosis rungs, delays, step and machine",
     )
 
 

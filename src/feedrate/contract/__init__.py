@@ -36,6 +36,7 @@ from feedrate.contract.steps import (
 )
 from feedrate.contract.swapping import swaps_its_source
 from feedrate.contract.workloads import (
+    answers_what_its_loss_asks,
     computes_where_the_model_is,
     cuts_every_sample,
     gives_the_same_samples_again,
@@ -44,6 +45,7 @@ from feedrate.contract.workloads import (
     makes_the_same_rows_in_pieces,
     plans_each_sample_once,
     predicts_different_things,
+    reaches_every_module,
     unwritten,
 )
 from feedrate.errors import ContractError
@@ -113,6 +115,8 @@ WORKLOAD_PROMISES: tuple[WorkloadPromise, ...] = (
     plans_each_sample_once,
     cuts_every_sample,
     gives_the_same_samples_again,
+    answers_what_its_loss_asks,
+    reaches_every_module,
     learns_what_it_asks,
     predicts_different_things,
     computes_where_the_model_is,

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "demand_alike",
+    "first_batch",
     "learns_like_plain_training",
     "leaves_the_batch_alone",
     "moves_the_parameters",
     "plain_progress",
     "plainly_trained",
     "returns_a_loss",
+    "seeded",
     "trained_elsewhere",
     "trains_on_another_device",
     "trains_on_the_batch_it_is_given",
@@ -195,7 +197,7 @@ def plainly_trained(fixture: Fixture) -> _Trained:
 def _train(step: Step | None, fixture: Fixture) -> _Trained:
     """Update a new model `UPDATES` times, from the same seed for every step; None: the plain way."""
     workload = fixture.recipe.workload
-    with _seeded(), on_device(fixture.plan):
+    with seeded(), on_device(fixture.plan):
         model = fixture.model()
         before = _state(model)
         optimizer = workload.trainer(model)
@@ -211,8 +213,8 @@ def _train(step: Step | None, fixture: Fixture) -> _Trained:
 
 
 @contextmanager
-def _seeded() -> Iterator[None]:
-    """The same random numbers every time, and none of the caller's."""
+def seeded() -> Iterator[None]:
+    """Draw the same random numbers every time inside the block, and none of the caller's."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(0)
         yield
@@ -241,6 +243,11 @@ def _scaled(batch: Batch) -> Batch:
     """Give the batch with larger numbers, as far as they are none of a fixed choice."""
     tensors = batch.tensors.items()
     return Batch(batch.ids, {name: t * _SCALE if t.is_floating_point() else t for name, t in tensors})
+
+
+def first_batch(fixture: Fixture) -> Batch:
+    """Make the first of the plan's largest batches, where and how a model wants it."""
+    return _ready(fixture, _largest(fixture.plan)[0])
 
 
 def _ready(fixture: Fixture, ids: Tensor) -> Batch:
@@ -273,7 +280,7 @@ def _progress(trained: _Trained, fixture: Fixture) -> float:
 
 def _loss(state: Mapping[str, Tensor], batch: Batch, fixture: Fixture) -> float:
     workload = fixture.recipe.workload
-    with _seeded(), on_device(fixture.plan), torch.no_grad():
+    with seeded(), on_device(fixture.plan), torch.no_grad():
         model = fixture.model()
         model.load_state_dict(dict(state))
         return float(workload.loss(model(batch.tensors), batch.tensors))

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from feedrate.contract.fixture import Fixture, on_device
+from feedrate.contract.fixture import Fixture, on_device, with_deadline
+from feedrate.contract.forecasts import demand_alive, forecast_health
+from feedrate.contract.gradients import GradientNorms, gradient_norms
+from feedrate.contract.heads import demand_fit
 from feedrate.contract.promise import Promise, promise_if
 from feedrate.contract.reference import Reference, demand_equal
-from feedrate.contract.steps import demand_alike, plain_progress, plainly_trained, trained_elsewhere
+from feedrate.contract.steps import demand_alike, first_batch, plain_progress, plainly_trained, trained_elsewhere
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import Shard
 from feedrate.errors import ContractError, DataError, one_line
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VARIES",
+    "answers_what_its_loss_asks",
     "cuts_every_sample",
     "gives_the_same_samples_again",
     "learns_what_it_asks",
@@ -36,6 +40,7 @@ __all__ = [
     "makes_the_same_rows_in_pieces",
     "plans_each_sample_once",
     "predicts_different_things",
+    "reaches_every_module",
     "spread",
     "unwritten",
 ]
@@ -170,6 +175,35 @@ def _sent(workload: Workload, spec: SampleSpec) -> SampleSpec:
 
 
 @promise_if(_has_model)
+def answers_what_its_loss_asks(workload: Workload, fixture: Fixture) -> None:
+    """What a new model gives for a batch has the names and shapes that loss and targets need."""
+
+    def ask() -> None:
+        with on_device(fixture.plan):
+            demand_fit(workload, fixture.model(), first_batch(fixture))
+
+    with_deadline(fixture.deadline_s, workload, ask)
+
+
+@promise_if(_has_model)
+def reaches_every_module(workload: Workload, fixture: Fixture) -> None:
+    """In plain training each module with trainable parameters gets a gradient: none is bypassed or detached."""
+
+    def ask() -> GradientNorms:
+        with on_device(fixture.plan):
+            model, batch = fixture.model(), first_batch(fixture)
+            with gradient_norms(model) as norms:
+                workload.loss(model(batch.tensors), batch.tensors).backward()
+                return norms()
+
+    without = with_deadline(fixture.deadline_s, workload, ask).without
+    if without:
+        raise ContractError(
+            f"{workload}: no gradient reaches {', '.join(without)}: use it, or set `requires_grad_(False)` on it"
+        )
+
+
+@promise_if(_has_model)
 def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
     """Plain fp32 training on one batch gives finite losses above 0 and lowers them."""
     for number, loss in enumerate(plainly_trained(fixture).losses):
@@ -182,16 +216,18 @@ def learns_what_it_asks(workload: Workload, fixture: Fixture) -> None:
 
 @promise_if(_has_model)
 def predicts_different_things(workload: Workload, fixture: Fixture) -> None:
-    """The model tells samples apart."""
+    """The model tells samples apart, and does so in each column of each target that it names."""
     trained = plainly_trained(fixture)
     with on_device(fixture.plan):
         model = fixture.model()
         model.load_state_dict(dict(trained.after))
         actual = spread(model, trained.copy)
+        forecasts = forecast_health(workload, model, [trained.copy])
     if not actual > VARIES:
         raise ContractError(
             f"{workload}: predictions have standard deviation {actual:.2g}: at least {VARIES} is wanted"
         )
+    demand_alive(str(workload), forecasts)
 
 
 @promise_if(_has_model)

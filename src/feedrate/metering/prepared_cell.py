@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import torch
 
+from feedrate.contract.heads import MISFITS, demand_fit
 from feedrate.loading.accelerator import accelerator_of
 from feedrate.loading.plan import Placement
 from feedrate.loading.ready_batches import ready_on_device
@@ -35,6 +36,8 @@ __all__ = ["PreparedCell", "plan_of"]
 
 _RESIDENT_BYTES = 64 << 20
 """Of the batches behind T_S: more than the last-level caches hold."""
+_CHECKED_BATCHES, _CHECKED_SAMPLES = 8, 512
+"""The most that a model is asked about when all is measured: it costs as many forward passes."""
 
 
 class Idle(torch.optim.Optimizer):
@@ -138,6 +141,27 @@ class PreparedCell:
         with self.monitor.watched(), self.loop.undisturbed():
             yield
 
+    @contextmanager
+    def fitting(self, batches: Iterator[Batch]) -> Iterator[Iterator[Batch]]:
+        """Give the batches to a first update inside the block, and hold the model's answer to one against its loss.
+
+        Raises:
+            ContractError: it does not fit; an update that fails for that says so, too.
+        """
+        if self.check is None:
+            yield batches
+            return
+        first = next(batches)
+        try:
+            yield chain([first], batches)
+        except torch.OutOfMemoryError:
+            raise
+        except MISFITS:
+            demand_fit(self.cell.workload, self.model, first)
+            raise
+        with self.clock.phase("checks"):
+            demand_fit(self.cell.workload, self.model, first)
+
     def training(self) -> TrainingResult:
         """Say how training went, after the last window.
 
@@ -146,6 +170,9 @@ class PreparedCell:
         """
         if self.check is None:
             return TrainingResult()
-        # One batch is enough: all of them take as long to make ready as some windows.
-        with self.clock.phase("checks"), closing(ready_on_device(self.plan(), 1)) as batches:
-            return self.check.result(self.cell, self.model, next(batches))
+        plan = self.plan()
+        # Of one block: to make those of others ready takes as long as some windows.
+        block = next(plan.blocks())
+        count = max(1, min(block.batch_count, _CHECKED_BATCHES, _CHECKED_SAMPLES // block.max_batch_rows))
+        with self.clock.phase("checks"), closing(ready_on_device(plan, count)) as batches:
+            return self.check.result(self.cell, self.model, list(islice(batches, count)))

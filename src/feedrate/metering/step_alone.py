@@ -45,9 +45,9 @@ def step_before(prepared: PreparedCell) -> StepBefore:
     loop, clock, device = prepared.loop, prepared.clock, prepared.device
     device.reset_peaks()
     built_bytes = device.allocated_bytes
-    with prepared.resident() as batches:
+    with prepared.resident() as ready:
         held_bytes = device.allocated_bytes
-        with clock.phase("compile"):
+        with prepared.fitting(ready) as batches, clock.phase("compile"):
             first_step_s = timed(partial(loop.steps, batches), 1, loop.device.synchronize).s
             freeze_gc()
             _settle(prepared)

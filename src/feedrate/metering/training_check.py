@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from feedrate.contract.forecasts import demand_alive, forecast_health
+from feedrate.contract.gradients import gradient_norms
 from feedrate.contract.workloads import VARIES, spread
 from feedrate.errors import ContractError
 from feedrate.records.answer import TrainingResult
+from feedrate.records.training_health import TrainingHealth
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,12 +73,12 @@ class TrainingCheck:
             return torch.tensor(self._host_losses, dtype=torch.float32)
         return torch.stack([loss.float().reshape(()) for loss in self._device_losses]).cpu()
 
-    def result(self, cell: Cell, model: torch.nn.Module, batch: Batch) -> TrainingResult:
-        """Say how training went; call it after the last window.
+    def result(self, cell: Cell, model: torch.nn.Module, batches: Sequence[Batch]) -> TrainingResult:
+        """Say how training went; call it after the last window. It asks the model about the batches, and trains on one.
 
         Raises:
             ContractError: a loss is not finite or not above 0, the loss did not fall, no parameter moved, or
-                predictions do not vary.
+                predictions do not vary, be it those of one horizon.
         """
         losses = self._losses
         _demand(bool(losses.isfinite().all()), cell, f"loss {_first_not(losses.isfinite(), losses)} is not finite")
@@ -90,20 +94,42 @@ class TrainingCheck:
             cell,
             f"the loss went from {first:.4g} to {last:.4g} in {len(losses)} steps: it must fall",
         )
-        deviation = spread(model, batch)
+        deviation = spread(model, batches[0])
         _demand(
             deviation > VARIES,
             cell,
             f"predictions have standard deviation {deviation:.2g}: at least {VARIES} is wanted",
         )
+        forecasts = forecast_health(cell.workload, model, batches)
+        demand_alive(f"{cell.step} on {cell.workload}", forecasts)
         scale, replayed = (getattr(self._update, name, None) for name in ("loss_scale", "replayed"))
+        # Of a replayed one the optimizer does not hear.
+        skipped, count = len(losses) - self._updates - (replayed or 0), len(losses)
+        health = self._with_gradients(TrainingHealth(forecasts), model, batches[0], scale)
         return TrainingResult(
             first,
             last,
-            # Of a replayed one the optimizer does not hear.
-            len(losses) - self._updates - (replayed or 0),
+            skipped,
             None if scale is None else float(scale),
-            None if replayed is None else round(replayed / len(losses), 3),
+            None if replayed is None else round(replayed / count, 3),
+            health,
+        )
+
+    def _with_gradients(
+        self, health: TrainingHealth, model: torch.nn.Module, batch: Batch, scale: float | None
+    ) -> TrainingHealth:
+        """Make one more update, and look at its gradients."""
+        if self._update is None:
+            return health
+        with gradient_norms(model, scale or 1.0) as norms:
+            self._update(batch.without_views())
+            gradients = norms()
+        return replace(
+            health,
+            gradient_norm=gradients.total,
+            gradients=gradients.by_module,
+            without_gradient=gradients.without,
+            parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         )
 
 

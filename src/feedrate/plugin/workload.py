@@ -115,6 +115,15 @@ class Workload(Strategy):
     def loss(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Tensor:
         """Give the scalar loss of what the model returned for a batch."""
 
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        """Give each target that is a number by name: what the model says of it, and the target, on the same scale.
+
+        Both (B,), or (B, H) with a column for each horizon; NaN where a target is not known. Whether a column is dead,
+        and how predictions go together with it, is told from these. Unless overridden there are none.
+        """
+        del outputs, tensors
+        return {}
+
     @abstractmethod
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """Give the optimizer, without clipping: `trainer` adds it."""

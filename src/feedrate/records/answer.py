@@ -11,6 +11,7 @@ from feedrate.records.conditions import Conditions, MemorySample
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Kind
 from feedrate.records.phases import Phases
+from feedrate.records.training_health import TrainingHealth
 from feedrate.records.window import Window
 
 __all__ = [
@@ -111,6 +112,7 @@ class TrainingResult:
     skipped_updates: int = 0
     loss_scale: float | None = None
     replayed_share: float | None = None
+    health: TrainingHealth | None = None
 
 
 @dataclass(frozen=True)

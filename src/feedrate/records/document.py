@@ -15,6 +15,7 @@ METRICS = (
     *("stall_share", "overlap", "prefetch_bias", "step_drift"),
     *("batch_gap_p50_s", "batch_gap_p95_s", "batch_gap_p99_s", "longest_stall_s"),
     *("host_peak_bytes", "device_peak_bytes"),
+    *("gradient_norm", "least_scale", "mean_correlation"),
 )
 """Properties and fields of `Measurement` that stand under `metrics`."""
 

@@ -13,6 +13,7 @@ from feedrate.records.conditions import Conditions, MemorySample, growth_bytes
 from feedrate.records.earlier_formats import as_of_today
 from feedrate.records.format_number import format_of, line_of
 from feedrate.records.phases import Phases
+from feedrate.records.training_health import TrainingHealth
 
 __all__ = ["Failure", "Kind", "Measurement", "Outcome"]
 
@@ -68,6 +69,9 @@ class Measurement(CellTimes, _Record):
     """What a gradient scaler multiplied the loss by at the end; None: the step scales none."""
     replayed_share: float | None = field(default=None, kw_only=True)
     """Updates that were a replay of one captured before, of all; None: the step captures none."""
+    health: TrainingHealth | None = field(default=None, kw_only=True)
+    """How the model answered each target, and where gradients came to, when all was timed; None: the step trains
+    nothing, or the record is from before it was kept."""
     compiles: int = field(default=0, kw_only=True)
     """Graphs that torch.compile built before timing."""
     graph_breaks: int | None = field(default=None, kw_only=True)
@@ -139,6 +143,24 @@ class Measurement(CellTimes, _Record):
     def longest_stall_s(self) -> float | None:
         """Longest gap between batches in the full windows; None where there is no gap."""
         return self.batch_gaps.max_s
+
+    @property
+    def gradient_norm(self) -> float | None:
+        """Give the norm of the whole gradient in one update after the last window; None where it was not seen."""
+        return None if self.health is None else self.health.gradient_norm
+
+    @property
+    def least_scale(self) -> float | None:
+        """Give the least SCALE(yhat/y) of any column of any target; None where none was looked at."""
+        forecasts = () if self.health is None else self.health.forecasts
+        return min((forecast.scale for forecast in forecasts if forecast.scale is not None), default=None)
+
+    @property
+    def mean_correlation(self) -> float | None:
+        """Give the information coefficient, mean of all columns of all targets; None where none was looked at."""
+        forecasts = () if self.health is None else self.health.forecasts
+        known = [forecast.correlation for forecast in forecasts if forecast.correlation is not None]
+        return sum(known) / len(known) if known else None
 
     @property
     def foreign_cores(self) -> float | None:

@@ -43,6 +43,8 @@ _STALLED = 0.05
 """Share of the time that some process waited for memory to be found."""
 _CONTRADICTIONS = (("fp32", False), ("tf32", True))
 """What a step says of its precision, and whether torch multiplies without TF32, that do not go together."""
+_HOLES = 0.05
+"""Share of a target that may be missing without a word."""
 _LEAK = "a leak: "
 _LEAK_BYTES = 4 << 20
 """Growth over all epochs seen below which allocators' habits are no leak."""
@@ -162,11 +164,26 @@ def remarks(measurement: Measurement) -> Iterator[str]:
             f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal;"
             " deal=batches shares out what is in a block"
         )
+    yield from _sick(measurement)
     conditions = measurement.conditions
     if conditions is None:
         return
     if had_foreign_load(measurement) and not any(doubts(measurement)):
         yield "others kept more than a tenth of the cores busy while it was measured"
+
+
+def _sick(measurement: Measurement) -> Iterator[str]:
+    """Yield what trains, and is not well all the same."""
+    health = measurement.health
+    if health is None:
+        return
+    if health.without_gradient:
+        names = ", ".join(health.without_gradient)
+        yield f"no gradient reaches {names}: bypassed, detached or not used; `requires_grad_(False)` if that is meant"
+    holes = {forecast.target: forecast.missing for forecast in sorted(health.forecasts, key=lambda part: part.missing)}
+    for target, missing in holes.items():
+        if missing > _HOLES:
+            yield f"more than {_HOLES:.0%} of the target {target} is NaN or infinite (up to {missing:.0%} of a column)"
 
 
 def remarks_on(measurements: Iterable[Measurement]) -> Iterator[str]:

@@ -57,6 +57,16 @@ GLOSSARY: Mapping[str, str] = {
     "gap p95 ms": "the time from one batch to the next that one in twenty exceeds",
     "gap p99 ms": "the time from one batch to the next that one in a hundred exceeds",
     "longest stall ms": "the longest time from one batch to the next",
+    # how the model answers
+    "target": "a number that a model is asked for; with the number of its column, such as a horizon, in brackets",
+    "target NaN": "the share of a target's values that are NaN or infinite",
+    "NaN": "the share of the predictions that are NaN or infinite",
+    "mean": "of the predictions, on a few batches after the last window; the model trains on these, too",
+    "deviation": "the standard deviation of the predictions over samples; a column is dead at 0.001 of the target's",
+    "target deviation": "the standard deviation of the target over the same samples",
+    "scale": "SCALE(yhat/y): deviation of the predictions over that of the target; 0 for the same answer to everything",
+    "IC": "information coefficient: Pearson's correlation of predictions and target; of chance it is about 1/sqrt(n)",
+    "gradient": "its Euclidean norm in one more update when all was timed, before clipping, in all and by module",
     # a cell taken apart
     "ladder": "the rungs of a cell, from a step on ready batches to the cell itself",
     "swap point": "what a loader can read in place of the data set's files: their bytes in memory, or decoded blocks",

@@ -16,6 +16,7 @@ from feedrate.report.gap_table import GAP_COLUMNS, print_gaps
 from feedrate.report.glossary import explained, meaning_of
 from feedrate.report.grid import Column, leaving, print_entry, print_grid
 from feedrate.report.grid import Row as Line
+from feedrate.report.health_table import HEALTH_COLUMNS, print_health
 from feedrate.report.notes import Note, notes, shared_notes
 from feedrate.report.step_group import StepGroup, step_groups
 from feedrate.report.step_sentence import step_sentence
@@ -51,7 +52,8 @@ _MARGIN = 12
 def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False, details: bool = False) -> None:
     """Print all tables, their remarks, and what they were measured on; one line when there are no outcomes.
 
-    `details`: also T_S and the ceilings of each loader with their intervals, and how the gaps between batches spread.
+    `details`: also T_S and the ceilings of each loader with their intervals, how the gaps between batches spread, and
+    how the model of each step answered its targets.
     """
     everything = list(outcomes)
     if not everything:
@@ -71,7 +73,7 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
 
 def _legend(details: bool) -> Iterator[str]:
     """Yield what each column means, and in which order columns leave."""
-    headings = [*COLUMNS, *(column.heading for column in GAP_COLUMNS if details)]
+    headings = [*COLUMNS, *(column.heading for column in (*GAP_COLUMNS, *HEALTH_COLUMNS) if details)]
     yield from (f"{heading:>12}  {text}" for heading, text in explained((*headings, *_TERMS)))
     yield f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}"
 
@@ -98,6 +100,7 @@ def _show_table(
         print_entry(console, f"{index:>3}", 5, Text(remark))
     if details:
         print_gaps(console, [row for row in members if row.whole])
+        print_health(console, [row for row in members if row.whole])
     console.print()
 
 

@@ -137,6 +137,7 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         skipped_updates=training.skipped_updates,
         loss_scale=training.loss_scale,
         replayed_share=training.replayed_share,
+        health=training.health,
         compiles=step.compiled.graphs,
         graph_breaks=step.compiled.breaks,
         compile_s=microseconds(step.compiled.seconds),

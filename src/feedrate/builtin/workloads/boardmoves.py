@@ -153,6 +153,12 @@ class BoardMoves(Workload):
 
         return board_loss(outputs, tensors)
 
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        shares = {
+            name: logits.softmax(dim=1) if name == "policy" else logits.sigmoid() for name, logits in outputs.items()
+        }
+        return {name: (predicted, tensors[name]) for name, predicted in shares.items()}
+
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 

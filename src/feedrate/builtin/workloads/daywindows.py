@@ -195,6 +195,10 @@ class DayWindows(Workload):
 
         return pinball(outputs, torch.stack([tensors[name] for name in TARGETS], dim=1))
 
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        medians = outputs[:, :, outputs.shape[2] // 2]
+        return {name: (medians[:, column], tensors[name]) for column, name in enumerate(TARGETS)}
+
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 

@@ -182,6 +182,11 @@ class FxSeq(Workload):
             return masked_huber(outputs, tensors["targets"])
         return frames_loss(outputs, tensors)
 
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        if self.form == "single":
+            return {"targets": (outputs, tensors["targets"])}
+        return {"magnitude": (outputs["magnitude"], tensors["magnitude"])}
+
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         import torch
 

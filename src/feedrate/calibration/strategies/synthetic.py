@@ -93,6 +93,9 @@ class Known(Workload):
         miss: Tensor = outputs - tensors["y"]
         return (miss**2).mean()
 
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
+        return {"y": (outputs, tensors["y"])}
+
     def optimizer(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         from torch.optim import SGD
 
