@@ -195,7 +195,7 @@ def test_the_sentence_of_a_bound_step_says_what_is_in_it_and_what_to_try() -> No
 
     assert found.sentence == (
         "step-bound (launch): no loader can gain more than x1.01 here; 5,000 kernels a step at 3.0% of bf16 peak: "
-        "try compiled, or larger batches (x10 at most)"
+        "try compiled, graphed (the whole update as one CUDA graph), or larger batches (x10 at most)"
     )
     assert found.numbers["peak_share"] == pytest.approx(0.03)
 

@@ -44,8 +44,6 @@ class StepProfile:
     """Seconds a step in operators, of the thread that trains; the least, as others on the machine stretch them."""
     python: PythonUse | None = None
     """How much of an update passes in Python."""
-    parameters: int | None = None
-    """Numbers that training may change."""
 
     def python_share(self, allowed_s: float) -> float:
         """Share of a step in Python beyond `allowed_s` an operator, which its own dispatch may take; 0: not known."""

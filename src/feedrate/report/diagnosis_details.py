@@ -62,7 +62,7 @@ def print_details(console: Console, diagnosis: Diagnosis) -> None:
     if has_ladder(diagnosis):
         print_grid(console, _COLUMNS, list(_rungs(diagnosis)))
         console.print()
-    for name, text in (*_lines(diagnosis.evidence), *_copies(diagnosis)):
+    for name, text in (*_lines(diagnosis), *_copies(diagnosis)):
         print_entry(console, name, MARGIN, Text(text))
     absent = next((ladder.loading.absent for ladder in diagnosis.ladders if ladder.loading), "")
     if absent:
@@ -85,7 +85,8 @@ def _figures(cost: Estimate | None) -> tuple[str, str]:
     return (ABSENT, ABSENT) if cost is None else (signed_ms(cost.mean), bare_ms(cost.half))
 
 
-def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
+def _lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
+    evidence = diagnosis.evidence
     loader_gain, step_gain = (factor(max(1.0, c.mean)) for c in (evidence.loader_ceiling, evidence.step_ceiling))
     yield "ceilings", f"{loader_gain} for a perfect loader, {step_gain} for a perfect step; {_overlap(evidence)}"
     if evidence.traits.dataloader is None:
@@ -94,7 +95,7 @@ def _lines(evidence: Evidence) -> Iterator[tuple[str, str]]:
     for side, places in evidence.places.items():
         yield f"{side} at", _lines_of(places)
     if evidence.facts is not None:
-        yield "step", _inside_step(evidence.facts, evidence.step_s.mean)
+        yield "step", ", ".join([*_size(diagnosis), *_inside_step(evidence.facts, evidence.step_s.mean)]) or ABSENT
     yield "start-up", f"first batch after {number(evidence.first_batch_s)} s, {evidence.epoch_batches} batches an epoch"
 
 
@@ -157,23 +158,23 @@ def _delays(evidence: Evidence) -> str:
     return f"of a delay put into it comes back: {', '.join(returned)}{shared}"
 
 
-def _inside_step(profile: StepProfile, step_s: float) -> str:
-    phrases = [*_size(profile), *_work(profile, step_s)]
+def _inside_step(profile: StepProfile, step_s: float) -> Iterator[str]:
+    yield from _work(profile, step_s)
     if profile.kernels_per_step:
-        phrases.append(f"{profile.kernels_per_step:,.0f} kernels")
+        yield f"{profile.kernels_per_step:,.0f} kernels"
     if profile.operators_per_step:
-        phrases.append(f"{profile.operators_per_step:,.0f} operators")
+        yield f"{profile.operators_per_step:,.0f} operators"
     if profile.syncs_per_step is not None:
-        phrases.append(f"{profile.syncs_per_step:,.1f} waits for the device")
+        yield f"{profile.syncs_per_step:,.1f} waits for the device"
     if profile.device_busy_s is not None:
-        phrases.append(f"device busy {share(profile.device_busy_s / step_s)} of it")
-    return ", ".join(phrases) or ABSENT
+        yield f"device busy {share(profile.device_busy_s / step_s)} of it"
 
 
-def _size(profile: StepProfile) -> Iterator[str]:
+def _size(diagnosis: Diagnosis) -> Iterator[str]:
     """How much there is to train."""
-    if profile.parameters is not None:
-        yield f"{profile.parameters:,} parameters"
+    health = diagnosis.measured[0].health
+    if health is not None and health.parameters is not None:
+        yield f"{health.parameters:,} parameters"
 
 
 def _work(profile: StepProfile, step_s: float) -> Iterator[str]:

@@ -54,9 +54,8 @@ def facts(
         more, more_runs = _profiled(loop, batches, again, scratch / "more.json", on_cuda=False)
         operators_s, runs = (*operators_s, *more.operators_s(get_native_id())), (*runs, *more_runs)
     dtype = trace.dtype or "fp32"
-    sample_flops, parameters = _counted(cell, loop.device, islice(batches, STEPS))
     return StepProfile(
-        flops_per_step=sample_flops * batch_samples,
+        flops_per_step=_sample_flops(cell, loop.device, islice(batches, STEPS)) * batch_samples,
         dtype=dtype,
         peak_flop_per_s=_peak(loop.device, dtype),
         operators_per_step=trace.operators_per_step,
@@ -65,7 +64,6 @@ def facts(
         device_busy_s=trace.device_busy_s if on_cuda else None,
         operators_s=min(operators_s),
         python=python_use(watched, runs, operators_s),
-        parameters=parameters,
     )
 
 
@@ -89,10 +87,8 @@ def _profiled(
     return ProfilerTrace.read(path, count), tuple(runs)
 
 
-def _counted(cell: Cell, device: Device, batches: Iterator[Batch]) -> tuple[float, int]:
-    """Give the operations of a sample, and the parameters that train, of a model of its own.
-
-    The operations are the mean of forward and backward over the samples of the batches, by PyTorch's counter.
+def _sample_flops(cell: Cell, device: Device, batches: Iterator[Batch]) -> float:
+    """Mean of forward and backward over the samples of the batches, by PyTorch's counter, on a model of its own.
 
     The fused recurrences of oneDNN and cuDNN have no formula there; without those libraries a recurrence is made of
     matrix products, which have.
@@ -109,7 +105,7 @@ def _counted(cell: Cell, device: Device, batches: Iterator[Batch]) -> tuple[floa
                 cell.workload.loss(model(batch.tensors), batch.tensors).backward()
             counted += counter.get_total_flops()
             samples += len(batch)
-    return counted / samples, sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return counted / samples
 
 
 def _peak(device: Device, dtype: str) -> float:
