@@ -8,6 +8,7 @@ __all__ = [
     "ABSENT",
     "bare_ms",
     "byte_size",
+    "clock",
     "factor",
     "factor_interval",
     "megabytes",
@@ -58,6 +59,23 @@ def signed_ms(seconds: float) -> str:
     """Milliseconds without the unit; a rounded zero has no sign, so that it does not read as minus nothing."""
     text = number(1e3 * seconds)
     return text.removeprefix("-") if not text.strip("-0.,") else text
+
+
+def clock(seconds: float | None) -> str:
+    """A stretch of time as people say it, two units at most: `9.27 s`, `3 min 17 s`, `3 h 05 min`, `2 d 04 h`."""
+    if seconds is None or not math.isfinite(seconds):
+        return ABSENT
+    # Of what is printed: 59.996 s are 1 min 00 s.
+    if float(f"{seconds:.3g}") < 60:
+        return f"{number(seconds)} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24:02d} h"
 
 
 def bare_ms(seconds: float | None) -> str:

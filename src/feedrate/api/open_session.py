@@ -34,6 +34,7 @@ class OpenSession(SessionResults):
         safe_retry: bool = False,
         oom: str = "result",
         order: str | int = RANDOM,
+        epoch_starts: bool = False,
         quiet: bool = False,
         files: Iterable[Path | str] | Path | str = (),
         columns: Iterable[str] = (),
@@ -55,6 +56,8 @@ class OpenSession(SessionResults):
                 `ladder`: forms of it that need less are measured besides, each as another cell, until one runs.
             order: Of the loaders of a step, which are measured in `random` order in each round, or as they are `named`,
                 or in the order that followed from a number, the `order_seed` of earlier records.
+            epoch_starts: Where no window of a cell that is measured meets the beginning of an epoch, spend up to 10 s
+                on meeting one, so that a projection (`Results.projected`) has it.
             quiet: Show no progress; it goes to standard error.
             files: Files of your own, or patterns such as `data/*.parquet`: they become a workload, `own_files`. They
                 are read where they lie, and nothing is written beside them.
@@ -76,6 +79,7 @@ class OpenSession(SessionResults):
             safe_retry=safe_retry,
             oom=oom,
             order=order,
+            epoch_starts=epoch_starts,
             quiet=quiet,
             files=tuple(map(str, [files] if isinstance(files, str | Path) else files)),
             columns=tuple(columns),

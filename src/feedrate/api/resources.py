@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Resources"]
 
+_EPOCH_START_S = 10.0
+"""Longest that a process drains and trains to meet the beginning of an epoch, where that is asked for."""
+
 
 class Resources:
     """What a session opens once, and what has come of it so far."""
@@ -141,6 +144,7 @@ class Resources:
             safe=settings.safe,
             threads=settings.threads,
             turns=Path(turns) if turns else None,
+            epoch_start_s=_EPOCH_START_S if settings.epoch_starts else 0.0,
             environment=self.environment,
             fork_server=self.fork_server,
         )

@@ -11,6 +11,7 @@ from feedrate.errors import FeedrateError, UsageError
 from feedrate.records.document import document
 from feedrate.records.estimate import estimate
 from feedrate.records.measurement import Failure, Measurement
+from feedrate.records.projection import Projection, TrainingLength
 from feedrate.records.validity import without_superseded
 
 if TYPE_CHECKING:
@@ -58,19 +59,48 @@ class Results(Result):
             UsageError: these are results of several cells.
             CellError: a replicate failed, and half a result is none.
         """
+        return estimate([counted.samples_per_s for counted in self._counting()])
+
+    def projected(self, *, epochs: int | None = None, steps: int | None = None) -> Estimate:
+        """Seconds that a training of so many epochs, or of so many steps, takes with this loader and step.
+
+        From the opening of the loader to the last update: the first batch and the first update as they were, all other
+        batches at the pace of both together, and the beginnings of epochs where one was met (`Session(epoch_starts)`).
+        With the 95 % interval over the replicates or, of one, over its windows.
+
+        Raises:
+            UsageError: these are results of several cells, not one of the two is given, or it is not known how many
+                batches an epoch has.
+            CellError: a replicate failed.
+        """
+        length, projections = TrainingLength(epochs, steps), []
+        for measurement in self._counting():
+            projection = measurement.projection(length)
+            if projection is None:
+                raise UsageError(f"{measurement.cell}: how many batches an epoch has is not known")
+            projections.append(projection)
+        return Projection.over(projections)
+
+    def _counting(self) -> tuple[Measurement, ...]:
+        """The replicates of the only cell that count, all of which were measured."""
         cells = {outcome.cell for outcome in self.outcomes}
         if len(cells) != 1:
             raise UsageError(f"these are results of {len(cells)} cells; to_frame() has the numbers of each")
         for failure in self.failures:
             raise CellError(failure)
         counting = without_superseded(self.measurements)
-        return estimate([counted.samples_per_s for counted in counting if isinstance(counted, Measurement)])
+        return tuple(counted for counted in counting if isinstance(counted, Measurement))
 
-    def show(self, console: Console, *, explain: bool = False, details: bool = False) -> None:
-        """Print the table, as `feedrate run` does; `details` adds how the gaps between batches spread."""
+    def show(
+        self, console: Console, *, explain: bool = False, details: bool = False, length: TrainingLength | None = None
+    ) -> None:
+        """Print the table, as `feedrate run` does.
+
+        `details` adds how the gaps between batches spread, `length` what a training of that length would take.
+        """
         from feedrate.report.table import show
 
-        show(console, self.outcomes, explain=explain, details=details)
+        show(console, self.outcomes, explain=explain, details=details, length=length)
         if self.outcomes:
             show_raw(console, self.raw)
 
@@ -80,6 +110,6 @@ class Results(Result):
 
         return frame(self.outcomes)
 
-    def as_json(self) -> list[dict[str, object]]:
-        """Give what `feedrate run --json` prints."""
-        return [document(outcome) for outcome in self.outcomes]
+    def as_json(self, length: TrainingLength | None = None) -> list[dict[str, object]]:
+        """Give what `feedrate run --json` prints; `length`: with what a training of that length would take."""
+        return [document(outcome, length) for outcome in self.outcomes]

@@ -69,6 +69,7 @@ class SessionOptions(TypedDict, total=False):
     safe_retry: bool
     oom: str
     order: str | int
+    epoch_starts: bool
     quiet: bool
     files: Iterable[Path | str] | Path | str
     columns: Iterable[str]
@@ -89,6 +90,7 @@ class Settings:
     safe_retry: bool = False
     oom: str = "result"
     order: str | int = RANDOM
+    epoch_starts: bool = False
     quiet: bool = False
     files: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()

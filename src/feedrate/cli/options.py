@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from feedrate.api.fallbacks import OOM
+from feedrate.errors import UsageError
 from feedrate.plugin.workload import SIZES
 
 if TYPE_CHECKING:
     from feedrate.api.settings import SessionOptions
+    from feedrate.records.projection import TrainingLength
 
 __all__ = [
     "Add",
@@ -25,6 +27,7 @@ __all__ = [
     "add_fallbacks",
     "add_flag",
     "add_json",
+    "add_length",
     "add_logs",
     "add_once",
     "add_out_of_place",
@@ -37,6 +40,7 @@ __all__ = [
     "output",
     "positive",
     "session_options",
+    "training_length",
 ]
 
 Add: TypeAlias = Callable[..., object]
@@ -122,6 +126,30 @@ def add_details(add: Add) -> None:
 def add_json(add: Add) -> None:
     """Add `--json`."""
     add("--json", action="store_true", help="print one JSON value and nothing else")
+
+
+def add_length(add: Add) -> None:
+    """Add `--epochs` and `--steps`, of which at most one is given; see `training_length`."""
+    add(
+        "--epochs", type=positive(int), metavar="N",
+        help="also say what a training of N epochs would take, from what is measured; 1: an epoch and its start-up",
+    )  # fmt: skip
+    add("--steps", type=positive(int), metavar="N", help="the same of N steps, that is, batches")
+
+
+def training_length(epochs: int | None, steps: int | None) -> TrainingLength | None:
+    """Give the length of the training that is asked about; None: of none.
+
+    Raises:
+        UsageError: both are given.
+    """
+    from feedrate.records.projection import TrainingLength
+
+    if epochs is None and steps is None:
+        return None
+    if epochs is not None and steps is not None:
+        raise UsageError("--epochs and --steps both say how long a training is; name one of the two")
+    return TrainingLength(epochs, steps)
 
 
 def add_explain(add: Add) -> None:

@@ -19,6 +19,7 @@ from feedrate.cli.options import (
     add_dry_run,
     add_explain,
     add_fallbacks,
+    add_length,
     add_once,
     add_out_of_place,
     add_plugin,
@@ -27,6 +28,7 @@ from feedrate.cli.options import (
     output,
     positive,
     session_options,
+    training_length,
 )
 from feedrate.cli.own_files import add_files, demand_files_alone, own_workload
 from feedrate.cli.script import demand_no_copy, demand_script
@@ -56,6 +58,7 @@ def arguments(parser: ArgumentParser) -> None:
     add_device(cells.add_argument)
     add_plugin(cells.add_argument)
     add_details(cells.add_argument)
+    add_length(cells.add_argument)
     how = measuring(parser)
     how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
     how(
@@ -99,7 +102,10 @@ def run(options: Namespace, shell: CommandContext) -> int:
         demand_no_copy(options, "there is no command")
     if options.dry_run:
         return _show_settings(options, shell)
-    with shell.session(session_options(vars(options))) as session:
+    length = training_length(options.epochs, options.steps)
+    if length is not None and (options.cell or options.serve):
+        raise UsageError("--epochs, --steps: beside --cell or --serve no table is printed; `feedrate show` takes them")
+    with shell.session(session_options({**vars(options), "epoch_starts": length is not None})) as session:
         if options.serve:
             from feedrate.cli.serve_cells import serve_cells
 
@@ -114,9 +120,9 @@ def run(options: Namespace, shell: CommandContext) -> int:
             _measure(session, options) if options.script is None else _race(session, options)
         results = session.results
     if options.json:
-        shell.print_json(results.as_json())
+        shell.print_json(results.as_json(length))
     else:
-        results.show(shell.out, explain=options.explain, details=options.details)
+        results.show(shell.out, explain=options.explain, details=options.details, length=length)
     return end.status or _status(results.outcomes, shell)
 
 

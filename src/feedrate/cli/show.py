@@ -12,7 +12,7 @@ from feedrate.api.places import demand_folder
 from feedrate.api.result import show_raw
 from feedrate.api.results import Results
 from feedrate.cli.context import CommandContext
-from feedrate.cli.options import add_details, add_explain, add_json, add_results
+from feedrate.cli.options import add_details, add_explain, add_json, add_length, add_results, training_length
 from feedrate.errors import DataError, UsageError
 from feedrate.plugin.knobs import near
 from feedrate.records.jsonl import Unreadable, complaints
@@ -21,6 +21,7 @@ from feedrate.records.measurement import Failure, Measurement
 if TYPE_CHECKING:
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.records.measurement import Outcome
+    from feedrate.records.projection import TrainingLength
 
 __all__ = ["arguments", "newest", "raw_file", "run"]
 
@@ -31,11 +32,13 @@ def arguments(parser: ArgumentParser) -> None:
     add_results(parser.add_argument)
     add_explain(parser.add_argument)
     add_details(parser.add_argument)
+    add_length(parser.add_argument)
     add_json(parser.add_argument)
 
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Print the table of what a file of raw results holds: 0 done, 1 when some of its lines cannot be read."""
+    length = training_length(options.epochs, options.steps)
     file = options.file or newest(options.results)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
@@ -47,20 +50,26 @@ def run(options: Namespace, shell: CommandContext) -> int:
         shell.err.print(f"feedrate: {complaint}", soft_wrap=True)
     if len(unreadable) == len(lines):
         raise DataError(f"{file}: holds no results; `feedrate run` writes them")
-    _print([line for line in lines if not isinstance(line, Unreadable)], file, options, shell)
+    _print([line for line in lines if not isinstance(line, Unreadable)], file, options, length, shell)
     return int(bool(unreadable))
 
 
-def _print(records: Sequence[Outcome | Diagnosis], file: Path, options: Namespace, shell: CommandContext) -> None:
+def _print(
+    records: Sequence[Outcome | Diagnosis],
+    file: Path,
+    options: Namespace,
+    length: TrainingLength | None,
+    shell: CommandContext,
+) -> None:
     measured = Results(tuple(record for record in records if isinstance(record, Measurement | Failure)))
     others = (record for record in records if not isinstance(record, Measurement | Failure))
     diagnosed = DiagnosisResult(tuple(others))
     if options.json:
-        shell.print_json([*measured.as_json(), *diagnosed.as_json()])
+        shell.print_json([*measured.as_json(length), *diagnosed.as_json()])
         return
     diagnosed.show(shell.out, explain=options.explain, details=options.details)
     if measured.outcomes or not diagnosed.diagnoses:
-        measured.show(shell.out, explain=options.explain, details=options.details)
+        measured.show(shell.out, explain=options.explain, details=options.details, length=length)
     show_raw(shell.out, file)
 
 

@@ -40,6 +40,9 @@ class MeasurementBudget:
     memory_s: float = 5.0
     """The loop goes on untimed until memory was read, but no longer than this."""
 
+    epoch_start_s: float = 0.0
+    """Where no window met the beginning of an epoch, so much may be spent on meeting one; 0: nothing."""
+
     @classmethod
     def by_turns(cls, seconds: float) -> MeasurementBudget:
         """Give the budget of a process that takes turns: as many rounds more as it is longer than others.

@@ -90,7 +90,7 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     data = cell.recipe.open(request.data)
     marks = SamplingFlags(request.scratch)
     turns = Turns.joined(request.turns, marks)
-    effort = MeasurementBudget(seconds=request.seconds)
+    effort = MeasurementBudget(seconds=request.seconds, epoch_start_s=request.epoch_start_s)
     if turns.wait():
         effort, settings["by_turns"] = MeasurementBudget.by_turns(request.seconds), True
     meter = Meter(cell, data, effort, marks, turns, str(request.scratch), _ablation(request, cell, offered))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
+from feedrate.records.epoch_starts import EpochStarts
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class RoundTimer:
     _windows: dict[_Kind, list[Window]] = field(default_factory=lambda: {kind: [] for kind in _THERE})
     _gaps: list[list[float]] = field(default_factory=list)
     """Seconds from batch to batch of each full window."""
+    _full_starts: list[int] = field(default_factory=list)
+    """Number, in the stream, of the first batch of each full window."""
     _consumer: _Kind | None = "full"
     """Who took the last batch; None: that was before a pause."""
     _discarded: int = 0
@@ -67,8 +70,16 @@ class RoundTimer:
             batch_gaps=BatchGaps.of(self._gaps, first=0),
             discarded_batches=self._discarded,
             cut_discards=self._cut,
+            epoch_starts=self._epoch_starts(),
             **self._copied_a_batch(),
         )
+
+    def _epoch_starts(self) -> EpochStarts | None:
+        gaps: dict[bool, list[float]] = {True: [], False: []}
+        for first, window in zip(self._full_starts, self._gaps, strict=True):
+            for number, gap in enumerate(window, first):
+                gaps[number % self.memory.epoch_batches == 0].append(gap)
+        return EpochStarts.of(gaps[True], gaps[False], in_windows=len(gaps[True]))
 
     def _copied_a_batch(self) -> dict[str, int]:
         if self._loop.device.copied_bytes is None or not any(self._copied):
@@ -116,6 +127,7 @@ class RoundTimer:
 
     def _full_window(self) -> Window:
         self._hand_stream_to("full", lambda count: self._loop.both(self.feed, count, []))
+        self._full_starts.append(self.feed.taken)
         stamps: list[float] = []
 
         def both(count: int) -> int:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from feedrate.contract.reference import Reference, check_batch, demand_unchanged
 from feedrate.loading.transfer import delivered
+from feedrate.metering.epoch_start import met_epoch_start
 from feedrate.metering.memory_sampler import MemorySampler
 from feedrate.metering.recorded_stream import RecordedStream
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
@@ -60,6 +61,8 @@ class StreamTimer:
             del first
             memory = MemorySampler(prepared.device, feed, plan.epoch_batches)
             rounds = self._rounds(feed, memory)
+            if rounds.epoch_starts is None and prepared.effort.epoch_start_s:
+                rounds = replace(rounds, epoch_starts=met_epoch_start(prepared, feed, plan, rounds))
             # What is held beside the loop is the step's batches that are ready, and those are gone now.
             prepared.device.reset_peaks()
             with clock.phase("memory"):
@@ -79,6 +82,7 @@ class StreamTimer:
             batch_samples=plan.samples / plan.epoch_batches,
             batch_bytes=round(plan.samples / plan.epoch_batches * _sample_bytes(plan)),
             epoch_bytes=plan.epoch_bytes,
+            epoch_batches=plan.epoch_batches,
             ahead_batches=loader.prefetch_batches(plan),
             checked_batches=checked,
         )

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.conditions import Conditions, MemorySample
+from feedrate.records.epoch_starts import EpochStarts
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Kind
 from feedrate.records.phases import Phases
@@ -77,6 +78,7 @@ class RoundTimes:
     cut_discards: int
     pinned_copy_bytes: int | None = None
     pageable_copy_bytes: int | None = None
+    epoch_starts: EpochStarts | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class StreamTimes:
     epoch_bytes: int | None
     ahead_batches: int
     checked_batches: int
+    epoch_batches: int | None = None
 
 
 @dataclass(frozen=True)

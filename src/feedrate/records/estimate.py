@@ -28,6 +28,10 @@ class Estimate:
         """Give the upper end of the interval; infinity without one."""
         return math.inf if self.half is None else self.mean + self.half
 
+    def times(self, factor: float) -> Estimate:
+        """Multiply all of it by a number that is not negative."""
+        return Estimate(self.mean * factor, None if self.half is None else self.half * factor)
+
     @property
     def excludes_zero(self) -> bool:
         """Tell whether there is an interval that leaves out zero."""

@@ -11,9 +11,12 @@ from feedrate.records.cell_times import CellTimes
 from feedrate.records.codec import decoded
 from feedrate.records.conditions import Conditions, MemorySample, growth_bytes
 from feedrate.records.earlier_formats import as_of_today
+from feedrate.records.epoch_starts import EpochStarts
+from feedrate.records.estimate import Estimate
 from feedrate.records.format_number import format_of, line_of
 from feedrate.records.phases import Phases
 from feedrate.records.training_health import TrainingHealth
+from feedrate.records.projection import Projection, TrainingLength
 
 __all__ = ["Failure", "Kind", "Measurement", "Outcome"]
 
@@ -84,6 +87,10 @@ class Measurement(CellTimes, _Record):
     """Bytes of a planned batch of mean size as the loader yields it."""
     epoch_bytes: int | None = field(default=None, kw_only=True)
     """Bytes of the decoded rows that an epoch reads. None in records of feedrate before it was kept."""
+    epoch_batches: int | None = field(default=None, kw_only=True)
+    """Batches of an epoch; None: nobody knows, or from before it was kept."""
+    epoch_starts: EpochStarts | None = field(default=None, kw_only=True)
+    """What the beginnings of epochs took longer than other batches; None: none was met, or from before it was kept."""
     host_peak_bytes: int | None = field(default=None, kw_only=True)
     """Largest proportional set size of the whole process tree."""
     shm_peak_bytes: int | None = field(default=None, kw_only=True)
@@ -113,6 +120,56 @@ class Measurement(CellTimes, _Record):
     """What was held between the windows of the loader alone and of both together."""
     phases: Phases | None = None
     """Where the time of the process went. None in records of feedrate before it was kept."""
+
+    @property
+    def start_up_s(self) -> float:
+        """Give the seconds from opening the loader to the end of the first update, with whatever the step compiles."""
+        return self.first_batch_s + max(self.first_step_s, self.compile_s or 0.0)
+
+    @property
+    def epoch_boundary_s(self) -> float | None:
+        """Give the seconds that the beginning of an epoch adds to those of its batches; None: none was met."""
+        return None if self.epoch_starts is None else self.epoch_starts.mean_s
+
+    @property
+    def epoch_s(self) -> float | None:
+        """Give the seconds of an epoch in the middle of a training; without its beginning where none was met."""
+        epoch = self._later_epoch()
+        return None if epoch is None else epoch.mean
+
+    @property
+    def epoch_low_s(self) -> float | None:
+        """Give the lower end of the 95 % interval of `epoch_s`; None: there is none."""
+        epoch = self._later_epoch()
+        return None if epoch is None or epoch.half is None else epoch.low
+
+    @property
+    def epoch_high_s(self) -> float | None:
+        """Give the upper end of the 95 % interval of `epoch_s`; None: there is none."""
+        epoch = self._later_epoch()
+        return None if epoch is None or epoch.half is None else epoch.high
+
+    def _later_epoch(self) -> Estimate | None:
+        """Give an epoch that is not the first: its batches, and its beginning where that is known."""
+        if self.epoch_batches is None:
+            return None
+        boundary = None if self.epoch_starts is None else self.epoch_starts.mean
+        return Projection(0.0, self.steady_time().times(self.epoch_batches), boundary).total
+
+    def steady_time(self) -> Estimate:
+        """Give T_F with its 95 % interval, without what the beginnings of epochs take of it."""
+        full, starts = self.full_time(), self.epoch_starts
+        if starts is None:
+            return full
+        all_s = sum(window.s for window in self.full_windows)
+        return full.times(max(0.0, 1 - starts.in_windows * starts.mean_s / all_s))
+
+    def projection(self, length: TrainingLength) -> Projection | None:
+        """Project a training of that length; None: it is not known how many batches an epoch has."""
+        if self.epoch_batches is None:
+            return None
+        boundary = None if self.epoch_starts is None else self.epoch_starts.mean
+        return Projection.of(length, self.epoch_batches, self.start_up_s, self.steady_time(), boundary)
 
     @property
     def bytes_per_s(self) -> float:

@@ -91,6 +91,8 @@ class ReplicateRequest:
     """What the cell's workload is made of; None: a plugin offers it."""
     ablation: AblationRequest | None = None
     """None: the three times alone."""
+    epoch_start_s: float = 0.0
+    """Where no window meets the beginning of an epoch, so much may be spent on meeting one; 0: nothing."""
     turns: Path | None = None
     """Socket where it waits for its turn, as another replicate does; None: it measures alone."""
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from feedrate.formatting import ABSENT, bare_ms, megabytes, number, share
 from feedrate.records.measurement import Outcome
+from feedrate.records.projection import TrainingLength
 from feedrate.report.caption import caption
 from feedrate.report.ceilings import ceiling_text
 from feedrate.report.gap_table import GAP_COLUMNS, print_gaps
@@ -18,6 +19,7 @@ from feedrate.report.grid import Column, leaving, print_entry, print_grid
 from feedrate.report.grid import Row as Line
 from feedrate.report.health_table import HEALTH_COLUMNS, print_health
 from feedrate.report.notes import Note, notes, shared_notes
+from feedrate.report.projection_table import PROJECTION_COLUMNS, print_projections
 from feedrate.report.step_group import StepGroup, step_groups
 from feedrate.report.step_sentence import step_sentence
 from feedrate.report.summary_row import SummaryRow, rows
@@ -49,11 +51,19 @@ _MARGIN = 12
 """Characters of the names of lines below the tables."""
 
 
-def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False, details: bool = False) -> None:
+def show(
+    console: Console,
+    outcomes: Iterable[Outcome],
+    *,
+    explain: bool = False,
+    details: bool = False,
+    length: TrainingLength | None = None,
+) -> None:
     """Print all tables, their remarks, and what they were measured on; one line when there are no outcomes.
 
     `details`: also T_S and the ceilings of each loader with their intervals, how the gaps between batches spread, and
     how the model of each step answered its targets.
+    `length`: also what a training of that length would take with each loader.
     """
     everything = list(outcomes)
     if not everything:
@@ -62,25 +72,32 @@ def show(console: Console, outcomes: Iterable[Outcome], *, explain: bool = False
     summaries = sorted(rows(everything), key=lambda row: row.group)
     shared = shared_notes(summaries)
     for (workload, size, device), members in groupby(summaries, key=lambda row: row.group):
-        _show_table(console, f"{workload}, {size}, {device}", step_groups(_ranked(list(members))), shared, details)
+        groups = step_groups(_ranked(list(members)))
+        _show_table(console, f"{workload}, {size}, {device}", groups, shared)
+        whole = [row for group in groups for row in group.rows if row.whole]
+        if details:
+            print_gaps(console, whole)
+            print_health(console, whole)
+        if length is not None:
+            print_projections(console, whole, length)
+        console.print()
     for line in shared.values():
         print_entry(console, "note", _MARGIN, Text(line))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
-    for line in _legend(details) if explain else ("`feedrate show --explain` says what each column is",):
+    asked = [*((*GAP_COLUMNS, *HEALTH_COLUMNS) if details else ()), *(PROJECTION_COLUMNS if length is not None else ())]
+    for line in _legend(asked) if explain else ("`feedrate show --explain` says what each column is",):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _legend(details: bool) -> Iterator[str]:
+def _legend(others: Iterable[Column]) -> Iterator[str]:
     """Yield what each column means, and in which order columns leave."""
-    headings = [*COLUMNS, *(column.heading for column in (*GAP_COLUMNS, *HEALTH_COLUMNS) if details)]
+    headings = [*COLUMNS, *(column.heading for column in others)]
     yield from (f"{heading:>12}  {text}" for heading, text in explained((*headings, *_TERMS)))
     yield f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}"
 
 
-def _show_table(
-    console: Console, title: str, groups: Sequence[StepGroup], shared: Mapping[str, str], details: bool
-) -> None:
+def _show_table(console: Console, title: str, groups: Sequence[StepGroup], shared: Mapping[str, str]) -> None:
     """Print the rows of one workload, then a sentence on each step, then the remarks that rows refer to."""
     members = [row for group in groups for row in group.rows]
     own = {row.cell: [note for note in notes(row) if note.subject not in shared] for row in members}
@@ -98,10 +115,6 @@ def _show_table(
             print_entry(console, "", 2, Text(f"{group.step}: {sentence}", style="bold"))
     for index, remark in enumerate(remarks, 1):
         print_entry(console, f"{index:>3}", 5, Text(remark))
-    if details:
-        print_gaps(console, [row for row in members if row.whole])
-        print_health(console, [row for row in members if row.whole])
-    console.print()
 
 
 def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:

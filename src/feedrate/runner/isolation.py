@@ -54,6 +54,8 @@ class ReplicateSettings:
     """Cap of every thread pool; None: the cores that this process may use."""
     turns: Path | None = None
     """Where it takes turns with another replicate; None: it measures alone."""
+    epoch_start_s: float = 0.0
+    """So much may be spent on meeting the beginning of an epoch where no window does; 0: nothing."""
     environment: Mapping[str, object] = field(default_factory=dict)
     """The snapshot that goes into every outcome."""
     fork_server: ForkServer | None = None
@@ -171,6 +173,7 @@ def _request(
         own_files=settings.own_files,
         ablation=ablation,
         turns=settings.turns,
+        epoch_start_s=settings.epoch_start_s,
     )
 
 

@@ -144,6 +144,8 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         recompiles=step.recompiles,
         batch_bytes=stream.batch_bytes,
         epoch_bytes=stream.epoch_bytes,
+        epoch_batches=stream.epoch_batches,
+        epoch_starts=rounds.epoch_starts,
         host_peak_bytes=ending.pss_peak,
         shm_peak_bytes=ending.shm_peak,
         device_total_bytes=step.device.total_bytes,

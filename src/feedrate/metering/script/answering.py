@@ -180,6 +180,7 @@ class Measurer:
             batch_samples=rounds.batch_samples,
             batch_bytes=rounds.batch_bytes,
             epoch_bytes=None,
+            epoch_batches=loop.epochs.length,
             ahead_batches=loop.ahead,
             checked_batches=self.checked_batches,
         )

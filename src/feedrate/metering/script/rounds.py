@@ -20,6 +20,7 @@ from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.digits import significant
+from feedrate.records.epoch_starts import EpochStarts
 from feedrate.records.window import Window
 from feedrate.records.window_estimates import ratio_is_within
 from feedrate.system.stopwatch import now_s, process_core_s, thread_core_s
@@ -145,7 +146,16 @@ class ScriptRounds:
             batch_gaps=BatchGaps.of(self._gaps, first=0),
             discarded_batches=self._discarded,
             cut_discards=self._cut,
+            epoch_starts=self._epoch_starts(),
         )
+
+    def _epoch_starts(self) -> EpochStarts | None:
+        """Sum up the beginnings that were met, of which windows of both together have the mean spread over them."""
+        taken, length = self.loop.epochs.taken, self.loop.epochs.length
+        if not taken.begins or length is None:
+            return None
+        batches = sum(window.taken.batches for window in self._full)
+        return EpochStarts(taken.begins, significant(self._begin_s(self._full), 4), None, batches / length)
 
     def _goes_on(self, number: int, schedule: RoundSchedule) -> bool:
         """Tell whether more rounds than were laid out are wanted; of two that belong together both are timed."""
