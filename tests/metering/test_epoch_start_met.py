@@ -51,9 +51,10 @@ class Feed:
     boundary_s: float = 0.050
     taken: int = 0
     kept_bytes: int = 0
+    epoch: int = EPOCH
 
     def take(self) -> bytes:
-        self.clock.now_s += 0.001 + self.boundary_s * (self.taken % EPOCH == 0)
+        self.clock.now_s += 0.001 + self.boundary_s * (self.taken % self.epoch == 0)
         self.taken += 1
         return b"b"
 
@@ -141,14 +142,15 @@ def test_a_loader_that_begins_epochs_at_once_adds_nothing(clock: Clock, tmp_path
     assert starts.mean_s == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("epoch", [6, 8, EPOCH])
 @pytest.mark.parametrize("ahead", [0, 4])
 @pytest.mark.parametrize("taken", range(1, 12))
 def test_a_beginning_is_met_on_purpose_wherever_the_last_window_ended(
-    taken: int, ahead: int, clock: Clock, tmp_path: Path
+    taken: int, ahead: int, epoch: int, clock: Clock, tmp_path: Path
 ) -> None:
-    feed = Feed(clock, taken=taken)
+    feed = Feed(clock, taken=taken, epoch=epoch)
 
-    starts = met_epoch_start(prepared(tmp_path, ahead), cast(RecordedStream, feed), plan(), timed(0.001))
+    starts = met_epoch_start(prepared(tmp_path, ahead), cast(RecordedStream, feed), plan(epoch), timed(0.001))
 
     assert starts is not None
     assert (starts.count, starts.in_windows) == (1, 0)
@@ -162,8 +164,8 @@ def test_a_beginning_that_is_too_far_away_is_not_waited_for(clock: Clock, tmp_pa
     assert feed.taken == 1
 
 
-def plan() -> Plan:
-    return cast(Plan, OfPlan())
+def plan(epoch: int = EPOCH) -> Plan:
+    return cast(Plan, OfPlan(epoch))
 
 
 def timed(batch_s: float) -> RoundTimes:

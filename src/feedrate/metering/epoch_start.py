@@ -27,7 +27,8 @@ def met_epoch_start(prepared: PreparedCell, feed: RecordedStream, plan: Plan, ro
     What the loader has ready there is what it makes ahead of a step that trains, as in a training.
     """
     ahead, epoch = prepared.cell.loader.prefetch_batches(plan), plan.epoch_batches
-    before = ahead + min(_BESIDE, epoch)
+    # None of them begins an epoch itself.
+    before = ahead + min(_BESIDE, epoch - 1)
     start = -(-(feed.taken + before) // epoch) * epoch
     drained = start - before - feed.taken
     took_s = drained * mean_batch_s(rounds.loader_windows) + before * mean_batch_s(rounds.full_windows)
