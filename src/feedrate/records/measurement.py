@@ -15,8 +15,8 @@ from feedrate.records.epoch_starts import EpochStarts
 from feedrate.records.estimate import Estimate
 from feedrate.records.format_number import format_of, line_of
 from feedrate.records.phases import Phases
-from feedrate.records.training_health import TrainingHealth
 from feedrate.records.projection import Projection, TrainingLength
+from feedrate.records.training_health import TrainingHealth
 
 __all__ = ["Failure", "Kind", "Measurement", "Outcome"]
 

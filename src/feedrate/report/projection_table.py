@@ -18,7 +18,7 @@ __all__ = ["PROJECTION_COLUMNS", "print_projections"]
 PROJECTION_COLUMNS = (
     *(Column("step"), Column("loader"), Column("batches", right=True, leaves=1)),
     *(Column("an epoch", right=True, leaves=4), Column("projected", right=True)),
-    *(Column("from", right=True), Column("to", right=True)),
+    *(Column("low", right=True), Column("high", right=True)),
     *(Column("start-up s", right=True, leaves=3), Column("boundary s", right=True, leaves=2)),
 )
 _UNMET = "no beginning of a later epoch was met, so what it takes is left out"
