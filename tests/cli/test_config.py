@@ -108,6 +108,7 @@ def test_the_nearest_file_up_to_the_root_of_the_repository_counts(folder: Path) 
         ("seconds = nan", f"{NAME}: seconds = nan is not a number above 0"),
         ('size = "tinny"', f"{NAME}: size = 'tinny' is not one of tiny, small, full, seed; did you mean tiny?"),
         ('budget = "soon"', f"{NAME}: budget = 'soon' is not a duration"),
+        ('pool = "POLAR=4"', f"{NAME}: pool = 'POLAR=4' is not a text or a list of texts such as"),
         ("loader = []", f"{NAME}: loader = [] is not a text or a list of texts"),
         ("data = 3", f"{NAME}: data = 3 is not the name of a folder"),
         ("threads 2", f"{NAME}: is no TOML: "),

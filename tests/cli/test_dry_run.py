@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from feedrate import Session, UsageError
 from feedrate.cli import main
 from tests.support import PLUGINS
 from tests.support.commands import refused
@@ -75,6 +76,21 @@ def test_workers_and_batches_that_nobody_named_are_settled(capsys: pytest.Captur
     # Another cell than the one with workers, so that nobody takes the one for the other.
     assert {run["cells"][0]["cell"] for run in (safe, forced)} == {"fxseq/tiny/workers[count=0]/none/cpu"}
     assert by_name(forced["settings"])["safe"] == (True, True, "FORCE_SINGLE_PROCESS")
+
+
+def test_a_pool_is_capped_by_itself_and_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    one = (*SUMS, "--loader", "plain", "--step", "train", "--threads", "2")
+    run = told((*one, "--pool", "POLARS=4", "--pool", "OMP=1"), capsys, POLARS_MAX_THREADS="9", MKL_NUM_THREADS="9")
+
+    shared = by_name(run["settings"])
+    assert shared["pool"] == ("POLARS=4, OMP=1", "POLARS=4, OMP=1", "command line")
+    assert (shared["POLARS_MAX_THREADS"][1], shared["MKL_NUM_THREADS"][1]) == ("4", "1")
+    assert "no pool 'POLAR'; did you mean POLARS?" in refused([*one, "--pool", "POLAR=4"], capsys)
+    assert "'OMP=none' is not of the form NAME=N" in refused([*one, "--pool", "OMP=none"], capsys)
+    with pytest.raises(UsageError, match="no pool 'POLAR'"):
+        Session(pools={"POLAR": 4})
+    with pytest.raises(UsageError, match="OMP=0 is no positive number"):
+        Session(pools={"OMP": 0})
 
 
 def test_a_sweep_is_where_its_values_come_from(capsys: pytest.CaptureFixture[str]) -> None:

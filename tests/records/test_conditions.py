@@ -106,6 +106,20 @@ def test_a_quiet_machine_a_busy_one_with_room_and_an_old_record_raise_no_doubt()
     ]
 
 
+def test_each_pool_is_held_against_its_own_cap() -> None:
+    asked = {"threads": 2, "pools": {"OMP": 1, "POLARS": 4}}
+    seen = {"torch_threads": 1, "arrow_cpu_threads": 1, "arrow_io_threads": 2, "polars_threads": 4}
+    assert list(doubts(measurement(requested=asked, observed=seen))) == []
+
+    own = {"threads": 2, "pools": {"OMP": 1, "ARROW": 3, "ARROW_IO": 5}}
+    told = list(doubts(measurement(requested=own, observed=seen)))
+    assert told == [
+        "arrow_cpu_threads is 1 although 3 was asked for",
+        "arrow_io_threads is 2 although 5 was asked for",
+        "polars_threads is 4 although 2 was asked for",
+    ]
+
+
 @pytest.mark.parametrize(
     ("observed", "word"),
     [

@@ -18,7 +18,7 @@ import pytest
 
 from feedrate.data.dataset import DataSet
 from feedrate.records.measurement import Failure, Measurement
-from feedrate.records.validity import remarks
+from feedrate.records.validity import doubts, remarks
 from feedrate.runner.forkserver import ForkServer
 from feedrate.runner.isolation import ReplicateSettings, measure
 from feedrate.system.procfs import alive, process_tree
@@ -117,6 +117,17 @@ def test_threads_are_capped_before_the_interpreter_starts(either: ReplicateSetti
     assert outcome.observed["torch_threads"] == 1
     assert outcome.observed["arrow_cpu_threads"] == 1
     assert outcome.observed["arrow_io_threads"] == 1
+
+
+def test_a_single_pool_has_a_cap_of_its_own(either: ReplicateSettings) -> None:
+    outcome = measure(
+        "sums/tiny/inline/none/cpu", replace(either, threads=2, pools={"OMP": 1, "ARROW": 3, "ARROW_IO": 4})
+    )
+    assert isinstance(outcome, Measurement), outcome
+    assert outcome.requested["pools"] == {"OMP": 1, "ARROW": 3, "ARROW_IO": 4}
+    names = ("torch_threads", "arrow_cpu_threads", "arrow_io_threads")
+    assert [outcome.observed[name] for name in names] == [1, 3, 4]
+    assert not any("asked for" in doubt for doubt in doubts(outcome))
 
 
 @pytest.mark.parametrize("loader", ["workers", "ring_workers"])

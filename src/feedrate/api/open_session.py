@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -29,6 +29,7 @@ class OpenSession(SessionResults):
         plugins: Iterable[Path | str] | Path | str = (),
         seconds: float | None = None,
         threads: int | None = None,
+        pools: Mapping[str, int] | None = None,
         deadline_s: float = 600.0,
         safe: bool = False,
         safe_retry: bool = False,
@@ -49,6 +50,8 @@ class OpenSession(SessionResults):
             plugins: Python files that offer strategies, besides the installed ones.
             seconds: Aim of each time that is measured; None: 0.4, and 2 where cells are compared.
             threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
+            pools: Caps of single thread pools over that: OMP (torch's, and Arrow's unless ARROW is there), MKL,
+                OPENBLAS, NUMEXPR, ARROW, ARROW_IO, POLARS, RAYON. Worker processes have one thread a pool all the same.
             deadline_s: Longest that a process may take, seconds.
             safe: Loaders start no worker processes: their cells are those of `workers[count=0]` and the like.
             safe_retry: Where a loader with worker processes fails, it is also measured without them, as another cell.
@@ -65,7 +68,7 @@ class OpenSession(SessionResults):
             caller: For programs that are a front themselves, as the command line is.
 
         Raises:
-            UsageError: a number is not positive, or `oom` or `order` is none of these.
+            UsageError: a number is not positive, or `oom` or `order` is none of these, or there is no such pool.
         """
         settings = Settings(
             data=Path(data),
@@ -74,6 +77,7 @@ class OpenSession(SessionResults):
             plugins=tuple(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins)),
             seconds=seconds,
             threads=threads,
+            pools=dict(pools or {}),
             deadline_s=deadline_s,
             safe=safe,
             safe_retry=safe_retry,

@@ -135,6 +135,7 @@ def _shared(
         "replicates": (replicates, replicates),
         "seconds": (settings.seconds, settings.seconds or SECONDS),
         "threads": (settings.threads, _threads(resources)),
+        "pool": (_pools(settings.pools), _pools(settings.pools)),
         "safe": (settings.safe, settings.safe),
         "safe-retry": (settings.safe_retry, settings.safe_retry),
         "oom": (settings.oom, settings.oom),
@@ -155,13 +156,17 @@ def _listed(values: Iterable[str]) -> str | None:
     return ", ".join(dict.fromkeys(values)) or None
 
 
+def _pools(pools: Mapping[str, int]) -> str | None:
+    return _listed(f"{pool}={count}" for pool, count in pools.items())
+
+
 def _threads(resources: Resources) -> int:
     return resources.settings.threads or len(os.sched_getaffinity(0))
 
 
 def _variables(resources: Resources) -> Iterator[ResolvedSetting]:
     """Yield the variables that change a measurement, and as what a measured process has them."""
-    capped = caps(_threads(resources))
+    capped = caps(_threads(resources), resources.settings.pools)
     for name, value in relevant(resources.caller.environ).items():
         yield ResolvedSetting(name, value, capped.get(name, value), _ENVIRONMENT)
 

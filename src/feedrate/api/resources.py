@@ -143,6 +143,7 @@ class Resources:
             own_files=None if own is None else OwnFiles(own.table.paths, own.table.columns),
             safe=settings.safe,
             threads=settings.threads,
+            pools=settings.pools,
             turns=Path(turns) if turns else None,
             epoch_start_s=_EPOCH_START_S if settings.epoch_starts else 0.0,
             environment=self.environment,

@@ -7,7 +7,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -17,10 +17,12 @@ from rich.console import Console
 from feedrate.api.fallbacks import OOM, Fallbacks
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
+from feedrate.plugin.knobs import near
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
 from feedrate.plugin.workload import Workload
 from feedrate.report.console import console
+from feedrate.system.threadpools import ARROW, POOLS
 
 __all__ = [
     "NAMED",
@@ -64,6 +66,7 @@ class SessionOptions(TypedDict, total=False):
     plugins: Iterable[Path | str] | Path | str
     seconds: float | None
     threads: int | None
+    pools: Mapping[str, int]
     deadline_s: float
     safe: bool
     safe_retry: bool
@@ -85,6 +88,7 @@ class Settings:
     plugins: tuple[Path, ...] = ()
     seconds: float | None = None
     threads: int | None = None
+    pools: Mapping[str, int] = field(default_factory=dict)
     deadline_s: float = 600.0
     safe: bool = False
     safe_retry: bool = False
@@ -109,6 +113,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not 0 < value < 1e9:
                 raise UsageError(f"{name}={value!r} is no positive number")
+        for pool, count in self.pools.items():
+            if pool not in (ARROW, *POOLS):
+                raise UsageError(f"pools: no pool {pool!r}; {near(pool, (ARROW, *POOLS))}")
+            if not 0 < count < 1e9:
+                raise UsageError(f"pools: {pool}={count!r} is no positive number")
         if self.oom not in OOM:
             raise UsageError(f"oom={self.oom!r} is none of {', '.join(OOM)}")
         if not (self.order in (RANDOM, NAMED) or re.fullmatch(r"\d{1,18}", str(self.order), re.ASCII)):

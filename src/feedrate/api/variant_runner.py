@@ -213,6 +213,7 @@ def _words(settings: Settings, seconds: float) -> tuple[str, ...]:
     """The settings as options of `feedrate run`; `seconds`: aim of each time where they do not say."""
     words = ["--data", str(settings.data.resolve()), "--seconds", str(settings.seconds or seconds)]
     words += ["--threads", str(settings.threads)] if settings.threads else []
+    words += [word for pool, count in settings.pools.items() for word in ("--pool", f"{pool}={count}")]
     words += ["--safe"] if settings.safe else []
     # It is started elsewhere.
     words += ["--files", *(str(Path(pattern).absolute()) for pattern in settings.files)] if settings.files else []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard
 
 from feedrate.api.fallbacks import OOM
-from feedrate.cli.options import duration
+from feedrate.cli.options import duration, pool
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import DEVICES
 from feedrate.plugin.knobs import near
@@ -61,8 +61,6 @@ def _flag(value: object, folder: Path) -> bool:
 
 
 def _duration(value: object, folder: Path) -> float:
-    from argparse import ArgumentTypeError
-
     try:
         return duration(value) if isinstance(value, str) else _number(value, folder)
     except (ArgumentTypeError, ValueError):
@@ -87,6 +85,13 @@ def _paths(value: object, folder: Path) -> list[Path]:
     return [folder / name for name in _texts(value, folder)]
 
 
+def _pools(value: object, folder: Path) -> list[tuple[str, int]]:
+    try:
+        return [pool(text) for text in _texts(value, folder)]
+    except ArgumentTypeError as error:
+        raise ValueError(f'a text or a list of texts such as "POLARS=4" ({error})') from None
+
+
 def _one_of(words: tuple[str, ...]) -> Callable[[object, Path], str]:
     def read(value: object, folder: Path) -> str:
         del folder
@@ -105,6 +110,7 @@ KEYS: Mapping[str, Key] = {
     "device": Key(_one_of(DEVICES), (*_MEASURING, "bench")),
     "plugin": Key(_paths, (*_MEASURING, "list", "check", "data", "doctor")),
     "threads": Key(_count, _MEASURING),
+    "pool": Key(_pools, _MEASURING),
     "safe": Key(_flag, _MEASURING),
     "safe-retry": Key(_flag, ("run",)),
     "oom": Key(_one_of(OOM), ("run",)),

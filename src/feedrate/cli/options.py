@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from feedrate.api.fallbacks import OOM
 from feedrate.errors import UsageError
+from feedrate.plugin.knobs import near
 from feedrate.plugin.workload import SIZES
+from feedrate.system.threadpools import ARROW, POOLS
 
 if TYPE_CHECKING:
     from feedrate.api.settings import SessionOptions
@@ -38,6 +40,7 @@ __all__ = [
     "duration",
     "measuring",
     "output",
+    "pool",
     "positive",
     "session_options",
     "training_length",
@@ -56,6 +59,10 @@ def measuring(parser: ArgumentParser) -> Add:
     )  # fmt: skip
     add("--deadline-s", type=positive(float), default=600.0, metavar="S", help="longest a process may take: 600")
     add("--threads", type=positive(int), metavar="N", help="cap of every thread pool of a measured process")
+    add(
+        "--pool", action="append", default=[], type=pool, metavar="NAME=N",
+        help=f"cap of a single pool over --threads, such as POLARS=4: {', '.join((ARROW, *POOLS))}; may be repeated",
+    )  # fmt: skip
     add_flag(add, "--safe", "no worker processes; FORCE_SINGLE_PROCESS=1 says the same")
     return add
 
@@ -82,7 +89,7 @@ def session_options(values: Mapping[str, object]) -> SessionOptions:
     """Pick the values of a command's options that are settings of a session."""
     from feedrate.api.settings import SessionOptions
 
-    renamed = {**values, "plugins": values.get("plugin", ())}
+    renamed = {**values, "plugins": values.get("plugin", ()), "pools": dict(cast("list[Pool]", values.get("pool", [])))}
     return cast("SessionOptions", {name: renamed[name] for name in SessionOptions.__annotations__ if name in renamed})
 
 
@@ -211,6 +218,20 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
         raise ArgumentTypeError(f"invalid positive number value: {text!r}")
 
     return parsed
+
+
+Pool: TypeAlias = tuple[str, int]
+"""Name and cap of a thread pool."""
+
+
+def pool(text: str) -> Pool:
+    """Read the cap of a thread pool from the text of an option, such as POLARS=4."""
+    name, _, count = text.partition("=")
+    if name not in (ARROW, *POOLS):
+        raise ArgumentTypeError(f"no pool {name!r}; {near(name, (ARROW, *POOLS))}")
+    if not (count.isascii() and count.isdecimal() and 0 < len(count) < 10 and int(count)):
+        raise ArgumentTypeError(f"{text!r} is not of the form NAME=N, such as POLARS=4")
+    return name, int(count)
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}

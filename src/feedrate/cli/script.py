@@ -21,8 +21,8 @@ def demand_script(options: Namespace, command: str) -> None:
         UsageError: there is none, or an option contradicts it.
     """
     demand_command(options, command)
-    if options.threads or (options.safe and "safe" in options.named):
-        raise UsageError("beside `-- COMMAND` there is no --threads or --safe: the script says what it uses")
+    if options.threads or options.pool or (options.safe and "safe" in options.named):
+        raise UsageError("beside `-- COMMAND` there is no --threads, --pool or --safe: the script says what it uses")
 
 
 def demand_command(options: Namespace, command: str) -> None:

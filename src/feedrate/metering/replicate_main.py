@@ -19,6 +19,7 @@ from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.request import ReplicateRequest
 from feedrate.system.stopwatch import since_start_s
+from feedrate.system.threadpools import ARROW
 
 if TYPE_CHECKING:
     from feedrate.metering.ablation.ablation import Ablation
@@ -75,6 +76,11 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
 
     import_s = since_start_s() if imported_s is None else imported_s
     torch.set_num_interop_threads(1)
+    if ARROW in request.pools:
+        import pyarrow
+
+        # No variable sizes this pool alone.
+        pyarrow.set_cpu_count(request.pools[ARROW])
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.compilation import import_compiler
     from feedrate.metering.meter import Meter
@@ -82,6 +88,8 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     from feedrate.system.sampling_flags import SamplingFlags
 
     settings: dict[str, object] = {"threads": request.threads, "seconds": request.seconds, "safe": request.safe}
+    if request.pools:
+        settings["pools"] = dict(request.pools)
     knobs = {**_traits(cell), **_knobs(cell), **_files(request, cell)}
     if request.safe:
         cell = replace(cell, loader=cell.loader.without_workers())

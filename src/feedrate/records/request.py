@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
@@ -84,6 +85,8 @@ class ReplicateRequest:
     """Aim of each of the three times."""
     threads: int
     """Cap of every thread pool."""
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """Caps of single pools over that, by name."""
     safe: bool = False
     """Loaders start no process of their own."""
     plugin_files: tuple[Path, ...] = ()

@@ -123,9 +123,8 @@ def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -
     wanted, alive = observed.get("workers resolved"), observed.get("workers alive")
     if wanted and wanted != alive:
         yield f"{wanted} workers were started and {alive or 0} were alive at the end"
-    cap = requested.get("threads")
-    for pool in ("torch_threads", "arrow_cpu_threads", "arrow_io_threads", "polars_threads"):
-        if isinstance(cap, int) and pool in observed and observed[pool] != cap:
+    for pool, cap in _caps(requested).items():
+        if pool in observed and observed[pool] != cap:
             yield f"{pool} is {observed[pool]} although {cap} was asked for"
     workers = observed.get("workers")
     reports = [worker for worker in workers if isinstance(worker, Mapping)] if isinstance(workers, list) else []
@@ -133,6 +132,22 @@ def _settings(requested: Mapping[str, object], observed: Mapping[str, object]) -
         yield "worker processes had more than one thread for torch"
     if any(report.get(pool, 1) != 1 for report in reports for pool in ("arrow_cpu_threads", "arrow_io_threads")):
         yield "worker processes had more than one thread for Arrow"
+
+
+def _caps(requested: Mapping[str, object]) -> Mapping[str, object]:
+    """Give the caps of the pools that a process reports, by the names that they have there; none: nobody said."""
+    threads, own = requested.get("threads"), requested.get("pools")
+    if not isinstance(threads, int):
+        return {}
+    single = own if isinstance(own, Mapping) else {}
+    omp = single.get("OMP", threads)
+    # Torch's follows that of MKL, Arrow's and MKL's that of OpenMP.
+    return {
+        "torch_threads": single.get("MKL", omp),
+        "arrow_cpu_threads": single.get("ARROW", omp),
+        "arrow_io_threads": single.get("ARROW_IO", threads),
+        "polars_threads": single.get("POLARS", threads),
+    }
 
 
 def remarks(measurement: Measurement) -> Iterator[str]:

@@ -77,11 +77,12 @@ class ForkServer:
         return scratch
 
     def fork(
-        self, request: Path, log: Path, environment: Mapping[str, str], own: Mapping[str, str], threads: int
+        self, request: Path, log: Path, environment: Mapping[str, str], own: Mapping[str, str], threads: int | str
     ) -> Guarded:
         """Begin a process that answers `request`; it leads a session of its own and writes to `log`.
 
-        Its environment is `environment`, which a fork server starts with too, and what is its `own`. A fork server that
+        `threads`: names the caps of its pools, which are settled when torch is imported. Its environment is
+        `environment`, which a fork server starts with too, and what is its `own`. A fork server that
         was killed is replaced.
 
         Raises:
@@ -110,13 +111,13 @@ class ForkServer:
                 raise ForkError(str(error))
         raise ForkError(f"the process that imports torch for all others ended: {self._words(threads)}")
 
-    def pid(self, threads: int) -> int | None:
+    def pid(self, threads: int | str) -> int | None:
         """The fork server that `fork` asks, if there is one: its memory is part of what it forked."""
         with suppress(OSError, ValueError):
             return int(self._path(threads, "pid").read_text())
         return None
 
-    def _line(self, environment: Mapping[str, str], threads: int) -> socket.socket:
+    def _line(self, environment: Mapping[str, str], threads: int | str) -> socket.socket:
         """A connection to the fork server for this code, which is started if there is none that lives."""
         line, door = socket.socket(socket.AF_UNIX), str(self._path(threads, "sock"))
         try:
@@ -137,7 +138,7 @@ class ForkServer:
             raise ForkError(f"the process that imports torch for all others could not be started: {error}") from None
         return line
 
-    def _start(self, door_path: str, environment: Mapping[str, str], threads: int) -> None:
+    def _start(self, door_path: str, environment: Mapping[str, str], threads: int | str) -> None:
         """Start one, with a door that is open already: who comes while it imports torch waits for it."""
         Path(door_path).unlink(missing_ok=True)
         self._started[:] = [pid for pid in self._started if not _reaped(pid, os.WNOHANG)]
@@ -182,13 +183,13 @@ class ForkServer:
         finally:
             os.close(process)
 
-    def _words(self, threads: int) -> str:
+    def _words(self, threads: int | str) -> str:
         """The last that it wrote."""
         with suppress(OSError, IndexError):
             return self._path(threads, "log").read_text(errors="replace").strip().splitlines()[-1]
         return "it said nothing"
 
-    def _path(self, threads: int, kind: str) -> Path:
+    def _path(self, threads: int | str, kind: str) -> Path:
         return self.folder / f"{_code()}-{threads}.{kind}"
 
 

@@ -52,6 +52,8 @@ class ReplicateSettings:
     """Loaders start no process of their own."""
     threads: int | None = None
     """Cap of every thread pool; None: the cores that this process may use."""
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """Caps of single pools over that, by name: see `feedrate.system.threadpools`."""
     turns: Path | None = None
     """Where it takes turns with another replicate; None: it measures alone."""
     epoch_start_s: float = 0.0
@@ -129,7 +131,11 @@ def _watched(
     request = scratch.folder / "request.json"
     request.write_text(json.dumps(encoded(_request(cell, settings, scratch.folder, threads, ablation))))
     with _begun(cell, request, log.path, threads, settings) as child:
-        fork_server = settings.fork_server.pid(threads) if settings.fork_server and _is_forked(cell, settings) else None
+        fork_server = (
+            settings.fork_server.pid(_named(threads, settings))
+            if settings.fork_server and _is_forked(cell, settings)
+            else None
+        )
         ending = watch(child, fork_server, scratch, log, settings.timeout_s)
     ending.left, ending.wall_s = child.left, time.monotonic() - start
     log.add(scratch.folder)
@@ -144,9 +150,14 @@ def _begun(cell: str, request: Path, log: Path, threads: int, settings: Replicat
         # The compiler's pool of processes is for GPU kernels; started in vain it imports torch beside the measurement.
         environment["TORCH_WARM_POOL"] = "0"
     if settings.fork_server and _is_forked(cell, settings):
-        return settings.fork_server.fork(request, log, environment, scratch, threads)
+        return settings.fork_server.fork(request, log, environment, scratch, _named(threads, settings))
     command = [sys.executable, "-m", "feedrate.metering.replicate_main", str(request)]
     return Guarded.started(command, log, environment | scratch)
+
+
+def _named(threads: int, settings: ReplicateSettings) -> str:
+    """Name caps of pools: a process that has imported torch cannot take others."""
+    return "-".join((str(threads), *(f"{pool}{count}" for pool, count in sorted(settings.pools.items()))))
 
 
 def _is_forked(cell: str, settings: ReplicateSettings) -> bool:
@@ -168,6 +179,7 @@ def _request(
         scratch=scratch,
         seconds=settings.seconds,
         threads=threads,
+        pools=settings.pools,
         safe=settings.safe,
         plugin_files=tuple(path.resolve() for path in settings.plugin_files),
         own_files=settings.own_files,
@@ -183,4 +195,4 @@ def _environment(threads: int, settings: ReplicateSettings) -> dict[str, str]:
     Compiled kernels are kept between runs: the record says how long the first step took.
     """
     kept = settings.logs.resolve() / "compiled"
-    return dict(os.environ) | caps(threads) | {"TORCHINDUCTOR_CACHE_DIR": str(kept)}
+    return dict(os.environ) | caps(threads, settings.pools) | {"TORCHINDUCTOR_CACHE_DIR": str(kept)}

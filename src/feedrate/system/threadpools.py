@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-__all__ = ["caps", "one_thread_each", "pools"]
+__all__ = ["ARROW", "POOLS", "caps", "one_thread_each", "pools"]
+
+ARROW = "ARROW"
+POOLS: Mapping[str, str] = {
+    "OMP": "OMP_NUM_THREADS",
+    "MKL": "MKL_NUM_THREADS",
+    "OPENBLAS": "OPENBLAS_NUM_THREADS",
+    "NUMEXPR": "NUMEXPR_NUM_THREADS",
+    "ARROW_IO": "ARROW_IO_THREADS",
+    "POLARS": "POLARS_MAX_THREADS",
+    "RAYON": "RAYON_NUM_THREADS",
+}
+"""Variables that cap a pool of their own, by its name. Arrow's CPU pool, `ARROW`, follows OMP_NUM_THREADS."""
 
 
-def caps(threads: int) -> dict[str, str]:
+def caps(threads: int, own: Mapping[str, int] | None = None) -> dict[str, str]:
     """Give the environment that caps every pool we know; void for a process that has imported torch already.
 
-    Arrow's CPU pool follows OMP_NUM_THREADS and its I/O pool ARROW_IO_THREADS; PYARROW_NUM_THREADS is read by nobody.
+    `own`: caps of single pools over that, by name. PYARROW_NUM_THREADS is read by nobody.
     """
-    count = str(threads)
+    single = dict(own or {})
+    if "OMP" in single:
+        # Where both are set, torch computes on as many threads as MKL.
+        single.setdefault("MKL", single["OMP"])
     # Loaders work beside the step, so there are more threads than cores: OpenMP's own number of turns to spin for that
     # case. The other one (300,000) has a thread spin on a core that the loader needs.
-    pools = ("OMP", "MKL", "OPENBLAS", "NUMEXPR")
-    return {f"{pool}_NUM_THREADS": count for pool in pools} | {
-        "ARROW_IO_THREADS": count,
-        "POLARS_MAX_THREADS": count,
-        "RAYON_NUM_THREADS": count,
-        "GOMP_SPINCOUNT": "1000",
-    }
+    counts = {variable: str(single.get(pool, threads)) for pool, variable in POOLS.items()}
+    return counts | {"GOMP_SPINCOUNT": "1000"}
 
 
 @contextmanager
