@@ -12,6 +12,8 @@ import pytest
 
 from feedrate.cli import main
 from feedrate.cli.config_file import KEYS, NAME, nearest
+from feedrate.revisions.call import Invocation
+from feedrate.revisions.invoke import environment
 from tests.support import PLUGINS, ROOT
 from tests.support.commands import feedrate, refused
 
@@ -135,6 +137,16 @@ def test_programs_that_ask_for_one_cell_depend_on_no_file_where_they_stand(
 
     assert "is not a cell" in refused(["run", "--cell", "sums"], capsys)
     assert "no key 'nonsense'" in refused(["run", "--cell", "sums", "--config", NAME], capsys)
+
+
+def test_a_command_that_another_one_starts_in_a_checkout_looks_for_no_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / NAME).write_text("nonsense = 1\n")
+    call = Invocation("", folder, "run", folder, folder, 60)
+
+    assert main(["why", "fxseq/inline/none", "--dry-run"], environment(call)) == 0
+    assert "no key 'nonsense'" in refused(["why", "fxseq/inline/none", "--dry-run"], capsys)
 
 
 def test_what_a_script_says_itself_is_not_taken_from_the_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "NAMED",
     "RANDOM",
     "RUN",
+    "SAFE",
     "Caller",
     "CellParts",
     "SessionOptions",
@@ -41,6 +42,8 @@ RUN = "FEEDRATE_RUN"
 """Variable with which a program that starts feedrate many times names all of it one run."""
 
 
+SAFE = "FORCE_SINGLE_PROCESS"
+"""Variable with which a command starts no worker processes."""
 RANDOM, NAMED = "random", "named"
 """Orders of cells, besides a number that one follows from."""
 

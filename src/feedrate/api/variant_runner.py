@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import feedrate
 from feedrate.api.resources import Resources
-from feedrate.api.settings import RUN, Settings
+from feedrate.api.settings import RUN, SAFE, Settings
 from feedrate.api.variant_spec import VariantSpec
 from feedrate.comparison.comparison import Variant
 from feedrate.errors import UsageError
@@ -167,7 +167,7 @@ class VariantRunner:
             logs=settings.logs.resolve(),
             deadline_s=math.ceil(settings.deadline_s),
             options=(*_words(settings, seconds), *noted, *(word for words in plugins for word in words)),
-            variables={"PYTHONPATH": path} if path else {},
+            variables={**({"PYTHONPATH": path} if path else {}), **self._safe},
         )
 
     def _call(self, commit: Commit, seconds: float = COMPARED_S) -> Invocation:
@@ -187,7 +187,14 @@ class VariantRunner:
             deadline_s=math.ceil(settings.deadline_s),
             python=str(commit.python),
             options=_words(settings, seconds),
+            variables=self._safe,
         )
+
+    @property
+    def _safe(self) -> Mapping[str, str]:
+        """Overrule the variable where the settings do."""
+        overruled = SAFE in os.environ and not self.resources.settings.safe
+        return {SAFE: "0"} if overruled else {}
 
 
 def _told(call: Invocation, variables: Mapping[str, str]) -> Invocation:

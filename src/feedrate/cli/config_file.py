@@ -106,7 +106,7 @@ KEYS: Mapping[str, Key] = {
     "workload": Key(_texts, ("run",), unless=("workloads", "files")),
     "loader": Key(_texts, ("run",)),
     "step": Key(_texts, ("run",), unless=("files",)),
-    "size": Key(_one_of(SIZES), (*_MEASURING, "bench", "data"), unless=("files",)),
+    "size": Key(_one_of(SIZES), (*_MEASURING, "bench"), unless=("files",)),
     "device": Key(_one_of(DEVICES), (*_MEASURING, "bench")),
     "plugin": Key(_paths, (*_MEASURING, "list", "check", "data", "doctor")),
     "threads": Key(_count, _MEASURING),

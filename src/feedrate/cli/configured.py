@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from feedrate.cli.config_file import KEYS, ConfigFile, nearest
 from feedrate.cli.context import CommandContext
 from feedrate.cli.given import named_options, origins
+from feedrate.revisions.call import NO_CONFIG
 
 __all__ = ["add_config", "configured"]
 
@@ -39,7 +40,7 @@ def configured(
         UsageError: there is no such file, or something in it is not right.
     """
     options.named = named_options(parser, words, vars(options))
-    file = _file(options, command)
+    file = _file(options, command, shell.environ)
     taken = {} if file is None else file.taken(command, options, options.named)
     if shell.environ.get("FEEDRATE_DATA"):
         taken.pop("data", None)
@@ -53,12 +54,12 @@ def configured(
     return replace(shell, config=file)
 
 
-def _file(options: Namespace, command: str) -> ConfigFile | None:
+def _file(options: Namespace, command: str, environ: Mapping[str, str]) -> ConfigFile | None:
     """Read the file that counts; None: there is none."""
     if "config" not in options:
         return None
     if options.config is not None:
         return ConfigFile.read(options.config)
     # A program that asks for one cell stands where it likes, and says all itself.
-    of_program = command == "run" and (options.cell or options.serve)
+    of_program = environ.get(NO_CONFIG) or (command == "run" and (options.cell or options.serve))
     return None if of_program else nearest(Path.cwd())

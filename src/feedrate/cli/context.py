@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from feedrate.cli.given import SAFE, is_set
+from feedrate.api.settings import SAFE
+from feedrate.cli.given import is_set
 from feedrate.report.console import console
 
 if TYPE_CHECKING:

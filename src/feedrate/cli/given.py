@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["COMMAND_LINE", "SAFE", "is_set", "named_options", "origins"]
+from feedrate.api.settings import SAFE
+
+__all__ = ["COMMAND_LINE", "is_set", "named_options", "origins"]
 
 COMMAND_LINE = "command line"
-SAFE = "FORCE_SINGLE_PROCESS"
 _VARIABLES = {"data": "FEEDRATE_DATA", "safe": SAFE}
 """Variables that say what an option says, by its name."""
 _WITHOUT_OPTION: Mapping[str, tuple[str, ...]] = {

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["PATIENCE_S", "READY", "Invocation"]
+__all__ = ["NO_CONFIG", "PATIENCE_S", "READY", "Invocation"]
 
 PATIENCE_S = 300
 """Seconds `feedrate run` has past the deadline of a sample: to make its data set, and to reap what hangs."""
+NO_CONFIG = "FEEDRATE_NO_CONFIG"
+"""Variable that has a command look for no file of options: whoever starts it in a checkout says all itself."""
 READY = "ready"
 """The first line that `feedrate run --serve` writes: whoever reads it can ask."""
 

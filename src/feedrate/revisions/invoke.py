@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from feedrate.revisions.call import PATIENCE_S, Invocation
+from feedrate.revisions.call import NO_CONFIG, PATIENCE_S, Invocation
 from feedrate.system.guard import bound
 from feedrate.system.stopwatch import now_s
 
@@ -174,8 +174,9 @@ def feedrate_run(invocation: Invocation) -> list[str]:
 
 
 def environment(invocation: Invocation) -> dict[str, str]:
-    """Give the variables for a program of the commit: ours, but not the folders that we import from."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | dict(invocation.variables)
+    """Give the variables for a program of the commit: ours, but not the folders that we import from, and no file."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return ours | {NO_CONFIG: "1"} | dict(invocation.variables)
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:

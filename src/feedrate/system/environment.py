@@ -35,7 +35,14 @@ OWN_VARIABLES = frozenset(
     {
         *SETTABLE,
         # What our own processes tell one another.
-        *("FEEDRATE_ASV_RUN", "FEEDRATE_DRIVER", "FEEDRATE_NURSERY", "FEEDRATE_SCRIPT", "FEEDRATE_TURNS"),
+        *(
+            "FEEDRATE_ASV_RUN",
+            "FEEDRATE_DRIVER",
+            "FEEDRATE_NO_CONFIG",
+            "FEEDRATE_NURSERY",
+            "FEEDRATE_SCRIPT",
+            "FEEDRATE_TURNS",
+        ),
     }
 )
 """Variables of ours that somebody reads."""
