@@ -95,6 +95,8 @@ def test_a_plugin_file_that_cannot_be_imported_is_one_line(tmp_path: Path) -> No
         (("run", "sums", "--size", "tinny"), "did you mean tiny"),
         (("run", "sums", "--device", "cdua"), "did you mean cuda"),
         (("check", "plian"), "did you mean plain"),
+        (("check", "sums", "--size", "tiny"), "`--train N` trains"),
+        (("check", "plain", "--train", "5"), "needs a workload that has a model, or a step that trains"),
         (("data", "mke"), "did you mean make"),
         (("data", "make", "sms"), "did you mean sums"),
         (("run", "--replicates", "none"), "see `feedrate run --help`"),
@@ -284,6 +286,25 @@ def test_check_holds_a_workload_of_a_file_to_its_promises(tmp_path: Path) -> Non
     assert done.returncode == 0
     assert verdicts["plans each sample once"] == ""
     assert set(verdicts.values()) == {""}
+
+
+@pytest.mark.slow
+def test_check_trains_when_it_is_asked_to_and_tells_the_shape_of_the_curve(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("check", "sums", "--train", "100", "--size", "tiny", "--plugin", str(PLUGIN))
+    assert main(asked) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("  kept    learns what holds for samples that it has not met: healthy: training loss ")
+
+    assert main([*asked, "--json"]) == 0
+    (trained,) = (verdict for verdict in json.loads(capsys.readouterr().out) if "curve" in verdict)
+    assert (trained["broken"], trained["curve"]["shape"], len(trained["curve"]["training"])) == ("", "healthy", 100)
+
+
+@pytest.mark.slow
+def test_check_breaks_on_a_curve_that_is_not_healthy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "known[guess=constant]", "--train", "40", "--size", "small"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("  BROKEN  learns what holds for samples that it has not met: degenerate (it says the same")
 
 
 @pytest.mark.process

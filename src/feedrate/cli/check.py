@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
+from feedrate.cli.check_training import (
+    Strategic,
+    demand_trainable,
+    fixture_of,
+    is_trainable,
+    training_arguments,
+    training_verdict,
+)
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_json, add_plugin
 from feedrate.errors import UnavailableError, UsageError
-from feedrate.plugin.loader import Loader
 from feedrate.plugin.registry import Registry
-from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import near
 from feedrate.plugin.workload import Workload
 from feedrate.records.cell_key import split_spec
-from feedrate.system.scratch import Scratch, sweep
 
 if TYPE_CHECKING:
     from feedrate.contract import Fixture
 
 __all__ = ["arguments", "run"]
-
-Strategic: TypeAlias = Loader | Step | Workload
-"""What can be held to promises."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -39,6 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="WORKLOAD",
         help="what loaders and steps are checked on; the first there is unless given",
     )
+    training_arguments(parser)
     add_plugin(parser.add_argument)
     add_json(parser.add_argument)
 
@@ -50,6 +52,7 @@ def run(options: Namespace, shell: CommandContext) -> int:
     strategies = [strategy for name in options.names for strategy in _strategies(name, registry)]
     for strategy in strategies:
         _demand_needs(strategy)
+    demand_trainable(strategies, options)
     verdicts = list(_all_verdicts(strategies, options, shell, registry))
     if options.json:
         shell.print_json(verdicts)
@@ -102,19 +105,9 @@ def _workload(spec: str | None, registry: Registry) -> Workload:
     return ready[0]
 
 
-@contextmanager
-def _fixture(workload: Workload) -> Iterator[Fixture]:
-    """Two epochs over a data set of its own, so that promises may damage it."""
-    from feedrate.contract import written
-
-    sweep()
-    with Scratch.made() as scratch:
-        yield written(workload, scratch.folder)
-
-
 def _all_verdicts(
     strategies: Iterable[Strategic], options: Namespace, shell: CommandContext, registry: Registry
-) -> Iterator[dict[str, str]]:
+) -> Iterator[dict[str, object]]:
     from feedrate.contract import unwritten
 
     say = not options.json
@@ -123,16 +116,22 @@ def _all_verdicts(
             if strategy.has_columns or not strategy.is_generated:
                 yield from _verdicts(strategy, unwritten(strategy), shell, say=say)
                 continue
-            with _fixture(strategy) as fixture:
+            with fixture_of(strategy) as fixture:
                 yield from _verdicts(strategy, fixture, shell, say=say)
     others = [strategy for strategy in strategies if not isinstance(strategy, Workload)]
     if others:
-        with _fixture(_workload(options.workload, registry)) as fixture:
+        with fixture_of(_workload(options.workload, registry)) as fixture:
             for strategy in others:
                 yield from _verdicts(strategy, fixture, shell, say=say)
+    for strategy in strategies if options.train else ():
+        if is_trainable(strategy):
+            workload = strategy if isinstance(strategy, Workload) else _workload(options.workload, registry)
+            yield from training_verdict(strategy, workload, options, shell)
 
 
-def _verdicts(strategy: Strategic, fixture: Fixture, shell: CommandContext, *, say: bool) -> Iterator[dict[str, str]]:
+def _verdicts(
+    strategy: Strategic, fixture: Fixture, shell: CommandContext, *, say: bool
+) -> Iterator[dict[str, object]]:
     from feedrate.contract import check
 
     if say:

@@ -26,6 +26,7 @@ from feedrate.contract.promise import Promise, title
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.contract.short_training import learning_curve
 from feedrate.contract.steps import (
     learns_like_plain_training,
     leaves_the_batch_alone,
@@ -67,6 +68,7 @@ __all__ = [
     "check",
     "check_batch",
     "expected_batches",
+    "learning_curve",
     "title",
     "unwritten",
     "written",
