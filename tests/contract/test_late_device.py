@@ -20,8 +20,10 @@ from sums import Sums
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.steps.fp32 import Fp32
-from feedrate.contract import Fixture, check
+from feedrate.contract import Fixture, LoaderPromise, check, title
+from feedrate.contract.cleanup import ends_when_closed, leaves_nothing_behind
 from feedrate.contract.contents import leaves_batches_to_their_owner, serves_the_generated_values
+from feedrate.contract.corrupt_files import names_a_missing_file
 from feedrate.contract.fixture import on_device
 from feedrate.contract.late_device import demand_arrival, on_simulated_device
 from feedrate.contract.reference import Reference, check_batch, on_host
@@ -111,6 +113,12 @@ def test_every_way_of_copying_keeps_the_promises(
             continue
         for promise in (serves_each_row_once, serves_the_generated_values, leaves_batches_to_their_owner):
             promise(loader, there)
+
+
+@pytest.mark.parametrize("promise", [leaves_nothing_behind, ends_when_closed, names_a_missing_file], ids=title)
+def test_what_is_left_and_what_is_said_is_asked_of_a_device_too(promise: LoaderPromise, sums: Fixture) -> None:
+    """A loader that cuts batches there has its work done by the device, as in training."""
+    promise(GpuChunk(), replace(sums, plan=sums.plan.on_device("simulated"), grace_s=0.4))
 
 
 @pytest.mark.process

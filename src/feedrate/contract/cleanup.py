@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.fixture import Fixture, on_device, with_deadline
 from feedrate.contract.process_resources import Left, ProcessResources
 from feedrate.contract.promise import Promise
 from feedrate.errors import ContractError
@@ -42,14 +42,16 @@ def ends_when_the_consumer_fails(loader: Loader, fixture: Fixture) -> None:
 
 
 def _drain(loader: Loader, plan: Plan) -> None:
-    for _ in loader.stream(plan):
-        pass
+    with on_device(plan):
+        for _ in loader.stream(plan):
+            pass
 
 
 def _close_early(loader: Loader, plan: Plan) -> None:
-    stream = loader.stream(plan)
-    next(stream, None)
-    stream.close()
+    with on_device(plan):
+        stream = loader.stream(plan)
+        next(stream, None)
+        stream.close()
 
 
 class _ConsumerError(Exception):
@@ -57,7 +59,7 @@ class _ConsumerError(Exception):
 
 
 def _fail_early(loader: Loader, plan: Plan) -> None:
-    with suppress(_ConsumerError):
+    with on_device(plan), suppress(_ConsumerError):
         for _ in loader.stream(plan):
             raise _ConsumerError
 

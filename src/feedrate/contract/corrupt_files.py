@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.fixture import Fixture, on_device, with_deadline
 from feedrate.contract.promise import promise_if
 from feedrate.contract.rows import serves_rows
 from feedrate.errors import ContractError, DataError
@@ -73,12 +73,13 @@ def _demand_named(loader: Loader, fixture: Fixture, harm: Harm, how: str) -> Non
 
 
 def _error_of(loader: Loader, plan: Plan) -> Exception | None:
-    try:
-        for _ in loader.stream(plan):
-            pass
-    # Which error it is, is the question.
-    except Exception as error:
-        return error.with_traceback(None)
+    with on_device(plan):
+        try:
+            for _ in loader.stream(plan):
+                pass
+        # Which error it is, is the question.
+        except Exception as error:
+            return error.with_traceback(None)
     return None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.fixture import Fixture, on_device, with_deadline
 from feedrate.contract.promise import promise_if
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch
 from feedrate.data.dataset import DataSet
@@ -74,7 +74,7 @@ class _Swappable:
         Raises:
             ContractError: a batch that holds something else than it was said to, or none from `point`.
         """
-        with closing(self.loader.stream(self.plan)) as stream:
+        with on_device(self.plan), closing(self.loader.stream(self.plan)) as stream:
             for batch in stream:
                 self._check(batch)
                 self._checked += self._turn(batch).stage == point
