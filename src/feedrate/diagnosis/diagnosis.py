@@ -19,7 +19,7 @@ from feedrate.diagnosis.verdict import Verdict, no_verdict, verdict
 from feedrate.errors import DataError, one_line
 from feedrate.records.codec import decoded
 from feedrate.records.format_number import FORMAT, format_of
-from feedrate.records.jsonl import Decoder, Unreadable, raw_lines
+from feedrate.records.jsonl import Decoder, Placed, Unreadable, placed_lines
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.raw_results import OUTCOMES, demand_cell
@@ -38,6 +38,7 @@ __all__ = [
     "iter_replicates",
     "iter_script_replicates",
     "needs_another",
+    "placed_records",
     "quick_diagnosis",
     "records",
     "soaked",
@@ -295,8 +296,14 @@ def needs_another(known: Sequence[Replicate], replicates: int, most: int) -> boo
 
 def records(path: Path) -> Iterator[Outcome | Diagnosis | Unreadable]:
     """Yield what each line of a raw results file holds; raises like `feedrate.records.raw_results.read`."""
+    for placed in placed_records(path):
+        yield placed if isinstance(placed, Unreadable) else placed.record
+
+
+def placed_records(path: Path) -> Iterator[Placed[Outcome | Diagnosis] | Unreadable]:
+    """Yield what each line of a raw results file holds, beside the line; raises like `records`."""
     decoders: dict[str, Decoder[Outcome | Diagnosis]] = {**OUTCOMES, "diagnosis": _diagnosis}
-    yield from raw_lines(path, decoders)
+    yield from placed_lines(path, decoders)
 
 
 def _diagnosis(raw: Mapping[str, object]) -> Diagnosis:

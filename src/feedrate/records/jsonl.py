@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from feedrate.errors import DataError
 from feedrate.records.columns import unpacked
 from feedrate.records.format_number import format_of
 
-__all__ = ["Decoder", "Unreadable", "complaints", "raw_lines"]
+__all__ = ["Decoder", "Placed", "Unreadable", "complaints", "placed_lines", "raw_lines"]
 
 T = TypeVar("T")
 Decoder = Callable[[Mapping[str, object]], T]
@@ -36,6 +36,17 @@ class Unreadable:
         return f"{self.file}: line {self.line} is left out: {self.why}"
 
 
+@dataclass(frozen=True)
+class Placed(Generic[T]):
+    """Hold a record, and the line that it was read from."""
+
+    record: T
+    line: int
+    """Its number in the file, from 1."""
+    text: str
+    """The line as it stands in the file."""
+
+
 def complaints(lines: Sequence[Unreadable]) -> Iterator[str]:
     """Yield what is wrong with the first few of the lines, and how many more there are."""
     yield from map(str, lines[:_SOME])
@@ -49,11 +60,18 @@ def raw_lines(file: Path, decoders: Mapping[str, Decoder[T] | None]) -> Iterator
     Raises:
         DataError: the file cannot be read.
     """
+    for placed in placed_lines(file, decoders):
+        yield placed if isinstance(placed, Unreadable) else placed.record
+
+
+def placed_lines(file: Path, decoders: Mapping[str, Decoder[T] | None]) -> Iterator[Placed[T] | Unreadable]:
+    """Yield what the lines hold, each beside its line; raises like `raw_lines`."""
     try:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
-                    yield from _record(line, decoders)
+                    for record in _record(line, decoders):
+                        yield Placed(record, number, line.decode("utf-8-sig").strip())
                 except DataError as error:
                     yield Unreadable(file, number, str(error))
     except OSError as error:

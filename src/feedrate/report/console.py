@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["Screen", "console", "harmless"]
+__all__ = ["Screen", "console", "harmless", "printable"]
 
 _UNBOUNDED = 10_000
 _HEAD, _TAIL = 400, 200
@@ -52,12 +52,17 @@ def _harmless(printed: object) -> object:
 
 
 def harmless(text: str) -> str:
-    """Make one line that no terminal obeys: unprintable characters as escapes such as `\\x1b`, a long text cut short.
+    """Make one line that no terminal obeys: what `printable` gives, a long text cut short."""
+    if len(text) > _HEAD + _TAIL:
+        text = f"{text[:_HEAD]} ... [{len(text) - _HEAD - _TAIL:,} characters left out] ... {text[-_TAIL:]}"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Write unprintable characters as escapes such as `\\x1b`.
 
     Newlines, overrides of the writing direction and halves of characters are unprintable.
     """
-    if len(text) > _HEAD + _TAIL:
-        text = f"{text[:_HEAD]} ... [{len(text) - _HEAD - _TAIL:,} characters left out] ... {text[-_TAIL:]}"
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -7,14 +7,18 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, TypeAlias
 
 from feedrate.comparison.ranking import Noise, Ranking, noise_of, rank
+from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.records.estimate import Estimate
 from feedrate.records.measurement import Measurement
 from feedrate.records.window_estimates import Ratio
 from feedrate.report.summary_row import SummaryRow
 
-__all__ = ["Spread", "StepGroup", "step_groups"]
+__all__ = ["Limit", "Spread", "StepGroup", "limit_of", "step_groups"]
+
+Limit: TypeAlias = Literal["step", "loading", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,30 @@ class StepGroup:
         leaders = self.ranking.leaders or self.ranking.order
         ratios = [m.loader_ratio() for row in self.standing if row.loader in leaders for m in row.measured]
         return Ratio.over(ratios).log if ratios else None
+
+    @property
+    def limit(self) -> Limit | None:
+        """Name what limits the step; None: it does not train, or nothing stands."""
+        return limit_of(self.gain) if self.trains and self.gain is not None else None
+
+    def mark(self, row: SummaryRow) -> str:
+        """Choose `*` for the one loader that leads, `~` for each of several that do, `?` for the doubtful."""
+        if row.whole and row.is_doubtful:
+            return "?"
+        leaders = self.ranking.leaders
+        if not row.stands or row.loader not in leaders:
+            return ""
+        return "*" if len(leaders) == 1 else "~"
+
+
+def limit_of(gain: Estimate) -> Limit:
+    """Name what limits a step of which that is the logarithm of what a perfect loader would gain.
+
+    One side is named only where the whole interval says so; without an interval, where the mean does.
+    """
+    edge = math.log(Thresholds.max_ratio_to_one_side)
+    low, high = (gain.mean, gain.mean) if gain.half is None else (gain.low, gain.high)
+    return "step" if high <= edge else "loading" if low > edge else "unclear"
 
 
 def step_groups(rows: Iterable[SummaryRow]) -> tuple[StepGroup, ...]:

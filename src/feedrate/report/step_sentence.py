@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from feedrate.diagnosis.thresholds import Thresholds
 from feedrate.formatting import bare_ms, factor, factor_interval
 from feedrate.records.estimate import Estimate
-from feedrate.report.step_group import Spread, StepGroup
+from feedrate.report.step_group import Spread, StepGroup, limit_of
 
 __all__ = ["step_sentence"]
 
@@ -46,15 +45,15 @@ def _step_time(spread: Spread, *, trains: bool) -> str:
 
 
 def _limit(gain: Estimate) -> str:
-    """Say what a perfect loader would gain; a limit is named only where the whole interval is on one side of it."""
-    edge = math.log(Thresholds.max_ratio_to_one_side)
-    if gain.half is None:
-        return f"a perfect loader would gain {factor(math.exp(gain.mean))}" if gain.mean > edge else _by_step(gain.mean)
-    if gain.high <= edge:
-        return _by_step(gain.high)
-    if gain.low > edge:
-        return f"loading is a limit; a perfect loader would gain {_interval(gain)}"
-    return f"what limits it is not clear; a perfect loader would gain {factor(math.exp(gain.high))} at most"
+    """Say what a perfect loader would gain."""
+    match limit_of(gain):
+        case "step":
+            return _by_step(gain.mean if gain.half is None else gain.high)
+        case "loading" if gain.half is not None:
+            return f"loading is a limit; a perfect loader would gain {_interval(gain)}"
+        case "unclear":
+            return f"what limits it is not clear; a perfect loader would gain {factor(math.exp(gain.high))} at most"
+    return f"a perfect loader would gain {factor(math.exp(gain.mean))}"
 
 
 def _by_step(most: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from feedrate.records.measurement import Failure, Measurement, Outcome
 from feedrate.records.validity import doubts, identical_results, without_superseded
 from feedrate.records.window_estimates import Ratio
 
-__all__ = ["SummaryRow", "rows"]
+__all__ = ["SummaryRow", "ranked", "rows"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,11 @@ class SummaryRow:
         """Estimate a ceiling over the replicates, or over the rounds of the only one; None unless all were measured."""
         return Ratio.over([ratio(m) for m in self.measured]) if self.whole else None
 
+    def time(self, of: Callable[[Measurement], Estimate]) -> Estimate | None:
+        """Estimate a time over the replicates, or over the rounds of the only one; None unless all were measured."""
+        times = [of(m) for m in self.measured] if self.whole else []
+        return times[0] if len(times) == 1 else estimate([time.mean for time in times]) if times else None
+
     def mean(self, quantity: Callable[[Measurement], float | None]) -> float | None:
         """Average a quantity over the replicates; None unless every one of them has it."""
         values = self.values(quantity)
@@ -112,3 +117,16 @@ def rows(outcomes: Iterable[Outcome]) -> tuple[SummaryRow, ...]:
         )
         for cell, in_cell in by_cell.items()
     )
+
+
+def ranked(members: Sequence[SummaryRow]) -> Iterator[SummaryRow]:
+    """Yield the rows step by step; within a step the fastest first; what has no number comes last in either."""
+    by_step: dict[str, list[SummaryRow]] = {}
+    for row in members:
+        by_step.setdefault(row.step, []).append(row)
+    for mine in sorted(by_step.values(), key=lambda members: not any(row.whole for row in members)):
+        yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
+
+
+def _rate(row: SummaryRow) -> float:
+    return row.samples_per_s.mean if row.samples_per_s else 0.0

@@ -22,7 +22,7 @@ from feedrate.report.notes import Note, notes, shared_notes
 from feedrate.report.projection_table import PROJECTION_COLUMNS, print_projections
 from feedrate.report.step_group import StepGroup, step_groups
 from feedrate.report.step_sentence import step_sentence
-from feedrate.report.summary_row import SummaryRow, rows
+from feedrate.report.summary_row import SummaryRow, ranked, rows
 
 __all__ = ["COLUMNS", "show"]
 
@@ -72,7 +72,7 @@ def show(
     summaries = sorted(rows(everything), key=lambda row: row.group)
     shared = shared_notes(summaries)
     for (workload, size, device), members in groupby(summaries, key=lambda row: row.group):
-        groups = step_groups(_ranked(list(members)))
+        groups = step_groups(ranked(list(members)))
         _show_table(console, f"{workload}, {size}, {device}", groups, shared)
         whole = [row for group in groups for row in group.rows if row.whole]
         if details:
@@ -117,15 +117,6 @@ def _show_table(console: Console, title: str, groups: Sequence[StepGroup], share
         print_entry(console, f"{index:>3}", 5, Text(remark))
 
 
-def _ranked(members: list[SummaryRow]) -> Iterator[SummaryRow]:
-    """Yield the rows step by step; within a step the fastest first; what has no number comes last in either."""
-    by_step: dict[str, list[SummaryRow]] = {}
-    for row in members:
-        by_step.setdefault(row.step, []).append(row)
-    for mine in sorted(by_step.values(), key=lambda members: not any(row.whole for row in members)):
-        yield from sorted(mine, key=lambda row: (not row.available, not row.whole, -_rate(row)))
-
-
 def _listed(groups: Iterable[StepGroup], own: Mapping[str, Sequence[Note]]) -> Iterator[tuple[SummaryRow, str, str]]:
     """Yield each row, what stands for its loader, and its mark: one for all loaders that cannot run here at all."""
     for group in groups:
@@ -134,21 +125,7 @@ def _listed(groups: Iterable[StepGroup], own: Mapping[str, Sequence[Note]]) -> I
         if len(mine) > 2 and not any(row.available for row in mine) and len(unlike) == 1:
             yield mine[0], f"all {len(mine)}", ""
         else:
-            yield from ((row, row.loader, _mark(row, group)) for row in mine)
-
-
-def _rate(row: SummaryRow) -> float:
-    return row.samples_per_s.mean if row.samples_per_s else 0.0
-
-
-def _mark(row: SummaryRow, group: StepGroup) -> str:
-    """Choose `*` for the one loader that leads, `~` for each of several that lead together, `?` for the doubtful."""
-    if row.whole and row.is_doubtful:
-        return "?"
-    leaders = group.ranking.leaders
-    if not row.stands or row.loader not in leaders:
-        return ""
-    return "*" if len(leaders) == 1 else "~"
+            yield from ((row, row.loader, group.mark(row)) for row in mine)
 
 
 def _line(row: SummaryRow, loader: str, mark: str, numbers: str, columns: Iterable[Column]) -> Line:
