@@ -5,7 +5,7 @@
 # TORCH_WAIT_S  seconds that this index has to answer (default: 30); then the ordinary build is installed
 set -euo pipefail
 venv=${1:?usage: scripts/install.sh FOLDER [EXTRAS]}
-extras=${2:-asv,dev,pandas,polars}
+extras=${2:-asv,dev,pandas,polars,report}
 python=${PYTHON:-python3}
 cd "$(dirname "$0")/.."
 

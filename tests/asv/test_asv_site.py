@@ -18,6 +18,7 @@ from feedrate.asv.site_assets import FILES, fetched
 from feedrate.asv.texts import SINKS, shown_as_text
 from feedrate.errors import DataError, UnavailableError
 from tests.support.asv_project import Project
+from tests.support.browser import opened
 
 asv = pytest.importorskip("asv", reason="the site is asv's, which is not installed; `pip install feedrate[asv]`")
 pytestmark = [pytest.mark.process, pytest.mark.timeout(180)]
@@ -248,14 +249,3 @@ def no_fetch(folder: Path) -> None:
 
 def page_of_asv(folder: Path) -> Path:
     return Path(shutil.copytree(Path(asv.__file__).parent / "www", folder / "html"))
-
-
-def opened(address: str) -> str:
-    """What a browser without a network shows once its scripts have run."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
-    cut = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-    command = [chromium, *flags, cut, "--virtual-time-budget=10000", "--dump-dom", address]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -45,10 +45,11 @@ def test_the_first_screen_is_the_verdict_the_waterfall_and_one_line_of_what_to_t
     way, *rest = lines[lines.index("") + 1 :]
     assert way.startswith("next        try ")
     assert way.endswith(" at most)")
-    assert [line for line in rest if not line.startswith("! ")][:-1] == [
+    assert [line for line in rest if not line.startswith("! ")][:-2] == [
         "details     --details: rungs, delays, step and machine"
     ]
-    assert rest[-1].startswith("raw  ")
+    assert rest[-2].startswith("raw  ")
+    assert rest[-1] == f"page        `feedrate report {rest[-2].split()[-1]}` makes one page of it, with pictures"
 
 
 @pytest.mark.alone

@@ -55,7 +55,7 @@ def test_without_torch_the_ordinary_build_is_installed_and_no_other_index_asked(
 
     assert (done.returncode, done.stderr, len(calls)) == (0, "", 1)
     assert "--torch-backend" not in calls[0]
-    assert "--editable .[asv,dev,pandas,polars]" in calls[0]
+    assert "--editable .[asv,dev,pandas,polars,report]" in calls[0]
     assert (tmp_path / "venv/.installed").exists()
 
 
@@ -64,7 +64,7 @@ def test_the_cpu_build_is_installed_where_its_index_answers(tmp_path: Path) -> N
 
     assert (done.returncode, done.stderr, len(calls)) == (0, "", 1)
     assert "--torch-backend cpu" in calls[0]
-    assert "--editable .[asv,dev,pandas,polars]" in calls[0]
+    assert "--editable .[asv,dev,pandas,polars,report]" in calls[0]
     assert "with torch's CPU build (without CUDA's libraries)" in done.stdout
     assert (tmp_path / "venv/.installed").exists()
 

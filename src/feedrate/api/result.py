@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,7 +52,9 @@ def only(several: Sequence[T], noun: str) -> T:
 
 
 def show_raw(console: Console, *files: Path | None) -> None:
-    """Print where the raw results lie, if they were written down."""
-    names: Iterable[str] = map(str, filter(None, files))
-    if any(files):
-        console.print(f"raw         {', '.join(names)}", style="dim", soft_wrap=True)
+    """Print where the raw results lie, if they were written down, and how to look at them."""
+    written = [str(file) for file in files if file is not None]
+    if written:
+        console.print(f"raw         {', '.join(written)}", style="dim", soft_wrap=True)
+        way = f"`feedrate report {shlex.quote(written[0])}` makes one page of it, with pictures"
+        console.print(f"page        {way}", style="dim", soft_wrap=True)

@@ -15,6 +15,7 @@ from feedrate.api.open_session import OpenSession
 from feedrate.api.results import Results
 from feedrate.api.selection import Selection
 from feedrate.api.settings import CellParts, demand_count
+from feedrate.errors import UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.step import Step
@@ -320,6 +321,24 @@ class Session(OpenSession):
         from feedrate.api.scripts import command_changed_since
 
         return command_changed_since(self.resources, command, commit, pairs, budget_s)
+
+    def report(self, path: Path | str | None = None) -> Path:
+        """Write one page, with pictures, of all that this session has measured so far; give where it is.
+
+        `path`: a file that is not there yet; None: beside the raw results, with their name and `.html`.
+
+        Raises:
+            UsageError: there is such a file, which is left as it is; or nothing was written down to make it of.
+            UnavailableError: plotly or jinja2 is not installed.
+            OSError: it cannot be written.
+        """
+        from feedrate.api.reporting import write_report
+
+        if self.raw is None:
+            raise UsageError("this session keeps no raw results; Session(results=FOLDER) does")
+        if not self.raw.is_file():
+            raise UsageError("nothing was measured yet, so there is nothing to report")
+        return write_report([self.raw], _path(path), way_out="name another file").path
 
     def calibrate(self, *, only: Iterable[str] = (), device: str | None = None) -> CalibrationResult:
         """Measure cells whose answer is known, and hold what is found against it; nothing is written down.

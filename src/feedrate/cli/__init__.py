@@ -29,6 +29,7 @@ COMMANDS = {
     "init": "have asv measure your own training at each commit of its repository",
     "show": "print the table of an earlier run again",
     "bundle": "put all that there is of a run into one zip file, to be attached to an issue",
+    "report": "make one page of a run, with pictures, to look at or to send",
     "calibrate": "measure cells whose answer is known, and compare what is found with it",
     "new": "write a loader, step or workload to start from, and its test",
     "check": "hold a loader, step or workload to its contract",

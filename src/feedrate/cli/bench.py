@@ -14,6 +14,7 @@ from pathlib import Path
 from feedrate.api.cells import device_or_default, size_or_default
 from feedrate.api.datasets import ensure
 from feedrate.api.places import Place, demand_writable
+from feedrate.api.result import show_raw
 from feedrate.api.settings import RUN
 from feedrate.asv.settings import demand_speed
 from feedrate.cli.bench_again import measure_cells
@@ -114,7 +115,7 @@ def _show(raw: Path, shell: CommandContext, options: Namespace) -> list[Outcome]
     for line in complaints(left_out):
         shell.err.print(f"feedrate: {line}", soft_wrap=True)
     show(shell.out, outcomes, explain=options.explain, details=options.details)
-    shell.out.print(f"raw         {raw}", style="dim", soft_wrap=True)
+    show_raw(shell.out, raw)
     return outcomes
 
 

@@ -11,7 +11,7 @@ from feedrate.api.bundling import CONTENTS, bundled
 from feedrate.cli.context import CommandContext
 from feedrate.cli.doctor import examined
 from feedrate.cli.options import add_data, add_json, add_logs, add_results
-from feedrate.cli.show import newest, raw_file
+from feedrate.cli.raw_files import newest_run, run_named
 from feedrate.formatting import byte_size
 from feedrate.plugin.registry import Registry
 
@@ -36,7 +36,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: Namespace, shell: CommandContext) -> int:
     """Write the file, and say what is in it: 0."""
-    raw = newest(options.results) if options.run is None else raw_file(options.run, options.results)
+    raw = newest_run(options.results) if options.run is None else run_named(options.run, options.results)
     out = options.out or Path(f"{raw.stem}.zip")
     here, remarks = examined(shell, options.data or shell.data, Registry.load())
     doctor = {"machine": asdict(here), "findings": [asdict(remark) for remark in remarks]}

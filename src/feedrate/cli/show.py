@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from feedrate.api.diagnosis_result import DiagnosisResult
-from feedrate.api.places import demand_folder
 from feedrate.api.result import show_raw
 from feedrate.api.results import Results
 from feedrate.cli.context import CommandContext
 from feedrate.cli.options import add_details, add_explain, add_json, add_length, add_results, training_length
+from feedrate.cli.raw_files import newest_run
 from feedrate.errors import DataError, UsageError
-from feedrate.plugin.knobs import near
 from feedrate.records.jsonl import Unreadable, complaints
 from feedrate.records.measurement import Failure, Measurement
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from feedrate.records.measurement import Outcome
     from feedrate.records.projection import TrainingLength
 
-__all__ = ["arguments", "newest", "raw_file", "run"]
+__all__ = ["arguments", "run"]
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -39,7 +38,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, shell: CommandContext) -> int:
     """Print the table of what a file of raw results holds: 0 done, 1 when some of its lines cannot be read."""
     length = training_length(options.epochs, options.steps)
-    file = options.file or newest(options.results)
+    file = options.file or newest_run(options.results)
     if not file.is_file():
         raise UsageError(f"{file}: no such file")
     from feedrate.diagnosis.diagnosis import records
@@ -71,31 +70,3 @@ def _print(
     if measured.outcomes or not diagnosed.diagnoses:
         measured.show(shell.out, explain=options.explain, details=options.details, length=length)
     show_raw(shell.out, file)
-
-
-def raw_file(run: str, folder: Path) -> Path:
-    """Find the raw results of a run by its name in a folder, or by their path.
-
-    Raises:
-        UsageError: there are none.
-    """
-    file = Path(run) if run.endswith(".jsonl") else folder / f"{run}.jsonl"
-    if not file.is_file():
-        names = [path.stem for path in folder.glob("*.jsonl")]
-        raise UsageError(
-            f"{folder}: no run {run!r}; {near(run, names)}" if file.parent == folder else f"{file}: no such file"
-        )
-    return file
-
-
-def newest(folder: Path) -> Path:
-    """Find the raw results that were written last in a folder.
-
-    Raises:
-        UsageError: there are none.
-    """
-    demand_folder("--results", folder)
-    files = sorted(folder.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    if not files:
-        raise UsageError(f"{folder}: no raw results here; `feedrate run` writes them")
-    return files[-1]
