@@ -293,9 +293,7 @@ def test_the_command_writes_beside_the_run_and_overwrites_nothing(
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "nix: no such file, and no run of that name" in refused(
-        ["report", "nix", "--results", str(tmp_path)], capsys
-    )
+    assert "no run 'nix'" in refused(["report", "nix", "--results", str(tmp_path)], capsys)
     (tmp_path / "empty.jsonl").write_text("")
     assert "holds no results" in refused(["report", str(tmp_path / "empty.jsonl")], capsys)
     assert not (tmp_path / "empty.html").exists()
