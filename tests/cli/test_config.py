@@ -88,13 +88,13 @@ def test_the_nearest_file_up_to_the_root_of_the_repository_counts(folder: Path) 
     (folder / "repository/.git").mkdir()
     assert nearest(inside) is None
     (folder / "repository" / NAME).write_text("threads = 2\n")
-    found = nearest(inside)
-    assert found is not None
-    assert found.values == {"threads": 2}
+    nearby = nearest(inside)
+    assert nearby is not None
+    assert nearby.values == {"threads": 2}
     (inside / NAME).write_text("threads = 3\n")
-    found = nearest(inside)
-    assert found is not None
-    assert found.values == {"threads": 3}
+    nearby = nearest(inside)
+    assert nearby is not None
+    assert nearby.values == {"threads": 3}
 
 
 @pytest.mark.parametrize(

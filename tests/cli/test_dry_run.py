@@ -79,14 +79,14 @@ def test_workers_and_batches_that_nobody_named_are_settled(capsys: pytest.Captur
 
 
 def test_a_pool_is_capped_by_itself_and_a_mistake_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    one = (*SUMS, "--loader", "plain", "--step", "train", "--threads", "2")
-    run = told((*one, "--pool", "POLARS=4", "--pool", "OMP=1"), capsys, POLARS_MAX_THREADS="9", MKL_NUM_THREADS="9")
+    asked = (*SUMS, "--loader", "plain", "--step", "train", "--threads", "2")
+    run = told((*asked, "--pool", "POLARS=4", "--pool", "OMP=1"), capsys, POLARS_MAX_THREADS="9", MKL_NUM_THREADS="9")
 
     shared = by_name(run["settings"])
     assert shared["pool"] == ("POLARS=4, OMP=1", "POLARS=4, OMP=1", "command line")
     assert (shared["POLARS_MAX_THREADS"][1], shared["MKL_NUM_THREADS"][1]) == ("4", "1")
-    assert "no pool 'POLAR'; did you mean POLARS?" in refused([*one, "--pool", "POLAR=4"], capsys)
-    assert "'OMP=none' is not of the form NAME=N" in refused([*one, "--pool", "OMP=none"], capsys)
+    assert "no pool 'POLAR'; did you mean POLARS?" in refused([*asked, "--pool", "POLAR=4"], capsys)
+    assert "'OMP=none' is not of the form NAME=N" in refused([*asked, "--pool", "OMP=none"], capsys)
     with pytest.raises(UsageError, match="no pool 'POLAR'"):
         Session(pools={"POLAR": 4})
     with pytest.raises(UsageError, match="OMP=0 is no positive number"):

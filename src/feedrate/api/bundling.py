@@ -100,8 +100,8 @@ def bundled(raw: Path, logs: Path, doctor: Mapping[str, object], out: Path) -> l
     run = _Run.read(raw)
     texts = {**dict(run.texts()), "doctor.json": _json(doctor)}
     files = {f"raw/{file.name}": file for file in (raw, raw.with_suffix(".json")) if _is_plain(file)}
-    found = {*(logs / raw.stem).rglob("*"), *run.logs}
-    files |= {f"logs/{_within(file, raw.stem)}": file for file in sorted(found) if _is_plain(file)}
+    written = {*(logs / raw.stem).rglob("*"), *run.logs}
+    files |= {f"logs/{_within(file, raw.stem)}": file for file in sorted(written) if _is_plain(file)}
     try:
         with ZipFile(out, "x", ZIP_DEFLATED, strict_timestamps=False) as archive:
             for name, text in texts.items():

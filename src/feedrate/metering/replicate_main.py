@@ -131,7 +131,9 @@ def _registry(request: ReplicateRequest) -> Registry:
 def _knobs(cell: Cell) -> dict[str, object]:
     """Give all knobs, also those at their defaults, which a cell's name leaves out."""
     families = {"workload": cell.workload, "loader": cell.loader, "step": cell.step}
-    return {f"{family}.{name}": value for family, one in families.items() for name, value in one.knobs.items()}
+    return {
+        f"{family}.{name}": value for family, strategy in families.items() for name, value in strategy.knobs.items()
+    }
 
 
 def _traits(cell: Cell) -> dict[str, object]:

@@ -211,5 +211,6 @@ def _variables(view: SystemView) -> Iterator[Finding]:
     overruled = [name for name in _OVERRULED if name in variables]
     if overruled:
         yield Finding(
-            f"{', '.join(overruled)} set: `feedrate run` sets thread caps itself", "say --threads N to choose the cap"
+            f"{', '.join(overruled)} set: `feedrate run` sets thread caps itself",
+            "say --threads N to choose the cap, --pool NAME=N that of one pool",
         )
