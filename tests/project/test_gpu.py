@@ -203,7 +203,8 @@ ONLY_A_REAL_DEVICE = {
 }
 """Files that do something of their own on CUDA: docs/decisions/0020 says what."""
 NAMING = {
-    *("__init__.py", "api/cells.py", "asv/settings.py", "cli/bench_cells.py", "calibration/cases.py"),
+    *("__init__.py", "api/cells.py", "asv/settings.py", "cli/bench_cells.py", "cli/study.py"),
+    "calibration/cases.py",
     *("diagnosis/advice.py", "diagnosis/rules.py", "plugin/cell.py", "plugin/strategy.py"),
 }
 """Files that only know the device by its name, and choose or advise."""

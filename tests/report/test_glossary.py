@@ -19,13 +19,14 @@ from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.glossary import GLOSSARY, HEADINGS, explained, page
 from feedrate.report.health_table import HEALTH_COLUMNS
 from feedrate.report.projection_table import PROJECTION_COLUMNS
+from feedrate.report.study import STUDY_COLUMNS, WATERFALL_COLUMNS
 from tests.support import ROOT
 from tests.support.outcomes import measurement
 
 PAGE = ROOT / "docs/glossary.md"
 TABLES = (
     table._COLUMNS, GAP_COLUMNS, diagnosis_details._COLUMNS, contention._COLUMNS, comparison._SIDES, comparison._FAMILY,
-    calibration._COLUMNS, data._COLUMNS, HEALTH_COLUMNS, AUDIT_COLUMNS, PROJECTION_COLUMNS,
+    calibration._COLUMNS, data._COLUMNS, HEALTH_COLUMNS, AUDIT_COLUMNS, PROJECTION_COLUMNS, STUDY_COLUMNS, WATERFALL_COLUMNS,
 )  # fmt: skip
 REMARKS = (
     *("doubtful", "page cache", "leak", "left running", "fallback", "failed", "n/a", "recompiles", "skipped updates"),

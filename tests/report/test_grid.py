@@ -30,6 +30,7 @@ from feedrate.report.gap_table import GAP_COLUMNS
 from feedrate.report.grid import Column, Row, leaving, print_grid
 from feedrate.report.health_table import HEALTH_COLUMNS
 from feedrate.report.projection_table import PROJECTION_COLUMNS
+from feedrate.report.study import STUDY_COLUMNS
 from tests.comparison.test_blocks import always, duel, last
 from tests.report.test_picture import diagnosis
 from tests.support import ROOT
@@ -210,6 +211,7 @@ def test_the_documentation_states_the_order_of_every_table() -> None:
         data._COLUMNS,
         AUDIT_COLUMNS,
         PROJECTION_COLUMNS,
+        STUDY_COLUMNS,
     )
 
     for columns in every:

@@ -18,7 +18,7 @@ from feedrate.records.atomic_write import replace_text
 from feedrate.report.comparison_progress import rounds_shown
 from feedrate.runner.forkserver import ForkServer
 
-__all__ = ["compared", "run_comparisons", "stopping_rule"]
+__all__ = ["compared", "laid_out", "run_comparisons", "stopping_rule"]
 
 
 def stopping_rule(metric: str, margin: float, pairs: int, budget_s: float, prefix: str) -> StoppingRule:
@@ -47,24 +47,29 @@ def compared(resources: Resources, specs: Sequence[ComparisonSpec], rule: Stoppi
     resources.complain()
     runner = VariantRunner(resources)
     resources.demand_places()
-    resources.comparisons = tuple(
-        Comparison(
-            runner.side(spec.a, spec.a_cell),
-            runner.side(spec.b, spec.b_cell),
-            runner.control(spec.a.uncommitted, str(spec.control)),
-            rule,
-            pace_of(spec.control),
-        )
-        for spec in specs
-    )
+    resources.comparisons = tuple(laid_out(runner, spec, rule) for spec in specs)
     resources.make_data(recipe for spec in specs for recipe in spec.recipes.values())
     run_comparisons(resources, rule)
     return ComparisonResult.of(resources.comparisons, resources.raw)
 
 
-def run_comparisons(resources: Resources, rule: StoppingRule) -> None:
-    """Run rounds of the comparisons that were begun; what is known is written down after each, and at an interrupt."""
-    comparisons = resources.comparisons
+def laid_out(runner: VariantRunner, spec: ComparisonSpec, rule: StoppingRule) -> Comparison:
+    """Give a comparison that has not begun, with what its sides need built; raises like `compared`."""
+    return Comparison(
+        runner.side(spec.a, spec.a_cell),
+        runner.side(spec.b, spec.b_cell),
+        runner.control(spec.a.uncommitted, str(spec.control)),
+        rule,
+        pace_of(spec.control),
+    )
+
+
+def run_comparisons(resources: Resources, rule: StoppingRule, some: Sequence[Comparison] = ()) -> None:
+    """Run rounds of the comparisons that were begun; what is known is written down after each, and at an interrupt.
+
+    `some`: of these alone, the others having been run before; none: of all.
+    """
+    comparisons = some or resources.comparisons
     with (
         _kept_at_interrupt(resources),
         rounds_shown(resources.caller.console, quiet=resources.settings.quiet) as shown,

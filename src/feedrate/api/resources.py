@@ -26,6 +26,7 @@ from feedrate.runner.schedule import Run
 from feedrate.system.environment import snapshot
 
 if TYPE_CHECKING:
+    from feedrate.api.study_result import StudyProgress
     from feedrate.calibration.calibrate import CaseResult
     from feedrate.comparison.comparison import Comparison
     from feedrate.diagnosis.diagnosis import Diagnosis
@@ -52,6 +53,8 @@ class Resources:
         """Those that were begun last, with what was measured so far."""
         self.trials: tuple[Comparison, ...] = ()
         """What was advised for the training that was diagnosed last, and tried, so far."""
+        self.study: StudyProgress | None = None
+        """The study that was begun last, so far."""
         self.stage: str | None = None
         """Which stage of loading moved since a commit, in words, as far as it was asked."""
         self.answers: list[CaseResult] = []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feedrate.api.changing import ChangeResult
     from feedrate.api.resolved import Origins, ResolvedRun
     from feedrate.api.sizing import SizingResult
+    from feedrate.api.study_result import StudyResult
     from feedrate.api.tuning_result import TuningResult
     from feedrate.records.measurement import Outcome
 
@@ -39,7 +40,8 @@ class Session(OpenSession):
 
     A context manager; a notebook may as well keep one open over its cells and `close()` it at the end: whatever is
     open ends with this process. An interrupt (Ctrl-C) ends all child processes and is raised again; what there is by
-    then stands in the raw results and in `outcomes`, `results`, `diagnosis`, `comparison` and `calibration`.
+    then stands in the raw results and in `outcomes`, `results`, `diagnosis`, `comparison`, `studied` and
+    `calibration`.
     """
 
     def measure(self, cell: Cell | str | None = None, *, replicates: int = 3, **parts: Unpack[CellParts]) -> Results:
@@ -284,6 +286,34 @@ class Session(OpenSession):
         texts = [side if isinstance(side, str) else str(self.cell(side)) for side in (a, b)]
         specs = pairings(texts[0], texts[1], self.resources.settings.plugins, size, device, self.own_files)
         return compared(self.resources, specs, rule)
+
+    def study(
+        self,
+        file: Path | str,
+        *,
+        metric: str = "full",
+        margin: float = 0.02,
+        pairs: int = 32,
+        budget_s: float = 600.0,
+        size: str | None = None,
+        device: str | None = None,
+    ) -> StudyResult:
+        """Try the changes that a file names, in their order, each against the one before or against the base.
+
+        Each is compared as by `compare`, with its `margin`, and for `pairs` pairs or `budget_s` seconds at most; all
+        verdicts are judged together. One that cannot run here is kept with its reason. `size` and `device` complete a
+        base that does not say.
+
+        Raises:
+            UsageError: the file says what nothing means, or names a cell that there is not.
+            UnavailableError: this machine lacks what the base needs.
+        """
+        from feedrate.api.comparing import stopping_rule
+        from feedrate.api.study_file import StudyPlan
+        from feedrate.api.studying import studied
+
+        rule = stopping_rule(metric, margin, pairs, budget_s, self.resources.caller.prefix)
+        return studied(self.resources, StudyPlan.read(Path(file), size, device), rule)
 
     def changed_since(
         self,

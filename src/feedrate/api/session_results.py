@@ -15,6 +15,7 @@ from feedrate.records.measurement import Failure, Measurement
 if TYPE_CHECKING:
     from feedrate.api.changing import ChangeResult
     from feedrate.api.resources import Resources
+    from feedrate.api.study_result import StudyResult
     from feedrate.diagnosis.diagnosis import Diagnosis
     from feedrate.records.measurement import Outcome
 
@@ -49,6 +50,14 @@ class SessionResults:
     def comparison(self) -> ComparisonResult:
         """What was begun to be compared last, judged by what was measured so far."""
         return ComparisonResult.of(self.resources.comparisons, self.raw)
+
+    @property
+    def studied(self) -> StudyResult | None:
+        """What is known so far of the study that was begun last; None: it was not begun."""
+        from feedrate.api.study_result import StudyResult
+
+        study = self.resources.study
+        return None if study is None else StudyResult.of(study, self.raw)
 
     @property
     def change(self) -> ChangeResult | None:

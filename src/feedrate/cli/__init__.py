@@ -34,6 +34,7 @@ COMMANDS = {
     "new": "write a loader, step or workload to start from, and its test",
     "check": "hold a loader, step or workload to its contract",
     "compare": "is A faster than B: two cells, or one at two commits or with two plugin files",
+    "study": "try changes one after the other, and say which hold and what each contributed",
     "data": "make, list, verify or remove the data sets",
     "doctor": "what this machine is, and what on it would bend a measurement",
     "bench": "measure the default matrix through asv at HEAD, and publish its history",

@@ -9,16 +9,14 @@ from feedrate.cli.context import CommandContext
 from feedrate.cli.endings import ending
 from feedrate.cli.options import (
     add_device,
+    add_judging,
     add_plugin,
     add_size,
-    duration,
     measuring,
     output,
-    positive,
     session_options,
 )
 from feedrate.cli.own_files import add_files, demand_files_alone, own_cell_text
-from feedrate.comparison.comparison import METRICS
 
 __all__ = ["arguments", "run"]
 
@@ -43,20 +41,11 @@ def arguments(parser: ArgumentParser) -> None:
     sides = parser.add_argument_group("what")
     sides.add_argument("a", metavar="A", help="CELL, CELL@COMMIT or CELL@FILE; a cell reads workload/loader/step")
     sides.add_argument("b", metavar="B", help="the same; without a cell, such as @HEAD, it is A's")
-    sides.add_argument(
-        "--metric",
-        choices=sorted(METRICS),
-        default="full",
-        help="time a sample of both together, or of one alone: full",
-    )
     add_files(sides.add_argument, "cells' workload, A and B being loaders,")
     add_size(sides.add_argument)
     add_device(sides.add_argument)
     add_plugin(sides.add_argument)
-    add = measuring(parser)
-    add("--margin", type=positive(float), default=0.02, metavar="SHARE", help="differences below it are none: 0.02")
-    add("--pairs", type=positive(int), default=32, metavar="N", help="at most so many of A and B: 32")
-    add("--budget", type=duration, default=600.0, metavar="TIME", help="90s, 10m or 1h at most: 10m")
+    add_judging(sides.add_argument, measuring(parser))
     output(parser)
 
 

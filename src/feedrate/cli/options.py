@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from feedrate.api.fallbacks import OOM
+from feedrate.comparison.comparison import METRICS
 from feedrate.errors import UsageError
 from feedrate.plugin.knobs import near
 from feedrate.plugin.workload import SIZES
@@ -29,6 +30,7 @@ __all__ = [
     "add_fallbacks",
     "add_flag",
     "add_json",
+    "add_judging",
     "add_length",
     "add_logs",
     "add_once",
@@ -133,6 +135,20 @@ def add_details(add: Add) -> None:
 def add_json(add: Add) -> None:
     """Add `--json`."""
     add("--json", action="store_true", help="print one JSON value and nothing else")
+
+
+def add_judging(what: Add, how: Add, each: str = "") -> None:
+    """Add what two sides are compared by, and how long: `--metric`; `--margin`, `--pairs` and `--budget`.
+
+    `each`: of what each has so much.
+    """
+    what(
+        *("--metric",), choices=sorted(METRICS), default="full",
+        help="time a sample of both together, or of one alone: full",
+    )  # fmt: skip
+    how("--margin", type=positive(float), default=0.02, metavar="SHARE", help="differences below it are none: 0.02")
+    how("--pairs", type=positive(int), default=32, metavar="N", help=f"at most so many of A and B{each}: 32")
+    how("--budget", type=duration, default=600.0, metavar="TIME", help=f"90s, 10m or 1h{each} at most: 10m")
 
 
 def add_length(add: Add) -> None:
