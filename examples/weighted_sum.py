@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     Columns: TypeAlias = dict[str, NDArray[Any]]
+    Forecasts: TypeAlias = Mapping[str, tuple[Tensor, Tensor]]
     Parameters: TypeAlias = Iterable[torch.nn.Parameter]
 
 ROWS = {"tiny": 512, "small": 65_536, "full": 4_194_304, "seed": 4_194_304}
@@ -79,8 +80,8 @@ class WeightedSum(Workload):
         miss: Tensor = outputs - tensors["y"]
         return (miss**2).mean()
 
-    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Mapping[str, tuple[Tensor, Tensor]]:
-        # What the model says of each target, beside the target: a dead one is told by its name.
+    def forecasts(self, outputs: Any, tensors: Mapping[str, Tensor]) -> Forecasts:
+        # Each target beside what the model says of it: a dead one is named.
         return {"y": (outputs, tensors["y"])}
 
     def optimizer(self, parameters: Parameters) -> torch.optim.Optimizer:

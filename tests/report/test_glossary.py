@@ -26,7 +26,8 @@ from tests.support.outcomes import measurement
 PAGE = ROOT / "docs/glossary.md"
 TABLES = (
     table._COLUMNS, GAP_COLUMNS, diagnosis_details._COLUMNS, contention._COLUMNS, comparison._SIDES, comparison._FAMILY,
-    calibration._COLUMNS, data._COLUMNS, HEALTH_COLUMNS, AUDIT_COLUMNS, PROJECTION_COLUMNS, STUDY_COLUMNS, WATERFALL_COLUMNS,
+    calibration._COLUMNS, data._COLUMNS, HEALTH_COLUMNS, AUDIT_COLUMNS, PROJECTION_COLUMNS, STUDY_COLUMNS,
+    WATERFALL_COLUMNS,
 )  # fmt: skip
 REMARKS = (
     *("doubtful", "page cache", "leak", "left running", "fallback", "failed", "n/a", "recompiles", "skipped updates"),
