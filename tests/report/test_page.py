@@ -351,6 +351,15 @@ def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path, package
     assert not (tmp_path / "run.html").exists()
 
 
+def test_a_run_of_failures_has_reasons_and_no_pictures(tmp_path: Path) -> None:
+    raw = written(tmp_path / "run.jsonl", iter([failure(reason="ValueError: no")]))
+    page = page_html([read_run(raw)])
+
+    assert 'id="maps"' not in page
+    assert "#maps" not in page
+    assert "fp32: failed, exception: ValueError: no" in Parsed(page).text
+
+
 def test_every_loader_is_in_the_grid(raw: Path) -> None:
     for part in ReportPage([read_run(raw)]).workloads:
         assert {loader for loader, _ in part.grid.lines} == set(LOADERS)
