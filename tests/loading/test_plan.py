@@ -113,9 +113,10 @@ def test_ranks_share_out_the_blocks_of_an_epoch(data: DataSet, world_size: int) 
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_the_largest_batch_is_known_ahead(data: DataSet, layout: str) -> None:
+def test_the_largest_and_the_smallest_batch_are_known_ahead(data: DataSet, layout: str) -> None:
     plan = plan_of(data, LAYOUTS[layout])
     assert plan.max_batch_rows == max(len(batch) for batch in plan)
+    assert plan.min_batch_rows == min(len(batch) for batch in plan)
 
 
 def test_row_numbers_are_int64(data: DataSet) -> None:

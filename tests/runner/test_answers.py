@@ -55,6 +55,8 @@ MEASURED = Measured(
             device=DevicePeaks(1, 2, 3),
             first_batch_s=0.14,
             batch_samples=64.0,
+            smallest_batch_samples=8,
+            largest_batch_samples=72,
             batch_bytes=4_096,
             epoch_bytes=65_536,
             ahead_batches=4,
@@ -137,6 +139,7 @@ def test_what_was_measured_stands_beside_what_was_seen_from_outside(tmp_path: Pa
     assert (measurement.compiles, measurement.recompiles) == (3, 1)
     assert (measurement.graph_breaks, measurement.compile_s) == (2, 4.5)
     assert (measurement.batch_samples, measurement.batch_bytes) == (64.0, 4_096)
+    assert (measurement.smallest_batch_samples, measurement.largest_batch_samples) == (8, 72)
     assert (measurement.host_peak_bytes, measurement.shm_peak_bytes) == (10, 20)
     assert measurement.device_allocated_peak_bytes == 1
     assert measurement.device_reserved_peak_bytes == 2

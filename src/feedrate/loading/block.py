@@ -59,6 +59,13 @@ class Block:
             return max(stop - start for start, stop in self.spans)
         return min(self.batch_rows, self.samples)
 
+    @property
+    def min_batch_rows(self) -> int:
+        """Samples in the smallest batch."""
+        if self.batch_rows is None:
+            return min(stop - start for start, stop in self.spans)
+        return self.samples % self.batch_rows or self.batch_rows
+
     def batches(self) -> Iterator[torch.Tensor]:
         """Yield, for each batch, int64 (B,): positions of its samples among the rows read."""
         positions, lengths = self.positions()

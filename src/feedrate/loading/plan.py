@@ -128,6 +128,11 @@ class Plan:
         """Samples in the largest batch."""
         return max(block.max_batch_rows for block in self.stored_blocks)
 
+    @cached_property
+    def min_batch_rows(self) -> int:
+        """Samples in the smallest batch."""
+        return min(block.min_batch_rows for block in self.stored_blocks)
+
     def block_of(self, ids: Tensor) -> Tensor:
         """Find, int64 (B,), the number of the block that each row of `ids`, int64 (B,), is a sample of; -1: of none."""
         return self._homes.of(ids)

@@ -80,6 +80,8 @@ class StreamTimer:
             device=peaks,
             first_batch_s=first_batch_s,
             batch_samples=plan.samples / plan.epoch_batches,
+            smallest_batch_samples=plan.min_batch_rows,
+            largest_batch_samples=plan.max_batch_rows,
             batch_bytes=round(plan.samples / plan.epoch_batches * _sample_bytes(plan)),
             epoch_bytes=plan.epoch_bytes,
             epoch_batches=plan.epoch_batches,

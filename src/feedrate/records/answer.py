@@ -99,6 +99,8 @@ class StreamTimes:
     device: DevicePeaks
     first_batch_s: float
     batch_samples: float
+    smallest_batch_samples: int | None
+    largest_batch_samples: int | None
     batch_bytes: int
     epoch_bytes: int | None
     ahead_batches: int

@@ -83,6 +83,9 @@ class Measurement(CellTimes, _Record):
     """What it took for that, on the first updates; None: from before it was kept."""
     recompiles: int = field(default=0, kw_only=True)
     """Graphs it built again while the run went on."""
+    smallest_batch_samples: int | None = field(default=None, kw_only=True)
+    largest_batch_samples: int | None = field(default=None, kw_only=True)
+    """Samples of the smallest and of the largest planned batch; None: nobody knows, or from before it was kept."""
     batch_bytes: int
     """Bytes of a planned batch of mean size as the loader yields it."""
     epoch_bytes: int | None = field(default=None, kw_only=True)

@@ -161,6 +161,8 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         requested=answer.requested,
         observed=cell.observed,
         batch_samples=significant(stream.batch_samples, 9),
+        smallest_batch_samples=stream.smallest_batch_samples,
+        largest_batch_samples=stream.largest_batch_samples,
         conditions=cell.conditions,
         looks=stream.memory_samples,
         rounds=len(rounds.full_windows),

@@ -178,6 +178,8 @@ class Measurer:
             device=self._device.peaks(),
             first_batch_s=beginning.first_batch_s,
             batch_samples=rounds.batch_samples,
+            smallest_batch_samples=None,
+            largest_batch_samples=None,
             batch_bytes=rounds.batch_bytes,
             epoch_bytes=None,
             epoch_batches=loop.epochs.length,
