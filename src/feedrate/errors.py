@@ -1,8 +1,17 @@
-"""The five kinds of failure, told apart by whose fault they are."""
+"""The kinds of failure, told apart by whose fault they are."""
 
 from __future__ import annotations
 
-__all__ = ["ContractError", "DataError", "FeedrateError", "PluginError", "UnavailableError", "UsageError", "one_line"]
+__all__ = [
+    "ContractError",
+    "DataError",
+    "FeedrateError",
+    "PluginError",
+    "UnavailableError",
+    "UsageError",
+    "WorkerError",
+    "one_line",
+]
 
 _LONGEST = 300
 
@@ -17,6 +26,10 @@ class PluginError(FeedrateError):
 
 class ContractError(FeedrateError):
     """A loader, step or workload broke a promise of the contract kit."""
+
+
+class WorkerError(ContractError):
+    """A process that a loader started ended, or gives nothing: what it would have served may have been right."""
 
 
 class UnavailableError(FeedrateError):

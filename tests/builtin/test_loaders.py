@@ -24,7 +24,7 @@ from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Fixture
-from feedrate.errors import ContractError, UnavailableError, UsageError
+from feedrate.errors import ContractError, UnavailableError, UsageError, WorkerError
 from feedrate.loading.batch import Columns
 from feedrate.loading.block import Block
 from feedrate.loading.buffers import Buffers, Layout
@@ -141,7 +141,7 @@ def test_a_dead_worker_of_dataloader_is_named_with_its_signal(number: signal.Sig
         victim = min(child.pid or 0 for child in active_children())
         os.kill(victim, number)
         with pytest.raises(
-            RuntimeError, match=rf"(worker {victim} was ended by {number.name} before|killed by signal)"
+            (RuntimeError, WorkerError), match=rf"(worker {victim} was ended by {number.name} before|killed by signal)"
         ):
             for _ in stream:
                 pass

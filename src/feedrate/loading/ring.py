@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
-from feedrate.errors import ContractError
+from feedrate.errors import WorkerError
 from feedrate.system.signals import end_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class RingWorker:
         """Receive one message.
 
         Raises:
-            ContractError: the worker is gone.
+            WorkerError: the worker is gone.
             BaseException: what went wrong in the worker, as it sent it.
         """
         try:
@@ -55,7 +55,7 @@ class RingWorker:
         except (EOFError, ConnectionError):
             self.process.join(1)
             end = end_of(self.process.exitcode)
-            raise ContractError(f"ring_workers: worker {self.process.pid} {end} before its work was done") from None
+            raise WorkerError(f"ring_workers: worker {self.process.pid} {end} before its work was done") from None
         if isinstance(message, SlotFilled):
             self.waiting.append(message)
         elif isinstance(message, Mapping):
@@ -93,7 +93,7 @@ def worker_with(workers: Sequence[RingWorker], epoch: int, timeout_s: float | No
     """Wait for the first of the workers that has a batch of the epoch; None: none has within `timeout_s`.
 
     Raises:
-        ContractError: a worker is gone.
+        WorkerError: a worker is gone.
         BaseException: what went wrong in a worker.
     """
     while True:

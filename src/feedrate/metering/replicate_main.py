@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.errors import ContractError, DataError, UnavailableError, one_line
+from feedrate.errors import ContractError, DataError, UnavailableError, WorkerError, one_line
 from feedrate.records.answer import Failed, Measured
 from feedrate.records.cell_key import CellKey, split_spec
 from feedrate.records.codec import decoded, encoded
@@ -169,6 +169,8 @@ def _ablation(request: ReplicateRequest, cell: Cell, offered: frozenset[int]) ->
 def _why(error: BaseException) -> Kind:
     if isinstance(error, UnavailableError):
         return "unavailable"
+    if isinstance(error, WorkerError):
+        return "exception"
     if isinstance(error, ContractError):
         return "invalid"
     text = str(error)

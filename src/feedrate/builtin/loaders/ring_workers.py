@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedrate.builtin.loaders._worker_loader import WorkerLoader
 from feedrate.builtin.loaders.inline import Inline
-from feedrate.errors import ContractError
+from feedrate.errors import ContractError, WorkerError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.ring import RingWorker, end_all, worker_with
 from feedrate.plugin.strategy import knob
@@ -92,7 +92,7 @@ class _Ring:
         turn = (running[0],) if self.loader.keeps_order else tuple(running)
         worker = worker_with(turn, epoch, self.loader.timeout_s)
         if worker is None:
-            raise ContractError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
+            raise WorkerError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
         return worker
 
     def _dumped(self) -> str:

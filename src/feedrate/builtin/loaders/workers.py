@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from feedrate.builtin.loaders._worker_loader import WorkerLoader
-from feedrate.errors import ContractError, FeedrateError
+from feedrate.errors import FeedrateError, WorkerError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
@@ -111,7 +111,7 @@ class _Epochs:
         """Start workers.
 
         Raises:
-            ContractError: one ended at once.
+            WorkerError: one ended at once.
         """
         from feedrate.system.threadpools import one_thread_each
 
@@ -130,7 +130,7 @@ class _Epochs:
         """Yield what DataLoader does; of a worker that dies it says only that it did.
 
         Raises:
-            RuntimeError: one died, and how.
+            WorkerError: one died, and how.
         """
         try:
             yield from self._running
@@ -142,7 +142,7 @@ class _Epochs:
                     worker.join()
                 if worker.exitcode:
                     end = f"worker {worker.pid} {end_of(worker.exitcode)}"
-                    raise RuntimeError(f"workers: {end} before its work was done") from error
+                    raise WorkerError(f"workers: {end} before its work was done") from error
             raise
 
     def _go_on(self) -> None:
@@ -178,7 +178,7 @@ def _demand_alive(running: Any) -> None:
     """Look once more: of a death before all workers were started DataLoader hears at its timeout only."""
     for worker in running._workers:
         if not worker.is_alive():
-            raise ContractError(f"workers: worker {worker.pid} {end_of(worker.exitcode)} as it was started")
+            raise WorkerError(f"workers: worker {worker.pid} {end_of(worker.exitcode)} as it was started")
 
 
 @contextmanager
