@@ -29,6 +29,7 @@ from tempfile import TemporaryDirectory
 
 from feedrate.metering.budget import MeasurementBudget
 from feedrate.metering.meter import Meter
+from feedrate.metering.ranks import Alone
 from feedrate.metering.turns import Turns
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -85,7 +86,7 @@ def measured(cell: Cell, data: Path, cells: int) -> Rounds:
     )
     with TemporaryDirectory() as folder:
         marks = SamplingFlags(Path(folder))
-        answer: MeasuredCell = Meter(cell, cell.recipe.open(data), effort, marks, Turns(None, marks)).measure()
+        answer: MeasuredCell = Meter(cell, cell.recipe.open(data), effort, marks, Turns(None, marks), Alone()).measure()
     rounds = answer.stream.rounds
     return Rounds(rounds.full_windows, rounds.step_windows, rounds.loader_windows)
 

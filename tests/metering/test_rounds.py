@@ -88,6 +88,7 @@ class Feed:
     log: list[str]
     taken: int = 0
     kept_bytes: int = 0
+    waited_s: float | None = None
 
     def take(self) -> bytes:
         self.taken += 1

@@ -112,4 +112,14 @@ class Results(Result):
 
     def as_json(self, length: TrainingLength | None = None) -> list[dict[str, object]]:
         """Give what `feedrate run --json` prints; `length`: with what a training of that length would take."""
-        return [document(outcome, length) for outcome in self.outcomes]
+        from feedrate.report.scaling import scaling_of
+        from feedrate.report.summary_row import rows
+
+        gains = {
+            cell: {"ranks": gain.ranks, "speedup": gain.speedup, "efficiency": gain.efficiency}
+            for cell, gain in scaling_of(rows(self.outcomes)).items()
+        }
+        return [
+            document(outcome, length) | ({"scaling": gains[outcome.cell]} if outcome.cell in gains else {})
+            for outcome in self.outcomes
+        ]

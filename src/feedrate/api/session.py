@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
@@ -66,17 +67,21 @@ class Session(OpenSession):
         device: str | None = None,
         sweep: bool = False,
         replicates: int = 1,
+        ranks: int = 1,
     ) -> Iterator[Outcome]:
         """Measure every combination, and yield outcomes as they come: all cells once, then all again.
 
         In each round the loaders of a step come in random order, unless the session's `order` says otherwise.
         Nothing named of a family means all that are not hidden. `sweep`: all combinations of the values of loaders' and
-        steps' knobs. A cell that this machine cannot run is one failure, `unavailable`.
+        steps' knobs. A cell that this machine cannot run is one failure, `unavailable`. `ranks`: above 1, each cell is
+        measured as one process and as so many that train together.
 
         Raises:
             UsageError: a name is unknown.
         """
-        cells = self.select(workloads=workloads, loaders=loaders, steps=steps, size=size, device=device, sweep=sweep)
+        cells = self.select(
+            workloads=workloads, loaders=loaders, steps=steps, size=size, device=device, sweep=sweep, ranks=ranks
+        )
         return measured(self.resources, cells, demand_count("replicates", replicates), self.resources.order_seed)
 
     def select(
@@ -88,11 +93,14 @@ class Session(OpenSession):
         size: str | None = None,
         device: str | None = None,
         sweep: bool = False,
+        ranks: int = 1,
     ) -> tuple[Cell, ...]:
         """Give the cells that `measure_all` measures, in that order; raises like it."""
         where = device_or_default(device)
         asked = (_several(workloads), _several(loaders), _several(steps))
         cells = Selection(size_or_default(size, where), where, *asked, sweep).cells(self.resources.registry)
+        if demand_count("ranks", ranks) > 1:
+            cells = tuple(several for cell in cells for several in (cell, replace(cell, ranks=ranks)))
         return tuple(dict.fromkeys(map(self.resources.settings.started, cells)))
 
     def resolve(

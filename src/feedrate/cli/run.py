@@ -60,6 +60,10 @@ def arguments(parser: ArgumentParser) -> None:
     add_details(cells.add_argument)
     add_length(cells.add_argument)
     how = measuring(parser)
+    how(
+        *("--ranks",), type=positive(int), default=1, metavar="N",
+        help="also measure each cell as N processes that train together (DDP), each on a GPU or its share of cores: 1",
+    )  # fmt: skip
     how("--replicates", "-r", type=positive(int), default=1, metavar="N", help="fresh processes a cell: 1")
     how(
         "--order", default=RANDOM, metavar="ORDER",
@@ -97,6 +101,12 @@ def run(options: Namespace, shell: CommandContext) -> int:
         raise UsageError("--oom, --safe-retry: beside --cell, --serve or `-- COMMAND` no other is tried in its place")
     if options.dry_run and (options.cell or options.serve or options.script is not None):
         raise UsageError("--dry-run is of WORKLOAD, --loader and --step, not of --cell, --serve or `-- COMMAND`")
+    if options.ranks > 1 and (options.cell or options.serve or options.script is not None):
+        raise UsageError(
+            "--ranks: a cell names them itself, as in .../2xcpu; and a COMMAND starts its own, as torchrun"
+        )
+    if shell.environ.get("TORCHELASTIC_RUN_ID"):
+        raise UsageError("torchrun starts this command once for each rank; run it once, without torchrun: --ranks N")
     demand_files_alone(options, [*options.workloads, *options.workload])
     if options.script is None:
         demand_no_copy(options, "there is no command")
@@ -157,6 +167,7 @@ class _Asked(TypedDict):
     size: str | None
     device: str | None
     sweep: bool
+    ranks: int
 
 
 def _asked(session: Session, options: Namespace) -> _Asked:
@@ -168,6 +179,7 @@ def _asked(session: Session, options: Namespace) -> _Asked:
         "size": options.size,
         "device": options.device,
         "sweep": options.sweep,
+        "ranks": options.ranks,
     }
 
 

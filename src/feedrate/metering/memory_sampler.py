@@ -19,7 +19,7 @@ class MemorySampler:
 
     device: Device
     feed: RecordedStream
-    epoch_batches: int
+    epoch_batches: float
     _samples: list[MemorySample] = field(default_factory=list)
 
     def sample(self, *, training: bool) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.metering.budget import MeasurementBudget
+    from feedrate.metering.ranks import Ranks
     from feedrate.metering.turns import Turns
     from feedrate.plugin.cell import Cell
     from feedrate.records.conditions import Conditions
@@ -49,6 +50,8 @@ class Meter:
     """Where it says when it must not be disturbed from outside, and when a look at its memory is due."""
     turns: Turns
     """With another process that measures, whose place it lets go between two rounds."""
+    ranks: Ranks
+    """Train the same cell together."""
     logs: str = ""
     ablation: Ablation | None = None
     """Takes the stream apart stage by stage after the three times; None: nobody asked why."""
@@ -61,7 +64,7 @@ class Meter:
             UnavailableError: this loader cannot do what this workload asks.
         """
         start = now_s()
-        monitor, device = LoadMonitor(), Device(self.cell.device)
+        monitor, device = LoadMonitor(pid=self.ranks.family()), Device(self.cell.device)
         with device.used():
             return self._measured(start, monitor, device)
 
@@ -74,7 +77,7 @@ class Meter:
             page_cache.warm(self._files)
         with clock.phase("build"):
             prepared = PreparedCell.build(
-                self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.turns, self.logs
+                self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.turns, self.logs, self.ranks
             )
         build_s = now_s() - start
         freeze_gc()
@@ -126,7 +129,12 @@ class Meter:
             raise UnavailableError(f"{self.cell.loader}: {self.cell.workload} needs its order kept; try deal=batches")
 
     def _demand_memory(self, device: Device) -> None:
-        plan, free = plan_of(self.cell, self.data, device, self.logs), memory.available_bytes()
+        plan, free = plan_of(self.cell, self.data, device, self.logs, self.ranks), memory.available_bytes()
+        if len(plan.stored_blocks) < self.ranks.count:
+            raise UnavailableError(
+                f"{self.cell.workload}/{self.cell.size}: its {len(plan.stored_blocks)} blocks are dealt to"
+                f" {self.ranks.count} ranks; choose a larger size, or fewer ranks"
+            )
         largest = max(map(plan.block_bytes, plan.stored_blocks))
         if 2 * largest > free:
             raise UnavailableError(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from feedrate.loading.plan import Plan
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.device import Device
+    from feedrate.metering.ranks import Ranks
     from feedrate.metering.turns import Turns
     from feedrate.plugin.cell import Cell
     from feedrate.system.sampling_flags import SamplingFlags
@@ -47,10 +48,10 @@ class Idle(torch.optim.Optimizer):
         self._optimizer_step_post_hooks = OrderedDict()
 
 
-def plan_of(cell: Cell, data: DataSet, device: Device, logs: str) -> Plan:
-    """Plan endless epochs of the cell's data set, with what is free on the device now."""
+def plan_of(cell: Cell, data: DataSet, device: Device, logs: str, ranks: Ranks) -> Plan:
+    """Plan endless epochs of this rank's part of the cell's data set, with what is free on the device now."""
     cast: Cast = "host" if cell.loader.cast == "host" else "device"
-    plan = cell.workload.plan(data, cell.size, epochs=None, cast=cast)
+    plan = cell.workload.plan(data, cell.size, epochs=None, cast=cast, rank=ranks.rank, world_size=ranks.count)
     return replace(plan, placement=Placement(cell.device, device.room_bytes(), logs))
 
 
@@ -84,25 +85,27 @@ class PreparedCell:
         clock: PhaseClock,
         turns: Turns,
         logs: str,
+        ranks: Ranks,
     ) -> PreparedCell:
         """Build the model from a fixed seed and bind the step to it."""
         torch.manual_seed(0)
         if not cell.step.trains:
             model: torch.nn.Module = torch.nn.Identity()
             update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
-            loop = TrainingLoop(update, device, marks, effort)
+            loop = TrainingLoop(update, device, marks, effort, ranks=ranks)
             return cls(cell, data, loop, monitor, model, None, clock, turns, logs)
         model = device.place(cell.workload.model(cell.size)).train()
         optimizer = cell.workload.trainer(model)
         check = TrainingCheck(model, optimizer, late=device.answers_later)
-        update = cell.step.bind_on(accelerator_of(cell.device), model, cell.workload.loss, optimizer)
+        place = accelerator_of(cell.device)
+        update = cell.step.bind_on(place, ranks.joined(model), cell.workload.loss, optimizer)
         watched = check.watched(update)
 
         # What the step alone met must be what loaders serve, or it compiles again when the loader comes.
         def train(batch: Batch) -> None:
             watched(batch.without_views())
 
-        loop = TrainingLoop(device.shown("update", train), device, marks, effort)
+        loop = TrainingLoop(device.shown("update", train), device, marks, effort, ranks=ranks)
         return cls(cell, data, loop, monitor, model, check, clock, turns, logs)
 
     @property
@@ -122,7 +125,7 @@ class PreparedCell:
 
     def plan(self) -> Plan:
         """Plan endless epochs, with what is free on the device now."""
-        return plan_of(self.cell, self.data, self.device, self.logs)
+        return plan_of(self.cell, self.data, self.device, self.logs, self.loop.ranks)
 
     @contextmanager
     def resident(self) -> Iterator[Iterator[Batch]]:

@@ -12,14 +12,14 @@ import torch
 
 from feedrate.errors import ContractError
 from feedrate.metering.pace_log import PaceLog
-from feedrate.system.stopwatch import process_core_s
+from feedrate.system.stopwatch import now_s, process_core_s
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from feedrate.loading.batch import Batch
 
-__all__ = ["RecordedStream"]
+__all__ = ["RecordedStream", "WaitedStream"]
 
 
 class RecordedStream:
@@ -30,6 +30,8 @@ class RecordedStream:
         # One piece of memory: a small tensor a batch would lie between the batches and keep the heap from reusing them.
         self._rows = array("q")
         self._sizes: list[int] = []
+        self.waited_s: float | None = None
+        """Seconds that all batches so far were waited for; None: nobody counts."""
         self.drain_log = PaceLog(process_core_s, least_batches=2)
         """What `drain` took, by number of the batch; of single batches nothing: they lay ready."""
 
@@ -71,3 +73,19 @@ class RecordedStream:
             for _ in range(batches):
                 self.take()
         return sum(self._sizes[before:])
+
+
+class WaitedStream(RecordedStream):
+    """The same of a rank, which tells waiting for its loader from waiting for other ranks."""
+
+    def __init__(self, stream: Generator[Batch, None, None]) -> None:
+        super().__init__(stream)
+        self._waited_s = self.waited_s = 0.0
+
+    def take(self) -> Batch:
+        """The next batch; raises like any."""
+        start = now_s()
+        batch = super().take()
+        self._waited_s += now_s() - start
+        self.waited_s = self._waited_s
+        return batch

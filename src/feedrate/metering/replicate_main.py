@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import ContractError, DataError, UnavailableError, WorkerError, one_line
 from feedrate.records.answer import Failed, Measured
-from feedrate.records.cell_key import CellKey, split_spec
+from feedrate.records.cell_key import CellKey, ranks_of, split_spec
 from feedrate.records.codec import decoded, encoded
 from feedrate.records.request import ReplicateRequest
 from feedrate.system.stopwatch import since_start_s
@@ -23,6 +23,7 @@ from feedrate.system.threadpools import ARROW
 
 if TYPE_CHECKING:
     from feedrate.metering.ablation.ablation import Ablation
+    from feedrate.metering.ranks import Ranks
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.registry import Registry
     from feedrate.records.answer import ReplicateAnswer
@@ -43,7 +44,7 @@ def answer(request_path: Path, imported_s: float | None = None) -> None:
     _name_semaphores(request.scratch.name)
     measured_or_failed: ReplicateAnswer
     try:
-        measured_or_failed = _measured(request, imported_s)
+        measured_or_failed = _answer(request, imported_s)
     # Whatever a strategy raises is a result; the traceback goes to the log.
     except BaseException as error:
         traceback.print_exc()
@@ -61,6 +62,14 @@ def _name_semaphores(owner: str) -> None:
     config = getattr(multiprocessing.current_process(), "_config", {})
     if "semprefix" in config:
         config["semprefix"] = f"/{owner}"
+
+
+def _answer(request: ReplicateRequest, imported_s: float | None) -> ReplicateAnswer:
+    if request.rank is None and ranks_of(request.cell) > 1:
+        from feedrate.metering.rank_processes import measured_together
+
+        return measured_together(request)
+    return _measured(request, imported_s)
 
 
 def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
@@ -96,15 +105,25 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     if cell.step.traits().compiled:
         import_compiler()
     data = cell.recipe.open(request.data)
-    marks = SamplingFlags(request.scratch)
+    ranks = _ranks(request, cell)
+    marks = SamplingFlags(request.scratch if request.rank is None or request.rank.number else request.rank.flags)
     turns = Turns.joined(request.turns, marks)
     effort = MeasurementBudget(seconds=request.seconds, epoch_start_s=request.epoch_start_s)
     if turns.wait():
         effort, settings["by_turns"] = MeasurementBudget.by_turns(request.seconds), True
-    meter = Meter(cell, data, effort, marks, turns, str(request.scratch), _ablation(request, cell, offered))
+    meter = Meter(cell, data, effort, marks, turns, ranks, str(request.scratch), _ablation(request, cell, offered))
     measured = Measured(meter.measure(), import_s, {**settings, **knobs})
     turns.leave()
+    ranks.leave()
     return measured
+
+
+def _ranks(request: ReplicateRequest, cell: Cell) -> Ranks:
+    from feedrate.metering.ranks import Alone, joined
+
+    if request.rank is None:
+        return Alone()
+    return joined(request.rank, "nccl" if cell.device == "cuda" else "gloo", request.patience_s)
 
 
 def _registry(request: ReplicateRequest) -> Registry:
@@ -167,13 +186,15 @@ def _ablation(request: ReplicateRequest, cell: Cell, offered: frozenset[int]) ->
 
 
 def _why(error: BaseException) -> Kind:
+    text = str(error)
+    if type(error).__name__ == "WaitedInVainError" or "Timed out waiting" in text:
+        return "hang"
     if isinstance(error, UnavailableError):
         return "unavailable"
     if isinstance(error, WorkerError):
         return "exception"
     if isinstance(error, ContractError):
         return "invalid"
-    text = str(error)
     if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
         return "out of memory"
     return "exception"

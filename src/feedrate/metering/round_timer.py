@@ -53,6 +53,8 @@ class RoundTimer:
     _cut: int = 0
     _copied: list[int] = field(default_factory=lambda: [0, 0])
     """Bytes that went to the device for windows of the stream, from page-locked and from other memory."""
+    _waited_s: list[float] = field(default_factory=list)
+    """Seconds that each full window waited for batches, of a rank."""
     _streamed: int = 0
     """Batches that were taken for them."""
 
@@ -71,6 +73,7 @@ class RoundTimer:
             discarded_batches=self._discarded,
             cut_discards=self._cut,
             epoch_starts=self._epoch_starts(),
+            loader_wait_s=self._wait_s(),
             **self._copied_a_batch(),
         )
 
@@ -80,6 +83,10 @@ class RoundTimer:
             for number, gap in enumerate(window, first):
                 gaps[number % self.memory.epoch_batches == 0].append(gap)
         return EpochStarts.of(gaps[True], gaps[False], in_windows=len(gaps[True]))
+
+    def _wait_s(self) -> float | None:
+        batches = sum(window.batches for window in self._windows["full"])
+        return sum(self._waited_s) / batches if self._waited_s else None
 
     def _copied_a_batch(self) -> dict[str, int]:
         if self._loop.device.copied_bytes is None or not any(self._copied):
@@ -129,6 +136,7 @@ class RoundTimer:
         self._hand_stream_to("full", lambda count: self._loop.both(self.feed, count, []))
         self._full_starts.append(self.feed.taken)
         stamps: list[float] = []
+        before_s = self.feed.waited_s
 
         def both(count: int) -> int:
             # A window of a slow step has one batch: what it waits for is a gap like any other.
@@ -136,6 +144,8 @@ class RoundTimer:
             return self._loop.both(self.feed, count, stamps)
 
         window = self._timed(both, self.schedule.full_batches)
+        if before_s is not None and self.feed.waited_s is not None:
+            self._waited_s.append(self.feed.waited_s - before_s)
         self._gaps.append([after - before for before, after in pairwise(stamps)])
         self.memory.sample(training=True)
         return window

@@ -53,14 +53,14 @@ def step_before(prepared: PreparedCell) -> StepBefore:
             _settle(prepared)
         with clock.phase("warm_up"):
             singles = loop.windows(partial(loop.steps, batches), 2, 1)
-            pace_s = min(window.s for window in singles)
+            pace_s = loop.ranks.largest(min(window.s for window in singles))
             if pace_s <= _SLOW * prepared.effort.seconds:
                 pace_s = loop.pace_s(partial(loop.steps, batches), before_s=pace_s)
         compiled = compiled_so_far()
         # Of a step that takes longer than a phase these two are enough.
         windows = singles if pace_s > prepared.effort.seconds else _windows(prepared, batches, pace_s)
         # The machine may have been busy for one of them.
-        pace_s = min(window.batch_s for window in windows)
+        pace_s = loop.ranks.largest(min(window.batch_s for window in windows))
         taken = _taken(device, built_bytes, held_bytes)
         return StepBefore(windows, first_step_s, pace_s, compiled, taken)
 
@@ -76,7 +76,7 @@ def _taken(device: Device, built_bytes: int | None, held_bytes: int | None) -> D
 def step_times(prepared: PreparedCell, before: StepBefore, beside: Sequence[Window]) -> StepTimes:
     """Sum up the step alone; it is timed once more if the windows `beside` the open stream were clearly slower."""
     after: tuple[Window, ...] = ()
-    if is_slower_beside(beside, before.windows):
+    if prepared.loop.ranks.largest(is_slower_beside(beside, before.windows)):
         with prepared.resident() as batches:
             # The first step after a pause is slow whatever it does: caches, and threads that went to sleep.
             prepared.loop.steps(batches, 1)

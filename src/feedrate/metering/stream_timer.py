@@ -11,7 +11,7 @@ from feedrate.contract.reference import Reference, check_batch, demand_unchanged
 from feedrate.loading.transfer import delivered
 from feedrate.metering.epoch_start import met_epoch_start
 from feedrate.metering.memory_sampler import MemorySampler
-from feedrate.metering.recorded_stream import RecordedStream
+from feedrate.metering.recorded_stream import RecordedStream, WaitedStream
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
 from feedrate.metering.round_timer import RoundTimer
 from feedrate.metering.row_check import demand_planned
@@ -51,7 +51,7 @@ class StreamTimer:
         prepared, plan, loader = self.prepared, self.plan, self.prepared.cell.loader
         clock, start = prepared.clock, now_s()
         with closing(delivered(loader, plan)) as stream:
-            feed = RecordedStream(stream)
+            feed = RecordedStream(stream) if prepared.loop.ranks.count == 1 else WaitedStream(stream)
             with clock.phase("warm_up"):
                 first = feed.take()
                 prepared.device.synchronize()
@@ -59,7 +59,7 @@ class StreamTimer:
             with clock.phase("checks"):
                 checked = self._checked(feed, first)
             del first
-            memory = MemorySampler(prepared.device, feed, plan.epoch_batches)
+            memory = MemorySampler(prepared.device, feed, plan.epoch_batches / prepared.loop.ranks.count)
             rounds = self._rounds(feed, memory)
             if rounds.epoch_starts is None and prepared.effort.epoch_start_s:
                 rounds = replace(rounds, epoch_starts=met_epoch_start(prepared, feed, plan, rounds))
@@ -101,7 +101,9 @@ class StreamTimer:
         queue = Queue(prepared.cell.loader.prefetch_batches(plan), plan.max_block_batches, plan.epoch_batches)
         loader_s = self._pace_s(feed.drain, queue)
         full_s = self._pace_s(partial(prepared.loop.both, feed, stamps=[]), queue)
-        paces = Paces(full_s, self.step_s, loader_s)
+        agreed = prepared.loop.ranks.largest
+        paces = Paces(*map(agreed, (full_s, self.step_s, loader_s)))
+        queue = Queue(*(int(agreed(part)) for part in (queue.ahead, queue.block, queue.epoch)))
         by_turns = prepared.turns.are_taken
         return RoundSchedule.of(paces, queue, prepared.effort, prepared.step_seconds, by_turns=by_turns)
 
@@ -133,7 +135,10 @@ class StreamTimer:
         while True:
             loop.both(feed, 1, [])
             spent_s = now_s() - start
-            if spent_s > effort.memory_s or (spent_s > _STRETCH * effort.seconds and not loop.marks.sample_requested):
+            ends = spent_s > effort.memory_s or (
+                spent_s > _STRETCH * effort.seconds and not loop.marks.sample_requested
+            )
+            if loop.ranks.largest(ends and loop.ranks.answers):
                 return
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from feedrate.metering.pace_log import PaceLog
+from feedrate.metering.ranks import Alone
 from feedrate.system.stopwatch import now_s, thread_core_s, timed
 
 if TYPE_CHECKING:
     from feedrate.loading.batch import Batch
     from feedrate.metering.budget import MeasurementBudget
     from feedrate.metering.device import Device
+    from feedrate.metering.ranks import Ranks
     from feedrate.metering.recorded_stream import RecordedStream
     from feedrate.records.window import Window
     from feedrate.system.sampling_flags import SamplingFlags
@@ -35,6 +37,8 @@ class TrainingLoop:
     step_log: PaceLog = field(default_factory=lambda: PaceLog(thread_core_s))
     """What `steps` took, by number of the update."""
     updates: int = 0
+    ranks: Ranks = field(default_factory=Alone)
+    """Train together: what hangs on time is agreed, and windows begin together."""
 
     def steps(self, batches: Iterator[Batch], count: int) -> int:
         """Train on so many batches; returns the samples in them."""
@@ -69,6 +73,7 @@ class TrainingLoop:
 
     def window(self, work: Work, batches: int) -> Window:
         """Time one window of so many batches; for use inside `undisturbed`."""
+        self.ranks.largest(0.0)
         return timed(work, batches, self.device.synchronize)
 
     def windows(
@@ -89,16 +94,18 @@ class TrainingLoop:
         ready: of two the quicker one counts, and quick ones are timed for a whole `block` of batches, or for half the
         time of a phase. `before_s`: seconds of the batch before, if it was timed.
         """
+        agreed = self.ranks.largest
+        before_s = None if before_s is None else agreed(before_s)
         if before_s is not None and before_s > self.effort.seconds:
             return before_s
         single_s = self.window(work, 1).s
-        single_s = min(single_s, before_s or self.window(work, 1).s)
+        single_s = agreed(min(single_s, before_s or self.window(work, 1).s))
         if single_s > self.effort.seconds / 10:
             return single_s
         took_s, count = 0.0, 0
         while count < block and took_s < self.effort.seconds / 2:
             window = self.window(work, min(8, block - count))
-            took_s, count = took_s + window.s, count + window.batches
+            took_s, count = agreed(took_s + window.s), count + window.batches
         return took_s / count
 
     def discard(self, work: Work, batches: int, most_s: float | None = None) -> float:
@@ -112,6 +119,6 @@ class TrainingLoop:
             work(1)
             self.device.synchronize()
             last_s = now_s() - start
-            if now_s() > until:
+            if self.ranks.largest(now_s() > until):
                 break
         return last_s

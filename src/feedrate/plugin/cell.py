@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from feedrate.errors import UsageError
 from feedrate.plugin.strategy import Need
-from feedrate.records.cell_key import SIMULATED, CellKey
+from feedrate.records.cell_key import SIMULATED, CellKey, split_device
 from feedrate.records.cell_traits import CellTraits
 
 if TYPE_CHECKING:
@@ -34,9 +34,16 @@ class Cell:
     loader: Loader
     step: Step
     device: str
+    ranks: int = 1
+    """Processes that train one model together, each on a device of its own (the host: on their share of its cores)."""
+
+    def __post_init__(self) -> None:
+        if self.ranks > 1 and self.device == SIMULATED:
+            raise UsageError(f"several ranks train on cpu or cuda: there is but one device {SIMULATED!r}")
 
     def __str__(self) -> str:
-        return f"{self.workload}/{self.size}/{self.loader}/{self.step}/{self.device}"
+        device = self.device if self.ranks == 1 else f"{self.ranks}x{self.device}"
+        return f"{self.workload}/{self.size}/{self.loader}/{self.step}/{device}"
 
     @classmethod
     def parse(cls, text: str, registry: Registry) -> Cell:
@@ -46,15 +53,17 @@ class Cell:
             UsageError: it is not of that form, or names something that does not exist.
         """
         key = CellKey.parse(text)
-        if key.device not in DEVICES:
-            raise UsageError(f"no device {key.device!r}; there are: {', '.join(DEVICES)}")
+        device, ranks = split_device(key.device)
+        if device not in DEVICES:
+            raise UsageError(f"no device {device!r}; there are: {', '.join(DEVICES)}")
         workload = registry.workload(key.workload)
         return cls(
             workload,
             workload.at(workload.own_size(key.size)).size,
             registry.loader(key.loader),
             registry.step(key.step),
-            key.device,
+            device,
+            ranks,
         )
 
     @property

@@ -12,6 +12,7 @@ from feedrate.records.epoch_starts import EpochStarts
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Kind
 from feedrate.records.phases import Phases
+from feedrate.records.rank_times import RankTimes
 from feedrate.records.training_health import TrainingHealth
 from feedrate.records.window import Window
 
@@ -79,6 +80,8 @@ class RoundTimes:
     pinned_copy_bytes: int | None = None
     pageable_copy_bytes: int | None = None
     epoch_starts: EpochStarts | None = None
+    loader_wait_s: float | None = None
+    """Seconds a batch that the full windows waited for the next batch; None: a process that trains alone."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,8 @@ class MeasuredCell:
     phases: Phases
     ladder: Ladder | None = None
     """None: it was not asked for."""
+    ranks: tuple[RankTimes, ...] | None = None
+    """By number; None: one process trained alone."""
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from feedrate.errors import UsageError
 
-__all__ = ["SIMULATED", "CellKey", "split_spec"]
+__all__ = ["SIMULATED", "CellKey", "ranks_of", "split_device", "split_spec"]
 
 SIMULATED = "simulated"
 """A device that is no hardware: shows whether a loader and a step are right on one; its times say nothing."""
 
+_DEVICE = re.compile(r"(?:(?P<ranks>[2-9]|[1-9][0-9]{1,2})x)?(?P<name>\w+)")
 _SPEC = re.compile(r"(?P<name>[\w.-]+)(?:\[(?P<knobs>[^\[\]]*)\])?")
 
 
@@ -43,6 +44,24 @@ class CellKey(NamedTuple):
     def specs(self) -> dict[str, str]:
         """Give workload, loader and step by family: the parts that have knobs, which `split_spec` takes apart."""
         return {"workload": self.workload, "loader": self.loader, "step": self.step}
+
+
+def ranks_of(cell: str) -> int:
+    """Count the ranks of a cell by its text; 1 for a text that is no cell, which is told where cells are read."""
+    match = _DEVICE.fullmatch(cell.rpartition("/")[2])
+    return int((match and match["ranks"]) or 1)
+
+
+def split_device(text: str) -> tuple[str, int]:
+    """Split the last part of a cell's text, such as `cpu` or `2xcuda`, into the device and how many ranks train on it.
+
+    Raises:
+        UsageError: it is not of that form.
+    """
+    match = _DEVICE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is no device; one reads cpu, or 2xcpu for two ranks that train together")
+    return match["name"], int(match["ranks"] or 1)
 
 
 def split_spec(text: str) -> tuple[str, dict[str, str]]:

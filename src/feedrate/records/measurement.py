@@ -16,6 +16,7 @@ from feedrate.records.estimate import Estimate
 from feedrate.records.format_number import format_of, line_of
 from feedrate.records.phases import Phases
 from feedrate.records.projection import Projection, TrainingLength
+from feedrate.records.rank_times import RankTimes
 from feedrate.records.training_health import TrainingHealth
 
 __all__ = ["Failure", "Kind", "Measurement", "Outcome"]
@@ -121,6 +122,9 @@ class Measurement(CellTimes, _Record):
     """What the machine did meanwhile. None in records of feedrate before it was kept."""
     looks: tuple[MemorySample, ...] = ()
     """What was held between the windows of the loader alone and of both together."""
+    ranks: tuple[RankTimes, ...] | None = field(default=None, kw_only=True)
+    """By number, where several trained together; the windows then have the samples of all and the time of the slowest.
+    None: one process trained alone."""
     phases: Phases | None = None
     """Where the time of the process went. None in records of feedrate before it was kept."""
 

@@ -18,6 +18,7 @@ __all__ = [
     "LoopSighting",
     "OwnFiles",
     "ProfileSide",
+    "RankPlace",
     "ReplicateRequest",
     "ScriptRequest",
     "ScriptSightings",
@@ -72,6 +73,20 @@ class OwnFiles:
 
 
 @dataclass(frozen=True)
+class RankPlace:
+    """Say which of several processes that train together one is, and where they meet."""
+
+    number: int
+    count: int
+    port: int
+    """Of this machine, where the store listens through which they agree."""
+    listener: int | None
+    """Descriptor that listens there, in the process that holds the store; None: another one does."""
+    flags: Path
+    """Folder where the watcher of all of them is told when it must not disturb."""
+
+
+@dataclass(frozen=True)
 class ReplicateRequest:
     """Ask for one replicate of one cell; every path is absolute."""
 
@@ -98,6 +113,10 @@ class ReplicateRequest:
     """Where no window meets the beginning of an epoch, so much may be spent on meeting one; 0: nothing."""
     turns: Path | None = None
     """Socket where it waits for its turn, as another replicate does; None: it measures alone."""
+    patience_s: float = 100.0
+    """Longest that ranks wait for one another."""
+    rank: RankPlace | None = None
+    """Where the cell has several ranks: which of them this is; None: the process that starts them."""
 
 
 @dataclass(frozen=True)

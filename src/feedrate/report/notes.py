@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from feedrate.formatting import byte_size, number, share
 from feedrate.records.measurement import Failure
 from feedrate.records.validity import remarks_on
+from feedrate.report.scaling import rank_lines
 from feedrate.report.summary_row import SummaryRow
 
 __all__ = ["Note", "notes", "shared_notes"]
@@ -101,6 +102,8 @@ def _bent(row: SummaryRow) -> Iterator[Note]:
     yield from _flattered(row)
     yield from _drifted(row)
     yield from _unpinned(row)
+    for measurement in row.measured:
+        yield from map(Note, rank_lines(measurement.ranks or ()))
     broken = max(m.graph_breaks or 0 for m in row.measured)
     if broken:
         yield Note(f"torch.compile broke the graph in {broken} places")

@@ -20,6 +20,7 @@ from feedrate.report.grid import Row as Line
 from feedrate.report.health_table import HEALTH_COLUMNS, print_health
 from feedrate.report.notes import Note, notes, shared_notes
 from feedrate.report.projection_table import PROJECTION_COLUMNS, print_projections
+from feedrate.report.scaling import scaling_of
 from feedrate.report.step_group import StepGroup, step_groups
 from feedrate.report.step_sentence import step_sentence
 from feedrate.report.summary_row import SummaryRow, ranked, rows
@@ -83,6 +84,8 @@ def show(
         console.print()
     for line in shared.values():
         print_entry(console, "note", _MARGIN, Text(line))
+    for cell, scaling in scaling_of(summaries).items():
+        print_entry(console, "ranks", _MARGIN, Text(f"{cell}: {scaling}"))
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
     asked = [*((*GAP_COLUMNS, *HEALTH_COLUMNS) if details else ()), *(PROJECTION_COLUMNS if length is not None else ())]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.records.cell_key import SIMULATED
+from feedrate.records.cell_key import SIMULATED, ranks_of
 from feedrate.records.codec import encoded
 from feedrate.records.measurement import Failure, Measurement
 from feedrate.records.request import SECONDS, AblationRequest, OwnFiles, ReplicateRequest
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from feedrate.records.measurement import Outcome
 
 __all__ = ["ReplicateSettings", "measure", "run_replicate", "take_apart", "watched_replicate"]
+
+
+_RANKS_PATIENCE_S = 100.0
+"""Longest that ranks wait for one another, or a quarter of the deadline."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,8 @@ def _watched(
     cell: str, settings: ReplicateSettings, ablation: AblationRequest | None, log: Log, scratch: Scratch
 ) -> Ending:
     """Run the process that answers, and say how it ended."""
-    start, threads = time.monotonic(), settings.threads or len(os.sched_getaffinity(0))
+    start, cores = time.monotonic(), len(os.sched_getaffinity(0))
+    threads = settings.threads or max(1, cores // ranks_of(cell))
     request = scratch.folder / "request.json"
     request.write_text(json.dumps(encoded(_request(cell, settings, scratch.folder, threads, ablation))))
     with _begun(cell, request, log.path, threads, settings) as child:
@@ -186,6 +191,7 @@ def _request(
         ablation=ablation,
         turns=settings.turns,
         epoch_start_s=settings.epoch_start_s,
+        patience_s=min(_RANKS_PATIENCE_S, settings.timeout_s / 4),
     )
 
 

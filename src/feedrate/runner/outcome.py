@@ -164,6 +164,7 @@ def _measurement(heading: Heading, answer: Measured, ending: Ending) -> Measurem
         smallest_batch_samples=stream.smallest_batch_samples,
         largest_batch_samples=stream.largest_batch_samples,
         conditions=cell.conditions,
+        ranks=cell.ranks,
         looks=stream.memory_samples,
         rounds=len(rounds.full_windows),
         cut_discards=rounds.cut_discards,

@@ -14,11 +14,11 @@ from feedrate.metering.budget import MeasurementBudget
 from feedrate.metering.compilation import compiled_so_far
 from feedrate.metering.device import Device
 from feedrate.metering.phase_clock import PhaseClock
+from feedrate.metering.ranks import Alone, Ranks
 from feedrate.metering.script.batches import ReadyBatches
 from feedrate.metering.script.competition import competition
 from feedrate.metering.script.epochs import Beginning, Epochs
 from feedrate.metering.script.loading_parts import loading_times
-from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.metering.script.ring_loader import RingLoader
 from feedrate.metering.script.rounds import Loop, ScriptRounds
 from feedrate.metering.script.soak import ScriptSoak

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from feedrate.errors import UnavailableError
 from feedrate.metering.pace_log import PaceClock
+from feedrate.metering.ranks import Alone, Ranks
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
 from feedrate.metering.script.batches import bytes_of, samples_of
 from feedrate.metering.script.epochs import Taken
-from feedrate.metering.script.ranks import Alone, Ranks
 from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.digits import significant

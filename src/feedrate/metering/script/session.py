@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from feedrate.errors import ContractError, UnavailableError, one_line
+from feedrate.metering.ranks import Alone, Ranks, own_rank, rank_count, ranks
 from feedrate.metering.script.answering import Measurer
 from feedrate.metering.script.batches import samples_of
 from feedrate.metering.script.data_check import demand_right_data
 from feedrate.metering.script.epochs import Beginning, Epochs, length_of
 from feedrate.metering.script.loops import LoopPlace, loop_places
 from feedrate.metering.script.order_check import EpochOrders, demand_sampler_that_moves_on, shuffles
-from feedrate.metering.script.ranks import Alone, Ranks, own_rank, rank_count, ranks
 from feedrate.metering.script.variants import rebuilt_loader
 from feedrate.records.answer import Failed, ReplicateAnswer
 from feedrate.records.codec import decoded, encoded

@@ -10,7 +10,7 @@ import pytest
 from torch._C._distributed_c10d import HashStore
 
 from feedrate.errors import UnavailableError
-from feedrate.metering.script.ranks import Alone, Together, own_rank, ranks
+from feedrate.metering.ranks import Alone, Together, own_rank, ranks
 
 T = TypeVar("T")
 

@@ -14,8 +14,11 @@ from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
     from torch._C._distributed_c10d import Store
+    from torch.nn import Module
 
-__all__ = ["Alone", "Ranks", "Together", "own_rank", "rank_count", "ranks"]
+    from feedrate.records.request import RankPlace
+
+__all__ = ["Alone", "Ranks", "Together", "WaitedInVainError", "joined", "own_rank", "rank_count", "ranks"]
 
 _PATIENCE_S = 100.0
 """For another rank to come to the same point: well below the deadline of a run."""
@@ -25,9 +28,14 @@ _FAILED = "failed"
 _WAY_OUT = "measure the script as one rank"
 
 
+class WaitedInVainError(UnavailableError):
+    """Another rank did not come."""
+
+
 class Alone:
     """A process that trains by itself."""
 
+    rank = 0
     count = 1
     answers = True
 
@@ -38,6 +46,10 @@ class Alone:
     def largest(self, value: float) -> float:
         """Give the value."""
         return value
+
+    def joined(self, model: Module) -> Module:
+        """Give the model."""
+        return model
 
     def leave(self) -> None:
         """Nobody waits."""
@@ -80,6 +92,12 @@ class Together:
             self.store.set(result, repr(max(float(value), *others)))
         return self._values([result])[0]
 
+    def joined(self, model: Module) -> Module:
+        """Give the model, whose gradients become the mean of those of all ranks; each rank makes the same."""
+        from torch.nn.parallel import DistributedDataParallel
+
+        return DistributedDataParallel(model)
+
     def leave(self) -> None:
         """Part from the others; the rank that answers goes last, for the store may be in its process."""
         self.largest(0.0)
@@ -99,7 +117,7 @@ class Together:
             if self.store.check([_FAILED]):
                 raise UnavailableError(self.store.get(_FAILED).decode())
             if now_s() - start > self.patience_s:
-                raise UnavailableError(
+                raise WaitedInVainError(
                     f"rank {self.rank} of {self.count} waited {self.patience_s:g} s in vain for another to take the"
                     f" same batches: {_WAY_OUT}"
                 )
@@ -114,6 +132,22 @@ class Together:
 
 
 Ranks = Alone | Together
+
+
+def joined(place: RankPlace, backend: str, patience_s: float) -> Together:
+    """Join the ranks of one cell, all of them processes of this machine."""
+    from torch._C._distributed_c10d import TCPStore
+
+    patience = timedelta(seconds=patience_s)
+    store = TCPStore(
+        "127.0.0.1", place.port, place.count, place.listener is not None, patience, master_listen_fd=place.listener
+    )
+    torch.distributed.init_process_group(
+        backend, store=store, rank=place.number, world_size=place.count, timeout=patience
+    )
+    from torch.distributed.distributed_c10d import PrefixStore
+
+    return Together(PrefixStore("feedrate", store), place.number, place.count, patience_s)
 
 
 def own_rank() -> int:
