@@ -123,7 +123,7 @@ def _ranks(request: ReplicateRequest, cell: Cell) -> Ranks:
 
     if request.rank is None:
         return Alone()
-    return joined(request.rank, "nccl" if cell.device == "cuda" else "gloo", request.patience_s)
+    return joined(request.rank, "gloo" if cell.device == "cpu" else "nccl", request.patience_s)
 
 
 def _registry(request: ReplicateRequest) -> Registry:
