@@ -133,6 +133,8 @@ def contradictions(given: Given) -> Iterator[str]:
         "it works in other processes already": in_processes(cell) and "in other processes" in text,
         "no process is there to be shared with": not in_processes(cell) and "both processes share" in text,
         "its memory is shared already": cell.loader.name == "ring_workers" and "both processes share" in text,
+        "it is not one thread that decodes": cell.loader.name != "gpu_chunk"
+        and "several threads or processes" in text,
         "it has no process": not in_processes(cell)
         and bool(re.search(r"(more|fewer) processes|without processes|outlive", text)),
         "its processes outlive the epoch": in_processes(cell) and knobs.get("persistent", True) is True
@@ -205,6 +207,7 @@ def test_no_advice_contradicts_its_loader_its_step_its_device_or_its_knobs(
         ("more threads (count=99)", "decode", "there are not so many cores"),
         ("{fewer}", "contention", "0 is not fewer than 1"),
         ("a loader that works ahead", "no overlap", "it works ahead already"),
+        ("a loader that decodes in several threads or processes", "decode", "it is not one thread that decodes"),
         ("a deeper queue ({queue})", "coupling", "it has no queue"),
         ("a deeper queue (prefetch)", "coupling", "it has no knob prefetch"),
         ("compiled", "launch", "it is compiled"),
@@ -240,6 +243,16 @@ def test_processes_that_each_epoch_starts_anew_are_told_to_stay(cells: tuple[Cel
         one.text.startswith("try workers that outlive the epoch (persistent=true), ")
         for one in every_advice(restarting, ["start-up"])
     )
+
+
+def test_chunks_that_one_thread_decodes_are_told_of_several(registry: Registry) -> None:
+    workload, step = registry.workload("fxseq[layout=gzip]"), registry.step("fp32")
+    told = [
+        given(Cell(workload, "tiny", registry.loader(loader), step, "cuda"), "decode", 8).text
+        for loader in ("gpu_chunk", "threads")
+    ]
+
+    assert ["decodes in several threads or processes" in text for text in told] == [True, False]
 
 
 @pytest.mark.slow

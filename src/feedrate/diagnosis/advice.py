@@ -106,6 +106,10 @@ def _gathers_on_host(evidence: Evidence) -> bool:
     return _on_gpu(evidence) and not evidence.traits.loader.gathers_on_device and not _loader_unknown(evidence)
 
 
+def _gathers_on_device(evidence: Evidence) -> bool:
+    return evidence.traits.loader.gathers_on_device
+
+
 def _copies_pageable(evidence: Evidence) -> bool:
     return _on_gpu(evidence) and evidence.traits.pin is False
 
@@ -203,6 +207,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice("a compressed format", ("read warm",), _is_uncompressed),
     Advice("a quicker codec", ("decode",), _is_compressed),
     Advice("fewer columns", ("read warm", "decode"), _always),
+    Advice("a loader that decodes in several threads or processes", ("decode",), _gathers_on_device),
     Advice("batches in memory that both processes share", ("hand-over",), _copies_batches_between_processes),
     Advice("a gather on the device", ("hand-over",), _gathers_on_host),
     Advice("page-locked memory (pin=true)", ("copy",), _copies_pageable),
