@@ -33,9 +33,9 @@ def test_what_a_short_cell_leaves_out_comes_from_the_options() -> None:
 @pytest.mark.parametrize(
     ("b", "told"),
     [
-        ("fxseq/inline/none", "samples of sums/tiny and fxseq/tiny are not the same"),
-        ("sums/small/plain/none", "samples of sums/tiny and sums/small are not the same"),
-        ("sums/small/plain/none@HEAD", "samples of sums/tiny and sums/small are not the same"),
+        ("fxseq/inline/none", "sums and fxseq are two workloads: a sample of one is no sample of the other"),
+        ("sums/small/plain/none", "tiny and small are two sizes: a sample of one is no sample of the other"),
+        ("sums/small/plain/none@HEAD", "tiny and small are two sizes: a sample of one is no sample of the other"),
     ],
 )
 def test_samples_of_different_data_are_not_compared(b: str, told: str) -> None:

@@ -51,6 +51,7 @@ class Feed:
     boundary_s: float = 0.050
     taken: int = 0
     kept_bytes: int = 0
+    waited_s: float | None = None
     epoch: int = EPOCH
 
     def take(self) -> bytes:

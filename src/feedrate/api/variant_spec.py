@@ -159,10 +159,15 @@ def _demand_same_data(a: VariantSpec, b: VariantSpec) -> None:
     Raises:
         UsageError: they differ.
     """
-    names = [(split_spec(side.workload)[0], side.size) for side in (a, b)]
-    if names[0] != names[1]:
-        told = " and ".join("/".join(name) for name in names)
-        raise UsageError(f"compare: samples of {told} are not the same; name one workload in one size on both sides")
+    for things, of_a, of_b in (
+        ("workloads", split_spec(a.workload)[0], split_spec(b.workload)[0]),
+        ("sizes", a.size, b.size),
+    ):
+        if of_a != of_b:
+            raise UsageError(
+                f"{of_a} and {of_b} are two {things}: a sample of one is no sample of the other, and which takes longer"
+                " says nothing of a loader or a step; name one of them on both sides"
+            )
 
 
 def _pairing(a: VariantSpec, b: VariantSpec, here: Registry, there: Registry) -> ComparisonSpec:

@@ -158,7 +158,7 @@ def test_a_worker_that_is_killed_is_named() -> None:
     next(batches)
     victim = workers()[0]
     os.kill(victim, signal.SIGKILL)
-    with pytest.raises(ContractError, match=f"worker {victim} ended with status -9"):
+    with pytest.raises(ContractError, match=f"worker {victim} was ended by SIGKILL"):
         list(batches)
 
 
