@@ -14,7 +14,7 @@ from feedrate.cli import main
 from feedrate.records.rank_times import RankTimes, stragglers
 from tests.support import PLUGINS
 
-pytestmark = [pytest.mark.process, pytest.mark.slow]
+pytestmark = [pytest.mark.process, pytest.mark.command]
 
 ROWS = 203
 

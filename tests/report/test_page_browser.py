@@ -18,7 +18,7 @@ from tests.support.default_matrix import default_matrix, written
 from tests.support.outcomes import failure, measurement
 
 pytest.importorskip("plotly", reason="pages are drawn with plotly, which is not installed")
-pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.process, pytest.mark.command, pytest.mark.timeout(240)]
 
 WIDTHS = (390, 820, 1400)
 PROBE = """
