@@ -114,7 +114,7 @@ def test_a_disk_that_fills_up_ends_a_run_with_its_table_and_whole_lines(
     capsys.readouterr()
     full_after(monkeypatch, 1)
 
-    status = main([*RUN, "--loader", "needy", "--loader", "plain[depth=4]", "--quiet"])
+    status = main([*RUN, "--loader", "needy", "--loader", "plain[depth=4]", "--order", "named", "--quiet"])
 
     told = capsys.readouterr()
     raw = next((here / "results/raw").glob("*.jsonl"))
