@@ -35,6 +35,9 @@ from tests.support.outcomes import failure, measurement
 
 pytest.importorskip("plotly", reason="pages are drawn with plotly, which is not installed")
 
+# Pages with all of plotly in them.
+pytestmark = pytest.mark.slow
+
 MOST_BYTES = 3_000_000
 HOSTILE = "<script>alert(1)</script>&\"'"
 RIGHT_TO_LEFT = "מהיר"
