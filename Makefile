@@ -61,7 +61,7 @@ bench-hook: $(STAMP) ## Measure what `why -- COMMAND` costs a batch, at Python's
 bench-rust: $(PLUGINS) ## Measure the Rust loader alone against the others and the floor (a quarter of an hour)
 	@$(BIN)/python plugins/rust_prefetch/bench --json out/bench-rust.json
 
-test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (nine minutes on two cores)
+test: lint types pytest rust ## Formatting, lint, types, tests, and the Rust checks where cargo is (eleven minutes on two cores)
 
 check: test test-commands test-answers ## All tests but those with environments of their own
 

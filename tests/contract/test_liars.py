@@ -232,6 +232,7 @@ def test_what_every_stream_leaves_is_named_and_not_what_came_once_beside_it(fixt
         leaves_nothing_behind(lying_leftovers.LeavesAFileBesideALibrary(), fixture)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("liar", "promise", "text"), LYING_STEPS, ids=named)
 def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: str, text: str, fixture: Fixture) -> None:
     caught = broken(liar, fixture)
@@ -239,6 +240,7 @@ def test_a_lying_step_is_caught_by_the_promise_it_breaks(liar: Step, promise: st
     assert text in caught[promise]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("liar", "promises", "text"), LYING_WORKLOADS, ids=named)
 def test_a_lying_workload_is_caught_by_the_promise_it_breaks(liar: Workload, promises: set[str], text: str) -> None:
     caught = broken(liar, unwritten(liar))
