@@ -6,6 +6,7 @@ __all__ = [
     "ContractError",
     "DataError",
     "FeedrateError",
+    "HangError",
     "PluginError",
     "UnavailableError",
     "UsageError",
@@ -34,6 +35,10 @@ class WorkerError(ContractError):
 
 class UnavailableError(FeedrateError):
     """Something a strategy needs is not on this machine."""
+
+
+class HangError(UnavailableError):
+    """Another process that was waited for did not come."""
 
 
 class DataError(FeedrateError):

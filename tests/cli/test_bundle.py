@@ -86,9 +86,9 @@ def test_a_cell_that_was_taken_apart_is_in_the_summary_with_its_log(folder: Path
 def test_a_file_that_is_there_is_left_as_it_is(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "mine.zip").write_text("mine")
 
-    line = refused(["bundle", RUN, "--out", "mine.zip"], capsys)
+    line = refused(["bundle", RUN, "--output", "mine.zip"], capsys)
 
-    assert line == "feedrate: mine.zip is there already, and is left as it is; name another one with --out"
+    assert line == "feedrate: mine.zip is there already, and is left as it is; name another with --output FILE"
     assert (folder / "mine.zip").read_text() == "mine"
 
 
@@ -97,7 +97,7 @@ def test_a_line_that_cannot_be_read_is_said_and_kept(folder: Path, capsys: pytes
     with raw.open("a") as file:
         file.write("{half")
 
-    assert main(["bundle", str(raw), "--out", "all.zip", "--json"]) == 0
+    assert main(["bundle", str(raw), "--output", "all.zip", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out)["bundle"] == "all.zip"
     with ZipFile(folder / "all.zip") as bundle:
@@ -110,7 +110,7 @@ def test_a_line_that_cannot_be_read_is_said_and_kept(folder: Path, capsys: pytes
     [
         (("20260102T030405-abce",), f"results/raw: no run '20260102T030405-abce'; did you mean {RUN}?"),
         (("nowhere.jsonl",), "nowhere.jsonl: no such file"),
-        ((RUN, "--out", "nowhere/all.zip"), "nowhere/all.zip: No such file or directory"),
+        ((RUN, "--output", "nowhere/all.zip"), "nowhere/all.zip: No such file or directory"),
     ],
 )
 def test_what_is_not_there_is_one_line(

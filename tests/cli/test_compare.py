@@ -198,6 +198,7 @@ def _leads_to(link: Path, folder: Path) -> bool:
         (("sums/plain/train@main", "@HEAD"), "is no git checkout of feedrate"),
         (("sums/plain/train@other.py", "@HEAD"), "--plugin other.py: no such file"),
         (("sums/plain/train", "sums/tiny/plain/train/gpu"), "no device 'gpu'"),
+        (("sums/plain/train", "sums/tiny/plain/train/2xcpu"), "2xcpu is several ranks, which `feedrate run --ranks 2"),
         (("sums/plain/train", "sums/inline/train", "--pairs", "3"), "4 are the least that say anything"),
         (("sums/plain/train", "sums/inline/train", "--budget", "soon"), "such as 90s or 10m"),
         (("sums/plain/train", "sums/inline/train", "--metric", "speed"), "choose from"),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from feedrate.cli import main
+from feedrate.cli import COMMANDS, _parsers, main
 from feedrate.cli.config_file import KEYS, NAME, nearest
 from feedrate.revisions.call import Invocation
 from feedrate.revisions.invoke import environment
@@ -164,6 +164,30 @@ def test_each_key_is_an_option_of_the_commands_that_take_it(name: str, capsys: p
         with pytest.raises(SystemExit):
             main([command, "--help"])
         assert re.search(rf"^ +(-\w[ A-Z]*, )?--{name}\b", capsys.readouterr().out, re.MULTILINE), command
+
+
+OTHERWISE = {
+    ("workload", "size"): "its task stands by itself",
+    ("workload", "check"): "what loaders are checked on",
+    ("step", "size"): "it stands by itself",
+    ("size", "check"): "of --train alone",
+    ("size", "data"): "several are made one after the other",
+    ("device", "calibrate"): "some cases of all",
+    ("device", "doctor"): "whose copies are timed",
+    ("threads", "tune"): "a script has its own",
+    ("pool", "tune"): "the same",
+    ("safe", "tune"): "the same",
+    ("data", "tune"): "the same",
+    ("replicates", "why"): "it takes as many as it needs",
+}
+"""Options that are called as a key and do not take it, and why."""
+
+
+def test_whoever_has_an_option_takes_the_key_of_its_name_or_is_known_not_to() -> None:
+    for command in COMMANDS:
+        options = {action.dest.replace("_", "-") for action in _parsers(command)[1]._actions}
+        left_out = {name for name in KEYS if name in options and command not in KEYS[name].commands}
+        assert left_out == {name for name, other in OTHERWISE if other == command}, command
 
 
 @pytest.mark.process

@@ -36,6 +36,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_ranks_and_what_each_of_them_has_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    run = told((*SUMS, "--loader", "plain", "--step", "train", "--device", "cpu", "--ranks", "2"), capsys)
+
+    shared, cores = by_name(run["settings"]), len(os.sched_getaffinity(0))
+    assert shared["ranks"] == ("1, 2", "1, 2", "command line")
+    assert shared["threads"][1] == (f"{cores}, {cores // 2}" if cores > 1 else 1)
+    assert [cell["cell"].rpartition("/")[2] for cell in run["cells"]] == ["cpu", "2xcpu"]
+
+
 def test_each_value_says_where_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("--loader", "plain[depth=2,pin=false]", "--step", "train", "--threads", "1", "--replicates", "1")
     run = told((*SUMS, *asked), capsys, FEEDRATE_DATA="elsewhere", OMP_NUM_THREADS="7")

@@ -42,7 +42,8 @@ def test_every_row_is_served_once_over_the_ranks_and_their_gain_is_told(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NOTED_ROWS", str(here))
-    alone, together = two_ranks("noting", capsys)
+    # Projected, too: no rank may go its own way for that.
+    alone, together = two_ranks("noting", capsys, "--epochs", "3")
     served = [json.loads((here / str(rank)).read_text()) for rank in range(2)]
 
     assert sorted(chain(*served)) == list(range(ROWS))
@@ -50,6 +51,10 @@ def test_every_row_is_served_once_over_the_ranks_and_their_gain_is_told(
     assert [rank["rank"] for rank in together["ranks"]] == [0, 1]
     rates = [outcome["metrics"]["samples_per_s"] for outcome in (alone, together)]
     assert together["scaling"]["efficiency"] == pytest.approx(rates[1] / rates[0] / 2)
+    assert together["epoch_batches"] == -(-alone["epoch_batches"] // 2)
+    assert together["epoch_starts"] is together["smallest_batch_samples"] is None
+    assert together["projection"]["boundaries_s"] is None
+    assert alone["smallest_batch_samples"] <= alone["batch_samples"] <= alone["largest_batch_samples"]
     assert alone["ranks"] is None
     assert "scaling" not in alone
 

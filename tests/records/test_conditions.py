@@ -139,11 +139,15 @@ def test_settings_that_are_not_what_was_asked_for_are_doubtful(observed: dict[st
 
 def test_workers_that_find_no_block_are_told_of_what_would_employ_them() -> None:
     observed = {"workers requested": 8, "workers resolved": 3, "workers alive": 3}
+    told = "8 workers were asked for and 3 started: there are no more"
 
-    assert list(remarks(measurement(observed=observed))) == [
-        "8 workers were asked for and 3 started: there are no more blocks to deal;"
-        " deal=batches shares out what is in a block"
-    ]
+    def said(**requested: object) -> list[str]:
+        return list(remarks(measurement(observed=observed, requested=requested)))
+
+    assert said(**{"loader.deal": "blocks"}) == [f"{told} blocks to deal; deal=batches shares out what is in a block"]
+    # What deals batches already, or has no such knob, is not told to.
+    assert said(**{"loader.deal": "batches"}) == [f"{told} batches to deal"]
+    assert said() == [f"{told} blocks to deal"]
     assert list(remarks(measurement(observed={**observed, "workers requested": 3}))) == []
 
 

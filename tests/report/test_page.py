@@ -19,12 +19,15 @@ import pytest
 from feedrate import DataError, Session, UsageError
 from feedrate.cli import main
 from feedrate.diagnosis.diagnosis import Diagnosis, placed_records
+from feedrate.plugin.cell import Cell
+from feedrate.plugin.registry import Registry
 from feedrate.records.jsonl import Placed
 from feedrate.records.ladder import Ladder, Rung
 from feedrate.records.measurement import Measurement
 from feedrate.records.raw_results import append
 from feedrate.records.window import Window
 from feedrate.report.console import console
+from feedrate.report.page.answer import _again, _why
 from feedrate.report.page.line_table import COLUMNS
 from feedrate.report.page.report_page import ReportPage, page_html
 from feedrate.report.page.run_file import read_run
@@ -277,6 +280,19 @@ def test_loading_that_limits_is_pushed(tmp_path: Path) -> None:
     assert answer.state == "loading"
     assert answer.advice.startswith("take threads; then push the loader: `feedrate why boardmoves/small/threads/fp32")
     assert page.headline == "Of 1 step that trains: in 1 loading is a limit. Loaders that lead: threads in 1 of 1."
+
+
+def test_what_to_try_for_several_ranks_are_commands_that_take_them(tmp_path: Path, registry: Registry) -> None:
+    cells = [
+        measurement(f"boardmoves/small/{loader}/fp32/2xcpu", full_ms=ms, loader_ms=ms, replicate=replicate)
+        for loader, time_ms in (("inline", 40.0), ("threads", 20.0))
+        for replicate, ms in enumerate((time_ms, time_ms * 1.01, time_ms * 1.02))
+    ]
+    (group,) = ReportPage([read_run(written(tmp_path / "run.jsonl", iter(cells)))]).workloads[0].groups
+
+    (why,) = re.findall(r"`feedrate why (.*?)`", _why(group, "threads"))
+    assert Cell.parse(why, registry).ranks == 1
+    assert _again(group, 5).endswith("--size small --device cpu --ranks 2 --replicates 5`")
 
 
 def test_the_command_writes_beside_the_run_and_overwrites_nothing(

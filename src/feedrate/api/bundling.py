@@ -109,7 +109,7 @@ def bundled(raw: Path, logs: Path, doctor: Mapping[str, object], out: Path) -> l
             for name, file in files.items():
                 archive.write(file, f"{raw.stem}/{name}")
     except FileExistsError:
-        raise UsageError(f"{out} is there already, and is left as it is; name another one with --out") from None
+        raise UsageError(f"{out} is there already, and is left as it is; name another with --output FILE") from None
     except BaseException:
         out.unlink(missing_ok=True)
         raise

@@ -30,8 +30,17 @@ def device_or_default(asked: str | None) -> str:
         UsageError: there is no such device.
     """
     if asked is not None and asked not in DEVICES:
-        raise UsageError(f"no device {asked!r}; {near(asked, DEVICES)}")
+        raise UsageError(_several_ranks(asked) or f"no device {asked!r}; {near(asked, DEVICES)}")
     return asked or ("cuda" if gpus() else "cpu")
+
+
+def _several_ranks(asked: str) -> str:
+    """Say what measures several ranks, where a device is that of several; else nothing."""
+    count, _, device = asked.partition("x")
+    if not (count.isdecimal() and device in DEVICES):
+        return ""
+    way = f"`feedrate run --ranks {count} --device {device}`"
+    return f"{asked} is several ranks, which {way} alone measures; here name {device}"
 
 
 def size_or_default(asked: str | None, device: str) -> str:

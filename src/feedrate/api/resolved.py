@@ -129,12 +129,14 @@ def _shared(
     """Yield what all cells share, by the names of options."""
     settings = resources.settings
     sizes, devices = (_listed(getattr(cell, name) for cell in cells) for name in ("size", "device"))
+    ranks, threads = _counts(cell.ranks for cell in cells), _counts(_threads(resources, cell.ranks) for cell in cells)
     values: Mapping[str, tuple[object, object]] = {
         "size": (sizes, sizes),
         "device": (devices, devices),
         "replicates": (replicates, replicates),
         "seconds": (settings.seconds, settings.seconds or SECONDS),
-        "threads": (settings.threads, _threads(resources)),
+        "ranks": (ranks, ranks),
+        "threads": (settings.threads, threads),
         "pool": (_pools(settings.pools), _pools(settings.pools)),
         "safe": (settings.safe, settings.safe),
         "safe-retry": (settings.safe_retry, settings.safe_retry),
@@ -156,12 +158,19 @@ def _listed(values: Iterable[str]) -> str | None:
     return ", ".join(dict.fromkeys(values)) or None
 
 
+def _counts(values: Iterable[int]) -> int | str | None:
+    """Give the one that all have, or the different ones in one text."""
+    different = list(dict.fromkeys(values))
+    return different[0] if len(different) == 1 else _listed(map(str, different))
+
+
 def _pools(pools: Mapping[str, int]) -> str | None:
     return _listed(f"{pool}={count}" for pool, count in pools.items())
 
 
-def _threads(resources: Resources) -> int:
-    return resources.settings.threads or len(os.sched_getaffinity(0))
+def _threads(resources: Resources, ranks: int = 1) -> int:
+    """Count the threads of each pool of a process; ranks share the cores out."""
+    return resources.settings.threads or max(1, len(os.sched_getaffinity(0)) // ranks)
 
 
 def _variables(resources: Resources) -> Iterator[ResolvedSetting]:

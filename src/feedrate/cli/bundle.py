@@ -27,7 +27,9 @@ def arguments(parser: ArgumentParser) -> None:
     """Add the options of this command."""
     parser.epilog = "; ".join(f"{name}: {says}" for name, says in CONTENTS.items())
     parser.add_argument("run", nargs="?", metavar="RUN", help="name of a run, or its raw results; the newest run's")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="zip file to write, which is not there yet: RUN.zip")
+    parser.add_argument(
+        *("--output", "-o"), type=Path, metavar="FILE", help="zip file to write, which is not there yet: RUN.zip"
+    )
     add_results(parser.add_argument)
     add_logs(parser.add_argument)
     add_data(parser.add_argument)
@@ -37,7 +39,7 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, shell: CommandContext) -> int:
     """Write the file, and say what is in it: 0."""
     raw = newest_run(options.results) if options.run is None else run_named(options.run, options.results)
-    out = options.out or Path(f"{raw.stem}.zip")
+    out = options.output or Path(f"{raw.stem}.zip")
     here, remarks = examined(shell, options.data or shell.data, Registry.load())
     doctor = {"machine": asdict(here), "findings": [asdict(remark) for remark in remarks]}
     names = bundled(raw, options.logs, doctor, out)

@@ -19,7 +19,7 @@ from feedrate.plugin.workload import SIZES
 __all__ = ["KEYS", "NAME", "ConfigFile", "Key", "nearest"]
 
 NAME = "feedrate.toml"
-_MEASURING = ("run", "why", "compare", "size")
+_MEASURING = ("run", "why", "compare", "study", "size")
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,11 @@ KEYS: Mapping[str, Key] = {
     "deadline-s": Key(_number, (*_MEASURING, "tune"), of_scripts=True),
     "replicates": Key(_count, ("run", "bench"), of_scripts=True),
     "once": Key(_flag, ("run", "bench")),
-    "margin": Key(_number, ("compare",), of_scripts=True),
-    "pairs": Key(_count, ("compare", "why"), of_scripts=True),
-    "budget": Key(_duration, ("compare", "why", "tune"), of_scripts=True),
+    "margin": Key(_number, ("compare", "study"), of_scripts=True),
+    "pairs": Key(_count, ("compare", "study", "why"), of_scripts=True),
+    "budget": Key(_duration, ("compare", "study", "why", "tune"), of_scripts=True),
     "data": Key(_path, (*_MEASURING, "calibrate", "data", "doctor", "bundle")),
-    "results": Key(_path, (*_MEASURING, "tune", "show", "bundle"), of_scripts=True),
+    "results": Key(_path, (*_MEASURING, "tune", "show", "bundle", "report"), of_scripts=True),
     "logs": Key(_path, (*_MEASURING, "tune", "calibrate", "bundle"), of_scripts=True),
 }
 """Keys by name, in the order of docs/settings.md."""

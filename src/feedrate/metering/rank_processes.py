@@ -150,8 +150,14 @@ def _together(answers: Sequence[Measured]) -> Measured:
             full_windows=_slowest([times.full_windows for times in rounds]),
             step_windows=_slowest([times.step_windows for times in rounds]),
             loader_windows=_slowest([times.loader_windows for times in rounds]),
+            # Each rank met them at another place, and an epoch of each is another share of the blocks.
+            epoch_starts=None,
         ),
         batch_samples=len(answers) * first.stream.batch_samples,
+        # Which batches come together is nowhere laid down.
+        smallest_batch_samples=None,
+        largest_batch_samples=None,
+        epoch_batches=None if first.stream.epoch_batches is None else -(-first.stream.epoch_batches // len(answers)),
         batch_bytes=len(answers) * first.stream.batch_bytes,
     )
     times = tuple(_times(number, of_rank) for number, of_rank in enumerate(rounds))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch.distributed
 
-from feedrate.errors import UnavailableError
+from feedrate.errors import HangError, UnavailableError
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from feedrate.records.request import RankPlace
 
-__all__ = ["Alone", "Ranks", "Together", "WaitedInVainError", "joined", "own_rank", "rank_count", "ranks"]
+__all__ = ["Alone", "Ranks", "Together", "joined", "own_rank", "rank_count", "ranks"]
 
 _PATIENCE_S = 100.0
 """For another rank to come to the same point: well below the deadline of a run."""
@@ -26,10 +26,6 @@ _LOOK_S = 1.0
 """Between two looks whether another rank has failed."""
 _FAILED = "failed"
 _WAY_OUT = "measure the script as one rank"
-
-
-class WaitedInVainError(UnavailableError):
-    """Another rank did not come."""
 
 
 class Alone:
@@ -117,7 +113,7 @@ class Together:
             if self.store.check([_FAILED]):
                 raise UnavailableError(self.store.get(_FAILED).decode())
             if now_s() - start > self.patience_s:
-                raise WaitedInVainError(
+                raise HangError(
                     f"rank {self.rank} of {self.count} waited {self.patience_s:g} s in vain for another to take the"
                     f" same batches: {_WAY_OUT}"
                 )

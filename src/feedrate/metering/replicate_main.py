@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.errors import ContractError, DataError, UnavailableError, WorkerError, one_line
+from feedrate.errors import ContractError, DataError, HangError, UnavailableError, WorkerError, one_line
 from feedrate.records.answer import Failed, Measured
 from feedrate.records.cell_key import CellKey, ranks_of, split_spec
 from feedrate.records.codec import decoded, encoded
@@ -187,7 +187,8 @@ def _ablation(request: ReplicateRequest, cell: Cell, offered: frozenset[int]) ->
 
 def _why(error: BaseException) -> Kind:
     text = str(error)
-    if type(error).__name__ == "WaitedInVainError" or "Timed out waiting" in text:
+    # gloo's own words, where it waits for another rank.
+    if isinstance(error, HangError) or "Timed out waiting" in text:
         return "hang"
     if isinstance(error, UnavailableError):
         return "unavailable"

@@ -61,7 +61,8 @@ class StreamTimer:
             del first
             memory = MemorySampler(prepared.device, feed, plan.epoch_batches / prepared.loop.ranks.count)
             rounds = self._rounds(feed, memory)
-            if rounds.epoch_starts is None and prepared.effort.epoch_start_s:
+            # Of ranks each would decide by its own clock, and the others wait for it in vain.
+            if rounds.epoch_starts is None and prepared.effort.epoch_start_s and prepared.loop.ranks.count == 1:
                 rounds = replace(rounds, epoch_starts=met_epoch_start(prepared, feed, plan, rounds))
             # What is held beside the loop is the step's batches that are ready, and those are gone now.
             prepared.device.reset_peaks()

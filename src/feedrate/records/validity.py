@@ -175,10 +175,10 @@ def remarks(measurement: Measurement) -> Iterator[str]:
         yield f"integers of samples are floats in their batch: {as_floats}; right where numbers are meant, not classes"
     asked, resolved = measurement.observed.get("workers requested"), measurement.observed.get("workers resolved")
     if asked is not None and resolved is not None and asked != resolved:
-        yield (
-            f"{asked} workers were asked for and {resolved} started: there are no more blocks to deal;"
-            " deal=batches shares out what is in a block"
-        )
+        told = f"{asked} workers were asked for and {resolved} started: there are no more"
+        deal = measurement.requested.get("loader.deal")
+        hint = "; deal=batches shares out what is in a block" if deal == "blocks" else ""
+        yield f"{told} {'batches' if deal == 'batches' else 'blocks'} to deal{hint}"
     yield from _sick(measurement)
     conditions = measurement.conditions
     if conditions is None:

@@ -22,6 +22,7 @@ PROJECTION_COLUMNS = (
     *(Column("start-up s", right=True, leaves=3), Column("boundary s", right=True, leaves=2)),
 )
 _UNMET = "no beginning of a later epoch was met, so what it takes is left out"
+_DOUBTFUL = "the number is doubtful, and so is what is projected from it"
 _UNKNOWN = "how many batches an epoch has is not known, so nothing is projected"
 
 
@@ -61,9 +62,10 @@ def _projections(row: SummaryRow, length: TrainingLength) -> list[Projection]:
 
 
 def _remarks(rows: Sequence[SummaryRow]) -> Iterator[str]:
-    """Say of which rows a projection lacks something."""
+    """Say of which rows a projection lacks something, or rests on what is doubtful."""
     unknown = [row for row in rows if any(m.epoch_batches is None for m in row.measured)]
     unmet = [row for row in rows if row not in unknown and any(m.epoch_starts is None for m in row.measured)]
-    for lacking, text in ((unknown, _UNKNOWN), (unmet, _UNMET)):
+    doubtful = [row for row in rows if row.is_doubtful]
+    for lacking, text in ((unknown, _UNKNOWN), (unmet, _UNMET), (doubtful, _DOUBTFUL)):
         if lacking:
             yield f"{', '.join(dict.fromkeys(f'{row.step} with {row.loader}' for row in lacking))}: {text}"

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from feedrate.records.cell_key import CellKey, split_device
 from feedrate.report.notes import notes
 from feedrate.report.step_group import StepGroup
 from feedrate.report.step_sentence import step_sentence
@@ -113,7 +114,9 @@ def _why(group: StepGroup, loader: str) -> str:
     row = next(row for row in group.rows if row.loader == loader)
     if row.group[1] == _OWN:
         return "`feedrate why -- COMMAND`"
-    return f"`feedrate why {shlex.quote(row.cell)}`"
+    # Of several ranks one is taken apart.
+    key = CellKey.parse(row.cell)
+    return f"`feedrate why {shlex.quote(str(key._replace(device=split_device(key.device)[0])))}`"
 
 
 def _again(group: StepGroup, replicates: int) -> str:
@@ -122,5 +125,7 @@ def _again(group: StepGroup, replicates: int) -> str:
     often = f" --replicates {replicates}" if replicates > 1 else ""
     if size == _OWN:
         return f"`feedrate run{often} -- COMMAND`"
-    words = (workload, "--step", group.step, "--size", size, "--device", device)
+    place, ranks = split_device(device)
+    several = ("--ranks", str(ranks)) if ranks > 1 else ()
+    words = (workload, "--step", group.step, "--size", size, "--device", place, *several)
     return f"`feedrate run {shlex.join(words)}{often}`"
