@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,7 +13,7 @@ import torch
 
 from feedrate.data.dataset import DataSet
 from feedrate.data.field import Field
-from feedrate.errors import DataError
+from feedrate.errors import DataError, UnavailableError
 from feedrate.loading.batch_spec import BatchSpec
 from feedrate.loading.block import Block
 from feedrate.loading.order import BlockOrder
@@ -186,3 +189,34 @@ def test_an_uncompressed_arrow_column_is_not_copied(folders: dict[str, DataSet])
     held = read(data, Table().fields, 40, 70)
     assert pa.total_allocated_bytes() == before
     assert len(held) == 5
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "chunked", "gzip"])
+def test_files_that_are_kept_open_are_read_alike_opened_once_and_closed_at_the_end(
+    layout: str, folders: dict[str, DataSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, real = folders[f"hdf5-{layout}"], h5py.File
+    opened: list[Any] = []
+
+    def noted(*words: Any) -> Any:
+        opened.append(real(*words))
+        return opened[-1]
+
+    monkeypatch.setattr(h5py, "File", noted)
+    fields = (*NARROW, CUBES)
+    plan = replace(plan_of(data, fields), spec=BatchSpec(fields, keep_open=True))
+    block, half = Block(0, data.rows, ((0, data.rows),), 8), Block(5, 20, ((5, 20),), 8)
+
+    with plan.open() as source, ThreadPoolExecutor(4) as pool:
+        kept = [columns.tensors for columns in pool.map(source.read, [block, half] * 20)]
+        assert len(opened) == len(data.shards)
+        assert all(opened)
+    assert not any(opened)
+    for number, tensors in enumerate(kept):
+        plain = read(data, fields, *((0, data.rows), (5, 20))[number % 2])
+        assert all(same_bits(tensors[name], plain[name].numpy()) for name in plain)
+
+
+def test_only_files_that_can_be_are_kept_open(folders: dict[str, DataSet]) -> None:
+    with pytest.raises(UnavailableError, match="parquet files are opened for each read; none are kept open"):
+        FileSource(folders["parquet-none"], BatchSpec(NARROW, keep_open=True))

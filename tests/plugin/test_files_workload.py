@@ -92,7 +92,7 @@ def test_a_step_that_trains_is_refused(tmp_path: Path) -> None:
 
 def test_it_has_one_size_and_no_knob_but_the_batch(tmp_path: Path) -> None:
     own = workload(tmp_path, "arrow")
-    assert own.knobs == {"batch": 32}
+    assert own.knobs == {"batch": 32, "drop_last": False}
     with pytest.raises(UsageError, match="no size 'tiny'; there are: own"):
         own.at("tiny")
     with pytest.raises(UsageError, match="batch=0 is out of range"):

@@ -24,6 +24,8 @@ pub struct Order {
     pub spans: Vec<Range<usize>>,
     /// Samples in a batch, of which the last may hold fewer; none: one span, one batch.
     pub batch_rows: Option<usize>,
+    /// A batch of fewer samples than that is not made.
+    pub drop_last: bool,
     /// None: as stored.
     pub key: Option<Key>,
 }
@@ -42,7 +44,10 @@ impl Order {
     #[must_use]
     pub fn batches(&self) -> usize {
         let samples = || self.spans.iter().map(ExactSizeIterator::len).sum::<usize>();
-        self.batch_rows.map_or(self.spans.len(), |rows| samples().div_ceil(rows.max(1)))
+        self.batch_rows.map_or(self.spans.len(), |rows| {
+            let rows = rows.max(1);
+            if self.drop_last { samples() / rows } else { samples().div_ceil(rows) }
+        })
     }
 
     /// Put the samples of a block of `rows` rows, of which row `first` is the first, into their order.
@@ -68,7 +73,9 @@ impl Order {
         };
         let mut positions: Vec<u32> = spans.into_iter().flatten().collect();
         self.shuffle(&mut positions);
-        let ends = (1..=self.batches()).map(|batch| positions.len().min(batch * batch_rows.max(1))).collect();
+        let ends: Vec<usize> =
+            (1..=self.batches()).map(|batch| positions.len().min(batch * batch_rows.max(1))).collect();
+        positions.truncate(ends.last().copied().unwrap_or(0));
         Ok(Samples { positions, ends })
     }
 
@@ -177,15 +184,19 @@ mod tests {
         let by_span = Order { spans: spans.clone(), ..Order::default() };
         let samples = by_span.samples(10, 11).unwrap_or_else(|fault| panic!("{fault}"));
         assert_eq!((samples.positions, samples.ends), (vec![0, 1, 2, 10, 5, 6, 7, 8], vec![3, 4, 8]));
-        let by_rows = Order { spans, batch_rows: Some(3), key: None };
+        let by_rows = Order { spans, batch_rows: Some(3), ..Order::default() };
         assert_eq!((by_rows.batches(), by_span.batches()), (3, 3));
         let samples = by_rows.samples(10, 11).unwrap_or_else(|fault| panic!("{fault}"));
         assert_eq!((samples.positions, samples.ends), (vec![0, 1, 2, 10, 5, 6, 7, 8], vec![3, 6, 8]));
+        let whole = Order { drop_last: true, ..by_rows };
+        assert_eq!(whole.batches(), 2);
+        let samples = whole.samples(10, 11).unwrap_or_else(|fault| panic!("{fault}"));
+        assert_eq!((samples.positions, samples.ends), (vec![0, 1, 2, 10, 5, 6], vec![3, 6]));
     }
 
     #[test]
     fn a_span_outside_the_block_is_said_and_not_read() {
-        let order = Order { spans: vec![5..7, 7..8], batch_rows: Some(2), key: None };
+        let order = Order { spans: vec![5..7, 7..8], batch_rows: Some(2), ..Order::default() };
         for (first, rows) in [(6, 10), (0, 7)] {
             assert!(order.samples(first, rows).is_err());
         }

@@ -61,8 +61,10 @@ type RawPart = (usize, usize, usize);
 type RawSpan = (usize, usize);
 /// (seed, epoch, number of the block).
 type RawKey = (u64, u32, u32);
-/// (first row, parts, spans, samples in a batch or none, key or none).
-type RawBlock = (usize, Vec<RawPart>, Vec<RawSpan>, Option<usize>, Option<RawKey>);
+/// Samples in a batch, and whether one of fewer is left out.
+type RawCut = (usize, bool);
+/// (first row, parts, spans, how batches are cut or none, key or none).
+type RawBlock = (usize, Vec<RawPart>, Vec<RawSpan>, Option<RawCut>, Option<RawKey>);
 
 /// See `_native.pyi`.
 #[pyclass(frozen)]
@@ -147,8 +149,8 @@ impl Source {
         py: Python<'_>,
     ) -> PyResult<f64> {
         let reading = self.reading()?;
-        let made = |(first, parts, spans, batch_rows, key): RawBlock| -> PyResult<Block> {
-            let block = Block::new(&reading, first, &converted(parts), order(spans, batch_rows, key))?;
+        let made = |(first, parts, spans, cut, key): RawBlock| -> PyResult<Block> {
+            let block = Block::new(&reading, first, &converted(parts), order(spans, cut, key))?;
             // Not part of what is timed.
             block.samples(&reading)?;
             Ok(block)
@@ -240,18 +242,18 @@ impl Pipeline {
         Ok(Self { running: Some(running), wrapping: Wrapping { maker, names, ids } })
     }
 
-    #[pyo3(signature = (first, parts, spans, batch_rows, key, offsets=None))]
+    #[pyo3(signature = (first, parts, spans, cut, key, offsets=None))]
     fn submit(
         &self,
         first: usize,
         parts: Vec<RawPart>,
         spans: Vec<RawSpan>,
-        batch_rows: Option<usize>,
+        cut: Option<RawCut>,
         key: Option<RawKey>,
         offsets: Option<Vec<u64>>,
     ) -> PyResult<()> {
         let running = self.running()?;
-        let block = Block::new(running.reading(), first, &converted(parts), order(spans, batch_rows, key))?;
+        let block = Block::new(running.reading(), first, &converted(parts), order(spans, cut, key))?;
         running.append(match offsets {
             Some(offsets) => block.lying_at(running.reading(), offsets)?,
             None => block,
@@ -329,9 +331,11 @@ fn converted(parts: Vec<RawPart>) -> Vec<Part> {
     parts.into_iter().map(|(file, start, stop)| Part { file, rows: start..stop }).collect()
 }
 
-fn order(spans: Vec<RawSpan>, batch_rows: Option<usize>, key: Option<RawKey>) -> Order {
+fn order(spans: Vec<RawSpan>, cut: Option<RawCut>, key: Option<RawKey>) -> Order {
     let key = key.map(|(seed, epoch, block)| Key { seed, epoch, block });
-    Order { spans: spans.into_iter().map(|(start, stop)| start..stop).collect(), batch_rows, key }
+    let spans = spans.into_iter().map(|(start, stop)| start..stop).collect();
+    let (batch_rows, drop_last) = cut.map_or((None, false), |(rows, drop)| (Some(rows), drop));
+    Order { spans, batch_rows, drop_last, key }
 }
 
 /// A buffer that Python allocates: page-locked, say. `allocate()` returns (owner, address, bytes).

@@ -98,7 +98,7 @@ fn started(reading: Reading, readers: usize) -> Pipeline {
 /// Batches of so many of these rows, as they stand here.
 fn in_turn(rows: &[usize], batch_rows: usize) -> Order {
     let spans = rows.iter().map(|row| *row..row + 1).collect();
-    Order { spans, batch_rows: Some(batch_rows), key: None }
+    Order { spans, batch_rows: Some(batch_rows), ..Order::default() }
 }
 
 fn drained(pipeline: &Pipeline) -> Result<Vec<Batch>, Fault> {

@@ -38,6 +38,8 @@ PAIRS = (
     "fxseq[form=multi,layout=gzip]",
     "fxseq[form=multi_base,layout=chunked]",
     "fxseq[form=multi_base,layout=gzip]",
+    "boardmoves[batch_size=100,drop_last=true]",
+    "daywindows[batch=fixed,batch_size=50,drop_last=true]",
 )
 """Several knobs turned at once."""
 

@@ -21,13 +21,16 @@ def plan(data_root: Path, registry: Registry) -> Plan:
 
 
 def blocks(rng: np.random.Generator, rows: int) -> tuple[Block, ...]:
-    """Blocks of every size from one row up, of spans with gaps between them, a span a batch in every other."""
+    """Blocks of any size, of spans with gaps between them; a span a batch in every other, whole batches in some."""
     edges = np.unique([0, rows, *rng.integers(1, rows, 8)])
     made = []
     for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         cuts = np.unique(rng.integers(start, stop + 1, 6)).tolist()
         spans = tuple(zip(cuts[:-1:2], cuts[1::2], strict=False)) or ((start, stop),)
-        made.append(Block(start, stop, spans, int(rng.integers(1, 40)) if rng.random() < 0.5 else None))
+        block = Block(start, stop, spans, int(rng.integers(1, 40)) if rng.random() < 0.5 else None)
+        whole = replace(block, drop_last=bool(rng.random() < 0.5))
+        # One too small for any whole batch is none of a plan's.
+        made.append(whole if whole.batch_count else block)
     return tuple(made)
 
 

@@ -107,8 +107,14 @@ def sized(resources: Resources, cell: Cell) -> SizingResult:
         outcomes.append(outcome)
     batches = [each.workload.batch_samples(cell.size) for each in cells]
     name = f"{cell.workload}/{cell.size}/{cell.step}/{cell.device}"
-    most = cell.workload.with_knobs({"batch_size": str(_ENDLESS)}).batch_samples(cell.size)
+    most = _largest(cell.workload).batch_samples(cell.size)
     return SizingResult(name, tuple(outcomes), StepMemory.of(batches, outcomes), most, resources.raw)
+
+
+def _largest(workload: Workload) -> Workload:
+    """Give it with batches as large as they can be: some block, whole."""
+    knobs = {"batch_size": str(_ENDLESS), "drop_last": "false"}
+    return workload.with_knobs({name: value for name, value in knobs.items() if name in workload.knobs})
 
 
 def _with_batches(workload: Workload, size: str) -> Iterator[Workload]:

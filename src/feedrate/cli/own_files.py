@@ -25,6 +25,7 @@ def add_files(add: Add, instead_of: str) -> None:
         help="of --files: the columns that are read; all that can be tensors unless named",
     )  # fmt: skip
     add("--batch-size", type=positive(int), metavar="N", help="of --files: rows of a batch: 1024")
+    add("--drop-last", action="store_true", help="of --files: no batch of fewer rows at the end of a block")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -43,7 +44,8 @@ def demand_files_alone(options: Namespace, workloads: Sequence[str] = ()) -> Non
         UsageError: there is one.
     """
     if not options.files:
-        for option, given in (("--columns", options.columns), ("--batch-size", options.batch_size)):
+        own = {"--columns": options.columns, "--batch-size": options.batch_size, "--drop-last": options.drop_last}
+        for option, given in own.items():
             if given:
                 raise UsageError(f"{option} goes with --files, which names files of your own")
         return
@@ -55,10 +57,10 @@ def demand_files_alone(options: Namespace, workloads: Sequence[str] = ()) -> Non
 
 def own_workload(session: Session, options: Namespace) -> FilesWorkload | None:
     """Give the workload that the files make, in batches of the size that was asked for; None: no file is named."""
-    own = session.own_files
-    if own is None or options.batch_size is None:
-        return own
-    return own.with_knobs({"batch": str(options.batch_size)})
+    if session.own_files is None:
+        return None
+    batch = {} if options.batch_size is None else {"batch": str(options.batch_size)}
+    return session.own_files.with_knobs(batch | {"drop_last": str(options.drop_last).lower()})
 
 
 def own_cell_text(text: str, session: Session, options: Namespace) -> str:

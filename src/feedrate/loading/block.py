@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from numpy.random.bit_generator import ISeedSequence
 
+from feedrate.errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["Block", "permuted"]
+__all__ = ["Block", "permuted", "with_batches"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Block:
     """(seed, epoch, number of the block), which the order follows from; None: as stored."""
     number: int = 0
     """Place among the blocks in the order of the files; an order sets it."""
+    drop_last: bool = False
+    """A batch of fewer than `batch_rows` samples is not made: which samples that leaves out, the order says."""
 
     @classmethod
     def of_rows(cls, rows: Sequence[int]) -> Block:
@@ -44,13 +48,20 @@ class Block:
 
     @property
     def samples(self) -> int:
-        """Samples in the block."""
-        return sum(stop - start for start, stop in self.spans)
+        """Samples in the batches of the block."""
+        return self.batch_count * self.batch_rows if self.drop_last and self.batch_rows else self._rows_there
 
     @property
     def batch_count(self) -> int:
         """Batches that `batches` yields."""
-        return len(self.spans) if self.batch_rows is None else -(-self.samples // self.batch_rows)
+        if self.batch_rows is None:
+            return len(self.spans)
+        return self._rows_there // self.batch_rows if self.drop_last else -(-self._rows_there // self.batch_rows)
+
+    @property
+    def _rows_there(self) -> int:
+        """Rows that may be samples."""
+        return sum(stop - start for start, stop in self.spans)
 
     @property
     def max_batch_rows(self) -> int:
@@ -74,9 +85,9 @@ class Block:
     def positions(self) -> tuple[NDArray[np.int64], list[int]]:
         """Give the positions of all samples, int64 (samples,), batch after batch, and the samples of each batch."""
         if self.batch_rows is not None:
-            rows = self._rows(np.array(self.spans, np.int64))
+            rows = self._shuffled(self._rows(np.array(self.spans, np.int64)))[: self.samples]
             full, rest = divmod(len(rows), self.batch_rows)
-            return self._shuffled(rows), [self.batch_rows] * full + [rest] * (rest > 0)
+            return rows, [self.batch_rows] * full + [rest] * (rest > 0)
         spans = np.array(self.spans, np.int64)[self._shuffled(np.arange(len(self.spans)))]
         return self._rows(spans), (spans[:, 1] - spans[:, 0]).tolist()
 
@@ -98,6 +109,23 @@ class Block:
 
     def _shuffled(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return rows if self.key is None else permuted(rows, *self.key)
+
+
+def with_batches(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Leave out blocks of which no batch is made, as they have too few samples for one.
+
+    Raises:
+        UsageError: there is no other.
+    """
+    there = tuple(blocks)
+    left = tuple(block for block in there if block.batch_count)
+    if not left:
+        most = max((block.stop - block.start for block in there), default=0)
+        raise UsageError(
+            f"drop_last leaves no batch: a batch never crosses a block, and the largest block has {most:,} rows;"
+            " have smaller batches"
+        )
+    return left
 
 
 def permuted(values: NDArray[np.int64], seed: int, epoch: int, number: int) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from feedrate.data.formats import Part, rows_read
+from feedrate.data.formats import Part, kept_files, rows_read
 from feedrate.loading.column import ROW_ID
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
 
-__all__ = ["FileSource", "Source"]
+__all__ = ["FileSource", "PlainSource", "Source"]
 
 
 class Source(Protocol):
@@ -29,11 +29,19 @@ class Source(Protocol):
         """
 
 
+class PlainSource(Source, Protocol):
+    """One that reads the data set itself."""
+
+    def close(self) -> None:
+        """Let go of all files; nobody may be reading."""
+
+
 class FileSource:
-    """Reads blocks from the data set's files; every read opens and closes the files it needs."""
+    """Reads blocks from the data set's files; a read opens the files it needs, and closes them unless they are kept."""
 
     def __init__(self, data: DataSet, spec: BatchSpec) -> None:
         self._data, self._spec = data, spec
+        self._kept = kept_files(data.format) if spec.keep_open else None
         self._options = {**data.storage, "decoder": spec.decoder}
         columns = spec.stored_columns(data)
         self._fields = columns if data.stores_ids else tuple(field for field in columns if field.name != ROW_ID)
@@ -46,9 +54,14 @@ class FileSource:
             columns |= _numbered(block)
         return self._spec.columns(columns, block)
 
+    def close(self) -> None:
+        """See `PlainSource`."""
+        if self._kept is not None:
+            self._kept.close()
+
     def _part(self, shard: int, start: int, stop: int) -> dict[str, torch.Tensor]:
         part = Part(self._data.path(shard), self._data.shards[shard].groups, start, stop)
-        return rows_read(self._data.format, part, self._fields, self._options)
+        return rows_read(self._data.format, part, self._fields, self._options, self._kept)
 
 
 def _numbered(block: Block) -> dict[str, torch.Tensor]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TypeVar
 
 from feedrate.data.dataset import DataSet
 from feedrate.data.field import ROW_ID, Field
-from feedrate.errors import DataError, FeedrateError, UnavailableError, one_line
+from feedrate.errors import DataError, FeedrateError, UnavailableError, UsageError, one_line
 from feedrate.plugin.strategy import knob
 from feedrate.plugin.workload import OWN_SIZE, SizedWorkload, Workload
 
@@ -75,6 +75,8 @@ class DatasetWorkload(Workload):
 
     batch_size: int | None = knob(64, low=1, high=1 << 24)
     """Samples of a batch; the last one may hold fewer. None: as `size_batch` says."""
+    drop_last: bool = knob(False, True)
+    """Leave the last of `index_lists` out if it holds fewer: the same samples in each epoch."""
     opened: OpenDatasets = dataclasses.field(
         default_factory=OpenDatasets, repr=False, compare=False, metadata={"knob": False}
     )
@@ -236,8 +238,21 @@ class SizedDataset(SizedWorkload):
         count = len(self.dataset(folder))
         if count == 0:
             raise DataError(f"{self}: its data set is empty")
-        for number, indices in enumerate(self.workload.index_lists(self.size, count)):
+        for number, indices in enumerate(self._index_lists(count)):
             rows = [operator.index(index) for index in indices]
             if not rows or min(rows) < 0 or max(rows) >= count:
                 raise DataError(f"{self}: batch {number} of `index_lists` is empty, or beyond its {count:,} samples")
             yield Block.of_rows(rows)
+
+    def _index_lists(self, count: int) -> Iterable[Sequence[int]]:
+        """Give the indices of each batch.
+
+        Raises:
+            UsageError: `drop_last` leaves none.
+        """
+        lists, size = list(self.workload.index_lists(self.size, count)), self.workload.batch_samples(self.size)
+        if not self.workload.drop_last or not lists or len(lists[-1]) >= size:
+            return lists
+        if len(lists) == 1:
+            raise UsageError(f"{self}: drop_last leaves no batch of {size:,}: there are {count:,} samples")
+        return lists[:-1]

@@ -44,6 +44,8 @@ class FilesWorkload(Workload):
     table: OwnTable = dataclasses.field(metadata={"knob": False})
     batch: int = knob(1_024, low=1, high=1 << 24)
     """Rows of a batch; the last of a block may have fewer."""
+    drop_last: bool = knob(False, True)
+    """Leave that one out: other rows in each epoch."""
 
     @property
     def name(self) -> str:  # type: ignore[override]  # a class variable elsewhere
@@ -86,10 +88,13 @@ class FilesWorkload(Workload):
 
     def blocks(self, size: str) -> tuple[Block, ...]:
         """See `Workload`; a block may reach over several files."""
-        from feedrate.loading.block import Block
+        from feedrate.loading.block import Block, with_batches
 
         groups = [rows for shard in self.row_groups(size) for rows in shard]
-        return tuple(Block(low, high, ((low, high),), self.batch) for low, high in _runs(groups, self.batch))
+        drop = self.drop_last
+        return with_batches(
+            Block(low, high, ((low, high),), self.batch, drop_last=drop) for low, high in _runs(groups, self.batch)
+        )
 
     def model(self, size: str) -> torch.nn.Module:
         """Raise `UnavailableError`: there is none."""

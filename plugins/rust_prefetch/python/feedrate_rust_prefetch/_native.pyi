@@ -17,8 +17,11 @@ Span: TypeAlias = tuple[int, int]
 Key: TypeAlias = tuple[int, int, int]
 """(seed, epoch, number of the block), which an order follows from."""
 
-RawBlock: TypeAlias = tuple[int, Sequence[Part], Sequence[Span], int | None, Key | None]
-"""First row, parts, spans of samples, samples in a batch (None: a span each), key (None: as stored)."""
+Cut: TypeAlias = tuple[int, bool]
+"""Samples in a batch, and whether one of fewer is left out."""
+
+RawBlock: TypeAlias = tuple[int, Sequence[Part], Sequence[Span], Cut | None, Key | None]
+"""First row, parts, spans of samples, how batches are cut (None: a span each), key (None: as stored)."""
 
 class DamagedError(RuntimeError):
     """A file is not what the manifest says; the text is one line that begins with its path."""
@@ -110,16 +113,16 @@ class Pipeline:
         first: int,
         parts: Sequence[Part],
         spans: Sequence[Span],
-        batch_rows: int | None,
+        cut: Cut | None,
         key: Key | None,
         offsets: Sequence[int] | None = None,
     ) -> None:
         """Append the block that starts at row `first` and is read from `parts`; returns at once.
 
-        `spans` are its samples, of which `batch_rows` make a batch, the last one perhaps fewer; None: each span is one.
-        `key`: what the order of the samples (without `batch_rows`: of the spans) follows from, as in
-        `feedrate.Block.positions`; None: as stored. The threads put them into it. `offsets`: the byte of the source's
-        decoded file where each column of the block lies; None: it is read from the parts.
+        `spans` are its samples. `cut`: how many make a batch, and whether the last one is left out where they are
+        fewer; None: each span is one. `key`: what the order of the samples (without `cut`: of the spans) follows from,
+        as in `feedrate.Block.positions`; None: as stored. The threads put them into it. `offsets`: the byte of the
+        source's decoded file where each column of the block lies; None: it is read from the parts.
 
         Raises:
             NotImplementedError: the block has more rows than any, or a part lies outside its file. A span outside the

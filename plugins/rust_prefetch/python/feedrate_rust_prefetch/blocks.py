@@ -117,7 +117,8 @@ class Blocks:
         if self._plan.data.format == "hdf5":
             for number, _, _ in parts:
                 self._describe(number)
-        return block.start, parts, block.spans, block.batch_rows, block.key
+        cut = None if block.batch_rows is None else (block.batch_rows, block.drop_last)
+        return block.start, parts, block.spans, cut, block.key
 
     def _describe(self, number: int) -> None:
         if number not in self._described:

@@ -79,6 +79,10 @@ class BoardMoves(Workload):
     """Which layers learn: all, the last two and the head, the head alone."""
     batch_size: int | None = knob(None, low=1, high=1 << 24)
     """Samples of a batch, at most those of a block; auto: 64, 256 and 1,024 by size."""
+    order: str = knob("shuffled", "sequential")
+    """`sequential` delivers samples in the order of the files."""
+    drop_last: bool = knob(False, True)
+    """Leave out what is left of a block when it is cut into whole batches: other samples in each epoch."""
 
     def stored_fields(self, size: str) -> tuple[Field, ...]:
         del size
@@ -107,14 +111,19 @@ class BoardMoves(Workload):
         labels = ("legal",) if self.head == "legal" else ("policy", "value")
         return tuple(field for field in self.stored_fields(size) if field.name in ("row_id", "board", "hand", *labels))
 
+    @property
+    def in_order(self) -> bool:
+        return self.order == "sequential"
+
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.block import Block
+        from feedrate.loading.block import Block, with_batches
 
         scale = _SCALES[size]
         rows, step = scale.run_rows * scale.runs, scale.run_rows * self.concat_files
         spans = [(low, min(low + step, rows)) for low in range(0, rows, step)]
         batch = self.batch_size or scale.batch
-        return tuple(Block(low, high, ((low, high),), batch) for low, high in spans)
+        drop = self.drop_last
+        return with_batches(Block(low, high, ((low, high),), batch, drop_last=drop) for low, high in spans)
 
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         del size

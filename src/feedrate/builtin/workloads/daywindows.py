@@ -74,6 +74,11 @@ class DayWindows(Workload):
     """How many features, the last ones, never change."""
     batch_size: int | None = knob(None, low=1, high=1 << 24)
     """Windows of a batch, where `batch=fixed`; auto: 16, 128 and 2,048 by size."""
+    order: str = knob("shuffled", "sequential")
+    """`sequential` delivers days in the order of time."""
+    drop_last: bool = knob(False)
+    """Where `batch=fixed`: leave out what is left of a block when it is cut into whole batches; other windows in each
+    epoch."""
 
     def stored_fields(self, size: str) -> tuple[Field, ...]:
         return (
@@ -112,24 +117,30 @@ class DayWindows(Workload):
     def decoder(self) -> str:
         return self.reader
 
-    def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.block import Block
+    @property
+    def in_order(self) -> bool:
+        return self.order == "sequential"
 
-        if self.batch == "day" and self.batch_size is not None:
-            raise UsageError(f"{self.name}: with batch=day a batch is a day's windows; batch_size needs batch=fixed")
+    def blocks(self, size: str) -> tuple[Block, ...]:
+        from feedrate.loading.block import Block, with_batches
+
+        if self.batch == "day" and (self.batch_size is not None or self.drop_last):
+            asked = "drop_last" if self.batch_size is None else "batch_size"
+            raise UsageError(f"{self.name}: with batch=day a batch is a day's windows; {asked} needs batch=fixed")
         scale, starts, listed = _SCALES[size], self.day_starts(size), _listed(size)
         history = scale.window - 1
         # Twice as many days of samples as a window is long: a third of what is read is history, read a second time.
         count = -(-(scale.days - history) // (2 * scale.window))
         ends = [history + (scale.days - history) * index // count for index in range(count + 1)]
         batch = None if self.batch == "day" else self.batch_size or scale.fixed_batch
-        return tuple(
+        return with_batches(
             Block(
                 start=starts[low - history],
                 stop=starts[high],
                 # Stocks are in the order of their listing: those with a full window come first.
                 spans=tuple((starts[day], starts[day] + int(listed[day - history])) for day in range(low, high)),
                 batch_rows=batch,
+                drop_last=self.drop_last,
             )
             for low, high in pairwise(ends)
         )

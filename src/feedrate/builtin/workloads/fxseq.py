@@ -63,6 +63,8 @@ class FxSeq(Workload):
     form: str = knob("single", "multi", "multi_base")
     """One stored sequence a sample; five stored windows a sample; or the series they are cut from, stored once."""
     layout: str = knob("contiguous", "chunked", "gzip")
+    handles: str = knob("reopened", "kept")
+    """Whether each read opens the file and closes it, or each process that reads keeps it open."""
     order: str = knob("shuffled", "sequential")
     """`sequential` delivers samples in the order of time."""
     chunks: int | None = knob(None, 3, low=1, high=100_000)
@@ -73,6 +75,8 @@ class FxSeq(Workload):
     """How many features never change."""
     batch_size: int | None = knob(None, low=1, high=1 << 24)
     """Samples of a batch, at most those of a block; auto: 16, 32 and 128 by size."""
+    drop_last: bool = knob(False, True)
+    """Leave out what is left of a block when it is cut into whole batches: other samples in each epoch."""
 
     def stored_fields(self, size: str) -> tuple[Field, ...]:
         scale = _SCALES[size]
@@ -114,17 +118,24 @@ class FxSeq(Workload):
         return {"layout": self.layout}
 
     @property
+    def keeps_open(self) -> bool:
+        return self.handles == "kept"
+
+    @property
     def in_order(self) -> bool:
         return self.order == "sequential"
 
     def blocks(self, size: str) -> tuple[Block, ...]:
-        from feedrate.loading.block import Block
+        from feedrate.loading.block import Block, with_batches
 
         samples, history = self._samples(size), self._history(size)
         chunks = min(self.chunks or _SCALES[size].chunks, samples)
         ends = [history + samples * index // chunks for index in range(chunks + 1)]
         batch = self.batch_size or _SCALES[size].batch
-        return tuple(Block(low - history, high, ((low, high),), batch) for low, high in pairwise(ends))
+        drop = self.drop_last
+        return with_batches(
+            Block(low - history, high, ((low, high),), batch, drop_last=drop) for low, high in pairwise(ends)
+        )
 
     def rows(self, size: str, seed: int, start: int, stop: int) -> dict[str, NDArray[np.generic]]:
         columns = (

@@ -9,7 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
-from feedrate.errors import DataError, FeedrateError
+from feedrate.errors import DataError, FeedrateError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     Chunk = Mapping[str, NDArray[np.generic]]
     Writer = Callable[[Path, Sequence[Field], Sequence[int], Iterable[Chunk], Mapping[str, str]], None]
 
-__all__ = ["FORMATS", "OPAQUE", "FormatReader", "Part", "rows_read", "strange_columns", "writer"]
+__all__ = [
+    "FORMATS",
+    "OPAQUE",
+    "FormatReader",
+    "KeptReader",
+    "Part",
+    "kept_files",
+    "rows_read",
+    "strange_columns",
+    "writer",
+]
 
 FORMATS = ("arrow", "hdf5", "parquet")
 OPAQUE = ("feather", "jpeg")
@@ -64,6 +74,13 @@ class FormatReader(Protocol):
         """The rows by column, in stored dtypes. `options`: the storage's, and `reader`, a library."""
 
 
+class KeptReader(FormatReader, Protocol):
+    """The same, from files that stay open until `close`; for the threads of one process."""
+
+    def close(self) -> None:
+        """Close all files; nobody may be reading."""
+
+
 class _FormatModule(Protocol):
     """What each module of this package offers."""
 
@@ -93,13 +110,33 @@ def strange_columns(name: str, path: Path, fields: Sequence[Field]) -> list[str]
     )
 
 
-def rows_read(name: str, part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dict[str, torch.Tensor]:
+def kept_files(name: str) -> KeptReader:
+    """Give what reads files in that format and leaves them open.
+
+    Raises:
+        UnavailableError: of that format none are kept open.
+    """
+    make: Callable[[], KeptReader] | None = getattr(_module(name), "KeptFiles", None)
+    if make is None:
+        raise UnavailableError(f"{name} files are opened for each read; none are kept open")
+    return make()
+
+
+def rows_read(
+    name: str,
+    part: Part,
+    fields: Sequence[Field],
+    options: Mapping[str, str],
+    reader: FormatReader | None = None,
+) -> dict[str, torch.Tensor]:
     """Read rows of one file in that format, of the shapes and dtypes that the fields say.
+
+    `reader`: reads from files that are kept open; None: each read opens the file and closes it.
 
     Raises:
         DataError: the file is missing, damaged, or holds something else.
     """
-    read = _module(name).read
+    read = reader or _module(name).read
     rows, way_out = f"rows {part.start} to {part.stop}", "" if options.get("axes") == "lists" else _RENEW
     tensors = _read(part.path, rows, lambda: read(part, fields, options), way_out)
     _demand_shapes(part.path, fields, tensors, part.stop - part.start)
