@@ -12,6 +12,7 @@ from torch import nn
 from feedrate.builtin.steps.accumulated import Accumulated
 from feedrate.builtin.steps.checkpointed import Checkpointed
 from feedrate.builtin.steps.compiled import Compiled
+from feedrate.builtin.steps.evaluation import Evaluation
 from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.builtin.steps.graphed import Graphed
 from feedrate.contract import Fixture
@@ -257,3 +258,39 @@ def test_a_batch_that_cannot_be_cut_by_samples_is_said_to_be_so(sums_fixture: Fi
         UnavailableError, match=r"'weights' of a batch of 16 samples is \(3,\), so a batch cannot be cut"
     ):
         updated(Accumulated(), sums_fixture, odd)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_an_evaluation_is_that_of_the_model_as_it_is(precision: str, sums_fixture: Fixture) -> None:
+    model, loss = sums_fixture.model().train(), sums_fixture.recipe.workload.loss
+    before, batch = {name: t.clone() for name, t in model.state_dict().items()}, batch_of(sums_fixture, 16)
+    update = Evaluation(precision=precision).bind(model, loss, torch.optim.SGD(model.parameters(), lr=1.0))
+
+    said = update(batch)
+
+    assert not model.training
+    assert all(before[name].equal(t) for name, t in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    with torch.no_grad():
+        wanted = loss(model(batch.tensors), batch.tensors)
+    assert said.item() == pytest.approx(wanted.item(), rel=0.02 if precision == "bf16" else 1e-6)
+    # Whoever holds it may compute with it.
+    assert (said + 1).requires_grad_().requires_grad
+
+
+def test_the_reserve_is_given_back_every_so_many_updates(
+    sums_fixture: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = SimulatedAccelerator(64 << 20)
+    given: list[int] = []
+    monkeypatch.setattr(SimulatedAccelerator, "empty_cache", lambda _: given.append(len(given)))
+    model = sums_fixture.model()
+    optimizer, loss = torch.optim.SGD(model.parameters(), lr=0.1), sums_fixture.recipe.workload.loss
+
+    update = Fp32(empty_cache=3).bind_on(device, model, loss, optimizer)
+    for _ in range(7):
+        update(batch_of(sums_fixture, 16))
+
+    assert len(given) == 2
+    with pytest.raises(UnavailableError, match="torch keeps nothing in reserve on the host: empty_cache needs a GPU"):
+        Fp32(empty_cache=3).bind_on(None, model, loss, optimizer)

@@ -28,6 +28,7 @@ __all__ = [
     "first_batch",
     "learns_like_plain_training",
     "leaves_the_batch_alone",
+    "leaves_the_model_alone",
     "moves_the_parameters",
     "plain_progress",
     "plainly_trained",
@@ -73,7 +74,12 @@ def returns_a_loss(step: Step, fixture: Fixture) -> None:
             raise ContractError(f"{step}: update {number} returns the loss {loss.item():g}, not a finite one above 0")
 
 
-@promise_if(trains)
+def _updates(step: Step) -> bool:
+    """Tell whether a step changes the model."""
+    return step.trains and step.updates
+
+
+@promise_if(_updates)
 def moves_the_parameters(step: Step, fixture: Fixture) -> None:
     """Every parameter that plain training moves has moved."""
     trained, wanted = _trained(step, fixture), plainly_trained(fixture)
@@ -85,7 +91,7 @@ def moves_the_parameters(step: Step, fixture: Fixture) -> None:
         )
 
 
-@promise_if(trains)
+@promise_if(_updates)
 def learns_like_plain_training(step: Step, fixture: Fixture) -> None:
     """The loss, computed anew in fp32, falls about as far as in plain fp32 training."""
     wanted = plain_progress(fixture)
@@ -100,7 +106,7 @@ def learns_like_plain_training(step: Step, fixture: Fixture) -> None:
         )
 
 
-@promise_if(trains)
+@promise_if(_updates)
 def trains_on_the_batch_it_is_given(step: Step, fixture: Fixture) -> None:
     """After many updates on one batch, the loss of an update on another is not still that of the first."""
     trained = _trained(step, fixture)
@@ -112,6 +118,31 @@ def trains_on_the_batch_it_is_given(step: Step, fixture: Fixture) -> None:
             f"{step}: an update on another batch returns the loss {actual:.4g}, that of the batch before it, not"
             f" {wanted:.4g}: it reads memory that is not the batch's"
         )
+
+
+def _only_computes(step: Step) -> bool:
+    """Tell whether a step computes a loss and says that it changes nothing."""
+    return step.trains and not step.updates
+
+
+@promise_if(_only_computes)
+def leaves_the_model_alone(step: Step, fixture: Fixture) -> None:
+    """Of a step that says so: parameters and buffers are what they were, and another batch has another loss."""
+    trained = _trained(step, fixture)
+    changed = sorted(name for name, before in trained.before.items() if not before.equal(trained.after[name]))
+    if changed:
+        raise ContractError(
+            f"{step}: leaves the model as it is, it says, and {changed[0]!r} is not what it was ({len(changed)} such"
+            f" tensors of {len(trained.before)})"
+        )
+    losses = torch.stack([loss.float().reshape(()) for loss in trained.losses])
+    if float(losses.max() - losses.min()) > _SAME * abs(float(losses[0])):
+        raise ContractError(
+            f"{step}: the loss of one batch is {float(losses.min()):.4g} and {float(losses.max()):.4g}, of a model that"
+            " is left as it is"
+        )
+    if float(trained.other_loss) == float(losses[-1]):
+        raise ContractError(f"{step}: returns the loss {float(losses[-1]):.4g} of one batch for another")
 
 
 @Promise

@@ -171,6 +171,9 @@ class Accelerator(Protocol):
     def peak_bytes(self) -> tuple[int, int]:
         """Give the largest allocated and reserved bytes since `reset_peaks`."""
 
+    def empty_cache(self) -> None:
+        """Give memory that is held in reserve back to the device; waits for it."""
+
     def reset_peaks(self) -> None:
         """Give back what is kept to be used again, and count peaks from here."""
 
@@ -308,6 +311,10 @@ class Cuda:
     def peak_bytes(self) -> tuple[int, int]:
         """See `Accelerator`."""
         return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+
+    def empty_cache(self) -> None:
+        """See `Accelerator`."""
+        torch.cuda.empty_cache()
 
     def reset_peaks(self) -> None:
         """See `Accelerator`."""

@@ -31,6 +31,8 @@ class Step(Strategy):
 
     trains: ClassVar[bool] = True
     """False: the step only touches the batch; there is no loss to check."""
+    updates: ClassVar[bool] = True
+    """False: it computes the loss and leaves the model as it is, as validation does."""
     on_host: ClassVar[bool] = True
     """False: it trains only on a device beside the host, and is bound with `bind_on` alone."""
     settles_after: ClassVar[int] = 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.steps.cudnn import CudnnStep
+from feedrate.builtin.steps.backend import BackendStep
 from feedrate.plugin.updates import forward_and_loss, plain_update
 from feedrate.records.cell_traits import StepTraits
 
@@ -19,7 +19,7 @@ __all__ = ["Bf16"]
 
 
 @dataclass(frozen=True)
-class Bf16(CudnnStep):
+class Bf16(BackendStep):
     """Run the model under bf16 autocast; loss, gradients and weights stay fp32.
 
     So do recurrent cells on a CPU without bf16 instructions, for which there are none in bf16.

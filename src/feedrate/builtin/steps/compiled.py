@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.steps.cudnn import CudnnStep
+from feedrate.builtin.steps.backend import BackendStep
 from feedrate.errors import UnavailableError
 from feedrate.plugin.strategy import cuda, knob
 from feedrate.plugin.updates import ScaledUpdate, forward_and_loss, plain_update
@@ -26,7 +26,7 @@ _PRECISIONS: Mapping[str, Precision] = {"fp32": "fp32", "tf32": "tf32", "bf16": 
 
 
 @dataclass(frozen=True)
-class Compiled(CudnnStep):
+class Compiled(BackendStep):
     """Compile forward and loss with torch.compile. `dynamic=auto` lets torch decide which sizes to keep symbolic.
 
     `fullgraph` refuses a model that is no single graph, instead of leaving parts to Python. `fp16` scales the loss. On

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.steps.cudnn import CudnnStep
+from feedrate.builtin.steps.backend import BackendStep
 from feedrate.plugin.strategy import cuda, knob
 from feedrate.plugin.updates import ScaledUpdate, forward_and_loss
 from feedrate.records.cell_traits import StepTraits
@@ -19,7 +19,7 @@ __all__ = ["Fp16"]
 
 
 @dataclass(frozen=True)
-class Fp16(CudnnStep):
+class Fp16(BackendStep):
     """Run the model under fp16 autocast with a scaled loss; an update whose gradients overflow is skipped."""
 
     name = "fp16"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.steps.cudnn import CudnnStep
+from feedrate.builtin.steps.backend import BackendStep
 from feedrate.records.cell_traits import StepTraits
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ __all__ = ["Fp32"]
 
 
 @dataclass(frozen=True)
-class Fp32(CudnnStep):
+class Fp32(BackendStep):
     """Train in fp32, TF32 off: the reference that every other step is checked against."""
 
     name = "fp32"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from feedrate.builtin.steps.cudnn import CudnnStep
+from feedrate.builtin.steps.backend import BackendStep
 from feedrate.plugin.strategy import cuda
 from feedrate.records.cell_traits import StepTraits
 
@@ -18,7 +18,7 @@ __all__ = ["Tf32"]
 
 
 @dataclass(frozen=True)
-class Tf32(CudnnStep):
+class Tf32(BackendStep):
     """Train in fp32 with matrix products, convolutions and recurrent cells in TF32."""
 
     name = "tf32"

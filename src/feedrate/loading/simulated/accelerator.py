@@ -277,6 +277,10 @@ class SimulatedAccelerator:
         """See `Accelerator`."""
         return self._peak, self._peak
 
+    def empty_cache(self) -> None:
+        """See `Accelerator`: nothing is held in reserve here."""
+        self.synchronize()
+
     def reset_peaks(self) -> None:
         """See `Accelerator`."""
         self._peak = self.allocated_bytes()
