@@ -40,6 +40,18 @@ def verdicts(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.answer
+def test_a_variable_of_the_environment_is_a_side(tmp_path: Path) -> None:
+    done = compare(tmp_path, "sums/told/none@REREADS=20", "sums/told/none", "--plugin", str(PLUGINS / "told.py"))
+
+    assert done.returncode == 0, done.stderr
+    assert "told/none/cpu@REREADS=20 is SLOWER than" in done.stdout.splitlines()[0]
+    (found,) = verdicts(tmp_path)
+    assert (found["a"]["code"], found["b"]["code"]) == ("REREADS=20", "")
+    # What every read costs besides decoding is the same.
+    assert found["speedup"] < 0.5
+
+
+@pytest.mark.answer
 def test_the_slower_of_two_plugin_files_is_named_and_every_process_is_kept(tmp_path: Path) -> None:
     done = compare(tmp_path, f"{REREAD}@{PLUGINS / 'reread_often.py'}", f"@{PLUGINS / 'reread.py'}")
 
@@ -198,6 +210,9 @@ def _leads_to(link: Path, folder: Path) -> bool:
         (("sums/plain/train@main", "@HEAD"), "is no git checkout of feedrate"),
         (("sums/plain/train@other.py", "@HEAD"), "--plugin other.py: no such file"),
         (("sums/plain/train", "sums/tiny/plain/train/gpu"), "no device 'gpu'"),
+        (("sums/plain/train", "@OMP_NUM_THREADS=1"), "is set for every process that is measured: by --threads"),
+        (("sums/plain/train", "@FEEDRATE_DATA=here"), "is feedrate's own: give its option to both sides"),
+        (("sums/plain/train", "@1st=2"), "no commit"),
         (("sums/plain/train", "sums/tiny/plain/train/2xcpu"), "2xcpu is several ranks, which `feedrate run --ranks 2"),
         (("sums/plain/train", "sums/inline/train", "--pairs", "3"), "4 are the least that say anything"),
         (("sums/plain/train", "sums/inline/train", "--budget", "soon"), "such as 90s or 10m"),

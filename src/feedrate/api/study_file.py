@@ -31,7 +31,8 @@ class Change:
 
     name: str
     cell: str
-    """Its whole cell, or `@COMMIT` or `@FILE.py` for other code; empty: `parts` say what is another."""
+    """Its whole cell, or `@COMMIT`, `@FILE.py` or `@NAME=VALUE` for other code or a variable; empty: `parts` say what
+    is another."""
     parts: Mapping[str, str]
     """By family: another one, or `[knob=value]` for other knobs of the same."""
     against: Against

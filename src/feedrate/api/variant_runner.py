@@ -1,4 +1,4 @@
-"""Measure the sides of a comparison: with the code that runs here, with a plugin file besides, or at a commit."""
+"""Measure the sides of a comparison: here, with a plugin file or variables besides, or at a commit."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class VariantRunner:
             BuildError: it does not build.
         """
         if not named.commit:
-            begin = self._beginning(self._call_here(_files(named)), cell)
-            measure = self._here(cell, _files(named), COMPARED_S)
+            begin = self._beginning(self._call_here(_files(named), variables=named.variables), cell, named.variables)
+            measure = self._here(cell, _files(named), COMPARED_S, named.variables)
             return Variant(cell, named.code, measure, self.resources.write, begin, _writer_here())
         commit = self._commit(named.commit)
         begin = self._beginning(self._call(commit), cell) if commit.takes_turns else None
@@ -104,8 +104,10 @@ class VariantRunner:
             self.resources.caller.console.print(f"feedrate: {revision}: {line}", soft_wrap=True)
         return commit
 
-    def _here(self, cell: str, files: tuple[Path, ...], seconds: float) -> Callable[[ForkServer], Outcome]:
-        """Measure with the code that runs, and plugin files besides those that are for all."""
+    def _here(
+        self, cell: str, files: tuple[Path, ...], seconds: float, variables: Mapping[str, str] | None = None
+    ) -> Callable[[ForkServer], Outcome]:
+        """Measure with the code that runs, with plugin files and variables besides those that are for all."""
         from feedrate.runner.isolation import measure
 
         def measured(fork_server: ForkServer) -> Outcome:
@@ -115,7 +117,8 @@ class VariantRunner:
                 seconds=self.resources.settings.seconds or seconds,
                 replicate=next(self._numbers),
                 plugin_files=(*common.plugin_files, *files),
-                fork_server=fork_server,
+                variables=variables or {},
+                fork_server=fork_server.apart(variables or {}),
             )
             return measure(cell, settings)
 
@@ -132,7 +135,9 @@ class VariantRunner:
 
         return at_commit
 
-    def _beginning(self, call: Invocation | None, cell: str) -> Callable[[ForkServer, Path], Running[Outcome]] | None:
+    def _beginning(
+        self, call: Invocation | None, cell: str, variables: Mapping[str, str] | None = None
+    ) -> Callable[[ForkServer, Path], Running[Outcome]] | None:
         """Give what begins to measure by turns; None: where two would share a GPU's memory, or nothing is written."""
         from feedrate.revisions.commit import SeparateReplicate
 
@@ -140,7 +145,7 @@ class VariantRunner:
             return None
 
         def begin(fork_server: ForkServer, socket: Path) -> Running[Outcome]:
-            asked = _told(self._sharing(call, fork_server), {TURNS: str(socket)})
+            asked = _told(self._sharing(call, fork_server.apart(variables or {})), {TURNS: str(socket)})
             return SeparateReplicate.begun(cell, next(self._numbers), asked)
 
         return begin
@@ -149,7 +154,9 @@ class VariantRunner:
         """The same call under the name of this run, with its processes forked from that server."""
         return _told(call, {RUN: self.resources.caller.run, FORK_SERVER: str(fork_server.folder)})
 
-    def _call_here(self, files: tuple[Path, ...], seconds: float = COMPARED_S) -> Invocation | None:
+    def _call_here(
+        self, files: tuple[Path, ...], seconds: float = COMPARED_S, variables: Mapping[str, str] | None = None
+    ) -> Invocation | None:
         """How the code that runs is called in a process of its own; None: it has nowhere to write its outcome."""
         from feedrate.revisions.call import Invocation
 
@@ -167,7 +174,7 @@ class VariantRunner:
             logs=settings.logs.resolve(),
             deadline_s=math.ceil(settings.deadline_s),
             options=(*_words(settings, seconds), *noted, *(word for words in plugins for word in words)),
-            variables={**({"PYTHONPATH": path} if path else {}), **self._safe},
+            variables={**({"PYTHONPATH": path} if path else {}), **self._safe, **(variables or {})},
         )
 
     def _call(self, commit: Commit, seconds: float = COMPARED_S) -> Invocation:

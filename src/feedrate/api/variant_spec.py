@@ -1,7 +1,8 @@
-"""Read the two sides of a comparison: cells, commits, plugin files, or many of them."""
+"""Read the two sides of a comparison: cells, commits, plugin files, variables, or many of them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -14,15 +15,21 @@ from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
 from feedrate.records.cell_key import SIMULATED, split_spec
+from feedrate.system.threadpools import caps
 
 __all__ = ["ComparisonSpec", "VariantSpec", "control", "pace_of", "pairings"]
 
 _ANY = "*"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""Of a variable that a shell can set."""
 
 
 @dataclass(frozen=True)
 class VariantSpec:
-    """One side as the user wrote it: `CELL`, `CELL@COMMIT` or `CELL@FILE`, in which `*` stands for all of a family."""
+    """One side as the user wrote it: `CELL`, `CELL@COMMIT`, `CELL@FILE` or `CELL@NAME=VALUE`.
+
+    In a cell `*` stands for all of a family.
+    """
 
     workload: str
     size: str
@@ -30,7 +37,7 @@ class VariantSpec:
     step: str
     device: str
     code: str
-    """Commit or plugin file; empty: the code that runs."""
+    """Commit, plugin file, or variables of the environment; empty: the code that runs, as it is."""
 
     @classmethod
     def parse(cls, text: str, size: str | None, device: str | None, other: VariantSpec | None = None) -> VariantSpec:
@@ -41,24 +48,42 @@ class VariantSpec:
         """
         cell, at, code = text.partition("@")
         if at and not code:
-            raise UsageError(f"{text!r} names neither a commit nor a plugin file after its '@'")
-        if not cell and other:
-            return replace(other, code=code)
-        return cls(*full_key(cell, size, device), code)
+            raise UsageError(f"{text!r} names neither a commit nor a plugin file nor a variable after its '@'")
+        side = replace(other, code=code) if not cell and other else cls(*full_key(cell, size, device), code)
+        side._demand_own_variables()
+        return side
 
     @property
     def file(self) -> Path | None:
         """The plugin file that it is measured with, if it names one."""
-        return Path(self.code) if self.code.endswith(".py") else None
+        return Path(self.code) if self.code.endswith(".py") and not self.variables else None
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Variables that its processes have, whatever the environment says; of several each stands after an `@`."""
+        pairs = [part.partition("=") for part in self.code.split("@")]
+        return {name: value for name, _, value in pairs} if all(_is_variable(*pair[:2]) for pair in pairs) else {}
+
+    def _demand_own_variables(self) -> None:
+        """Refuse variables that feedrate sets for each process.
+
+        Raises:
+            UsageError: one is.
+        """
+        for name in self.variables:
+            if name in caps(1):
+                raise UsageError(f"{name} is set for every process that is measured: by --threads, and --pool NAME=N")
+            if name.startswith("FEEDRATE_"):
+                raise UsageError(f"{name} is feedrate's own: give its option to both sides")
 
     @property
     def commit(self) -> str:
         """The commit that it is measured at; empty: none."""
-        return "" if self.file else self.code
+        return "" if self.file or self.variables else self.code
 
     @property
     def uncommitted(self) -> VariantSpec:
-        """The same with the code that runs, and its plugin file."""
+        """The same with the code that runs, and its plugin file; the environment is as it is."""
         return replace(self, code=self.code if self.file else "")
 
     def filled(self, names: Mapping[str, str]) -> VariantSpec:
@@ -96,6 +121,10 @@ class VariantSpec:
         workload = registry.workload(self.workload)
         recipe = workload.at(workload.own_size(self.size))
         return {recipe.folder_name: recipe}
+
+
+def _is_variable(name: str, equals: str) -> bool:
+    return bool(equals) and _NAME.fullmatch(name) is not None
 
 
 _FAMILIES = ("workload", "loader", "step")

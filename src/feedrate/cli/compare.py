@@ -25,6 +25,7 @@ A and B are cells, and the code to measure them with:
   boardmoves/threads/fp32 boardmoves/inline/fp32      two loaders
   boardmoves/threads/fp32@main @HEAD                  one cell at two commits, each built into an environment of its own
   boardmoves/mine/fp32@old.py @new.py                 one cell with two plugin files
+  boardmoves/threads/fp32 @MALLOC_ARENA_MAX=2         one cell with a variable of the environment, and without it
   'boardmoves/*/fp32@main' @HEAD                      every loader at two commits; false discoveries are controlled
   threads inline --files 'mine/*.parquet'             two loaders over files of your own
   'python train.py' 'python train.py --workers 8'     your own training with two sets of options
@@ -39,7 +40,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.formatter_class = RawDescriptionHelpFormatter
     parser.epilog = _ABOUT
     sides = parser.add_argument_group("what")
-    sides.add_argument("a", metavar="A", help="CELL, CELL@COMMIT or CELL@FILE; a cell reads workload/loader/step")
+    sides.add_argument("a", metavar="A", help="CELL, or CELL@COMMIT, @FILE, @NAME=VALUE; a cell: workload/loader/step")
     sides.add_argument("b", metavar="B", help="the same; without a cell, such as @HEAD, it is A's")
     add_files(sides.add_argument, "cells' workload, A and B being loaders,")
     add_size(sides.add_argument)

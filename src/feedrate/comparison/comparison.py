@@ -41,7 +41,7 @@ class Variant:
 
     cell: str
     code: str
-    """Commit or plugin file that it was asked for at; empty: the code that runs."""
+    """Commit, plugin file or variables that it was asked for with; empty: the code that runs, as it is."""
     measure: Callable[[ForkServer], Outcome]
     """Measures the cell once, in a fresh process."""
     keep: Callable[[Outcome], object] = _is_kept_already

@@ -68,6 +68,20 @@ class ForkServer:
             finally:
                 fork_server._end()
 
+    def apart(self, variables: Mapping[str, str]) -> ForkServer:
+        """Give one for processes that have these variables from their start; itself where there are none.
+
+        It ends with the same process, and its folder lies in this one's.
+        """
+        if not variables:
+            return self
+        # Short: the path of a socket may have 107 characters.
+        name = hashlib.sha256(repr(sorted(variables.items())).encode()).hexdigest()[:8]
+        folder = self.folder / f"env-{name}"
+        folder.mkdir(exist_ok=True)
+        (folder / _OWNER).write_text((self.folder / _OWNER).read_text())
+        return ForkServer(folder, self._started)
+
     @staticmethod
     def made() -> Scratch:
         """A folder for fork servers that end with this process, which removes it; what killed ones left goes now."""
@@ -168,7 +182,7 @@ class ForkServer:
             # Not reaped yet, so the pid is still its own.
             os.kill(pid, signal.SIGKILL)
             _reaped(pid)
-        for file in self.folder.glob("*.pid"):
+        for file in self.folder.rglob("*.pid"):
             with suppress(OSError, ValueError):
                 self._kill(int(file.read_text()))
 

@@ -58,6 +58,8 @@ class ReplicateSettings:
     """Cap of every thread pool; None: the cores that this process may use."""
     pools: Mapping[str, int] = field(default_factory=dict)
     """Caps of single pools over that, by name: see `feedrate.system.threadpools`."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Of the environment of its processes, whatever this one's says."""
     turns: Path | None = None
     """Where it takes turns with another replicate; None: it measures alone."""
     epoch_start_s: float = 0.0
@@ -201,4 +203,5 @@ def _environment(threads: int, settings: ReplicateSettings) -> dict[str, str]:
     Compiled kernels are kept between runs: the record says how long the first step took.
     """
     kept = settings.logs.resolve() / "compiled"
-    return dict(os.environ) | caps(threads, settings.pools) | {"TORCHINDUCTOR_CACHE_DIR": str(kept)}
+    capped = caps(threads, settings.pools) | {"TORCHINDUCTOR_CACHE_DIR": str(kept)}
+    return {**os.environ, **settings.variables, **capped}
