@@ -96,7 +96,11 @@ $(INTEGRATIONS)/.installed: pyproject.toml scripts/install.sh
 $(FRAMEWORKS)/.installed: pyproject.toml scripts/install.sh
 	@TORCH="$(TORCH)" bash scripts/install.sh $(FRAMEWORKS) frameworks
 
-test-integrations: $(INTEGRATIONS)/.installed $(FRAMEWORKS)/.installed ## A base install, and trainings with frameworks, in environments of their own
+$(FRAMEWORKS)/.peers: $(FRAMEWORKS)/.installed $(wildcard plugins/peers/pyproject.toml plugins/peers/*/*.py)
+	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall plugins/peers
+	@touch $@
+
+test-integrations: $(INTEGRATIONS)/.installed $(FRAMEWORKS)/.peers ## A base install, and trainings with frameworks, in environments of their own
 	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations --ignore tests/integrations/frameworks $(PARALLEL)
 	@$(FRAMEWORKS)/bin/python -m pytest tests/integrations/frameworks -n $(JOBS)
 
