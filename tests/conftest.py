@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import os
 import resource
 import signal
 from collections.abc import Iterator
@@ -168,4 +169,6 @@ def sums_fixture(sums_data: DataSet) -> Fixture:
 
 def fixture_on(data: DataSet, recipe: SizedWorkload, epochs: int = 2) -> Fixture:
     """A fixture of a workload's own plan over `data`."""
-    return Fixture(recipe.workload.plan(data, recipe.size, epochs=epochs), recipe)
+    # Tests beside this process have the same data.
+    copies = data.folder.parent / f"copies-{os.getpid()}"
+    return Fixture(recipe.workload.plan(data, recipe.size, epochs=epochs), recipe, copies=copies)

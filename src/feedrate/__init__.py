@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from feedrate.plugin.cell import Cell
     from feedrate.plugin.dataset_workload import DatasetWorkload
     from feedrate.plugin.hookspecs import hookimpl
-    from feedrate.plugin.loader import Loader, Stream
+    from feedrate.plugin.loader import Loader, Serves, Stream
     from feedrate.plugin.registry import Registry
     from feedrate.plugin.step import Loss, Step, Update
     from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from feedrate.records.cell_traits import LoaderTraits, StepTraits
     from feedrate.records.measurement import Failure, Measurement
     from feedrate.records.raw_results import results
+    from feedrate.system.events import count_event
 
     __version__: str
 
@@ -72,10 +73,11 @@ _HOMES = {
     "data.field": ("Field",),
     "plugin.dataset_workload": ("DatasetWorkload",),
     "plugin.hookspecs": ("hookimpl",),
-    "plugin.loader": ("Loader", "Stream"),
+    "plugin.loader": ("Loader", "Serves", "Stream"),
     "records.cell_traits": ("LoaderTraits", "StepTraits"),
     "records.measurement": ("Failure", "Measurement"),
     "records.raw_results": ("results",),
+    "system.events": ("count_event",),
     "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),
@@ -119,6 +121,7 @@ __all__ = [
     "Registry",
     "Results",
     "SampleIndex",
+    "Serves",
     "Session",
     "Source",
     "SourceControl",
@@ -136,6 +139,7 @@ __all__ = [
     "ahead",
     "calibrate",
     "compare",
+    "count_event",
     "cuda",
     "diagnose",
     "forward_and_loss",

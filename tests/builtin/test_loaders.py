@@ -8,7 +8,7 @@ import resource
 import signal
 import weakref
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import active_children
@@ -20,17 +20,20 @@ import torch
 
 from feedrate.builtin.loaders import _worker_loader, gpu_chunk
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
+from feedrate.builtin.loaders.inline import Inline
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
 from feedrate.builtin.loaders.workers import Workers
 from feedrate.contract import Fixture
-from feedrate.errors import ContractError, UnavailableError, UsageError, WorkerError
+from feedrate.errors import ContractError, HangError, UnavailableError, UsageError, WorkerError
 from feedrate.loading.batch import Columns
 from feedrate.loading.block import Block
 from feedrate.loading.buffers import Buffers, Layout
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Placement, Plan
 from feedrate.loading.source import Source
+from feedrate.plugin.loader import Loader
+from feedrate.system.synthetic_load import sleep_s
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def children() -> list[int]:
 @pytest.mark.process
 @pytest.mark.parametrize("loader", [Workers(count=2, deal="batches"), RingWorkers(count=2, deal="batches")])
 def test_dealing_batches_keeps_the_planned_order(loader: Workers | RingWorkers, sums_fixture: Fixture) -> None:
-    assert loader.keeps_order
+    assert loader.serves == "order"
     served = [batch.ids.tolist() for batch in loader.stream(sums_fixture.plan)]
     assert served == [ids.tolist() for ids in sums_fixture.plan]
 
@@ -282,3 +285,48 @@ def test_a_worker_that_is_killed_as_it_starts_is_told_at_once(
     monkeypatch.setattr(SpawnProcess, "start", killed)
     with pytest.raises(ContractError, match="was ended by SIGKILL as it was started"):
         list(Workers(count=1, persistent=persistent).stream(sums_fixture.plan))
+
+
+class Dozing:
+    """A source that gives one block, and nothing more."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._source, self._times = plan.plain_source(), 0
+
+    def read(self, block: Block) -> Columns:
+        self._times += 1
+        if self._times > 1:
+            sleep_s(600.0)
+        return self._source.read(block)
+
+
+@contextmanager
+def dozing(plan: Plan) -> Iterator[Source]:
+    yield Dozing(plan)
+
+
+@pytest.mark.process
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.usefixtures("spawning")
+def test_workers_from_which_nothing_comes_are_a_hang_and_say_where_they_stand(
+    sums_fixture: Fixture, tmp_path: Path
+) -> None:
+    plan = replace(sums_fixture.plan, placement=Placement(logs=str(tmp_path), source_factory=dozing))
+
+    # Long enough for a worker to begin on a machine with others on it.
+    with pytest.raises(HangError, match=r"no batch within 12 s; the log holds the stacks of its workers"):
+        list(Workers(count=1, timeout_s=12).stream(plan))
+
+    assert "sleep_s" in (tmp_path / "worker-0.txt").read_text()
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("spawning")
+@pytest.mark.parametrize("loader", [Inline(), Threads(), Workers(count=1), RingWorkers(count=1)], ids=str)
+def test_a_plan_of_a_later_epoch_alone_is_served_as_planned(loader: Loader, sums_fixture: Fixture) -> None:
+    plan = replace(sums_fixture.plan.epoch(3), report=LoaderReport())
+
+    served = [batch.ids.tolist() for batch in loader.stream(plan)]
+
+    assert served == [ids.tolist() for ids in sums_fixture.plan.epoch_ids(3)]

@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from feedrate.builtin.workloads.boardmoves import BoardMoves
 from feedrate.builtin.workloads.daywindows import TARGETS, DayWindows
 from feedrate.builtin.workloads.fxseq import FxSeq
+from feedrate.contract import Reference, unwritten
+from feedrate.contract.reference import demand_equal
 from feedrate.data.dataset import DataSet
 from feedrate.errors import DataError, UsageError
 from feedrate.loading.plan import Plan
+from feedrate.plugin.registry import Registry
 from feedrate.plugin.workload import SIZES, Workload
 
 VARIANTS: dict[str, Workload] = {
@@ -227,7 +230,8 @@ def test_neighbours_within_a_day_need_batches_of_a_day() -> None:
 def test_exactly_the_stored_knobs_change_the_folder(workload: Workload) -> None:
     plain = workload.at("tiny")
     for name, values in type(workload).knob_values().items():
-        text = str(values[-1]) if len(values) > 1 else "0.5" if isinstance(values[0], float) else "5"
+        numbers = "0.5" if isinstance(values[0], float) else "5"
+        text = str(values[-1]) if len(values) > 1 else "true" if values[0] is False else numbers
         turned = workload.with_knobs({name: text}).at("tiny")
         changed = name in workload.storage_knobs
         assert (turned.folder_name != plain.folder_name) == changed, name
@@ -267,3 +271,59 @@ def test_naming_workloads_and_making_rows_imports_neither_torch_nor_arrow() -> N
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("spec", "batch"),
+    [("boardmoves[batch_size=100]", 100), ("fxseq[batch_size=7]", 7), ("daywindows[batch=fixed,batch_size=50]", 50)],
+)
+def test_without_the_last_batch_of_a_block_all_are_of_one_size(spec: str, batch: int) -> None:
+    workload = Registry.load().workload(spec)
+    plain, whole = unwritten(workload).plan, unwritten(workload.with_knobs({"drop_last": "true"})).plan
+
+    assert {len(ids) for ids in whole} == {batch} < {len(ids) for ids in plain}
+    assert whole.samples == sum(block.samples // batch * batch for block in plain.stored_blocks)
+
+
+@pytest.mark.parametrize("name", ["boardmoves", "daywindows", "fxseq"])
+def test_in_order_samples_come_as_they_lie_in_the_files(name: str) -> None:
+    plan = unwritten(Registry.load().workload(f"{name}[order=sequential]")).plan
+
+    ids = [row for batch in plan.epoch_ids(1) for row in batch.tolist()]
+    assert ids == sorted(ids)
+
+
+def test_a_day_is_a_batch_whole() -> None:
+    with pytest.raises(UsageError, match="a batch is a day's windows; drop_last needs batch=fixed"):
+        DayWindows(drop_last=True).blocks("tiny")
+    with pytest.raises(UsageError, match=r"drop_last leaves no batch: .* have smaller batches"):
+        BoardMoves(batch_size=1_000, drop_last=True).blocks("tiny")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    ["boardmoves", "fxseq", "fxseq[form=multi_base]", "daywindows", "daywindows[batch=fixed,graph=in_worker]"],
+)
+@pytest.mark.parametrize("cast", ["device", "host"])
+def test_a_batch_is_assembled_from_the_rows_that_it_touches(spec: str, cast: Any) -> None:
+    fixture = unwritten(Registry.load().workload(spec))
+    plan, recipe = fixture.plan.with_cast(cast), fixture.recipe
+    drawn = torch.cat(list(plan.epoch_ids(0)))[torch.randperm(plan.samples)[:40]]
+
+    for ids in (next(iter(plan)), drawn):
+        rows = plan.touched(ids)
+        assert rows.tolist() == sorted(set(rows.tolist()))
+        assert set(ids.tolist()) <= set(rows.tolist())
+        made = [recipe.rows(row, row + 1) for row in rows.tolist()]
+        tensors = {
+            field.name: torch.from_numpy(np.concatenate([columns[field.name] for columns in made]))
+            for field in plan.stored_columns
+            if field.name != "row_id"
+        }
+        batch, wanted = plan.assembled(ids, rows, tensors), Reference(recipe, plan).batch(ids)
+        demand_equal("assembled", batch, wanted)
+        assert batch.ids.equal(ids)
+        if plan.derive is None:
+            samples = [{name: values[place] for name, values in wanted.tensors.items()} for place in range(len(ids))]
+            records = [{**sample, "row_id": row} for sample, row in zip(samples, ids.tolist(), strict=True)]
+            demand_equal("collated", plan.collated(records), wanted)

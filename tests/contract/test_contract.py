@@ -32,7 +32,7 @@ from feedrate.contract.repeatability import streams_in_a_spawned_process
 from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
 from feedrate.contract.steps import trains_on_the_batch_it_is_given
 from feedrate.data.dataset import DataSet
-from feedrate.errors import ContractError
+from feedrate.errors import ContractError, UnavailableError
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
@@ -48,7 +48,7 @@ ONE_STREAM: tuple[LoaderPromise, ...] = (
 )
 """Promises that a single stream, held in the fixture, answers."""
 
-LOADERS = ("inline", "workers[count=1]", "ring_workers[count=1]", "threads", "gpu_chunk", "resident")
+LOADERS = ("inline", "workers[count=1]", "ring_workers[count=1]", "threads", "gpu_chunk", "mapped", "resident")
 TURNED = (
     "inline[cast=host]",
     "workers[count=0]",
@@ -58,7 +58,7 @@ TURNED = (
     "threads[count=1,cast=host]",
     "gpu_chunk[cast=host]",
 )
-STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled", "accumulated", "checkpointed", "graphed")
+STEPS = ("none", "fp32", "tf32", "bf16", "fp16", "compiled", "accumulated", "checkpointed", "graphed", "evaluation")
 WORKLOADS = ("boardmoves", "daywindows", "fxseq", "images", "tokens[pad=context]")
 
 STARTING = (
@@ -120,6 +120,10 @@ def test_a_loader_serves_every_workload(spec: str, name: str, fixtures: dict[str
     loader = registry.loader(spec)
     usable(loader)
     usable(registry.workload(name))
+    if spec == "mapped" and not registry.workload(name).has_columns:
+        with pytest.raises(UnavailableError, match="mapped: needs columns of rows, and these samples come from"):
+            ONE_STREAM[0](loader, fixtures[name])
+        return
     for promise in ONE_STREAM:
         promise(loader, fixtures[name])
 

@@ -24,7 +24,12 @@ from feedrate.contract.cleanup import leaves_nothing_behind
 from feedrate.contract.corrupt_files import names_a_corrupt_file, names_a_missing_file, names_a_truncated_file
 from feedrate.contract.knob_ranges import declares_the_range_of_each_number
 from feedrate.contract.repeatability import streams_in_a_spawned_process
-from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.contract.rows import (
+    cuts_batches_of_its_own,
+    cuts_the_planned_batches,
+    keeps_the_planned_order,
+    serves_each_row_once,
+)
 from feedrate.errors import ContractError
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader, Stream
@@ -40,6 +45,7 @@ from tests.support import (
     lying_steps,
     lying_transfers,
     lying_workloads,
+    shuffling,
 )
 from tests.support.liars import left
 
@@ -59,6 +65,12 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
         "0 times instead of once",
     ),
     (Unfaithful(fault="split"), {"cuts the planned batches"}, "serves 31 batches instead of 30"),
+    (shuffling.DrawsWithReplacement(), {"serves each row once"}, "2 times instead of once (2 such rows of 203)"),
+    (
+        shuffling.MakesThemTooLarge(),
+        {"cuts batches of its own"},
+        "batch 0 has 17 rows, and the plan's largest has 16",
+    ),
     (lying_rows.CutsElsewhere(), {"cuts the planned batches"}, "where none is planned to (1 such batches of 30)"),
     (Unfaithful(fault="corrupted"), {"serves the generated values"}, "is wrong (1 such rows of"),
     (lying_rows.FillsHoles(), {"serves the generated values"}, "'unsure' of row"),
@@ -132,6 +144,8 @@ LYING_STEPS: tuple[tuple[Step, str, str], ...] = (
         "that of the batch before it, not",
     ),
     (lying_steps.ReplaysTooEarly(), "trains on the batch it is given", "it reads memory that is not the batch's"),
+    (lying_steps.TrainsAsItEvaluates(), "leaves the model alone", "is not what it was"),
+    (lying_steps.EvaluatesOneBatch(), "leaves the model alone", "of one batch for another"),
     (lying_steps.WritesToItsBatch(), "leaves the batch alone", "the step has written to its batch"),
     (
         lying_steps.MakesATensorOfTheHost(),
@@ -256,6 +270,7 @@ def test_the_truthful_pass(fixture: Fixture) -> None:
     for workload in (Sums(), lying_workloads.HasTwoHorizons(), lying_workloads.GoesAround()):
         assert broken(workload, unwritten(workload)) == {}
     assert broken(Inline(), fixture) == {}
+    assert broken(shuffling.Shuffling(), fixture) == {}
     assert broken(lying_steps.PlainStep(), fixture) == {}
     assert broken(lying_steps.Replaying(), fixture) == {}
 
@@ -320,12 +335,13 @@ def test_only_promises_that_apply_to_a_strategy_are_asked_of_it(fixture: Fixture
     untrained = [name for name, _ in check(NoTraining(), fixture)]
 
     assert of_ready_batches == {
-        *(serves_each_row_once, keeps_the_planned_order, cuts_the_planned_batches),
+        *(serves_each_row_once, keeps_the_planned_order, cuts_the_planned_batches, cuts_batches_of_its_own),
         *(names_a_missing_file, names_a_truncated_file, names_a_corrupt_file),
         next(promise for promise in LOADER_PROMISES if title(promise) == "swaps its source"),
     }
     assert untrained == ["leaves the batch alone", RANGES]
-    assert [title(promise) for promise in LOADER_PROMISES if not promise.applies_to(Inline())] == ["swaps its source"]
+    of_others = ["cuts batches of its own", "swaps its source"]
+    assert [title(promise) for promise in LOADER_PROMISES if not promise.applies_to(Inline())] == of_others
     assert all(promise.applies_to(lying_steps.PlainStep()) for promise in STEP_PROMISES)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 import torch
 
 from feedrate.data.dataset import DataSet
+from feedrate.errors import UsageError
 from feedrate.loading.batch_spec import BatchSpec
-from feedrate.loading.block import Block, permuted
+from feedrate.loading.block import Block, permuted, with_batches
 from feedrate.loading.order import BlockOrder
 from feedrate.loading.plan import Plan
 from tests.support.tables import Table
@@ -24,6 +26,7 @@ PANEL = (
 )
 MIXED = tuple(Block(block.start, block.stop, block.spans, 5) for block in PANEL)
 LAYOUTS = {"fixed": FIXED, "panel": PANEL, "mixed": MIXED}
+WHOLE = tuple(replace(block, drop_last=True) for block in MIXED)
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +204,40 @@ def test_a_plan_for_another_device_or_cast_is_the_same_but_for_that(data: DataSe
     assert (other.device, other.cast) == ("cuda", "host")
     assert other != plan
     assert other.on_device("cpu").with_cast("device") == plan
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_of_whole_batches_alone_each_epoch_leaves_other_samples_out_if_it_is_shuffled(
+    data: DataSet, shuffle: bool
+) -> None:
+    plan = plan_of(data, WHOLE, shuffle=shuffle, epochs=3)
+    served = [[tuple(batch.tolist()) for batch in plan.epoch_ids(epoch)] for epoch in range(3)]
+
+    for batches in served:
+        rows = [row for batch in batches for row in batch]
+        assert {len(batch) for batch in batches} == {5}
+        assert len(rows) == len(set(rows)) == plan.samples == 5 * plan.epoch_batches < len(sample_rows(WHOLE))
+        assert set(rows) < set(sample_rows(WHOLE))
+    left_out = {frozenset(sample_rows(WHOLE)) - {row for batch in batches for row in batch} for batches in served}
+    assert len(left_out) == (3 if shuffle else 1)
+    assert (plan.min_batch_rows, plan.max_batch_rows) == (5, 5)
+    assert len(plan) == 3 * plan.epoch_batches
+
+
+def test_a_block_too_small_for_a_whole_batch_is_not_read_and_if_all_are_that_is_said() -> None:
+    small, large = Block(0, 7, ((0, 7),), 8, drop_last=True), Block(7, 17, ((7, 17),), 8, drop_last=True)
+
+    assert with_batches([small, large]) == (large,)
+    with pytest.raises(UsageError, match=r"leaves no batch: .* the largest block has 7 rows; have smaller batches"):
+        with_batches([small])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_epoch_of_a_plan_is_a_plan(data: DataSet, layout: str) -> None:
+    plan = plan_of(data, LAYOUTS[layout], seed=3)
+    third = plan.for_epochs(None).epoch(2)
+
+    assert [ids.tolist() for ids in third] == [ids.tolist() for ids in plan.epoch_ids(2)]
+    assert (third.epochs, list(third.epoch_numbers())) == (1, [2])
+    assert len(third) == plan.epoch_batches
+    assert list(third.blocks()) == list(plan.epoch_blocks(2))

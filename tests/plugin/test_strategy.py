@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from feedrate.builtin.loaders.workers import Workers
 from feedrate.errors import UsageError
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import Need, Strategy, knob, near, package
@@ -147,6 +148,16 @@ def test_a_range_that_nobody_declared_is_one_to_a_million_and_holds_the_knobs_ow
     made = make_dataclass("Made", [("amount", float | None, knob(*values))], bases=(Strategy,), frozen=True)
 
     assert made.ranges() == {"amount": (least, most)}  # type: ignore[attr-defined]
+
+
+def test_a_word_that_no_sweep_tries_is_taken_all_the_same() -> None:
+    spawned, forked = Workers(count=1), Workers(count=1).with_knobs({"start": "fork"})
+
+    assert str(forked) == "workers[count=1,start=fork]"
+    assert {variant.start for variant in spawned.sweep()} == {"spawn"}
+    assert Workers.knob_choices()["start"] == ("spawn", "fork")
+    with pytest.raises(UsageError, match="start=thread is not one of spawn, fork"):
+        spawned.with_knobs({"start": "thread"})
 
 
 def test_a_knob_whose_own_values_are_out_of_its_range_is_refused_where_it_is_declared() -> None:

@@ -17,7 +17,7 @@ from feedrate.records.measurement import Measurement
 from feedrate.records.validity import doubts, identical_results, read_from_disk, refusals, remarks, remarks_on
 from feedrate.report.table import show
 from feedrate.system.load_monitor import LoadMonitor
-from feedrate.system.nvml import clock, tenants
+from feedrate.system.nvml import busy_share, clock, tenants
 from tests.support.outcomes import failure, measurement
 
 QUIET = Conditions(watched_s=2.0, cores=8, own_core_s=3.0, all_core_s=3.1, stolen_core_s=0.0, disk_read_bytes=0)
@@ -336,6 +336,9 @@ class Library:
     def nvmlDeviceGetTemperature(self, handle: object, sensor: int, into: object) -> int:  # noqa: N802
         return _put(into, ctypes.c_uint, 61) if sensor == 0 else 2
 
+    def nvmlDeviceGetUtilizationRates(self, handle: object, into: object) -> int:  # noqa: N802
+        return _put(into, ctypes.c_uint, 37)
+
     def nvmlDeviceGetComputeRunningProcesses_v3(self, handle: object, count: object, into: None) -> int:  # noqa: N802
         _put(count, ctypes.c_uint, 2)
         return 7
@@ -351,6 +354,10 @@ def test_the_clock_is_asked_of_the_gpu_of_that_uuid_and_the_library_is_left_as_i
 
     assert clock("GPU-1", library) == GpuClock(1410, 1980, 0x24, 312.5, 61)
     assert tenants("GPU-1", library) == 2
+    assert busy_share("GPU-1", library) == 0.37
+    assert (
+        busy_share("GPU-2", library) is busy_share("GPU-1", Library(lacks=("nvmlDeviceGetUtilizationRates",))) is None
+    )
     assert clock("GPU-2", library) is None
     assert tenants("GPU-2", library) == 0
     assert library.open == 0
@@ -367,3 +374,14 @@ def test_what_a_driver_does_not_know_is_left_out() -> None:
 
 def test_without_a_driver_nobody_is_asked() -> None:
     assert clock("GPU-1", lambda function, *arguments: 1) is None
+
+
+def test_a_gpu_that_runs_nothing_for_most_of_a_training_is_worth_a_word() -> None:
+    idle, busy = (replace(QUIET, gpu_busy_share=share) for share in (0.3, 0.6))
+
+    assert list(remarks(measurement(conditions=idle))) == [
+        "the GPU ran nothing for 70% of the time: `feedrate why` says what it waits for"
+    ]
+    assert list(remarks(measurement(conditions=busy))) == []
+    # Where nothing trains it has nothing to do.
+    assert list(remarks(measurement(conditions=idle, loss_first=None, loss_last=None))) == []

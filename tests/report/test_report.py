@@ -399,3 +399,13 @@ def table_of(text: str, heading: str) -> list[str]:
     lines = text.splitlines()
     first = next(place for place, line in enumerate(lines) if heading in line.split())
     return [" ".join(line.split()) for line in takewhile(lambda line: line.startswith("fp32"), lines[first + 1 :])]
+
+
+def test_details_tell_of_what_an_epoch_consists_and_what_a_batch_has_done() -> None:
+    plain = measurement(epoch_batches=160, smallest_batch_samples=8, largest_batch_samples=16, epoch_blocks=16)
+    text = told([replace(plain, epoch_files=2, events={"graph built": 1.0, "file opened": 0.0625})], details=True)
+
+    assert "160 batches an epoch, of 8 to 16 samples; 10.0 for each of 16 blocks; 80.0 for each of 2 files" in text
+    assert "fp32 with inline: for each batch file opened 0.0625 times, graph built 1.00 times" in text
+    # What nobody knows is not said.
+    assert "an epoch" not in told([measurement()], details=True)

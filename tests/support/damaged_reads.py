@@ -66,7 +66,7 @@ def outcome(loader: Loader, plan: Plan, file: Path) -> str:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     expected = [len(ids) for ids in plan]
-    if not loader.keeps_order:
+    if loader.promised == "batches":
         lengths, expected = sorted(lengths), sorted(expected)
     return "whole" if lengths == expected else f"short: {len(lengths)} batches of {len(expected)}"
 

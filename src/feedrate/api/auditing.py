@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from feedrate.data.audit import ColumnAudit, audited, stored_blocks
@@ -38,8 +39,8 @@ def _sampled(data: DataSet, registry: Registry) -> Iterator[Mapping[str, NDArray
     except KeyError as error:
         raise DataError(f"{data.folder}: its manifest says of no {error} whose samples they are") from None
     plan = workload.plan(workload.at(size).open(data.folder.parent), size)
-    source = plan.plain_source()
-    for block in plan.stored_blocks:
-        columns = source.read(block)
-        for rows in block.batches():
-            yield {name: tensor.numpy() for name, tensor in columns.batch(rows).tensors.items()}
+    with closing(plan.plain_source()) as source:
+        for block in plan.stored_blocks:
+            columns = source.read(block)
+            for rows in block.batches():
+                yield {name: tensor.numpy() for name, tensor in columns.batch(rows).tensors.items()}

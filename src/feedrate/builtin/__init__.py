@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from feedrate.builtin.loaders.gpu_chunk import GpuChunk
 from feedrate.builtin.loaders.inline import Inline
+from feedrate.builtin.loaders.mapped import Mapped
 from feedrate.builtin.loaders.resident import Resident
 from feedrate.builtin.loaders.ring_workers import RingWorkers
 from feedrate.builtin.loaders.threads import Threads
@@ -14,6 +15,7 @@ from feedrate.builtin.steps.accumulated import Accumulated
 from feedrate.builtin.steps.bf16 import Bf16
 from feedrate.builtin.steps.checkpointed import Checkpointed
 from feedrate.builtin.steps.compiled import Compiled
+from feedrate.builtin.steps.evaluation import Evaluation
 from feedrate.builtin.steps.fp16 import Fp16
 from feedrate.builtin.steps.fp32 import Fp32
 from feedrate.builtin.steps.graphed import Graphed
@@ -35,13 +37,13 @@ __all__ = ["loaders", "steps", "workloads"]
 @hookimpl
 def loaders() -> Iterable[type[Loader]]:
     """Give the loaders, plainest first."""
-    return Inline, Workers, RingWorkers, Threads, GpuChunk, Resident
+    return Inline, Workers, RingWorkers, Threads, GpuChunk, Mapped, Resident
 
 
 @hookimpl
 def steps() -> Iterable[type[Step]]:
     """Give the steps, plainest first."""
-    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled, Accumulated, Checkpointed, Graphed
+    return NoTraining, Fp32, Tf32, Bf16, Fp16, Compiled, Accumulated, Checkpointed, Graphed, Evaluation
 
 
 @hookimpl

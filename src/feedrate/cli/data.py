@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from feedrate.cli.options import add_data, add_json, add_plugin, add_quiet, add_
 from feedrate.data.audit import ColumnAudit
 from feedrate.data.dataset import DataSet
 from feedrate.data.manifest import MANIFEST
+from feedrate.data.own_copies import CopyFolder, copies_of, remove_copy
 from feedrate.data.ownership import demand_ours, remove
 from feedrate.data.writer import clear_leftovers
 from feedrate.errors import DataError, FeedrateError, UnavailableError, UsageError
-from feedrate.formatting import ABSENT
+from feedrate.formatting import ABSENT, number
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.strategy import near
 from feedrate.plugin.workload import SIZES, SizedWorkload, Workload
@@ -113,7 +114,9 @@ def _remove(options: Namespace, shell: CommandContext, root: Path) -> int:
     # All of them before the first is gone.
     for folder in folders:
         demand_ours(folder)
-    removed = {str(folder): remove(folder) for folder in folders}
+    copies = [copy for folder in folders for copy in copies_of(folder)]
+    removed = {str(copy): remove_copy(copy) for copy in copies}
+    removed |= {str(folder): remove(folder) for folder in folders}
     if options.json:
         shell.print_json([{"folder": folder, "files": files} for folder, files in removed.items()])
     elif not options.quiet:
@@ -203,8 +206,29 @@ def _show(looks: Sequence[Look], options: Namespace, shell: CommandContext) -> i
         shell.out.print("no data sets here; `feedrate data make` writes them", soft_wrap=True)
     else:
         print_grid(shell.out, _COLUMNS, [Row(_cells(look), "red" if look.broken else "") for look in looks])
+        for line in _copy_lines(looks):
+            shell.out.print(line, soft_wrap=True)
         print_audits(shell.out, {look.folder.name: look.columns for look in looks})
     return int(any(look.broken for look in looks))
+
+
+def _copies(look: Look) -> Iterator[CopyFolder | str]:
+    """Yield the copies that loaders keep of a data set, or why one cannot be used."""
+    for folder in copies_of(look.folder):
+        try:
+            yield CopyFolder.open(folder)
+        except DataError as error:
+            yield str(error)
+
+
+def _copy_lines(looks: Iterable[Look]) -> Iterator[str]:
+    for look in looks:
+        for copy in _copies(look):
+            if isinstance(copy, str):
+                yield f"{look.folder.name}: a copy is made again when it is next needed: {copy}"
+            else:
+                about = f"{decimal(copy.bytes)}, made in {number(copy.made_s, 2)} s"
+                yield f"{look.folder.name}: copy of {copy.identity.get('loader', ABSENT)}, {about}"
 
 
 _COLUMNS = (
@@ -231,4 +255,9 @@ def _described(look: Look) -> dict[str, object]:
     about = {"format": data.format, "rows": data.rows, "bytes": data.bytes, "digest": look.digest}
     fields = [{"name": field.name, "dtype": field.stored, "shape": list(field.shape)} for field in data.fields]
     described |= about | {"identity": dict(data.identity), "shards": shards, "fields": fields}
+    described["copies"] = [
+        {"folder": str(copy.folder), "identity": dict(copy.identity), "bytes": copy.bytes, "made_s": copy.made_s}
+        for copy in _copies(look)
+        if isinstance(copy, CopyFolder)
+    ]
     return described | ({"columns": [encoded(column) for column in look.columns]} if look.columns else {})

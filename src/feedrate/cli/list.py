@@ -57,7 +57,7 @@ def _described(kind: str, strategy: Strategy, registry: Registry) -> dict[str, o
         "plugin": registry.origins.get(f"{kind}/{strategy.name}"),
         "hidden": strategy.hidden,
         "on_request": strategy.on_request,
-        "knobs": strategy.knob_values(),
+        "knobs": strategy.knob_choices(),
         "ranges": strategy.ranges(),
         "missing": [{"what": need.what, "hint": need.hint} for need in strategy.unmet_needs()],
     }
@@ -94,7 +94,7 @@ def _summary(strategy: Strategy) -> str:
 
 def _knob(knob: Knob) -> str:
     """Its values, and where it takes numbers, which."""
-    values = f"{knob.name}={'|'.join(map(text, knob.values))}"
+    values = f"{knob.name}={'|'.join(map(text, knob.choices))}"
     return f"{values} ({knob.range})" if knob.is_number else values
 
 

@@ -25,11 +25,17 @@ from feedrate.contract.late_device import serves_a_device_that_is_late
 from feedrate.contract.promise import Promise, title
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
-from feedrate.contract.rows import cuts_the_planned_batches, keeps_the_planned_order, serves_each_row_once
+from feedrate.contract.rows import (
+    cuts_batches_of_its_own,
+    cuts_the_planned_batches,
+    keeps_the_planned_order,
+    serves_each_row_once,
+)
 from feedrate.contract.short_training import learning_curve
 from feedrate.contract.steps import (
     learns_like_plain_training,
     leaves_the_batch_alone,
+    leaves_the_model_alone,
     moves_the_parameters,
     returns_a_loss,
     trains_on_another_device,
@@ -83,6 +89,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     serves_each_row_once,
     keeps_the_planned_order,
     cuts_the_planned_batches,
+    cuts_batches_of_its_own,
     serves_the_generated_values,
     leaves_batches_to_their_owner,
     serves_an_endless_plan,
@@ -106,6 +113,7 @@ STEP_PROMISES: tuple[StepPromise, ...] = (
     learns_like_plain_training,
     trains_on_the_batch_it_is_given,
     leaves_the_batch_alone,
+    leaves_the_model_alone,
     trains_on_another_device,
     declares_the_range_of_each_number,
 )

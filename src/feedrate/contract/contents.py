@@ -20,7 +20,9 @@ __all__ = ["leaves_batches_to_their_owner", "serves_the_generated_values"]
 def serves_the_generated_values(loader: Loader, fixture: Fixture) -> None:
     """Every tensor of every batch, when it comes, holds the generator's bits in the planned dtype and shape."""
     reference = fixture.reference(loader)
-    for batch, epoch in zip(fixture.served(loader).copies, _epochs(fixture.plan), strict=False):
+    batches = fixture.served(loader).copies
+    epochs = _epochs_of_rows(fixture.plan, batches) if loader.promised == "rows" else _epochs(fixture.plan)
+    for batch, epoch in zip(batches, epochs, strict=False):
         # Batches that are there already come again and again, whichever epoch they are of.
         _demand_of_any(loader, batch, reference, fixture.plan.epoch_numbers() if loader.synthetic else (epoch,))
 
@@ -44,6 +46,14 @@ def _epochs(plan: Plan) -> Iterator[int]:
     for epoch in plan.epoch_numbers():
         yield from (epoch for block in plan.epoch_blocks(epoch) for _ in range(block.batch_count))
     yield from repeat(epoch)
+
+
+def _epochs_of_rows(plan: Plan, batches: Iterable[Batch]) -> Iterator[int]:
+    """The same where an epoch ends with as many rows as planned; a batch is of the epoch that its first row is of."""
+    numbers, rows = list(plan.epoch_numbers()), 0
+    for batch in batches:
+        yield numbers[min(rows // plan.samples, len(numbers) - 1)]
+        rows += len(batch)
 
 
 @Promise

@@ -59,7 +59,7 @@ def _overwrite_ends(path: Path) -> None:
 
 
 def _demand_named(loader: Loader, fixture: Fixture, harm: Harm, how: str) -> None:
-    with _harmed(fixture.plan_for(loader), harm) as (plan, file):
+    with _harmed(loader, fixture.plan_for(loader), harm) as (plan, file):
         error = with_deadline(fixture.deadline_s, f"{loader}: {file} is {how}", lambda: _error_of(loader, plan))
     if error is None:
         raise ContractError(f"{loader}: goes on as if nothing had happened although {file} is {how}")
@@ -84,8 +84,18 @@ def _error_of(loader: Loader, plan: Plan) -> Exception | None:
 
 
 @contextmanager
-def _harmed(plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
-    """The plan over a copy of the data set in which one file, needed half-way, was harmed; and that file's name."""
+def _harmed(loader: Loader, plan: Plan, harm: Harm) -> Iterator[tuple[Plan, str]]:
+    """Give the plan over files of which one, needed half-way, was harmed, and that file's name.
+
+    They are copies of the data set's, or of what the loader keeps in its own format: of those the largest is harmed.
+    """
+    if loader.makes_copy:
+        with Scratch.made() as scratch:
+            folder = shutil.copytree(plan.own_copy, scratch.folder / "copy")
+            file = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+            harm(file)
+            yield replace(plan.with_copy(folder), report=LoaderReport()), file.name
+        return
     blocks = list(plan.epoch_blocks(0))
     block = blocks[len(blocks) // 2]
     shard, _, _ = next(iter(plan.data.locate(block.start, block.stop)))

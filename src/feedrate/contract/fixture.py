@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
@@ -49,6 +50,8 @@ class Fixture:
     """A stream that takes longer hangs."""
     grace_s: float = 3.0
     """Time for processes and threads that were told to end."""
+    copies: Path | None = None
+    """Folder for what loaders make of the data set in formats of their own; None: there is none."""
     _seen: dict[Strategy | None, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def once(self, strategy: Strategy | None, look: Callable[[], T]) -> T:
@@ -58,9 +61,26 @@ class Fixture:
         return cast("T", self._seen[strategy])
 
     def plan_for(self, loader: Loader) -> Plan:
-        """Give the plan as that loader's knobs ask for it."""
+        """Give the plan as that loader's knobs ask for it, with the copy that it keeps.
+
+        Raises:
+            ContractError: it keeps one, and there is no folder for it.
+        """
         plan = self.plan.with_cast("host" if loader.cast == "host" else "device")
+        if loader.makes_copy:
+            plan = plan.with_copy(self._copy(loader))
         return replace(plan, report=LoaderReport())
+
+    def _copy(self, loader: Loader) -> Path:
+        """Give the folder that the loader has filled, once a fixture."""
+        if self.copies is None:
+            raise ContractError(f"{loader}: keeps a copy of its own: give the fixture a folder, `Fixture(copies=...)`")
+        of = repr((str(loader), self.plan.data.folder, self.plan.fields, self.plan.stored_blocks)).encode()
+        folder = self.copies / f"{loader.name}-{hashlib.blake2b(of, digest_size=8).hexdigest()}"
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            with_deadline(self.deadline_s, f"{loader}: prepare", lambda: loader.prepare(self.plan, folder))
+        return folder
 
     def reference(self, loader: Loader) -> Reference:
         """Give what that loader's batches must hold."""
@@ -95,7 +115,7 @@ def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2)
     """
     recipe = workload.at(workload.own_size(size))
     data = DataSet.write(root / recipe.folder_name, recipe) if workload.is_generated else recipe.open(root)
-    return Fixture(workload.plan(data, recipe.size, epochs=epochs), recipe)
+    return Fixture(workload.plan(data, recipe.size, epochs=epochs), recipe, copies=root / "copies")
 
 
 def served(loader: Loader, plan: Plan) -> ServedBatches:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -46,9 +46,16 @@ def _tensor(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Tensor
     return torch.from_numpy(owned.view(np.int64) if owned.dtype == np.uint64 else owned)
 
 
+_KEPT_BYTES = 256 << 20
+"""Of decoded blocks; a loader that shuffles over all of them needs some of each for every batch."""
+
+
 @dataclass
 class Reference:
-    """The batches that a plan asks for, whatever rows they are cut from. It keeps one decoded block."""
+    """The batches that a plan asks for, whatever rows they are cut from.
+
+    It keeps one decoded block; of batches whose rows are of many, some 256 MB.
+    """
 
     recipe: SizedWorkload
     plan: Plan
@@ -70,15 +77,22 @@ class Reference:
         numbers = set(homes.tolist()) or {0}
         if len(numbers) == 1:
             return self._cut(numbers.pop(), ids)
-        parts = {number: self._cut(number, ids[homes == number]) for number in numbers}
-        return _interleaved(parts, homes, ids)
+        parts = {number: self._cut(number, ids[homes == number], plainly=True) for number in numbers}
+        whole = _interleaved(parts, homes, ids)
+        if self.plan.derive is None:
+            return whole
+        # What is derived is derived of the batch, whatever blocks its rows are of.
+        return Batch(ids, {**whole.tensors, **self.plan.derive(whole.tensors)})
 
-    def _cut(self, number: int, ids: Tensor) -> Batch:
+    def _cut(self, number: int, ids: Tensor, *, plainly: bool = False) -> Batch:
+        """Cut rows of one block; `plainly`: derive nothing."""
         block = self.plan.stored_blocks[number]
         if number not in self._kept:
-            self._kept.clear()
+            if not plainly or sum(columns.bytes for columns in self._kept.values()) > _KEPT_BYTES:
+                self._kept.clear()
             self._kept[number] = GeneratorSource(self.recipe, self.plan).read(block)
-        return self._kept[number].batch(ids - block.start)
+        columns = self._kept[number]
+        return (replace(columns, derive=None) if plainly else columns).batch(ids - block.start)
 
     def _homes(self, ids: Tensor) -> Tensor:
         """int64 (B,): number of the block that each row is a sample of."""

@@ -16,7 +16,13 @@ from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 
-__all__ = ["cuts_the_planned_batches", "keeps_the_planned_order", "serves_each_row_once", "serves_rows"]
+__all__ = [
+    "cuts_batches_of_its_own",
+    "cuts_the_planned_batches",
+    "keeps_the_planned_order",
+    "serves_each_row_once",
+    "serves_rows",
+]
 
 
 def serves_rows(loader: Loader) -> bool:
@@ -27,7 +33,10 @@ def serves_rows(loader: Loader) -> bool:
 @promise_if(serves_rows)
 def serves_each_row_once(loader: Loader, fixture: Fixture) -> None:
     """Every epoch holds every row of the plan, once."""
-    for epoch, (wanted, served_rows) in enumerate(_epochs(fixture.plan, fixture.served(loader).copies)):
+    by_rows = loader.promised == "rows"
+    for epoch, (wanted, served_rows) in enumerate(
+        _epochs(fixture.plan, fixture.served(loader).copies, by_rows=by_rows)
+    ):
         counts = Counter(served_rows.tolist())
         planned = set(wanted.tolist())
         wrong = sorted(row for row in planned | set(counts) if counts[row] != (row in planned))
@@ -40,13 +49,21 @@ def serves_each_row_once(loader: Loader, fixture: Fixture) -> None:
             )
 
 
-@promise_if(serves_rows)
+def _serves_planned_batches(loader: Loader) -> bool:
+    return serves_rows(loader) and loader.promised != "rows"
+
+
+def _serves_own_batches(loader: Loader) -> bool:
+    return serves_rows(loader) and loader.promised == "rows"
+
+
+@promise_if(_serves_planned_batches)
 def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
-    """Rows come in the planned order; if `keeps_order` is false, those of each batch do."""
+    """Rows come in the planned order; of a loader that serves `batches`, those of each batch do."""
     batches = fixture.served(loader).copies
     for epoch, (wanted, served_rows) in enumerate(_epochs(fixture.plan, batches)):
         planned, served = _comparable(wanted, served_rows)
-        if not loader.keeps_order:
+        if loader.promised == "batches":
             served = _rearranged(served, list(fixture.plan.epoch_ids(epoch)))
         differs = (planned != served).nonzero().flatten()
         if len(differs):
@@ -57,7 +74,7 @@ def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
             )
 
 
-@promise_if(serves_rows)
+@promise_if(_serves_planned_batches)
 def cuts_the_planned_batches(loader: Loader, fixture: Fixture) -> None:
     """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
     batches = fixture.served(loader).copies
@@ -73,13 +90,25 @@ def cuts_the_planned_batches(loader: Loader, fixture: Fixture) -> None:
         )
 
 
-def _epochs(plan: Plan, batches: Sequence[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield, for each epoch, the planned rows and the served ones, both int64 (R,)."""
+@promise_if(_serves_own_batches)
+def cuts_batches_of_its_own(loader: Loader, fixture: Fixture) -> None:
+    """No batch is empty, and none is larger than the plan's largest."""
+    most = fixture.plan.max_batch_rows
+    for number, batch in enumerate(fixture.served(loader).copies):
+        if not 0 < len(batch) <= most:
+            raise ContractError(f"{loader}: batch {number} has {len(batch)} rows, and the plan's largest has {most}")
+
+
+def _epochs(plan: Plan, batches: Sequence[Batch], *, by_rows: bool = False) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield, for each epoch, the planned rows and the served ones, both int64 (R,).
+
+    `by_rows`: an epoch ends where as many rows have come as planned, whatever batches they came in.
+    """
     planned = [list(plan.epoch_ids(epoch)) for epoch in plan.epoch_numbers()]
     wanted = [torch.cat(ids) for ids in planned]
     served = [batch.ids for batch in batches]
     # Epochs end where as many batches have come as planned; were they cut otherwise, where as many rows have.
-    if len(served) == sum(map(len, planned)):
+    if not by_rows and len(served) == sum(map(len, planned)):
         served_rows = [torch.cat(served[low:high]) for low, high in _ranges(map(len, planned))]
     else:
         rows = torch.cat([*served, torch.empty(0, dtype=torch.int64)])

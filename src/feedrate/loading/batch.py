@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from feedrate.loading.column import ROW_ID, Column, Positions, column_of, torch_dtype
+from feedrate.loading.column import ROW_ID, Column, HeldPositions, Positions, column_of, torch_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -87,6 +87,9 @@ class Columns:
     derive: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] | None = None
     accelerator: Accelerator | None = None
     """Of the device that holds the columns, where batches are cut in the model's dtypes; None: they are on the host."""
+    rows: Tensor | None = None
+    """int64 (R,), ascending, on the host: which rows the columns hold, where they were picked; `first` is 0 then, and
+    `batch` takes numbers of rows. None: R rows from `first` on."""
 
     @property
     def bytes(self) -> int:
@@ -105,7 +108,11 @@ class Columns:
         With `into`, tensors of at least B rows by the name of each field, the batch is written into their first B rows
         and refers to them; they must not be touched while the batch lives.
         """
-        at = Positions(rows, self._beside(rows), self.first, self.day_starts)
+        beside = self._beside(rows)
+        if self.rows is None:
+            at = Positions(rows, beside, self.first, self.day_starts)
+        else:
+            at = HeldPositions(rows, beside, self.first, self.day_starts, held=self.rows)
         tensors = {
             name: column.gather(at, None if into is None else into[name][: len(rows)])
             for name, column in self._columns.items()

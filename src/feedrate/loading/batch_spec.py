@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
+from feedrate.data.field import ROW_ID
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Cast, Field
-    from feedrate.loading.batch import Columns
+    from feedrate.loading.batch import Batch, Columns
     from feedrate.loading.block import Block
-    from feedrate.loading.source import Source
+    from feedrate.loading.source import PlainSource
 
 __all__ = ["BatchSpec"]
 
@@ -32,6 +34,8 @@ class BatchSpec:
     """Row where each day of a panel starts, and the end; windows reach back by days. None: a row is a day."""
     decoder: str = ""
     """Library that decodes, where a format offers several."""
+    keep_open: bool = False
+    """Files stay open for as long as a source is; False: each read opens those it needs, and closes them."""
     derive: Callable[[Mapping[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None
     """Work on each batch that loaders do; picklable. Returns further tensors, named in `derived`."""
     derived: tuple[Field, ...] = ()
@@ -44,7 +48,7 @@ class BatchSpec:
         """Tensors whose stored dtype may be another than the model's."""
         return self.batch_fields
 
-    def source(self, data: DataSet) -> Source:
+    def source(self, data: DataSet) -> PlainSource:
         """Open what reads the blocks of `data`."""
         from feedrate.loading.source import FileSource
 
@@ -67,8 +71,52 @@ class BatchSpec:
         """Wrap the stored columns of a block's rows, so that batches can be cut from them."""
         from feedrate.loading.batch import Columns
 
-        day_starts = None if self.day_starts is None else torch.tensor(self.day_starts)
-        return Columns(tensors, self.fields, self.cast, block.start, day_starts, self.derive)
+        return Columns(tensors, self.fields, self.cast, block.start, self._day_starts, self.derive)
+
+    def touched(self, ids: torch.Tensor) -> torch.Tensor:
+        """Give the rows, int64 (R,) and ascending, that the batch of the samples `ids`, int64 (B,), is cut from.
+
+        They are the samples' own and, of windows, those of their history.
+        """
+        from feedrate.loading.column import Positions
+
+        at = Positions(ids, ids, 0, self._day_starts)
+        lengths = {field.window for field in self.fields if field.window}
+        rows: torch.Tensor = torch.cat([ids, *(at.window(length).reshape(-1) for length in lengths)]).unique()
+        return rows
+
+    def assembled(self, ids: torch.Tensor, rows: torch.Tensor, tensors: Mapping[str, torch.Tensor]) -> Batch:
+        """Make the batch of the samples `ids`, int64 (B,), from the rows that `touched` gave, or more of them.
+
+        `rows`: int64 (R,), ascending. `tensors`: by stored column, (R, *shape) in stored dtypes; row ids are `rows`.
+        """
+        from feedrate.loading.batch import Columns
+
+        everything = {**tensors, ROW_ID: rows}
+        return Columns(everything, self.fields, self.cast, 0, self._day_starts, self.derive, rows=rows).batch(ids)
+
+    def collated(self, records: Sequence[Mapping[str, Any]]) -> Batch:
+        """Make a batch of samples that came one by one: of each its tensors or arrays by name, and its `row_id`.
+
+        Values have the stored dtypes and the shapes of a sample, without the axis of the batch.
+        """
+        from feedrate.loading.batch import Batch
+        from feedrate.loading.column import torch_dtype
+
+        tensors = {
+            field.name: torch.stack([torch.as_tensor(record[field.name]) for record in records]).to(
+                torch_dtype(field.dtype(self.cast))
+            )
+            for field in self.fields
+            if field.name != ROW_ID
+        }
+        if self.derive is not None:
+            tensors |= self.derive(tensors)
+        return Batch(torch.tensor([int(record[ROW_ID]) for record in records]), tensors)
+
+    @property
+    def _day_starts(self) -> torch.Tensor | None:
+        return None if self.day_starts is None else torch.tensor(self.day_starts)
 
     @cached_property
     def _sources(self) -> frozenset[str]:

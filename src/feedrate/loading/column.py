@@ -14,7 +14,17 @@ from feedrate.errors import ContractError
 if TYPE_CHECKING:
     from feedrate.data.field import Cast, Field
 
-__all__ = ["ROW_ID", "Column", "IdColumn", "PlainColumn", "Positions", "WindowColumn", "column_of", "torch_dtype"]
+__all__ = [
+    "ROW_ID",
+    "Column",
+    "HeldPositions",
+    "IdColumn",
+    "PlainColumn",
+    "Positions",
+    "WindowColumn",
+    "column_of",
+    "torch_dtype",
+]
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -58,6 +68,22 @@ class Positions:
         day = torch.searchsorted(self.day_starts, row, right=True) - 1
         code = row - self.day_starts[day]
         return self.day_starts[day[:, None] - back] + (code[:, None] - self.first)
+
+
+@dataclass
+class HeldPositions(Positions):
+    """Places samples among rows that were picked from a data set: `on_host` and `by_columns` are numbers of rows."""
+
+    held: Tensor = field(kw_only=True)
+    """int64 (R,), ascending: the rows that there are; every row that a sample needs is among them."""
+
+    def __post_init__(self) -> None:
+        self._whole = Positions(self.on_host, self.by_columns, self.first, self.day_starts)
+        self.on_host = self.by_columns = torch.searchsorted(self.held, self.on_host)
+
+    def window(self, length: int) -> Tensor:
+        """See `Positions`."""
+        return torch.searchsorted(self.held, self._whole.window(length))
 
 
 class Column(Protocol):

@@ -50,6 +50,11 @@ class DecodedBlocks:
                 del tensor
         return decoded
 
+    @classmethod
+    def lying_at(cls, path: Path, plan: Plan) -> DecodedBlocks:
+        """Give those that were written to a file from the same blocks and fields."""
+        return cls(path, tuple(place.offsets for place in _places(plan)))
+
     def columns(self, plan: Plan) -> dict[int, dict[str, torch.Tensor]]:
         """Give the columns by name of each stored block by number, where they lie: nothing is copied."""
         with self.path.open("r+b") as file:

@@ -41,14 +41,18 @@ class Order(Protocol):
         """Number of epochs; None: there is no end."""
 
     @property
+    def first_epoch(self) -> int:
+        """Number of the first of them."""
+
+    @property
     def batch_count(self) -> int | None:
         """Batches of all epochs; None: there is no end."""
 
     def epoch_blocks(self, epoch: int) -> Iterator[Block]:
         """Yield the blocks of one epoch, whose batches come in the planned order."""
 
-    def for_epochs(self, epochs: int | None) -> Order:
-        """Give the same order, so many epochs of it."""
+    def for_epochs(self, epochs: int | None, first: int = 0) -> Order:
+        """Give the same order, so many epochs of it from that number on."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class BlockOrder:
     rank: int = 0
     world_size: int = 1
     """The blocks number `rank`, `rank + world_size`, ... of each epoch's order are served."""
+    first_epoch: int = 0
+    """Number of the first of `epochs`."""
 
     @cached_property
     def stored_blocks(self) -> tuple[Block, ...]:
@@ -89,16 +95,17 @@ class BlockOrder:
             return None
         if self.world_size == 1:
             return self.epochs * sum(block.batch_count for block in self.blocks)
-        return sum(block.batch_count for epoch in range(self.epochs) for block in self.epoch_blocks(epoch))
+        numbers = epoch_numbers(self.epochs, self.first_epoch)
+        return sum(block.batch_count for epoch in numbers for block in self.epoch_blocks(epoch))
 
-    def for_epochs(self, epochs: int | None) -> BlockOrder:
+    def for_epochs(self, epochs: int | None, first: int = 0) -> BlockOrder:
         """See `Order`."""
-        return replace(self, epochs=epochs)
+        return replace(self, epochs=epochs, first_epoch=first)
 
 
-def epoch_numbers(epochs: int | None) -> Iterable[int]:
-    """Give 0, 1, ... up to the last of `epochs`; None: without end."""
-    return count() if epochs is None else range(epochs)
+def epoch_numbers(epochs: int | None, first: int = 0) -> Iterable[int]:
+    """Give `first` and the numbers after it, `epochs` of them; None: without end."""
+    return count(first) if epochs is None else range(first, first + epochs)
 
 
 class Homes:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from feedrate.errors import ContractError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.order import Homes, Order, epoch_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from torch import Tensor
 
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Cast, Field
     from feedrate.loading.accelerator import Accelerator
-    from feedrate.loading.batch import Columns
+    from feedrate.loading.batch import Batch, Columns
     from feedrate.loading.batch_spec import BatchSpec
     from feedrate.loading.block import Block
-    from feedrate.loading.source import Source
+    from feedrate.loading.source import PlainSource, Source
     from feedrate.loading.source_control import SourceControl
 
 __all__ = ["Placement", "Plan"]
@@ -42,6 +44,8 @@ class Placement:
     """Opens another source in place of the files, where stages are told apart; picklable. None: the files."""
     source_control: SourceControl | None = field(default=None, compare=False)
     """The same for loaders that read natively; picklable. None: they read the files."""
+    own_copy: Path | None = None
+    """Folder that the loader's `prepare` has filled; None: it keeps no copy."""
     accelerator: Accelerator | None = field(default=None, compare=False)
     """What stands for the device; picklable. None: what the device's name says."""
 
@@ -76,8 +80,8 @@ class Plan:
             yield from block.ids()
 
     def epoch_numbers(self) -> Iterable[int]:
-        """Give 0, 1, ... for each epoch; where `epochs` is None, without end."""
-        return epoch_numbers(self.epochs)
+        """Give the number of each epoch, mostly 0, 1, ...; where `epochs` is None, without end."""
+        return epoch_numbers(self.epochs, self.order.first_epoch)
 
     def __iter__(self) -> Iterator[Tensor]:
         for epoch in self.epoch_numbers():
@@ -192,6 +196,18 @@ class Plan:
         """Wrap the stored columns of a block's rows, so that batches can be cut from them."""
         return self.spec.columns(tensors, block)
 
+    def touched(self, ids: Tensor) -> Tensor:
+        """See `BatchSpec.touched`: the rows that a batch needs, for libraries that fetch rows one by one."""
+        return self.spec.touched(ids)
+
+    def assembled(self, ids: Tensor, rows: Tensor, tensors: Mapping[str, Tensor]) -> Batch:
+        """See `BatchSpec.assembled`: the batch of rows that were fetched."""
+        return self.spec.assembled(ids, rows, tensors)
+
+    def collated(self, records: Sequence[Mapping[str, Any]]) -> Batch:
+        """See `BatchSpec.collated`: a batch of samples that came one by one."""
+        return self.spec.collated(records)
+
     def block_bytes(self, block: Block) -> int:
         """Count the bytes of the block's decoded rows."""
         rows = block.stop - block.start if self.has_columns else block.samples
@@ -223,6 +239,17 @@ class Plan:
         return accelerator_of(self.device)
 
     @property
+    def own_copy(self) -> Path:
+        """Folder that the loader's `prepare` has filled.
+
+        Raises:
+            ContractError: it was not called for this plan.
+        """
+        if self.placement.own_copy is None:
+            raise ContractError("a loader that keeps a copy was given a plan without one: call its `prepare` first")
+        return self.placement.own_copy
+
+    @property
     def logs(self) -> str:
         """Folder where processes of a loader may leave their dumps; empty: nowhere."""
         return self.placement.logs
@@ -239,15 +266,17 @@ class Plan:
             with self.placement.source_factory(self) as source:
                 yield source
             return
-        source, accelerator = self.plain_source(), self.accelerator
-        if accelerator is not None and accelerator.is_traced:
+        accelerator = self.accelerator
+        with closing(self.plain_source()) as source:
+            if accelerator is None or not accelerator.is_traced:
+                yield source
+                return
             from feedrate.loading.named_source import NamedSource
 
-            source = NamedSource(source, accelerator)
-        yield source
+            yield NamedSource(source, accelerator)
 
-    def plain_source(self) -> Source:
-        """Open the source that reads the data set itself, whatever `open` gives in its place."""
+    def plain_source(self) -> PlainSource:
+        """Open the source that reads the data set itself, whatever `open` gives in its place; to be closed."""
         return self.spec.source(self.data)
 
     # --- the same, with one thing changed
@@ -256,9 +285,17 @@ class Plan:
         """Copy this plan with so many epochs; None: without end."""
         return replace(self, order=self.order.for_epochs(epochs))
 
+    def epoch(self, number: int) -> Plan:
+        """Copy this plan with the epoch of that number alone, for libraries that are given one at a time."""
+        return replace(self, order=self.order.for_epochs(1, number))
+
     def with_cast(self, cast: Cast) -> Plan:
         """Copy this plan with stored dtypes becoming the model's there."""
         return replace(self, spec=replace(self.spec, cast=cast))
+
+    def with_copy(self, folder: Path) -> Plan:
+        """Copy this plan with the folder that a loader's `prepare` has filled."""
+        return replace(self, placement=replace(self.placement, own_copy=folder))
 
     def on_device(self, device: str) -> Plan:
         """Copy this plan with batches that go to that device."""

@@ -64,18 +64,19 @@ def one_of_each_size(plan: Plan, most: int) -> list[Batch]:
 
 
 def _new_sizes(plan: Plan) -> Iterator[Batch]:
-    source, sizes = plan.plain_source(), set[int]()
-    for block in plan.blocks():
-        new = {len(rows): rows for rows in block.batches() if len(rows) not in sizes}
-        if new:
-            sizes.update(new)
-            columns = source.read(block)
-            yield from map(columns.batch, new.values())
+    sizes = set[int]()
+    with closing(plan.plain_source()) as source:
+        for block in plan.blocks():
+            new = {len(rows): rows for rows in block.batches() if len(rows) not in sizes}
+            if new:
+                sizes.update(new)
+                columns = source.read(block)
+                yield from map(columns.batch, new.values())
 
 
 def _cut(plan: Plan) -> Iterator[Batch]:
-    source = plan.plain_source()
-    for block in plan.blocks():
-        columns = source.read(block)
-        for rows in block.batches():
-            yield columns.batch(rows)
+    with closing(plan.plain_source()) as source:
+        for block in plan.blocks():
+            columns = source.read(block)
+            for rows in block.batches():
+                yield columns.batch(rows)

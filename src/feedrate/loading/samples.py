@@ -113,6 +113,9 @@ class SampleSource:
         positions, _ = block.positions()
         return self.fetched((positions + block.start).tolist(), block.start, block.key)
 
+    def close(self) -> None:
+        """See `PlainSource`: the data set stays with its provider."""
+
     def fetched(self, rows: Sequence[int], first: int, key: tuple[int, int, int] | None) -> SampleColumns:
         """Fetch these samples, of which `first` is at position 0; `key`: see `Block`."""
         seed, epoch = key[:2] if key else (0, 0)

@@ -28,6 +28,7 @@ def init_worker(worker: int, seed: int, logs: str) -> Mapping[str, int]:
     process, Ctrl-C is left to the parent, and the random generators of Python, numpy and torch are seeded.
     """
     import numpy as np
+    import pyarrow as pa
     import torch
 
     if logs:
@@ -41,6 +42,11 @@ def init_worker(worker: int, seed: int, logs: str) -> Mapping[str, int]:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    # One that was forked has the sizes of its parent, whatever the environment says.
+    if pa.cpu_count() > 1:
+        pa.set_cpu_count(1)
+    if pa.io_thread_count() > 1:
+        pa.set_io_thread_count(1)
     # Too late where a plugin's import has had torch start that pool: what is reported says so.
     with suppress(RuntimeError):
         torch.set_num_interop_threads(1)

@@ -32,6 +32,7 @@ class Device:
         self._total = self._accelerator.total_bytes() if self._accelerator else None
         self._uuid = self._accelerator.uuid if self._accelerator else ""
         # This process is one of them by now.
+        self._busy_share: float | None = None
         self._strangers = max(0, nvml.tenants(self._uuid) - 1) if self._uuid else 0
 
     @property
@@ -124,6 +125,16 @@ class Device:
     def clocks(self) -> tuple[GpuClock, ...]:
         """What `note_clock` remembered."""
         return tuple(self._clocks)
+
+    def note_use(self) -> bool:
+        """Remember how busy it has been for up to a second; False: it is no GPU whose driver counts that."""
+        self._busy_share = nvml.busy_share(self._uuid) if self._uuid else None
+        return self._busy_share is not None
+
+    @property
+    def busy_share(self) -> float | None:
+        """What `note_use` remembered."""
+        return self._busy_share
 
     @property
     def libraries(self) -> dict[str, str]:

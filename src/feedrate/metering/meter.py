@@ -13,6 +13,7 @@ from feedrate.metering.prepared_cell import PreparedCell, plan_of
 from feedrate.metering.step_alone import step_before, step_times
 from feedrate.metering.stream_timer import StreamTimer
 from feedrate.records.answer import MeasuredCell, StreamTimes
+from feedrate.records.own_copy import OwnCopy
 from feedrate.records.validity import read_from_disk
 from feedrate.system import memory, page_cache
 from feedrate.system.load_monitor import LoadMonitor
@@ -20,9 +21,11 @@ from feedrate.system.stopwatch import freeze_gc, now_s
 from feedrate.system.threadpools import pools
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from feedrate.data.dataset import DataSet
+    from feedrate.data.own_copies import CopyFolder
     from feedrate.loading.plan import Plan
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.metering.budget import MeasurementBudget
@@ -55,6 +58,8 @@ class Meter:
     logs: str = ""
     ablation: Ablation | None = None
     """Takes the stream apart stage by stage after the three times; None: nobody asked why."""
+    own_copy: CopyFolder | None = None
+    """What the loader reads in place of the data set; None: it reads that."""
 
     def measure(self) -> MeasuredCell:
         """Measure T_S, then T_F, T_S and T_L by turns, and T_S again where that tells.
@@ -72,12 +77,15 @@ class Meter:
         """Do so, with what torch is asked for done by the device; `start`: when the cell began."""
         clock = PhaseClock()
         self._demand_order()
-        self._demand_memory(device)
+        first_plan = plan_of(self.cell, self.data, device, self.logs, self.ranks, self._copy_files)
+        self._demand_memory(first_plan)
+        files = list(self.cell.loader.files(first_plan))
         with clock.phase("data"):
-            page_cache.warm(self._files)
+            page_cache.warm(files)
         with clock.phase("build"):
             prepared = PreparedCell.build(
-                self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.turns, self.logs, self.ranks
+                *(self.cell, self.data, device, monitor, self.effort, self.marks, clock, self.turns, self.logs),
+                *(self.ranks, self._copy_files),
             )
         build_s = now_s() - start
         freeze_gc()
@@ -90,18 +98,25 @@ class Meter:
         stream = StreamTimer(prepared, plan, before.pace_s, self.ablation).times()
         step = step_times(prepared, before, stream.rounds.step_windows)
         training = prepared.training()
-        conditions = replace(monitor.conditions(), clocks=device.clocks, gpu_strangers=device.strangers)
+        conditions = replace(
+            monitor.conditions(),
+            clocks=device.clocks,
+            gpu_strangers=device.strangers,
+            gpu_busy_share=device.busy_share,
+        )
         return MeasuredCell(
             build_s=build_s,
             step=step,
             stream=stream,
             training=training,
-            page_cache=self._page_cache(stream, conditions),
+            page_cache=self._page_cache(files, stream, conditions),
             conditions=conditions,
+            own_copy=None if self.own_copy is None else self._paid(self.own_copy),
             ladder=self._ladder(prepared, plan),
             observed={
                 **pools(),
                 "device": self.cell.device,
+                "serves": self.cell.loader.promised,
                 **device.libraries,
                 **({} if prepared.check is None else prepared.check.in_force),
                 **plan.report.observed(),
@@ -115,21 +130,32 @@ class Meter:
         with prepared.clock.phase("ablation"):
             return self.ablation.ladder(prepared.loop, plan, prepared.resident)
 
-    def _page_cache(self, stream: StreamTimes, conditions: Conditions) -> str:
+    def _paid(self, copy: CopyFolder) -> OwnCopy:
+        return OwnCopy(copy.bytes, copy.made_s, self.data.bytes)
+
+    @property
+    def _copy_files(self) -> Path | None:
+        return None if self.own_copy is None else self.own_copy.files
+
+    def _page_cache(self, files: Sequence[Path], stream: StreamTimes, conditions: Conditions) -> str:
         """Tell `warm`: the files are in memory, and next to nothing came from a device while windows were timed."""
         rounds = stream.rounds
         batches = sum(window.batches for window in (*rounds.loader_windows, *rounds.full_windows))
         batches += rounds.discarded_batches
         served = batches * float(stream.batch_bytes)
-        cold = page_cache.cached_share(self._files) < _WARM or read_from_disk(conditions.disk_read_bytes, served)
+        cold = page_cache.cached_share(files) < _WARM or read_from_disk(conditions.disk_read_bytes, served)
         return "unknown" if cold else "warm"
 
     def _demand_order(self) -> None:
-        if self.cell.workload.in_order and not self.cell.loader.keeps_order:
-            raise UnavailableError(f"{self.cell.loader}: {self.cell.workload} needs its order kept; try deal=batches")
+        loader, workload = self.cell.loader, self.cell.workload
+        if workload.in_order and loader.promised != "order":
+            hint = "; try deal=batches" if "deal" in loader.knobs else ""
+            raise UnavailableError(f"{loader}: {workload} needs its order kept{hint}")
+        if loader.promised == "rows" and workload.knobs.get("drop_last") is True:
+            raise UnavailableError(f"{loader}: makes batches of its own, so no last one of a block can be dropped")
 
-    def _demand_memory(self, device: Device) -> None:
-        plan, free = plan_of(self.cell, self.data, device, self.logs, self.ranks), memory.available_bytes()
+    def _demand_memory(self, plan: Plan) -> None:
+        free = memory.available_bytes()
         if len(plan.stored_blocks) < self.ranks.count:
             raise UnavailableError(
                 f"{self.cell.workload}/{self.cell.size}: its {len(plan.stored_blocks)} blocks are dealt to"
@@ -141,7 +167,3 @@ class Meter:
                 f"{self.cell.workload}/{self.cell.size}: needs twice {byte_size(largest)}, a decoded block, and"
                 f" {byte_size(free)} of memory are free; choose a smaller size, or smaller blocks"
             )
-
-    @property
-    def _files(self) -> list[Path]:
-        return [self.data.path(index) for index in range(len(self.data.shards))]

@@ -22,6 +22,8 @@ from feedrate.records.answer import TrainingResult
 from feedrate.system.load_monitor import LoadMonitor
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from feedrate.data.dataset import DataSet
     from feedrate.data.field import Cast
     from feedrate.loading.batch import Batch
@@ -48,11 +50,11 @@ class Idle(torch.optim.Optimizer):
         self._optimizer_step_post_hooks = OrderedDict()
 
 
-def plan_of(cell: Cell, data: DataSet, device: Device, logs: str, ranks: Ranks) -> Plan:
+def plan_of(cell: Cell, data: DataSet, device: Device, logs: str, ranks: Ranks, own_copy: Path | None) -> Plan:
     """Plan endless epochs of this rank's part of the cell's data set, with what is free on the device now."""
     cast: Cast = "host" if cell.loader.cast == "host" else "device"
     plan = cell.workload.plan(data, cell.size, epochs=None, cast=cast, rank=ranks.rank, world_size=ranks.count)
-    return replace(plan, placement=Placement(cell.device, device.room_bytes(), logs))
+    return replace(plan, placement=Placement(cell.device, device.room_bytes(), logs, own_copy=own_copy))
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class PreparedCell:
     """With another process that measures."""
     logs: str = ""
     """Folder where processes of a loader may leave their dumps; empty: nowhere."""
+    own_copy: Path | None = None
+    """What the loader reads in place of the data set; None: it reads that."""
 
     @classmethod
     def build(
@@ -86,6 +90,7 @@ class PreparedCell:
         turns: Turns,
         logs: str,
         ranks: Ranks,
+        own_copy: Path | None,
     ) -> PreparedCell:
         """Build the model from a fixed seed and bind the step to it."""
         torch.manual_seed(0)
@@ -93,7 +98,7 @@ class PreparedCell:
             model: torch.nn.Module = torch.nn.Identity()
             update: Callable[[Batch], object] = cell.step.bind(model, cell.workload.loss, Idle())
             loop = TrainingLoop(update, device, marks, effort, ranks=ranks)
-            return cls(cell, data, loop, monitor, model, None, clock, turns, logs)
+            return cls(cell, data, loop, monitor, model, None, clock, turns, logs, own_copy)
         model = device.place(cell.workload.model(cell.size)).train()
         optimizer = cell.workload.trainer(model)
         check = TrainingCheck(model, optimizer, late=device.answers_later)
@@ -106,7 +111,7 @@ class PreparedCell:
             watched(batch.without_views())
 
         loop = TrainingLoop(device.shown("update", train), device, marks, effort, ranks=ranks)
-        return cls(cell, data, loop, monitor, model, check, clock, turns, logs)
+        return cls(cell, data, loop, monitor, model, check, clock, turns, logs, own_copy)
 
     @property
     def effort(self) -> MeasurementBudget:
@@ -125,7 +130,7 @@ class PreparedCell:
 
     def plan(self) -> Plan:
         """Plan endless epochs, with what is free on the device now."""
-        return plan_of(self.cell, self.data, self.device, self.logs, self.loop.ranks)
+        return plan_of(self.cell, self.data, self.device, self.logs, self.loop.ranks, self.own_copy)
 
     @contextmanager
     def resident(self) -> Iterator[Iterator[Batch]]:

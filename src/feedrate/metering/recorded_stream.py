@@ -41,6 +41,11 @@ class RecordedStream:
         return len(self._sizes)
 
     @property
+    def mean_samples(self) -> float:
+        """Samples of a batch so far."""
+        return len(self._rows) / len(self._sizes)
+
+    @property
     def kept_bytes(self) -> int:
         """What the ids of all rows so far take: it grows with every epoch, and is no leak of a loader."""
         return len(self._rows) * self._rows.itemsize + sys.getsizeof(self._sizes)

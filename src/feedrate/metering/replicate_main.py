@@ -22,6 +22,8 @@ from feedrate.system.stopwatch import since_start_s
 from feedrate.system.threadpools import ARROW
 
 if TYPE_CHECKING:
+    from feedrate.data.dataset import DataSet
+    from feedrate.data.own_copies import CopyFolder
     from feedrate.metering.ablation.ablation import Ablation
     from feedrate.metering.ranks import Ranks
     from feedrate.plugin.cell import Cell
@@ -105,17 +107,29 @@ def _measured(request: ReplicateRequest, imported_s: float | None) -> Measured:
     if cell.step.traits().compiled:
         import_compiler()
     data = cell.recipe.open(request.data)
+    # Nothing has started a thread yet, or touched a device.
+    copy = _own_copy(request, cell, data)
     ranks = _ranks(request, cell)
     marks = SamplingFlags(request.scratch if request.rank is None or request.rank.number else request.rank.flags)
     turns = Turns.joined(request.turns, marks)
     effort = MeasurementBudget(seconds=request.seconds, epoch_start_s=request.epoch_start_s)
     if turns.wait():
         effort, settings["by_turns"] = MeasurementBudget.by_turns(request.seconds), True
-    meter = Meter(cell, data, effort, marks, turns, ranks, str(request.scratch), _ablation(request, cell, offered))
+    meter = Meter(
+        *(cell, data, effort, marks, turns, ranks, str(request.scratch)), _ablation(request, cell, offered), copy
+    )
     measured = Measured(meter.measure(), import_s, {**settings, **knobs})
     turns.leave()
     ranks.leave()
     return measured
+
+
+def _own_copy(request: ReplicateRequest, cell: Cell, data: DataSet) -> CopyFolder | None:
+    if not cell.loader.makes_copy:
+        return None
+    from feedrate.metering.own_copies import own_copy
+
+    return own_copy(cell.loader, cell.workload.plan(data, cell.size), request.data, cell.recipe.folder_name)
 
 
 def _ranks(request: ReplicateRequest, cell: Cell) -> Ranks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from feedrate.records.answer import RoundTimes
 from feedrate.records.batch_gaps import BatchGaps
 from feedrate.records.epoch_starts import EpochStarts
+from feedrate.system.events import counted
 from feedrate.system.stopwatch import now_s
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ class RoundTimer:
     """Seconds that each full window waited for batches, of a rank."""
     _streamed: int = 0
     """Batches that were taken for them."""
+    _events: Counter[str] = field(default_factory=Counter)
+    """What was counted in full windows."""
 
     def times(self) -> RoundTimes:
         """Time all rounds: F S L, then L S F, and so on."""
@@ -74,15 +78,23 @@ class RoundTimer:
             cut_discards=self._cut,
             epoch_starts=self._epoch_starts(),
             loader_wait_s=self._wait_s(),
+            events=self._events_a_batch(),
             **self._copied_a_batch(),
         )
 
     def _epoch_starts(self) -> EpochStarts | None:
+        if self.prepared.cell.loader.promised == "rows":
+            # Which of its batches begins an epoch, the loader alone knows.
+            return None
         gaps: dict[bool, list[float]] = {True: [], False: []}
         for first, window in zip(self._full_starts, self._gaps, strict=True):
             for number, gap in enumerate(window, first):
                 gaps[number % self.memory.epoch_batches == 0].append(gap)
         return EpochStarts.of(gaps[True], gaps[False], in_windows=len(gaps[True]))
+
+    def _events_a_batch(self) -> dict[str, float]:
+        batches = sum(window.batches for window in self._windows["full"])
+        return {name: times / batches for name, times in self._events.items()}
 
     def _wait_s(self) -> float | None:
         batches = sum(window.batches for window in self._windows["full"])
@@ -143,7 +155,9 @@ class RoundTimer:
             stamps.append(now_s())
             return self._loop.both(self.feed, count, stamps)
 
+        counted_before = counted()
         window = self._timed(both, self.schedule.full_batches)
+        self._events += counted() - counted_before
         if before_s is not None and self.feed.waited_s is not None:
             self._waited_s.append(self.feed.waited_s - before_s)
         self._gaps.append([after - before for before, after in pairwise(stamps)])

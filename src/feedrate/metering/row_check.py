@@ -27,10 +27,11 @@ def demand_planned(loader: Loader, plan: Plan, ids: Sequence[Tensor]) -> None:
     """
     if loader.synthetic:
         return
-    if loader.keeps_order:
+    if loader.promised == "order":
         _demand_order(loader, plan, ids)
         return
-    for epoch, (planned, served, whole) in enumerate(_epochs(plan, ids)):
+    epochs = _epochs_of_rows if loader.promised == "rows" else _epochs
+    for epoch, (planned, served, whole) in enumerate(epochs(plan, ids)):
         _demand_once(loader, epoch, planned, served)
         missing = planned[~torch.isin(planned, served)]
         if whole and len(missing):
@@ -52,6 +53,18 @@ def _epochs(plan: Plan, ids: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor,
         if not served:
             return
         yield torch.cat(planned), torch.cat(served), len(served) == len(planned)
+
+
+def _epochs_of_rows(plan: Plan, ids: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor, bool]]:
+    """Yield the same where epochs end with as many rows as planned, in whichever batch that is."""
+    rows, start = torch.cat([*ids, torch.empty(0, dtype=torch.int64)]), 0
+    for epoch in plan.epoch_numbers():
+        planned = torch.cat(list(plan.epoch_ids(epoch)))
+        served = rows[start : start + len(planned)]
+        if not len(served):
+            return
+        yield planned, served, len(served) == len(planned)
+        start += len(planned)
 
 
 def _demand_once(loader: Loader, epoch: int, planned: Tensor, served: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from feedrate.metering.recorded_stream import RecordedStream, WaitedStream
 from feedrate.metering.round_schedule import Paces, Queue, RoundSchedule
 from feedrate.metering.round_timer import RoundTimer
 from feedrate.metering.row_check import demand_planned
+from feedrate.metering.shuffle import shuffle_of
 from feedrate.records.answer import RoundTimes, StreamTimes
 from feedrate.system.stopwatch import now_s
 
@@ -29,6 +31,8 @@ __all__ = ["StreamTimer"]
 
 _STRETCH = 0.25
 """Of the time of a phase: the loop goes on for at least as long while peaks of memory are watched."""
+_USE_S = 1.2
+"""The loop goes on for at least as long where a driver counts how busy its GPU is, over up to a second."""
 
 
 @dataclass
@@ -62,7 +66,8 @@ class StreamTimer:
             memory = MemorySampler(prepared.device, feed, plan.epoch_batches / prepared.loop.ranks.count)
             rounds = self._rounds(feed, memory)
             # Of ranks each would decide by its own clock, and the others wait for it in vain.
-            if rounds.epoch_starts is None and prepared.effort.epoch_start_s and prepared.loop.ranks.count == 1:
+            meets = prepared.loop.ranks.count == 1 and loader.promised != "rows"
+            if rounds.epoch_starts is None and prepared.effort.epoch_start_s and meets:
                 rounds = replace(rounds, epoch_starts=met_epoch_start(prepared, feed, plan, rounds))
             # What is held beside the loop is the step's batches that are ready, and those are gone now.
             prepared.device.reset_peaks()
@@ -75,17 +80,24 @@ class StreamTimer:
                     self.ablation.time_rungs(prepared.loop, feed, plan, prepared.resident, paces, turns)
         with clock.phase("checks"):
             demand_planned(loader, plan, feed.ids)
+            shuffle = None if loader.synthetic else shuffle_of(plan, feed.ids)
+        # Of a loader that makes its own batches they are what came.
+        own = loader.promised == "rows"
+        batch_samples = feed.mean_samples if own else plan.samples / plan.epoch_batches
         return StreamTimes(
             rounds=rounds,
             memory_samples=memory.samples,
             device=peaks,
             first_batch_s=first_batch_s,
-            batch_samples=plan.samples / plan.epoch_batches,
-            smallest_batch_samples=plan.min_batch_rows,
-            largest_batch_samples=plan.max_batch_rows,
-            batch_bytes=round(plan.samples / plan.epoch_batches * _sample_bytes(plan)),
+            batch_samples=batch_samples,
+            epoch_blocks=len(plan.stored_blocks) if plan.has_columns else None,
+            epoch_files=len(plan.data.shards) or None,
+            shuffle=shuffle,
+            smallest_batch_samples=None if own else plan.min_batch_rows,
+            largest_batch_samples=None if own else plan.max_batch_rows,
+            batch_bytes=round(batch_samples * _sample_bytes(plan)),
             epoch_bytes=plan.epoch_bytes,
-            epoch_batches=plan.epoch_batches,
+            epoch_batches=math.ceil(plan.samples / batch_samples) if own else plan.epoch_batches,
             ahead_batches=loader.prefetch_batches(plan),
             checked_batches=checked,
         )
@@ -129,18 +141,18 @@ class StreamTimer:
         return checked
 
     def _memory_stretch(self, feed: RecordedStream) -> None:
-        """Go on untimed until somebody has looked at the memory of the running loop."""
+        """Go on untimed until somebody has looked at the memory of the running loop, and the driver at its use."""
         loop = self.prepared.loop
         effort, start = self.prepared.effort, now_s()
         loop.marks.request_sample()
+        least_s = max(_STRETCH * effort.seconds, _USE_S if loop.device.note_use() else 0.0)
         while True:
             loop.both(feed, 1, [])
             spent_s = now_s() - start
-            ends = spent_s > effort.memory_s or (
-                spent_s > _STRETCH * effort.seconds and not loop.marks.sample_requested
-            )
+            ends = spent_s > effort.memory_s or (spent_s > least_s and not loop.marks.sample_requested)
             if loop.ranks.largest(ends and loop.ranks.answers):
-                return
+                break
+        loop.device.note_use()
 
 
 def _sample_bytes(plan: Plan) -> int:

@@ -25,11 +25,11 @@ _NAMES: dict[object, str] = {
 """The types a knob may have, in words."""
 
 
-def knob(default: T, *others: T, low: float | None = None, high: float | None = None) -> T:
+def knob(default: T, *others: T, low: float | None = None, high: float | None = None, also: tuple[T, ...] = ()) -> T:
     """Make a field of a strategy that users may turn: its default, then the other values that a sweep tries.
 
     Of a number, any value from `low` to `high` is taken. Undeclared, they are 1 and a million, or wide enough for the
-    values that are given here.
+    values that are given here. `also`: words that are taken, and that no sweep tries.
 
     Raises:
         ValueError: one of the values is outside, or none is a number and there is a range.
@@ -41,7 +41,8 @@ def knob(default: T, *others: T, low: float | None = None, high: float | None = 
     for value in values:
         if _is_number(value) and not declared.least <= value <= declared.most:
             raise ValueError(f"knob({value!r}) is out of its own range: {declared.range}")
-    field: T = dataclasses.field(default=default, metadata={"sweep": values, "low": low, "high": high})
+    about = {"sweep": values, "low": low, "high": high, "also": also}
+    field: T = dataclasses.field(default=default, metadata=about)
     return field
 
 
@@ -56,12 +57,20 @@ class Knob:
     high: float | None = None
     kinds: tuple[object, ...] = ()
     """Types of its values; empty: not known."""
+    also: tuple[Value, ...] = ()
+    """Further words that it can be turned to."""
 
     @classmethod
     def of(cls, field: dataclasses.Field[Any], kinds: tuple[object, ...] = ()) -> Knob:
         """Give the knob that a field is; one that was not made with `knob` has its default for its only value."""
         about = field.metadata
-        return cls(field.name, about.get("sweep", (field.default,)), about.get("low"), about.get("high"), kinds)
+        values = about.get("sweep", (field.default,))
+        return cls(field.name, values, about.get("low"), about.get("high"), kinds, about.get("also", ()))
+
+    @property
+    def choices(self) -> tuple[Value, ...]:
+        """The values that are named, those that no sweep tries last."""
+        return (*self.values, *self.also)
 
     @property
     def is_number(self) -> bool:
@@ -108,8 +117,8 @@ class Knob:
         setting = f"{self.name}={text(value)}"
         if self.kinds and not any(_is(value, kind) for kind in self.kinds):
             return f"{setting} is not {self._kinds}"
-        if isinstance(value, str) and value not in self.values:
-            names = [str(choice) for choice in self.values]
+        if isinstance(value, str) and value not in self.choices:
+            names = [str(choice) for choice in self.choices]
             return f"{setting} is not one of {', '.join(names)}; {near(value, names)}"
         # Written so that it holds of no NaN.
         if _is_number(value) and not self.least <= value <= self.most:

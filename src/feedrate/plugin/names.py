@@ -25,7 +25,7 @@ def faults(strategy: Strategy) -> Iterator[str]:
     if name_fault(name):
         yield f"{type(strategy).__name__} has the name {reprlib.repr(name)}; {_RULE}"
         return
-    for knob, values in strategy.knob_values().items():
+    for knob, values in strategy.knob_choices().items():
         if name_fault(knob):
             yield f"{name} has a knob {reprlib.repr(knob)}; {_RULE}"
         # A default is never written out: it is what a name without the knob means.

@@ -116,6 +116,12 @@ class Strategy(metaclass=_Checked):
         return {field.name: field.metadata.get("sweep", (field.default,)) for field in _fields(cls)}
 
     @classmethod
+    def knob_choices(cls) -> dict[str, tuple[Value, ...]]:
+        """Give the values that are named, by knob: those of a sweep, then words that none tries."""
+        also = {field.name: field.metadata.get("also", ()) for field in _fields(cls)}
+        return {name: (*values, *also[name]) for name, values in cls.knob_values().items()}
+
+    @classmethod
     def unmet_needs(cls) -> tuple[Need, ...]:
         """Give the needs that this machine does not meet."""
         return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))

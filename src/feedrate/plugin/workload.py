@@ -92,6 +92,11 @@ class Workload(Strategy):
         """Library that decodes, where the format offers several."""
         return ""
 
+    @property
+    def keeps_open(self) -> bool:
+        """True: whoever reads leaves its files open; only of formats that can."""
+        return False
+
     def day_starts(self, size: str) -> tuple[int, ...] | None:
         """Give the row where each day of a panel starts, and the end; None where every row is a day of its own."""
         del size
@@ -181,7 +186,10 @@ class Workload(Strategy):
 
         derived = self.derived(size)
         derive = self.derive if derived else None
-        return BatchSpec(self.sample_fields(size), cast, self.day_starts(size), self.decoder, derive, derived)
+        return BatchSpec(
+            *(self.sample_fields(size), cast, self.day_starts(size), self.decoder),
+            *(self.keeps_open, derive, derived),
+        )
 
 
 @dataclass(frozen=True)

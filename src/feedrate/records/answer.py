@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from feedrate.records.batch_gaps import BatchGaps
@@ -11,8 +11,10 @@ from feedrate.records.conditions import Conditions, MemorySample
 from feedrate.records.epoch_starts import EpochStarts
 from feedrate.records.ladder import Ladder
 from feedrate.records.measurement import Kind
+from feedrate.records.own_copy import OwnCopy
 from feedrate.records.phases import Phases
 from feedrate.records.rank_times import RankTimes
+from feedrate.records.shuffle import Shuffle
 from feedrate.records.training_health import TrainingHealth
 from feedrate.records.window import Window
 
@@ -82,6 +84,8 @@ class RoundTimes:
     epoch_starts: EpochStarts | None = None
     loader_wait_s: float | None = None
     """Seconds a batch that the full windows waited for the next batch; None: a process that trains alone."""
+    events: Mapping[str, float] = field(default_factory=dict)
+    """What was counted with `count_event` in the full windows, for each batch of them."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,9 @@ class StreamTimes:
     ahead_batches: int
     checked_batches: int
     epoch_batches: int | None = None
+    epoch_blocks: int | None = None
+    epoch_files: int | None = None
+    shuffle: Shuffle | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,8 @@ class MeasuredCell:
     """None: it was not asked for."""
     ranks: tuple[RankTimes, ...] | None = None
     """By number; None: one process trained alone."""
+    own_copy: OwnCopy | None = None
+    """What the loader made before; None: it reads the data set."""
 
 
 @dataclass(frozen=True)

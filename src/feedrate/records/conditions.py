@@ -58,6 +58,9 @@ class Conditions:
     clocks: tuple[GpuClock, ...] = ()
     gpu_strangers: int = 0
     """Processes that were on the GPU before this one."""
+    gpu_busy_share: float | None = None
+    """Share of up to a second of training on the open stream in which the GPU ran some kernel, by the driver's counter;
+    None: the driver does not say, or there is no GPU."""
 
     @property
     def foreign_cores(self) -> float:

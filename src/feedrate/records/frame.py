@@ -21,7 +21,7 @@ _TEXTS = ("page_cache",)
 _SEQUENCES = (
     *("step_windows", "loader_windows", "full_windows", "batch_gaps", "looks"),
     *("step_windows_before", "step_windows_after", "phases"),
-    *("requested", "observed", "environment", "conditions", "health", "epoch_starts"),
+    *("requested", "observed", "environment", "conditions", "health", "epoch_starts", "events", "shuffle", "own_copy"),
 )
 _NUMBERS = (
     *(field.name for field in fields(Measurement) if field.name not in (*_PLACE, *_RECORD, *_TEXTS, *_SEQUENCES)),

@@ -14,9 +14,11 @@ from feedrate.records.earlier_formats import as_of_today
 from feedrate.records.epoch_starts import EpochStarts
 from feedrate.records.estimate import Estimate
 from feedrate.records.format_number import format_of, line_of
+from feedrate.records.own_copy import OwnCopy
 from feedrate.records.phases import Phases
 from feedrate.records.projection import Projection, TrainingLength
 from feedrate.records.rank_times import RankTimes
+from feedrate.records.shuffle import Shuffle
 from feedrate.records.training_health import TrainingHealth
 
 __all__ = ["Failure", "Kind", "Measurement", "Outcome"]
@@ -93,6 +95,13 @@ class Measurement(CellTimes, _Record):
     """Bytes of the decoded rows that an epoch reads. None in records of feedrate before it was kept."""
     epoch_batches: int | None = field(default=None, kw_only=True)
     """Batches of an epoch; None: nobody knows, or from before it was kept."""
+    epoch_blocks: int | None = field(default=None, kw_only=True)
+    epoch_files: int | None = field(default=None, kw_only=True)
+    """Blocks that it reads, and the files that they lie in; None: nobody knows, or from before it was kept."""
+    own_copy: OwnCopy | None = field(default=None, kw_only=True)
+    """The copy of the data set that the loader keeps in a format of its own; None: it reads the data set."""
+    shuffle: Shuffle | None = field(default=None, kw_only=True)
+    """How far rows came from their places in the files; None: nobody looked."""
     epoch_starts: EpochStarts | None = field(default=None, kw_only=True)
     """What the beginnings of epochs took longer than other batches; None: none was met, or from before it was kept."""
     host_peak_bytes: int | None = field(default=None, kw_only=True)
@@ -120,6 +129,8 @@ class Measurement(CellTimes, _Record):
     observed: Mapping[str, object] = field(default_factory=dict)
     conditions: Conditions | None = None
     """What the machine did meanwhile. None in records of feedrate before it was kept."""
+    events: Mapping[str, float] = field(default_factory=dict, kw_only=True)
+    """How often a batch of the full windows had something done that was counted with `count_event`, by name."""
     looks: tuple[MemorySample, ...] = ()
     """What was held between the windows of the loader alone and of both together."""
     ranks: tuple[RankTimes, ...] | None = field(default=None, kw_only=True)

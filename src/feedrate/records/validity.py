@@ -45,6 +45,8 @@ _CONTRADICTIONS = (("fp32", False), ("tf32", True))
 """What a step says of its precision, and whether torch multiplies without TF32, that do not go together."""
 _HOLES = 0.05
 """Share of a target that may be missing without a word."""
+_IDLE_GPU = 0.5
+"""A GPU that is busy for a smaller share of a training is worth a word; 80 to 90 % is what people aim at."""
 _LEAK = "a leak: "
 _LEAK_BYTES = 4 << 20
 """Growth over all epochs seen below which allocators' habits are no leak."""
@@ -183,6 +185,9 @@ def remarks(measurement: Measurement) -> Iterator[str]:
     conditions = measurement.conditions
     if conditions is None:
         return
+    busy = conditions.gpu_busy_share
+    if busy is not None and busy < _IDLE_GPU and measurement.loss_first is not None:
+        yield f"the GPU ran nothing for {1 - busy:.0%} of the time: `feedrate why` says what it waits for"
     if had_foreign_load(measurement) and not any(doubts(measurement)):
         yield "others kept more than a tenth of the cores busy while it was measured"
 

@@ -60,6 +60,10 @@ def _gpu(outcomes: Sequence[Outcome]) -> Iterator[str]:
         _range([clock.power_w for clock in clocks if clock.power_w is not None], "W"),
         _range([clock.celsius for clock in clocks if clock.celsius is not None], "C"),
     )
+    shares = [o.conditions.gpu_busy_share for o in measured if o.conditions]
+    busy = [100 * share for share in shares if share is not None]
+    if busy:
+        yield f"GPU         busy {_range(busy, '%')} of the time while loader and step ran together"
     if clocks:
         yield f"GPU         {', '.join(filter(None, ranges))} right after it had been busy"
 

@@ -90,6 +90,11 @@ def _failure(row: SummaryRow, failure: Failure) -> str:
 def _settings(row: SummaryRow) -> Iterator[str]:
     if any(m.requested.get("safe") for m in row.measured):
         yield "fallback, safe mode: 0 worker processes, whatever the loader's knobs say"
+    for copy in dict.fromkeys(m.own_copy for m in row.measured if m.own_copy is not None):
+        yield (
+            f"own copy: {byte_size(copy.bytes)} against {byte_size(copy.data_bytes)} of the data set, made in"
+            f" {number(copy.made_s, 2)} s before"
+        )
     yield from (f"fallback: in place of {cell}, which failed" for cell in _asked(row))
 
 

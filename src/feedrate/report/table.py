@@ -13,6 +13,7 @@ from feedrate.records.measurement import Outcome
 from feedrate.records.projection import TrainingLength
 from feedrate.report.caption import caption
 from feedrate.report.ceilings import ceiling_text
+from feedrate.report.epoch_line import epoch_line, event_lines, shuffle_lines
 from feedrate.report.gap_table import GAP_COLUMNS, print_gaps
 from feedrate.report.glossary import explained, meaning_of
 from feedrate.report.grid import Column, leaving, print_entry, print_grid
@@ -77,6 +78,13 @@ def show(
         _show_table(console, f"{workload}, {size}, {device}", groups, shared)
         whole = [row for group in groups for row in group.rows if row.whole]
         if details:
+            made = epoch_line(whole)
+            if made:
+                print_entry(console, "epoch", _MARGIN, Text(made))
+            for line in shuffle_lines(whole):
+                print_entry(console, "shuffle", _MARGIN, Text(line))
+            for line in event_lines(whole):
+                print_entry(console, "events", _MARGIN, Text(line))
             print_gaps(console, whole)
             print_health(console, whole)
         if length is not None:

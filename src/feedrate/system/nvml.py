@@ -17,7 +17,7 @@ from feedrate.records.conditions import GpuClock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Ask", "Gpu", "clock", "gpus", "listed", "parsed", "tenants", "used_bytes"]
+__all__ = ["Ask", "Gpu", "busy_share", "clock", "gpus", "listed", "parsed", "tenants", "used_bytes"]
 
 Ask: TypeAlias = Callable[..., int]
 """(name of a function of the library, its arguments) -> 0 when it went well."""
@@ -39,6 +39,12 @@ class Memory(Structure):
     """`nvmlMemory_t`."""
 
     _fields_ = (("total", c_ulonglong), ("free", c_ulonglong), ("used", c_ulonglong))
+
+
+class Utilization(Structure):
+    """`nvmlUtilization_t`, in per cent."""
+
+    _fields_ = (("gpu", c_uint), ("memory", c_uint))
 
 
 # A GPU neither comes nor goes while a process lives, and starting the library takes tens of milliseconds.
@@ -104,6 +110,21 @@ def _asked(ask: Ask, function: str, *arguments: object) -> int | None:
     with suppress(AttributeError):
         if ask(function, *arguments, byref(value)) == 0:
             return value.value
+    return None
+
+
+def busy_share(uuid: str, ask: Ask | None = None) -> float | None:
+    """Read for what share of up to a second, as the driver counts it, some kernel ran; None: unknown.
+
+    It counts time, not how much of the GPU a kernel fills.
+    """
+    ask = ask or _library()
+    if ask is None:
+        return None
+    rates = Utilization()
+    with _handle(ask, uuid) as handle, suppress(AttributeError):
+        if handle is not None and ask("nvmlDeviceGetUtilizationRates", handle, byref(rates)) == 0:
+            return int(rates.gpu) / 100
     return None
 
 

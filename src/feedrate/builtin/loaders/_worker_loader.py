@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import resource
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from feedrate.errors import UnavailableError
+from feedrate.errors import HangError, UnavailableError
 from feedrate.formatting import byte_size
-from feedrate.plugin.loader import Loader
+from feedrate.plugin.loader import Loader, Serves
 from feedrate.system.memory import shm_free_bytes
 
 if TYPE_CHECKING:
@@ -26,15 +27,17 @@ class WorkerLoader(Loader):
 
     count: int | None
     """Processes; None: as many as suit the machine; 0: none."""
+    timeout_s: int
+    """Seconds after which a batch that has not come is a hang; a subclass declares this, too."""
     tensor_descriptors: ClassVar[int] = 0
     """That each tensor of a batch takes in this process until it is dropped."""
     deal: str
     """`blocks`: each process cuts whole blocks; `batches`: each decodes every block and cuts each n-th batch."""
 
     @property
-    def keeps_order(self) -> bool:  # type: ignore[override]  # a class variable elsewhere
-        """In the planned order when one process cuts everything or the batches themselves are dealt."""
-        return self.deal == "batches" or self.count in (0, 1)
+    def serves(self) -> Serves:  # type: ignore[override]  # a class variable elsewhere
+        """The planned order when one process cuts everything or the batches themselves are dealt."""
+        return "order" if self.deal == "batches" or self.count in (0, 1) else "batches"
 
     @property
     def asked_count(self) -> int:
@@ -44,6 +47,16 @@ class WorkerLoader(Loader):
     def started_count(self, plan: Plan) -> int:
         """Count the processes that will start: no more than there are blocks, or batches, to deal."""
         return min(self.asked_count, plan.epoch_batches if self.deal == "batches" else len(plan.stored_blocks))
+
+    def hang(self, pids: Iterable[int], logs: str) -> HangError:
+        """Give what to raise where no batch came in time; workers write to `logs` where they stand, "" is nowhere."""
+        from feedrate.system.signals import dump_stacks
+
+        late = f"{self}: no batch within {self.timeout_s} s"
+        if not logs:
+            return HangError(late)
+        dump_stacks(pids)
+        return HangError(f"{late}; the log holds the stacks of its workers")
 
     def demand_room(self, plan: Plan) -> None:
         """Look whether all batches that may be ahead fit into shared memory, and their tensors into open files.

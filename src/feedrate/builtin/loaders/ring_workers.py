@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from feedrate.builtin.loaders._worker_loader import WorkerLoader
 from feedrate.builtin.loaders.inline import Inline
-from feedrate.errors import ContractError, WorkerError
+from feedrate.errors import ContractError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.ring import RingWorker, end_all, worker_with
 from feedrate.plugin.strategy import knob
@@ -89,20 +89,11 @@ class _Ring:
 
     def _next(self, running: deque[RingWorker], epoch: int) -> RingWorker:
         """The worker whose batch comes next: the one whose turn it is, or the first that has one."""
-        turn = (running[0],) if self.loader.keeps_order else tuple(running)
+        turn = (running[0],) if self.loader.serves == "order" else tuple(running)
         worker = worker_with(turn, epoch, self.loader.timeout_s)
         if worker is None:
-            raise WorkerError(f"{self.loader}: no batch within {self.loader.timeout_s} s{self._dumped()}")
+            raise self.loader.hang((worker.process.pid or 0 for worker in self.workers), self.logs)
         return worker
-
-    def _dumped(self) -> str:
-        """Where the stacks of the workers are, which are asked for; nothing outside a run, for nobody keeps them."""
-        from feedrate.system.signals import dump_stacks
-
-        if not self.logs:
-            return ""
-        dump_stacks(worker.process.pid or 0 for worker in self.workers)
-        return "; the log holds the stacks of its workers"
 
 
 @contextmanager

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from feedrate.builtin.loaders._worker_loader import WorkerLoader
-from feedrate.errors import FeedrateError, WorkerError
+from feedrate.errors import FeedrateError, HangError, WorkerError
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.plugin.strategy import knob
 from feedrate.records.cell_traits import LoaderTraits
@@ -34,12 +34,15 @@ _DYING_S = 2.0
 
 @dataclass(frozen=True)
 class Workers(WorkerLoader):
-    """Let `count` spawned processes cut batches and send each through DataLoader's queue; 0: no process at all.
+    """Let `count` processes cut batches and send each through DataLoader's queue; 0: no process at all.
 
     Blocks are dealt to the workers from one permutation that all of them compute, so batches of different blocks
     interleave. With `deal=batches` every worker decodes every block and cuts each n-th batch: the planned order, for
     more decoding. Workers live as long as the stream; with `persistent=false` each epoch starts its own, which is what
     DataLoader does by itself.
+
+    `start=fork` copies this process instead of spawning new ones, locks of its threads included: it may hang, and is
+    there to be measured against.
     """
 
     name = "workers"
@@ -49,6 +52,7 @@ class Workers(WorkerLoader):
     deal: str = knob("blocks", "batches")
     persistent: bool = knob(True, False)
     timeout_s: int = knob(120, low=1, high=86_400)
+    start: str = knob("spawn", also=("fork",))
 
     def without_workers(self) -> Workers:
         return replace(self, count=0)
@@ -71,7 +75,8 @@ class Workers(WorkerLoader):
         plan.report.workers_requested, plan.report.workers_resolved = self.count, count
         if count:
             self.demand_room(plan)
-        dataset = ShardedBatches(replace(plan, report=LoaderReport()), by_batch=self.deal == "batches")
+        by_batch, first = self.deal == "batches", plan.order.first_epoch
+        dataset = ShardedBatches(replace(plan, report=LoaderReport()), by_batch=by_batch, epoch=first)
         started = _started(self, dataset, plan, count) if count else nullcontext(self._torch_loader(dataset, plan))
         with started as loader:
             for number in plan.epoch_numbers():
@@ -100,6 +105,8 @@ class _Epochs:
     loader: DataLoader[Batch]
     reports: SimpleQueue[Any]
     """What each worker looks like from inside, as it begins."""
+    hang: Callable[[Iterable[int]], HangError]
+    """Says of the processes of these ids that nothing came from them in time."""
     settings: tuple[Mapping[str, int], ...] = ()
     """Of those that were started last, as far as they have said so."""
     _running: Any = None
@@ -131,10 +138,13 @@ class _Epochs:
 
         Raises:
             WorkerError: one died, and how.
+            HangError: none did, and no batch came; where each of them stands is in its dump.
         """
         try:
             yield from self._running
         except (RuntimeError, OSError, EOFError) as error:
+            if str(error).startswith("DataLoader timed out"):
+                raise self.hang(worker.pid for worker in self._running._workers) from error
             # The end of a pipe may be heard of before that of its process.
             closed = wait([worker.sentinel for worker in self._running._workers], _DYING_S)
             for worker in self._running._workers:
@@ -188,7 +198,7 @@ def _started(loader: Workers, dataset: ShardedBatches, plan: Plan, count: int) -
 
     from feedrate.builtin.loaders._sharding import WorkerInit
 
-    context = multiprocessing.get_context("spawn")
+    context: Any = multiprocessing.get_context(loader.start)
     reports: SimpleQueue[Any] = context.SimpleQueue()
     torch_loader = loader._torch_loader(
         dataset,
@@ -200,7 +210,7 @@ def _started(loader: Workers, dataset: ShardedBatches, plan: Plan, count: int) -
         timeout=loader.timeout_s,
         worker_init_fn=WorkerInit(plan.logs, reports),
     )
-    epochs = _Epochs(torch_loader, reports)
+    epochs = _Epochs(torch_loader, reports, lambda pids: loader.hang(pids, plan.logs))
     try:
         epochs.start()
         yield epochs

@@ -31,7 +31,7 @@ def cold_rung(loop: TrainingLoop, loader: Loader, plan: Plan, pace_s: float) -> 
 
     Only one epoch is cold, so there is one window: what follows the batches that were made before the first was taken.
     """
-    files = [plan.data.path(index) for index in range(len(plan.data.shards))]
+    files = list(loader.files(plan))
     if not files:
         return Rung(absent="nobody knows which files the data set has")
     ahead = loader.prefetch_batches(plan)

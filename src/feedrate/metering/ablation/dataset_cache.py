@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,8 @@ class DataSetCache:
             _copy(plan.data, index, folder)
         if not plan.has_columns:
             return cls(folder, None)
-        source = plan.plain_source()
-        decoded = DecodedBlocks.written(folder / "decoded", plan, lambda block: source.read(block).tensors)
+        with closing(plan.plain_source()) as source:
+            decoded = DecodedBlocks.written(folder / "decoded", plan, lambda block: source.read(block).tensors)
         return cls(folder, decoded)
 
     def in_memory(self, plan: Plan) -> Plan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -116,12 +116,13 @@ class SwitchableSource:
     @contextmanager
     def __call__(self, plan: Plan) -> Iterator[Source]:
         """The source, for one process."""
-        sources = [plan.plain_source()]
-        if self.stock is not None:
-            sources.append(self.stock.in_memory(plan).plain_source())
-            if self.stock.decoded is not None:
-                sources.append(DecodedSource(plan, self.stock.decoded))
-        yield _SwitchedSource(self.switch, sources)
+        with ExitStack() as stack:
+            sources: list[Source] = [stack.enter_context(closing(plan.plain_source()))]
+            if self.stock is not None:
+                sources.append(stack.enter_context(closing(self.stock.in_memory(plan).plain_source())))
+                if self.stock.decoded is not None:
+                    sources.append(DecodedSource(plan, self.stock.decoded))
+            yield _SwitchedSource(self.switch, sources)
 
 
 class _SwitchedSource:
