@@ -86,7 +86,7 @@ if ! diff -rq --exclude='__pycache__' src/feedrate "$packages/feedrate" >/dev/nu
 fi
 missing=$("$python" - <<'PY'
 from importlib.util import find_spec
-print(*[name for name in ("h5py", "pandas", "pluggy", "psutil", "pyarrow", "pytest", "rich", "scipy") if not find_spec(name)])
+print(*[name for name in ("h5py", "packaging", "pandas", "pluggy", "psutil", "pyarrow", "pytest", "rich", "scipy") if not find_spec(name)])
 PY
 )
 [ -z "$missing" ] || echo "gpu: not here: $missing; carry their wheels in $wheels"

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     from feedrate.plugin.dataset_workload import DatasetWorkload
     from feedrate.plugin.hookspecs import hookimpl
     from feedrate.plugin.loader import Loader, Serves, Stream
+    from feedrate.plugin.needs import Need, cuda, package
     from feedrate.plugin.registry import Registry
     from feedrate.plugin.step import Loss, Step, Update
-    from feedrate.plugin.strategy import Need, Strategy, cuda, knob, package
+    from feedrate.plugin.strategy import Strategy, knob
     from feedrate.plugin.updates import forward_and_loss, plain_update
     from feedrate.plugin.workload import Workload
     from feedrate.records.cell_traits import LoaderTraits, StepTraits
@@ -81,9 +82,10 @@ _HOMES = {
     "loading.loader_report": ("LoaderReport",),
     "loading.plan": ("Plan",),
     "loading.prefetch": ("ahead",),
+    "plugin.needs": ("Need", "cuda", "package"),
     "plugin.registry": ("Registry",),
     "plugin.step": ("Loss", "Step", "Update"),
-    "plugin.strategy": ("Need", "Strategy", "cuda", "knob", "package"),
+    "plugin.strategy": ("Strategy", "knob"),
     "plugin.updates": ("forward_and_loss", "plain_update"),
     "plugin.workload": ("Workload",),
 }

@@ -205,7 +205,7 @@ ONLY_A_REAL_DEVICE = {
 NAMING = {
     *("__init__.py", "api/cells.py", "asv/settings.py", "cli/bench_cells.py", "cli/study.py"),
     "calibration/cases.py",
-    *("diagnosis/advice.py", "diagnosis/rules.py", "plugin/cell.py", "plugin/strategy.py"),
+    *("diagnosis/advice.py", "diagnosis/rules.py", "plugin/cell.py", "plugin/needs.py", "plugin/strategy.py"),
 }
 """Files that only know the device by its name, and choose or advise."""
 CALLS = re.compile(r"torch\.cuda|\.cuda\(|[\"']cuda[\"']|\bcuda\.met|needs = \(cuda|Activity\.CUDA")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import sys
 import typing
 from abc import ABCMeta
-from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from feedrate.errors import UsageError, one_line
+from feedrate.errors import UsageError
 from feedrate.plugin.knobs import Knob, Value, kinds, knob, near, text
+from feedrate.plugin.needs import Need, cuda, lacking, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,54 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Need", "Strategy", "cuda", "knob", "near", "package"]
 
 S = TypeVar("S", bound="Strategy")
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something a strategy cannot run without."""
-
-    what: str
-    met: typing.Callable[[], bool]
-    hint: str
-
-    @property
-    def reason(self) -> str:
-        """Why a strategy that has this unmet need cannot run, and the way out."""
-        return f"needs {self.what}: {self.hint}"
-
-
-def _has_cuda() -> bool:
-    if "torch" in sys.modules:
-        return bool(sys.modules["torch"].cuda.is_available())
-    from feedrate.system.machine import gpus
-
-    return bool(gpus())
-
-
-cuda = Need("a CUDA device", _has_cuda, "run on a machine with an NVIDIA GPU and a CUDA build of torch")
-
-
-def package(module: str, distribution: str = "") -> Need:
-    """Need an importable module; `distribution` is what pip calls it, if that differs."""
-    return Need(
-        f"the package {module!r}", lambda: _importable(module), f"`pip install {distribution or module}` provides it"
-    )
-
-
-def _importable(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def _lacking(need: Need) -> Need | None:
-    """The need, if it is not met; one that fails to say so is not met, and says why."""
-    try:
-        return None if need.met() else need
-    # A stranger's check may raise anything.
-    except Exception as error:
-        return dataclasses.replace(need, hint=f"whether it is here cannot be told ({one_line(error)}); {need.hint}")
 
 
 class _Checked(ABCMeta):
@@ -124,7 +74,7 @@ class Strategy(metaclass=_Checked):
     @classmethod
     def unmet_needs(cls) -> tuple[Need, ...]:
         """Give the needs that this machine does not meet."""
-        return tuple(lacking for need in cls.needs if (lacking := _lacking(need)))
+        return tuple(unmet for need in cls.needs if (unmet := lacking(need)))
 
     def with_knobs(self: S, knobs: Mapping[str, str]) -> S:
         """Copy the strategy with knobs set from text, as in `workers[count=2]`.

@@ -41,6 +41,7 @@ OWN_VARIABLES = frozenset(
             "FEEDRATE_NO_CONFIG",
             "FEEDRATE_NURSERY",
             "FEEDRATE_SCRIPT",
+            "FEEDRATE_TRIED_IMPORTS",
             "FEEDRATE_TURNS",
         ),
     }
