@@ -76,7 +76,7 @@ def test_what_is_there_is_never_written_over(here: Path, capsys: pytest.CaptureF
         ("class", "'class' names no module: begin with a letter, go on with letters, digits and _"),
         ("2nd", "'2nd' names no module: begin with a letter, go on with letters, digits and _"),
         ("threads", "plugin 'builtin' offers a loader 'threads' already; choose another name"),
-        ("json", "a module is called 'json' already, and would be imported instead; choose another name"),
+        ("json", "a module is called 'json' already, which the file would hide beside it; choose another name"),
     ],
 )
 def test_a_name_that_cannot_be_is_one_line(

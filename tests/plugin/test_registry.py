@@ -128,13 +128,6 @@ def test_a_file_that_cannot_be_imported_is_refused_with_its_error(tmp_path: Path
         Registry.load([path])
 
 
-def test_a_file_called_like_another_module_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "json.py"
-    path.write_text("")
-    with pytest.raises(PluginError, match="another module is called 'json'"):
-        Registry.load([path])
-
-
 def test_two_plugins_with_one_name_are_refused(tmp_path: Path) -> None:
     path = loader_file(tmp_path, "inline")
     with pytest.raises(PluginError, match=r"both offer a loader 'inline'; rename one"):

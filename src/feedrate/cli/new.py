@@ -60,7 +60,9 @@ def _demand_name(family: str, name: str) -> None:
         raise UsageError(f"plugin {plugin!r} offers a {family} {name!r} already; choose another name")
     # A file that is there already is told by its own line.
     if not Path(f"{name}.py").exists() and find_spec(name) is not None:
-        raise UsageError(f"a module is called {name!r} already, and would be imported instead; choose another name")
+        raise UsageError(
+            f"a module is called {name!r} already, which the file would hide beside it; choose another name"
+        )
 
 
 def _class_name(family: str, name: str) -> str:

@@ -135,9 +135,10 @@ class _Package:
             yield version(holders.pop())
 
     def _demand_import(self) -> None:
+        from feedrate.plugin.file_modules import library_path
         from feedrate.system.trial_import import import_fault
 
-        fault = import_fault(self.module, sys.path)
+        fault = import_fault(self.module, library_path())
         if fault:
             raise UnavailableError(f"it is here, and importing it fails ({fault})")
 

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import importlib
 import reprlib
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import pluggy
 
 from feedrate.errors import PluginError, UsageError, one_line
 from feedrate.plugin import hookspecs
+from feedrate.plugin.file_modules import file_module
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.names import faults
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy, near
 from feedrate.plugin.workload import Workload
 from feedrate.records.cell_key import split_spec
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 __all__ = ["Registry"]
 
@@ -59,10 +55,10 @@ class Registry:
         manager.add_hookspecs(hookspecs)
         broken = tuple(filter(None, (_register(manager, point.name, point.load) for point in _installed())))
         # By what they are: a file may be named twice.
-        files = {Path(path).resolve(): str(path) for path in reversed(tuple(plugin_files))}
-        for name in reversed(files.values()):
+        names = {Path(path).resolve(): str(path) for path in reversed(tuple(plugin_files))}
+        for name in reversed(names.values()):
             _register_file(manager, Path(name))
-        collector = _Collector(manager, files.values())
+        collector = _Collector(manager, names.values())
         loaders, steps, workloads = collector.loaders(), collector.steps(), collector.workloads()
         broken = (*broken, *collector.broken, *_misspelt(manager))
         return cls(loaders, steps, workloads, collector.origins, broken)
@@ -129,20 +125,9 @@ def _register_file(manager: pluggy.PluginManager, path: Path) -> None:
     if not path.is_file():
         raise PluginError(f"--plugin {path}: no such file")
     try:
-        _tried(lambda: manager.register(_file_module(path), name=str(path)))
+        _tried(lambda: manager.register(file_module(path), name=str(path)))
     except PluginError as error:
         raise PluginError(f"--plugin {path}: {error}") from error
-
-
-def _file_module(path: Path) -> ModuleType:
-    """Import a single file under its own name, so that its classes can be pickled to a spawned process."""
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    module = importlib.import_module(path.stem)
-    if Path(str(module.__file__)).resolve() != path.resolve():
-        raise PluginError(f"another module is called {path.stem!r} ({module.__file__}); rename the file")
-    return module
 
 
 class _Collector:
