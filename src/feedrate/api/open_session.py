@@ -13,6 +13,7 @@ from feedrate.api.session_results import SessionResults
 from feedrate.api.settings import RANDOM, Caller, CellParts, Settings
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.files_workload import FilesWorkload
+from feedrate.plugin.plugin_files import chosen_files
 
 __all__ = ["OpenSession"]
 
@@ -47,7 +48,7 @@ class OpenSession(SessionResults):
             data: Folder of the data sets; one that is missing or stale is made.
             results: Folder for a file of raw results, a line of JSON an outcome; None: nothing is written down.
             logs: Folder for what the processes write to standard error.
-            plugins: Python files that offer strategies, besides the installed ones.
+            plugins: Python files that offer strategies, besides the installed ones; or folders and patterns of them.
             seconds: Aim of each time that is measured; None: 0.4, and 2 where cells are compared.
             threads: Cap of every thread pool of a measured process; None: the cores that this process may use.
             pools: Caps of single thread pools over that: OMP (torch's, and Arrow's unless ARROW is there), MKL,
@@ -68,13 +69,14 @@ class OpenSession(SessionResults):
             caller: For programs that are a front themselves, as the command line is.
 
         Raises:
-            UsageError: a number is not positive, or `oom` or `order` is none of these, or there is no such pool.
+            UsageError: a number is not positive, or `oom` or `order` is none of these, or there is no such pool, or no
+                plugin in a folder, or none that matches a pattern.
         """
         settings = Settings(
             data=Path(data),
             results=None if results is None else Path(results),
             logs=Path(logs),
-            plugins=tuple(map(Path, [plugins] if isinstance(plugins, str | Path) else plugins)),
+            plugins=chosen_files([plugins] if isinstance(plugins, str | Path) else plugins),
             seconds=seconds,
             threads=threads,
             pools=dict(pools or {}),

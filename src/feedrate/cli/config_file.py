@@ -14,6 +14,7 @@ from feedrate.cli.options import duration, pool
 from feedrate.errors import UsageError
 from feedrate.plugin.cell import DEVICES
 from feedrate.plugin.knobs import near
+from feedrate.plugin.plugin_files import named_in
 from feedrate.plugin.workload import SIZES
 
 __all__ = ["KEYS", "NAME", "ConfigFile", "Key", "nearest"]
@@ -81,8 +82,8 @@ def _path(value: object, folder: Path) -> Path:
     raise ValueError("the name of a folder")
 
 
-def _paths(value: object, folder: Path) -> list[Path]:
-    return [folder / name for name in _texts(value, folder)]
+def _plugins(value: object, folder: Path) -> list[Path]:
+    return [named_in(folder, name) for name in _texts(value, folder)]
 
 
 def _pools(value: object, folder: Path) -> list[tuple[str, int]]:
@@ -108,7 +109,7 @@ KEYS: Mapping[str, Key] = {
     "step": Key(_texts, ("run",), unless=("files",)),
     "size": Key(_one_of(SIZES), (*_MEASURING, "bench"), unless=("files",)),
     "device": Key(_one_of(DEVICES), (*_MEASURING, "bench")),
-    "plugin": Key(_paths, (*_MEASURING, "list", "check", "data", "doctor")),
+    "plugin": Key(_plugins, (*_MEASURING, "list", "check", "data", "doctor")),
     "threads": Key(_count, _MEASURING),
     "pool": Key(_pools, _MEASURING),
     "safe": Key(_flag, _MEASURING),

@@ -99,7 +99,8 @@ def add_plugin(add: Add) -> None:
     """Add `--plugin FILE`."""
     add(
         *("--plugin", "-p"), action="append", default=[], type=Path, metavar="FILE",
-        help="a Python file that offers strategies, besides the installed ones; may be repeated",
+        help="a Python file that offers strategies, besides the installed ones; or a folder of such, or a pattern in"
+        " quotes; may be repeated",
     )  # fmt: skip
 
 

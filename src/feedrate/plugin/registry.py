@@ -17,6 +17,7 @@ from feedrate.plugin import hookspecs
 from feedrate.plugin.file_modules import file_module
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.names import faults
+from feedrate.plugin.plugin_files import chosen_files
 from feedrate.plugin.step import Step
 from feedrate.plugin.strategy import Strategy, near
 from feedrate.plugin.workload import Workload
@@ -45,17 +46,18 @@ class Registry:
 
     @classmethod
     def load(cls, plugin_files: Iterable[Path] = ()) -> Registry:
-        """Ask every installed plugin and every file; imports no torch unless a plugin does.
+        """Ask every installed plugin and every file, also those of folders and patterns; no torch unless a plugin does.
 
         Raises:
             PluginError: a file that was named cannot be imported, or offers what cannot be had. Of an installed plugin
                 that is listed in `broken` instead.
+            UsageError: see `chosen_files`.
         """
         manager = pluggy.PluginManager(hookspecs.PROJECT)
         manager.add_hookspecs(hookspecs)
         broken = tuple(filter(None, (_register(manager, point.name, point.load) for point in _installed())))
         # By what they are: a file may be named twice.
-        names = {Path(path).resolve(): str(path) for path in reversed(tuple(plugin_files))}
+        names = {path.resolve(): str(path) for path in reversed(chosen_files(plugin_files))}
         for name in reversed(names.values()):
             _register_file(manager, Path(name))
         collector = _Collector(manager, names.values())
