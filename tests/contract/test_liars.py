@@ -38,6 +38,7 @@ from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import Workload
 from tests.support import (
     lying_about_files,
+    lying_ahead,
     lying_datasets,
     lying_knobs,
     lying_leftovers,
@@ -92,6 +93,16 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
     (lying_rows.TiresOfIt(), {"streams again"}, "a second stream yields another batch 0 (30 such batches of 30)"),
     (lying_rows.CannotTravel(), {SPAWN}, "cannot be pickled (TypeError: I hold a lock)"),
     (lying_rows.LiesAbroad(), {SPAWN}, "a spawned process yields another batch 0"),
+    (
+        lying_ahead.StartsAProcessAllTheSame(),
+        {"serves the same without workers"},
+        "`without_workers` gives a loader that starts process 'sleep 600'",
+    ),
+    (
+        lying_ahead.ServesOthersAlone(),
+        {"serves the same without workers"},
+        "the loader without workers yields another batch 0 (30 such batches of 30)",
+    ),
     (lying_rows.SaysItSwaps(), {"swaps its source"}, "it says that it read them from 'memory'"),
     (lying_rows.NeverSwaps(), {"swaps its source"}, "was told to read from 'memory' and served no epoch of it in 6"),
     (lying_rows.SwapsInSilence(), {"swaps its source"}, "has not said of which block it is"),
@@ -271,6 +282,7 @@ def test_the_truthful_pass(fixture: Fixture) -> None:
         assert broken(workload, unwritten(workload)) == {}
     assert broken(Inline(), fixture) == {}
     assert broken(shuffling.Shuffling(), fixture) == {}
+    assert [broken(loader, fixture) for loader in lying_ahead.TRUTHFUL] == [{}]
     assert broken(lying_steps.PlainStep(), fixture) == {}
     assert broken(lying_steps.Replaying(), fixture) == {}
 

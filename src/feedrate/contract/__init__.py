@@ -31,6 +31,7 @@ from feedrate.contract.rows import (
     keeps_the_planned_order,
     serves_each_row_once,
 )
+from feedrate.contract.safe_mode import serves_the_same_without_workers
 from feedrate.contract.short_training import learning_curve
 from feedrate.contract.steps import (
     learns_like_plain_training,
@@ -95,6 +96,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     serves_an_endless_plan,
     streams_again,
     streams_in_a_spawned_process,
+    serves_the_same_without_workers,
     leaves_nothing_behind,
     ends_when_closed,
     ends_when_the_consumer_fails,

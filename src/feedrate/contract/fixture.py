@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,6 @@ from feedrate.loading.batch import Batch
 from feedrate.loading.loader_report import LoaderReport
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
-from feedrate.plugin.strategy import Strategy
 from feedrate.plugin.workload import SizedWorkload, Workload
 
 if TYPE_CHECKING:
@@ -52,13 +51,13 @@ class Fixture:
     """Time for processes and threads that were told to end."""
     copies: Path | None = None
     """Folder for what loaders make of the data set in formats of their own; None: there is none."""
-    _seen: dict[Strategy | None, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _seen: dict[Hashable, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def once(self, strategy: Strategy | None, look: Callable[[], T]) -> T:
-        """Give what `look` returned when it was first called for `strategy`."""
-        if strategy not in self._seen:
-            self._seen[strategy] = look()
-        return cast("T", self._seen[strategy])
+    def once(self, key: Hashable, look: Callable[[], T]) -> T:
+        """Give what `look` returned when it was first called for `key`, such as a strategy."""
+        if key not in self._seen:
+            self._seen[key] = look()
+        return cast("T", self._seen[key])
 
     def plan_for(self, loader: Loader) -> Plan:
         """Give the plan as that loader's knobs ask for it, with the copy that it keeps.
@@ -97,12 +96,8 @@ class Fixture:
         Raises:
             ContractError: the stream fails, hangs or does not end.
         """
-        return self.once(loader, lambda: self.served_again(loader))
-
-    def served_again(self, loader: Loader) -> ServedBatches:
-        """Give what another stream of `loader` yields; raises like `served`."""
         plan = self.plan_for(loader)
-        return with_deadline(self.deadline_s, loader, lambda: served(loader, plan))
+        return self.once(loader, lambda: with_deadline(self.deadline_s, loader, lambda: served(loader, plan)))
 
 
 def written(workload: Workload, root: Path, size: str = "tiny", epochs: int = 2) -> Fixture:

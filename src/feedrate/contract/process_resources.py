@@ -14,7 +14,7 @@ import psutil
 from feedrate.loading.plan import Plan
 from feedrate.system.procfs import process_tree
 
-__all__ = ["Left", "ProcessResources"]
+__all__ = ["Left", "ProcessResources", "child_processes"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ProcessResources:
         files = dict(_open_files())
         folder = f"{plan.data.folder.resolve()}{os.sep}"
         return cls(
-            children=dict(_children()),
+            children=child_processes(),
             python_threads=dict(_python_threads()),
             threads=dict(_threads()),
             files=files,
@@ -75,6 +75,11 @@ class ProcessResources:
         if self.pinned_bytes > before.pinned_bytes:
             perhaps.append(f"{self.pinned_bytes - before.pinned_bytes:,} bytes of page-locked memory")
         return Left(sure, sure + [text for text in perhaps if text not in sure])
+
+
+def child_processes() -> dict[int, str]:
+    """Give the processes that descend from this one, but for those that multiprocessing keeps: command lines by pid."""
+    return dict(_children())
 
 
 def _children() -> Iterator[tuple[int, str]]:

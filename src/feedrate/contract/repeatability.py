@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-from hashlib import blake2b
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-import torch
-
+from feedrate.contract.digest import digest
 from feedrate.contract.fixture import Fixture, ServedBatches, served
 from feedrate.contract.promise import Promise
-from feedrate.contract.reference import on_host
+from feedrate.contract.watching import watched
 from feedrate.errors import ContractError
-from feedrate.loading.batch import Batch
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader
 from feedrate.system.parent_death import end_with_parent
@@ -22,13 +20,13 @@ from feedrate.system.parent_death import end_with_parent
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
-__all__ = ["streams_again", "streams_in_a_spawned_process"]
+__all__ = ["demand_same", "streams_again", "streams_in_a_spawned_process"]
 
 
 @Promise
 def streams_again(loader: Loader, fixture: Fixture) -> None:
     """A second stream yields what the first one did."""
-    _demand_same(loader, "a second stream", fixture.served(loader), _digests(fixture.served_again(loader)))
+    demand_same(loader, "a second stream", fixture.served(loader), watched(loader, fixture).digests)
 
 
 @Promise
@@ -42,16 +40,21 @@ def streams_in_a_spawned_process(loader: Loader, fixture: Fixture) -> None:
         raise ContractError(f"{loader}: cannot be pickled ({type(error).__name__}: {error})") from error
     if copied != loader:
         raise ContractError(f"{loader}: a pickled copy is {copied}")
-    _demand_same(loader, "a spawned process", fixture.served(loader), _spawned(loader, fixture))
+    demand_same(loader, "a spawned process", fixture.served(loader), _spawned(loader, fixture))
 
 
-def _demand_same(loader: Loader, place: str, first: ServedBatches, served: list[str]) -> None:
-    wanted = _digests(first)
+def demand_same(loader: Loader, place: str, first: ServedBatches, served: Sequence[str]) -> None:
+    """Compare the digests of batches that come from another place with those of a first stream.
+
+    Raises:
+        ContractError: they are others, or come in another order than it promises.
+    """
     if loader.promised == "rows":
         # Which rows come is asked elsewhere, and what they hold; how they are put together may be drawn anew.
         if not served:
             raise ContractError(f"{loader}: {place} yields nothing")
         return
+    wanted: Sequence[str] = list(map(digest, first.copies))
     if loader.promised == "batches":
         wanted, served = sorted(wanted), sorted(served)
     if len(served) != len(wanted):
@@ -60,19 +63,6 @@ def _demand_same(loader: Loader, place: str, first: ServedBatches, served: list[
     if wrong:
         which = f"batch {wrong[0]}" if loader.promised == "order" else "a batch"
         raise ContractError(f"{loader}: {place} yields another {which} ({len(wrong)} such batches of {len(wanted)})")
-
-
-def _digests(stream: ServedBatches) -> list[str]:
-    return [_digest(batch) for batch in stream.copies]
-
-
-def _digest(batch: Batch) -> str:
-    state = blake2b(batch.ids.numpy().tobytes(), digest_size=16)
-    for name in sorted(batch.tensors):
-        tensor = on_host(batch.tensors[name]).contiguous()
-        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        state.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return state.hexdigest()
 
 
 def _spawned(loader: Loader, fixture: Fixture) -> list[str]:
@@ -101,15 +91,15 @@ def _answer(receiver: Connection, process: SpawnProcess, loader: Loader, deadlin
     if isinstance(answer, str):
         raise ContractError(f"{loader}: fails in a spawned process with {answer}")
     process.join(deadline_s)
-    digests: list[str] = answer
-    return digests
+    served_there: list[str] = answer
+    return served_there
 
 
 def _stream_there(sender: Connection, loader: Loader, plan: Plan) -> None:
     """Runs in the spawned process; sends the digest of each batch, or what went wrong."""
     end_with_parent()
     try:
-        sender.send(_digests(served(loader, plan)))
+        sender.send(list(map(digest, served(loader, plan).copies)))
     # Whatever it is belongs in the parent's message.
     except Exception as error:
         sender.send(f"{type(error).__name__}: {error}")

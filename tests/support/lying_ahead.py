@@ -1,0 +1,65 @@
+"""Loaders that say something else of what they do ahead, keep and start than they do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from feedrate.calibration.strategies.wrong_rows import honest
+from feedrate.loading.plan import Plan
+from feedrate.plugin.loader import Loader, Stream
+from feedrate.plugin.strategy import knob
+
+
+@dataclass(frozen=True)
+class StartsAProcessAllTheSame(Loader):
+    """Has a process at its side, and no way to go without."""
+
+    name = "starts_a_process_all_the_same"
+
+    def stream(self, plan: Plan) -> Stream:
+        with _process():
+            yield from honest(plan)
+
+
+@dataclass(frozen=True)
+class ServesOthersAlone(Loader):
+    """Turns the rows of a batch round where it has no workers."""
+
+    name = "serves_others_alone"
+    count: int = knob(1, 0, low=0, high=8)
+
+    def without_workers(self) -> Loader:
+        return replace(self, count=0)
+
+    def stream(self, plan: Plan) -> Stream:
+        return honest(plan, lambda number, rows: rows if self.count else rows.flip(0))
+
+
+@dataclass(frozen=True)
+class GoesWithoutWorkers(ServesOthersAlone):
+    """Truthful: has a process at its side unless it is to go without."""
+
+    name = "goes_without_workers"
+
+    def stream(self, plan: Plan) -> Stream:
+        if self.count == 0:
+            yield from honest(plan)
+            return
+        with _process():
+            yield from honest(plan)
+
+
+@contextmanager
+def _process() -> Iterator[None]:
+    process = subprocess.Popen(["sleep", "600"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+TRUTHFUL: tuple[Loader, ...] = (GoesWithoutWorkers(),)
