@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from feedrate.calibration.strategies.wrong_rows import honest
 from feedrate.loading.plan import Plan
+from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader, Stream
 from feedrate.plugin.strategy import knob
+
+AHEAD = 5
+
+
+@dataclass(frozen=True)
+class SaysHowFarAhead(Loader):
+    """Truthful: cuts batches on a thread, and says how many."""
+
+    name = "says_how_far_ahead"
+
+    def stream(self, plan: Plan) -> Stream:
+        with plan.open() as source, ThreadPoolExecutor(1) as pool:
+            columns = ((source.read(block), block) for block in plan.blocks())
+            jobs = ((read, rows) for read, block in columns for rows in block.batches())
+            for batch in ahead(lambda job: pool.submit(job[0].batch, job[1]), jobs, AHEAD):
+                yield batch.result()
+
+    def prefetch_batches(self, plan: Plan) -> int:
+        return AHEAD
+
+
+@dataclass(frozen=True)
+class SaysTooFewAhead(SaysHowFarAhead):
+    name = "says_too_few_ahead"
+
+    def prefetch_batches(self, plan: Plan) -> int:
+        return AHEAD - 3
 
 
 @dataclass(frozen=True)
@@ -62,4 +91,4 @@ def _process() -> Iterator[None]:
         process.wait()
 
 
-TRUTHFUL: tuple[Loader, ...] = (GoesWithoutWorkers(),)
+TRUTHFUL: tuple[Loader, ...] = (SaysHowFarAhead(), GoesWithoutWorkers())

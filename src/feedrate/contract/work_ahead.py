@@ -1,0 +1,27 @@
+"""Hold a loader to what it says of the work that it does before a batch is asked for, and to doing it in each epoch."""
+
+from __future__ import annotations
+
+from feedrate.contract.fixture import Fixture, with_deadline
+from feedrate.contract.promise import promise_if
+from feedrate.contract.rows import serves_rows
+from feedrate.contract.watching import watched
+from feedrate.errors import ContractError
+from feedrate.plugin.loader import Loader
+
+__all__ = ["says_how_many_batches_are_ready"]
+
+
+@promise_if(serves_rows)
+def says_how_many_batches_are_ready(loader: Loader, fixture: Fixture) -> None:
+    """No more batches are cut before anybody asks for them than `prefetch_batches` says.
+
+    The meter discards as many before it measures. Asked of loaders that cut batches with `Columns.batch`.
+    """
+    ready, plan = watched(loader, fixture).ready, fixture.plan_for(loader)
+    told = with_deadline(fixture.deadline_s, loader, lambda: loader.prefetch_batches(plan))
+    if ready is not None and ready > told:
+        raise ContractError(
+            f"{loader}: has {ready} batches ready that nobody asked for, and its `prefetch_batches` says {told}:"
+            " so many are discarded before it is measured, and the others would flatter it"
+        )
