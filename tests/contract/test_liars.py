@@ -31,6 +31,7 @@ from feedrate.contract.rows import (
     serves_each_row_once,
 )
 from feedrate.contract.work_ahead import says_how_many_batches_are_ready
+from feedrate.contract.work_ahead import reads_again_in_each_epoch, says_how_many_batches_are_ready
 from feedrate.errors import ContractError
 from feedrate.loading.plan import Plan
 from feedrate.plugin.loader import Loader, Stream
@@ -98,6 +99,11 @@ LYING_LOADERS: tuple[tuple[Loader, set[str], str], ...] = (
         lying_ahead.SaysTooFewAhead(),
         {"says how many batches are ready"},
         "has 5 batches ready that nobody asked for, and its `prefetch_batches` says 2",
+    ),
+    (
+        lying_ahead.KeepsTheData(),
+        {"reads again in each epoch"},
+        "reads each of 4 blocks once for 2 epochs: it keeps all decoded data in memory",
     ),
     (
         lying_ahead.StartsAProcessAllTheSame(),
@@ -288,7 +294,7 @@ def test_the_truthful_pass(fixture: Fixture) -> None:
         assert broken(workload, unwritten(workload)) == {}
     assert broken(Inline(), fixture) == {}
     assert broken(shuffling.Shuffling(), fixture) == {}
-    assert [broken(loader, fixture) for loader in lying_ahead.TRUTHFUL] == [{}, {}]
+    assert [broken(loader, fixture) for loader in lying_ahead.TRUTHFUL] == [{}, {}, {}]
     assert broken(lying_steps.PlainStep(), fixture) == {}
     assert broken(lying_steps.Replaying(), fixture) == {}
 
@@ -355,7 +361,7 @@ def test_only_promises_that_apply_to_a_strategy_are_asked_of_it(fixture: Fixture
     assert of_ready_batches == {
         *(serves_each_row_once, keeps_the_planned_order, cuts_the_planned_batches, cuts_batches_of_its_own),
         *(names_a_missing_file, names_a_truncated_file, names_a_corrupt_file),
-        says_how_many_batches_are_ready,
+        *(says_how_many_batches_are_ready, reads_again_in_each_epoch),
         next(promise for promise in LOADER_PROMISES if title(promise) == "swaps its source"),
     }
     assert untrained == ["leaves the batch alone", RANGES]

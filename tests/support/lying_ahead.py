@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from feedrate.calibration.strategies.wrong_rows import honest
+from feedrate.loading.batch import Columns
 from feedrate.loading.plan import Plan
 from feedrate.loading.prefetch import ahead
 from feedrate.plugin.loader import Loader, Stream
@@ -40,6 +41,32 @@ class SaysTooFewAhead(SaysHowFarAhead):
 
     def prefetch_batches(self, plan: Plan) -> int:
         return AHEAD - 3
+
+
+@dataclass(frozen=True)
+class KeepsABlock(Loader):
+    """Truthful: reads a block again only if it is another one than the last."""
+
+    name = "keeps_a_block"
+    kept_blocks = 1
+
+    def stream(self, plan: Plan) -> Stream:
+        kept: dict[int, Columns] = {}
+        with plan.open() as source:
+            for block in plan.blocks():
+                if block.number not in kept:
+                    for number in [*kept][: 1 + len(kept) - self.kept_blocks]:
+                        del kept[number]
+                    kept[block.number] = source.read(block)
+                columns = kept[block.number]
+                # Those of this epoch: what is kept is the rows, and not their order.
+                yield from (columns.batch(rows) for rows in block.batches())
+
+
+@dataclass(frozen=True)
+class KeepsTheData(KeepsABlock):
+    name = "keeps_the_data"
+    kept_blocks = 1_000
 
 
 @dataclass(frozen=True)
@@ -91,4 +118,4 @@ def _process() -> Iterator[None]:
         process.wait()
 
 
-TRUTHFUL: tuple[Loader, ...] = (SaysHowFarAhead(), GoesWithoutWorkers())
+TRUTHFUL: tuple[Loader, ...] = (SaysHowFarAhead(), KeepsABlock(), GoesWithoutWorkers())

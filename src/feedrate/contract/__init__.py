@@ -43,7 +43,7 @@ from feedrate.contract.steps import (
     trains_on_the_batch_it_is_given,
 )
 from feedrate.contract.swapping import swaps_its_source
-from feedrate.contract.work_ahead import says_how_many_batches_are_ready
+from feedrate.contract.work_ahead import reads_again_in_each_epoch, says_how_many_batches_are_ready
 from feedrate.contract.workloads import (
     answers_what_its_loss_asks,
     computes_where_the_model_is,
@@ -99,6 +99,7 @@ LOADER_PROMISES: tuple[LoaderPromise, ...] = (
     streams_in_a_spawned_process,
     serves_the_same_without_workers,
     says_how_many_batches_are_ready,
+    reads_again_in_each_epoch,
     leaves_nothing_behind,
     ends_when_closed,
     ends_when_the_consumer_fails,

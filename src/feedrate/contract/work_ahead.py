@@ -9,7 +9,7 @@ from feedrate.contract.watching import watched
 from feedrate.errors import ContractError
 from feedrate.plugin.loader import Loader
 
-__all__ = ["says_how_many_batches_are_ready"]
+__all__ = ["reads_again_in_each_epoch", "says_how_many_batches_are_ready"]
 
 
 @promise_if(serves_rows)
@@ -24,4 +24,20 @@ def says_how_many_batches_are_ready(loader: Loader, fixture: Fixture) -> None:
         raise ContractError(
             f"{loader}: has {ready} batches ready that nobody asked for, and its `prefetch_batches` says {told}:"
             " so many are discarded before it is measured, and the others would flatter it"
+        )
+
+
+@promise_if(serves_rows)
+def reads_again_in_each_epoch(loader: Loader, fixture: Fixture) -> None:
+    """A second epoch is read, too, and not served from what the first one has left in memory.
+
+    Asked of loaders that read through `plan.open()`.
+    """
+    stream = watched(loader, fixture)
+    times = stream.reads.values()
+    # Of a single block, or of an epoch that ended early, nothing follows.
+    if len(times) > 1 and max(times) == 1 and len(stream.digests) > fixture.plan.epoch_batches:
+        raise ContractError(
+            f"{loader}: reads each of {len(times)} blocks once for {fixture.plan.epochs} epochs: it keeps all decoded"
+            " data in memory, where a larger data set has no room, and its later epochs load nothing"
         )
