@@ -1,4 +1,4 @@
-"""`feedrate check`: on which workloads a loader is checked."""
+"""`feedrate check`: on which workloads a loader is checked, and where an exception was raised that broke a promise."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import pytest
 
 from feedrate.cli import main
 from feedrate.contract import LOADER_PROMISES
-from tests.support.commands import refused
+from tests.support.commands import feedrate, refused
 
 PLUGIN = """
+import json
+import multiprocessing
 from dataclasses import dataclass
 
 from feedrate import UnavailableError, Need, hookimpl
@@ -38,6 +40,39 @@ class ServesNone(Choosy):
 
 
 @dataclass(frozen=True)
+class Fails(Inline):
+    name = "fails"
+
+    def stream(self, plan):
+        yield from parsed()
+
+
+def parsed():
+    yield json.loads("{")
+
+
+@dataclass(frozen=True)
+class FailsAbroad(Fails):
+    name = "fails_abroad"
+
+    def stream(self, plan):
+        if multiprocessing.parent_process() is None:
+            return Inline().stream(plan)
+        return super().stream(plan)
+
+
+@dataclass(frozen=True)
+class FailsOnDamage(Inline):
+    name = "fails_on_damage"
+
+    def stream(self, plan):
+        try:
+            yield from super().stream(plan)
+        except Exception as error:
+            raise KeyError("some file") from error
+
+
+@dataclass(frozen=True)
 class Drops(Inline):
     name = "drops"
 
@@ -53,13 +88,15 @@ class Far(FxSeq):
 
 @hookimpl
 def loaders():
-    return Choosy, ServesNone, Drops
+    return Choosy, ServesNone, Fails, FailsAbroad, FailsOnDamage, Drops
 
 
 @hookimpl
 def workloads():
     return (Far(),)
 """
+STREAM = "        yield from parsed()"
+PARSED = '    yield json.loads("{")'
 KEPT = "serves each row once"
 
 
@@ -70,6 +107,10 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "checked_loaders.py"
     path.write_text(PLUGIN)
     return path
+
+
+def line_of(text: str) -> int:
+    return PLUGIN.splitlines().index(text) + 1
 
 
 def few(monkeypatch: pytest.MonkeyPatch, *promises: str) -> None:
@@ -131,7 +172,7 @@ def test_one_workload_narrows_it_and_must_be_served(
 
 def test_a_file_may_be_named_in_any_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     few(monkeypatch, "serves_each_row_once")
-    offered = "Choosy, ServesNone, Drops"
+    offered = "Choosy, ServesNone, Fails, FailsAbroad, FailsOnDamage, Drops"
     Path("few_loaders.py").write_text(PLUGIN.replace(offered, "(Choosy,)").replace("(Far(),)", "()"))
 
     assert main(["check", "./few_loaders.py", "--workload", "boardmoves"]) == 0
@@ -145,3 +186,48 @@ def test_a_promise_that_is_broken_on_any_of_them_is_status_1(
     told = verdicts(capsys, 1, "drops")
 
     assert [each["workload"] for each in told if each["broken"]] == ["boardmoves", "daywindows", "fxseq"]
+    assert [each["raised_in"] for each in told if each["broken"]] == [[], [], []]
+
+
+def test_an_exception_that_broke_a_promise_is_told_with_the_plugins_own_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    few(monkeypatch, "serves_each_row_once")
+    words = ["check", "fails", "--workload", "fxseq", "--plugin", "checked_loaders.py"]
+
+    assert main([*words, "--traceback"]) == 1
+    told = capsys.readouterr().out.splitlines()
+    assert main(words) == 1
+    untold = capsys.readouterr().out.splitlines()
+
+    assert told[1].startswith("  BROKEN  serves each row once: fails: fails with JSONDecodeError: ")
+    assert told[2:] == [
+        f"            {file}:{line_of(STREAM)} in stream: {STREAM.strip()}",
+        f"            {file}:{line_of(PARSED)} in parsed: {PARSED.strip()}",
+    ]
+    assert untold[1:] == [f"{told[1]} (--traceback shows where)"]
+
+
+def test_what_no_exception_broke_is_told_without_a_word_of_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few(monkeypatch, "serves_each_row_once")
+
+    assert main(["check", "drops", "--workload", "fxseq", "--plugin", "checked_loaders.py"]) == 1
+
+    assert "--traceback" not in capsys.readouterr().out
+
+
+@pytest.mark.process
+def test_what_was_raised_on_a_damaged_file_and_in_a_spawned_process_is_told_too(tmp_path: Path, file: Path) -> None:
+    there = ("--workload", "fxseq", "--plugin", file.name, "--json")
+
+    done = feedrate(tmp_path, "check", "fails_on_damage", "fails_abroad", *there)
+
+    told = {(each["strategy"], each["promise"]): each["raised_in"] for each in json.loads(done.stdout)}
+    raises = line_of('            raise KeyError("some file") from error')
+    (damaged,) = told["fails_on_damage", "names a missing file"]
+    assert (damaged["file"], damaged["line"], damaged["function"]) == (str(file), raises, "stream")
+    assert told["fails_on_damage", KEPT] == []
+    spawned = told["fails_abroad", "streams in a spawned process"]
+    assert [frame["function"] for frame in spawned] == ["stream", "parsed"]

@@ -12,6 +12,7 @@ from feedrate.errors import ContractError, UnavailableError
 from feedrate.plugin.loader import Loader
 from feedrate.plugin.registry import Registry
 from feedrate.plugin.workload import Workload
+from feedrate.records.codec import plain
 
 if TYPE_CHECKING:
     from feedrate.contract import Fixture
@@ -20,10 +21,14 @@ __all__ = ["demand_needs", "demand_served", "first_workload", "promise_arguments
 
 
 def promise_arguments(parser: ArgumentParser) -> None:
-    """Add `--workload`."""
+    """Add `--workload` and `--traceback`."""
     parser.add_argument(
         *("--workload", "-w"), metavar="WORKLOAD",
         help="what loaders and steps are checked on; unless given, loaders on each that they serve, steps on the first",
+    )  # fmt: skip
+    parser.add_argument(
+        "--traceback", action="store_true",
+        help="where an exception broke a promise, print below it the lines of the strategy's own code that raised it",
     )  # fmt: skip
 
 
@@ -130,15 +135,23 @@ def _asked(
     _print_heading(strategy, "" if isinstance(strategy, Workload) else fixture.recipe.folder_name, options, shell)
     for promise, broken in check(strategy, fixture):
         verdict: dict[str, object] = {"strategy": str(strategy), "workload": str(fixture.recipe.workload)}
-        yield verdict | {"promise": promise, **_told(promise, broken, options, shell)}
+        yield verdict | {"promise": promise, **_told(strategy, promise, broken, options, shell)}
 
 
-def _told(promise: str, broken: ContractError | None, options: Namespace, shell: CommandContext) -> dict[str, object]:
+def _told(
+    strategy: Strategic, promise: str, broken: ContractError | None, options: Namespace, shell: CommandContext
+) -> dict[str, object]:
     """Print what came of one promise."""
+    from feedrate.contract import own_frames
+
+    frames = () if broken is None else own_frames(broken, strategy)
     if not options.json:
-        line = f"  BROKEN  {promise}: {broken}" if broken else f"  kept    {promise}"
+        where = " (--traceback shows where)" if frames and not options.traceback else ""
+        line = f"  BROKEN  {promise}: {broken}{where}" if broken else f"  kept    {promise}"
         shell.out.print(line, style="red" if broken else None, soft_wrap=True)
-    return {"broken": str(broken or "")}
+        for frame in frames if options.traceback else ():
+            shell.out.print(f"            {frame}", soft_wrap=True)
+    return {"broken": str(broken or ""), "raised_in": plain(frames)}
 
 
 def _not_applicable(

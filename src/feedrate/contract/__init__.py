@@ -23,6 +23,7 @@ from feedrate.contract.fixture import Fixture, written
 from feedrate.contract.knob_ranges import declares_the_range_of_each_number
 from feedrate.contract.late_device import serves_a_device_that_is_late
 from feedrate.contract.promise import Promise, title
+from feedrate.contract.raised import own_frames
 from feedrate.contract.reference import GeneratorSource, Reference, check_batch, expected_batches
 from feedrate.contract.repeatability import streams_again, streams_in_a_spawned_process
 from feedrate.contract.rows import (
@@ -77,6 +78,7 @@ __all__ = [
     "check_batch",
     "expected_batches",
     "learning_curve",
+    "own_frames",
     "title",
     "unwritten",
     "written",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -67,9 +68,9 @@ def _demand_named(loader: Loader, fixture: Fixture, harm: Harm, how: str) -> Non
         raised = type(error).__name__
         raise ContractError(
             f"{loader}: raises {raised} instead of DataError or OSError although {file} is {how} ({error})"
-        )
+        ) from error
     if file not in f"{error} {getattr(error, 'filename', '')}":
-        raise ContractError(f"{loader}: does not name {file}, which is {how}, but says {str(error)!r}")
+        raise ContractError(f"{loader}: does not name {file}, which is {how}, but says {str(error)!r}") from error
 
 
 def _error_of(loader: Loader, plan: Plan) -> Exception | None:
@@ -79,7 +80,9 @@ def _error_of(loader: Loader, plan: Plan) -> Exception | None:
                 pass
         # Which error it is, is the question.
         except Exception as error:
-            return error.with_traceback(None)
+            # Where it was raised is asked for; what it held there is not.
+            traceback.clear_frames(error.__traceback__)
+            return error
     return None
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from feedrate.contract.digest import digest
 from feedrate.contract.fixture import Fixture, ServedBatches, served
 from feedrate.contract.promise import Promise
+from feedrate.contract.raised import Frame, RemoteError, frames_of
 from feedrate.contract.watching import watched
 from feedrate.errors import ContractError
 from feedrate.loading.plan import Plan
@@ -88,11 +90,20 @@ def _answer(receiver: Connection, process: SpawnProcess, loader: Loader, deadlin
     except EOFError:
         process.join()
         raise ContractError(f"{loader}: a spawned process ended with exit code {process.exitcode}") from None
-    if isinstance(answer, str):
-        raise ContractError(f"{loader}: fails in a spawned process with {answer}")
+    if isinstance(answer, _Failure):
+        remote = RemoteError(answer.text, answer.frames)
+        raise ContractError(f"{loader}: fails in a spawned process with {answer.text}") from remote
     process.join(deadline_s)
     served_there: list[str] = answer
     return served_there
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What went wrong in the spawned process, and where."""
+
+    text: str
+    frames: tuple[Frame, ...]
 
 
 def _stream_there(sender: Connection, loader: Loader, plan: Plan) -> None:
@@ -102,4 +113,4 @@ def _stream_there(sender: Connection, loader: Loader, plan: Plan) -> None:
         sender.send(list(map(digest, served(loader, plan).copies)))
     # Whatever it is belongs in the parent's message.
     except Exception as error:
-        sender.send(f"{type(error).__name__}: {error}")
+        sender.send(_Failure(f"{type(error).__name__}: {error}", frames_of(error)))
