@@ -7,16 +7,15 @@ import runpy
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from feedrate.cli import TAKING_SCRIPTS, _parsers, _split
-from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
 from tests.support import ROOT
+from tests.support.command_lines import parsed, unknown
 
 MODULE = runpy.run_path(str(ROOT / "scripts/wishes.py"))
 WISHES: Sequence[Any] = MODULE["wishes"]()
@@ -24,17 +23,6 @@ COMMANDS = sorted({wish.command for wish in WISHES if wish.command})
 QUICK = [
     command for command in COMMANDS if re.match(r"feedrate (doctor|data list)( --json)?$|.* --size tiny$", command)
 ]
-
-
-def specs(command: str, options: Any) -> Iterator[tuple[str, str]]:
-    """Yield each strategy that a command names, and its kind."""
-    if command == "run":
-        yield from (("workload", spec) for spec in options.workloads)
-        yield from (("loader", spec) for spec in options.loader)
-        yield from (("step", spec) for spec in options.step)
-    elif command == "size":
-        yield ("workload", options.workload)
-        yield ("step", options.step)
 
 
 def test_the_page_is_that_of_the_table() -> None:
@@ -56,36 +44,10 @@ def test_who_says_yes_shows_a_command_and_who_leaves_out_says_why() -> None:
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_that_shows_a_wish_is_one(line: str, registry: Registry) -> None:
-    program, *words = shlex.split(line)
-    assert program == "feedrate"
-    ours, script = _split(words)
-    parser, _ = _parsers(ours[0])
-    options = parser.parse_args([*ours])
+    command = parsed(line)
 
-    assert script is None or (ours[0] in TAKING_SCRIPTS and (ROOT / script[-1]).is_file())
-    named = {"workload": registry.workload, "loader": registry.loader, "step": registry.step}
-    for kind, spec in specs(ours[0], options):
-        named[kind](spec)
-    if ours[0] == "compare":
-        Cell.parse(_whole(options.a), registry)
-    if ours[0] == "why" and script is None:
-        Cell.parse(_whole("/".join(options.cell)), registry)
-    if ours[0] == "check":
-        for spec in options.names:
-            assert any(_is_one(find, spec) for find in named.values()), spec
-
-
-def _whole(cell: str) -> str:
-    workload, loader, step = cell.partition("@")[0].split("/")
-    return f"{workload}/tiny/{loader}/{step}/cpu"
-
-
-def _is_one(find: Any, spec: str) -> bool:
-    try:
-        find(spec)
-    except Exception:
-        return False
-    return True
+    assert command.script is None or (ROOT / command.script[-1]).is_file()
+    assert unknown(command, registry) == []
 
 
 @pytest.mark.process
