@@ -7,6 +7,7 @@ PLUGINS := $(VENV)/.plugins
 PLUGIN_SOURCES := $(wildcard plugins/*/Cargo.* plugins/*/pyproject.toml plugins/*/src/*.rs plugins/*/src/*/*.rs plugins/*/python/*/*)
 INTEGRATIONS := .venv-integrations
 FRAMEWORKS := .venv-frameworks
+DOCS := .venv-docs
 PURE := records comparison diagnosis
 COVERED := 95
 JOBS ?= 2
@@ -24,7 +25,7 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test-%: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install bench bench-harness bench-rounds bench-why bench-ladder bench-hook bench-rust test test-quick test-commands test-answers test-integrations torture check
+.PHONY: help install bench bench-harness bench-rounds bench-why bench-ladder bench-hook bench-rust test test-quick test-commands test-answers test-integrations torture check docs
 .PHONY: lint types pytest coverage rust format wheels clean
 
 help: ## List the targets
@@ -100,9 +101,17 @@ $(FRAMEWORKS)/.peers: $(FRAMEWORKS)/.installed $(wildcard plugins/peers/pyprojec
 	@$(FRAMEWORKS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall plugins/peers
 	@touch $@
 
-test-integrations: $(INTEGRATIONS)/.installed $(FRAMEWORKS)/.peers ## A base install, and trainings with frameworks, in environments of their own
-	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations --ignore tests/integrations/frameworks $(PARALLEL)
+# Laid over .venv: the site needs feedrate's parsers, and no torch of its own.
+$(DOCS)/.installed: $(STAMP) pyproject.toml scripts/install.sh
+	@PYTHON=$(BIN)/python bash scripts/install.sh $(DOCS) docs
+
+docs: $(DOCS)/.installed ## Build the documentation into out/docs, and look whether each of its links leads somewhere
+	@$(DOCS)/bin/python -m scripts.docs
+
+test-integrations: $(INTEGRATIONS)/.installed $(FRAMEWORKS)/.peers $(DOCS)/.installed ## A base install, trainings with frameworks, and the documentation, in environments of their own
+	@$(INTEGRATIONS)/bin/python -m pytest tests/integrations --ignore tests/integrations/frameworks --ignore tests/integrations/documentation $(PARALLEL)
 	@$(FRAMEWORKS)/bin/python -m pytest tests/integrations/frameworks -n $(JOBS)
+	@$(DOCS)/bin/python -m pytest tests/integrations/documentation
 
 torture: $(PLUGINS) ## Kill runs at random moments, and damage whatever is read (10 minutes; CONTRIBUTING.md)
 	@BIN=$(BIN) bash scripts/torture.sh
@@ -126,4 +135,4 @@ wheels: $(STAMP) ## Build wheels for a machine without network (scripts/gpu.sh u
 	@BIN=$(BIN) bash scripts/wheels.sh wheels
 
 clean: ## Remove what the targets made: environment, data, logs, pages; results stay
-	rm -rf $(VENV) $(INTEGRATIONS) $(FRAMEWORKS) .coverage .asv data logs wheels build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(INTEGRATIONS) $(FRAMEWORKS) $(DOCS) .coverage .asv data logs wheels build dist .mypy_cache .ruff_cache .pytest_cache

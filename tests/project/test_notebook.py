@@ -1,4 +1,4 @@
-"""The newcomer's notebook measures, diagnoses and compares, and the README shows its very lines."""
+"""The newcomer's notebook measures, diagnoses and compares, and a page shows its very lines."""
 
 from __future__ import annotations
 
@@ -59,10 +59,9 @@ def test_the_notebook_measures_diagnoses_and_compares(tmp_path: Path) -> None:
     assert "<table" in shown["DataFrame"][1]
 
 
-def test_it_is_ten_lines_and_the_readme_shows_them() -> None:
+def test_it_is_ten_lines_and_the_page_shows_them() -> None:
     lines = [line for source in code() for line in source.splitlines() if line]
-    readme = (ROOT / "README.md").read_text()
-    block = re.search(r"## From Python\n.*?```python\n(.*?)```", readme, re.DOTALL)
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs/python.md").read_text(), re.DOTALL)
 
     assert len(lines) <= 10
     assert block is not None

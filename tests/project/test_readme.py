@@ -1,33 +1,30 @@
-"""What the README tells a newcomer to do works as it stands."""
+"""The README is short, and what it shows is what the documentation has."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
 
 from tests.support import ROOT
 
-pytestmark = pytest.mark.process
-
-EXAMPLE = ROOT / "examples" / "next_block.py"
-
-
-def test_the_readme_shows_the_example_as_it_is() -> None:
-    block = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert block is not None
-    assert block[1] == EXAMPLE.read_text()
+README = (ROOT / "README.md").read_text()
+LONGEST = 110
+"""Lines: a screen and a half."""
 
 
-def test_the_example_loader_keeps_its_contract(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "feedrate", "check", "next_block", "--plugin", str(EXAMPLE)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+def printed(page: str) -> list[str]:
+    """What runs printed, as a page shows it."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return [block for language, block in blocks if not language]
 
 
-def test_every_file_that_the_readme_names_is_there() -> None:
-    for name in re.findall(r"\]\(([\w/.-]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / name).exists(), name
+def test_it_is_a_screen_and_a_half_with_a_picture() -> None:
+    assert len(README.splitlines()) <= LONGEST
+    assert len(re.findall(r"^!\[", README, re.MULTILINE)) == 1
+
+
+def test_its_table_and_its_diagnosis_are_those_of_the_pages() -> None:
+    table, diagnosis = printed(README)
+    whole = (ROOT / "docs/reading-the-numbers.md").read_text().splitlines()
+
+    assert [line for line in table.splitlines() if line not in whole] == []
+    assert diagnosis in (ROOT / "docs/own-training.md").read_text()
