@@ -137,8 +137,8 @@ def by_turns() -> str:
                 text(180 + wide * (place + 0.5) - 2, top + 19, letter, "middle", "#ffffff"),
             ]
     parts += [
-        text(180, 68, "F both together, S the step alone, L the loader alone; each row of three is a round"),
-        text(180, 138, "C a control that nobody changed, A and B the two sides; each row of five is a round"),
+        text(180, 68, "F both together, S the step alone, L the loader alone; each three are a round"),
+        text(180, 138, "C a control that nobody changed, A and B the two sides; each five are a round"),
     ]
     return picture("By turns", "What a machine does meets all sides alike.", 158, parts)
 

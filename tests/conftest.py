@@ -34,6 +34,7 @@ MARKS = {
     "diagnosis": "pure",
     "integrations": "integration",
     "frameworks": "integration",
+    "documentation": "integration",
 }
 """What every test of a folder is marked with."""
 COMMANDS = ("api", "asv", "calibration", "cli", "project", "runner")

@@ -33,6 +33,12 @@ def test_the_examples_own_tests_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
+def test_the_example_loader_is_checked_by_a_command(tmp_path: Path) -> None:
+    done = feedrate(tmp_path, "check", "next_block", "--plugin", str(EXAMPLES / "next_block.py"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.process
 def test_examples_are_measured_together(tmp_path: Path) -> None:
     files = [word for name in PLUGINS for word in ("--plugin", str(EXAMPLES / f"{name}.py"))]
     quick = ("--size", "tiny", "--device", "cpu", "--seconds", "0.05", "--quiet", "--once", "--json")
