@@ -21,6 +21,7 @@ __all__ = [
     "cuts_the_planned_batches",
     "keeps_the_planned_order",
     "serves_each_row_once",
+    "serves_planned_batches",
     "serves_rows",
 ]
 
@@ -49,7 +50,8 @@ def serves_each_row_once(loader: Loader, fixture: Fixture) -> None:
             )
 
 
-def _serves_planned_batches(loader: Loader) -> bool:
+def serves_planned_batches(loader: Loader) -> bool:
+    """Tell whether a loader reads its rows from files and serves them in the planned batches."""
     return serves_rows(loader) and loader.promised != "rows"
 
 
@@ -57,7 +59,7 @@ def _serves_own_batches(loader: Loader) -> bool:
     return serves_rows(loader) and loader.promised == "rows"
 
 
-@promise_if(_serves_planned_batches)
+@promise_if(serves_planned_batches)
 def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
     """Rows come in the planned order; of a loader that serves `batches`, those of each batch do."""
     batches = fixture.served(loader).copies
@@ -74,7 +76,7 @@ def keeps_the_planned_order(loader: Loader, fixture: Fixture) -> None:
             )
 
 
-@promise_if(_serves_planned_batches)
+@promise_if(serves_planned_batches)
 def cuts_the_planned_batches(loader: Loader, fixture: Fixture) -> None:
     """There are `len(plan)` batches, and each starts with a row that a planned batch starts with."""
     batches = fixture.served(loader).copies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from feedrate.contract.fixture import Fixture, with_deadline
 from feedrate.contract.promise import promise_if
-from feedrate.contract.rows import serves_rows
+from feedrate.contract.rows import serves_planned_batches, serves_rows
 from feedrate.contract.watching import watched
 from feedrate.errors import ContractError
 from feedrate.plugin.loader import Loader
@@ -12,11 +12,12 @@ from feedrate.plugin.loader import Loader
 __all__ = ["reads_again_in_each_epoch", "says_how_many_batches_are_ready"]
 
 
-@promise_if(serves_rows)
+@promise_if(serves_planned_batches)
 def says_how_many_batches_are_ready(loader: Loader, fixture: Fixture) -> None:
     """No more batches are cut before anybody asks for them than `prefetch_batches` says.
 
-    The meter discards as many before it measures. Asked of loaders that cut batches with `Columns.batch`.
+    The meter discards as many before it measures. Asked of loaders that cut batches with `Columns.batch`; one that makes
+    batches of its own may put them together from many cuts.
     """
     ready, plan = watched(loader, fixture).ready, fixture.plan_for(loader)
     told = with_deadline(fixture.deadline_s, loader, lambda: loader.prefetch_batches(plan))
