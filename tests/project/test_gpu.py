@@ -196,7 +196,7 @@ def test_what_has_no_size_is_one_line_with_the_way_out(words: tuple[str, ...], w
 
 ONLY_A_REAL_DEVICE = {
     "loading/accelerator.py",
-    *(f"builtin/steps/{name}.py" for name in ("fp16", "tf32", "compiled", "cudnn")),
+    *(f"builtin/steps/{name}.py" for name in ("backend", "fp16", "tf32", "compiled")),
     *("metering/ablation/step_profile.py", "metering/script/step_profile.py"),
     *(f"metering/script/{name}.py" for name in ("answering", "fetching", "loading_parts")),
     *("contract/steps.py", "calibration/strategies/fixed_cost.py"),

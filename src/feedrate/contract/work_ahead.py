@@ -16,8 +16,8 @@ __all__ = ["reads_again_in_each_epoch", "says_how_many_batches_are_ready"]
 def says_how_many_batches_are_ready(loader: Loader, fixture: Fixture) -> None:
     """No more batches are cut before anybody asks for them than `prefetch_batches` says.
 
-    The meter discards as many before it measures. Asked of loaders that cut batches with `Columns.batch`; one that makes
-    batches of its own may put them together from many cuts.
+    The meter discards as many before it measures. Asked of loaders that cut batches with `Columns.batch`; one that
+    makes batches of its own may put them together from many cuts.
     """
     ready, plan = watched(loader, fixture).ready, fixture.plan_for(loader)
     told = with_deadline(fixture.deadline_s, loader, lambda: loader.prefetch_batches(plan))
