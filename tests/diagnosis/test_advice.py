@@ -30,7 +30,7 @@ from tests.diagnosis.test_verdict import SLOW_LOADER, evidence, seconds
 from tests.support import ROOT
 
 LOADERS = (
-    *("inline", "inline[cast=host]", "inline[copy=serial]", "inline[pin=false]", "resident"),
+    *("inline", "mapped", "inline[cast=host]", "inline[copy=serial]", "inline[pin=false]", "resident"),
     *("threads", "threads[count=1]", "threads[count=4,cast=host]"),
     *("workers", "workers[count=0]", "workers[count=1]", "workers[count=4]", "workers[count=4,deal=batches]"),
     "workers[count=4,persistent=false]",
@@ -38,7 +38,7 @@ LOADERS = (
     *("gpu_chunk", "gpu_chunk[buffers=1]", "gpu_chunk[pin=false]"),
 )
 STEPS = (
-    *("fp32", "tf32", "bf16", "fp16", "none", "compiled", "accumulated", "checkpointed", "graphed"),
+    *("fp32", "tf32", "bf16", "fp16", "none", "compiled", "accumulated", "checkpointed", "graphed", "evaluation"),
     *("compiled[precision=tf32]", "compiled[precision=bf16]", "compiled[mode=reduce-overhead]"),
 )
 DEVICES = ("cpu", "cuda")

@@ -56,18 +56,30 @@ class WebDataset(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         """See `Loader`."""
-        import webdataset
-
         shards = sorted(map(str, plan.own_copy.glob("*.tar")))
         for epoch in plan.epoch_numbers():
             drawn = random.Random(epoch).sample(shards, len(shards))
-            samples = webdataset.WebDataset(drawn, shardshuffle=False).shuffle(self.buffer).decode()
             served = 0
-            for records in _groups(samples, plan.max_batch_rows):
-                served += len(records)
-                yield plan.collated(records)
+            with closing(_samples(drawn, self.buffer)) as samples:
+                for records in _groups(samples, plan.max_batch_rows):
+                    served += len(records)
+                    yield plan.collated(records)
             if served != plan.samples:
                 raise DataError(f"{plan.own_copy}: holds {served:,} samples instead of {plan.samples:,}")
+
+
+def _samples(shards: list[str], buffer: int) -> Any:
+    """Give the library's pipeline over files that are closed when it is: its own reader leaves that to the collector."""
+    from webdataset import filters, tariterators
+
+    grouped = tariterators.group_by_keys(tariterators.tar_file_expander(_opened(shards)))
+    return filters.decode()(filters.shuffle(buffer)(grouped))
+
+
+def _opened(shards: list[str]) -> Iterator[dict[str, Any]]:
+    for shard in shards:
+        with open(shard, "rb") as stream:
+            yield {"url": shard, "stream": stream}
 
 
 def _groups(samples: Any, most: int) -> Iterator[list[dict[str, Any]]]:

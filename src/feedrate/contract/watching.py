@@ -126,7 +126,8 @@ class _WatchedSource:
     @contextmanager
     def __call__(self, plan: Plan) -> Iterator[Source]:
         """The source, for one process."""
-        yield _NotingSource(plan.plain_source(), self.events)
+        with closing(plan.plain_source()) as source:
+            yield _NotingSource(source, self.events)
 
 
 class _NotingSource:
