@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from feedrate import DataError, Loader, LoaderTraits, Serves, UnavailableError, knob, package
+from feedrate import Loader, LoaderTraits, Serves, UnavailableError, knob, package
+from feedrate_peers import _tar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,30 +57,11 @@ class WebDataset(Loader):
 
     def stream(self, plan: Plan) -> Stream:
         """See `Loader`."""
-        shards = sorted(map(str, plan.own_copy.glob("*.tar")))
+        shards = [str(plan.own_copy / f"{number:06d}.tar") for number in range(-(-plan.samples // self.shard))]
         for epoch in plan.epoch_numbers():
             drawn = random.Random(epoch).sample(shards, len(shards))
-            served = 0
-            with closing(_samples(drawn, self.buffer)) as samples:
-                for records in _groups(samples, plan.max_batch_rows):
-                    served += len(records)
-                    yield plan.collated(records)
-            if served != plan.samples:
-                raise DataError(f"{plan.own_copy}: holds {served:,} samples instead of {plan.samples:,}")
-
-
-def _samples(shards: list[str], buffer: int) -> Any:
-    """Give the library's pipeline over files that are closed when it is: its own reader leaves that to the collector."""
-    from webdataset import filters, tariterators
-
-    grouped = tariterators.group_by_keys(tariterators.tar_file_expander(_opened(shards)))
-    return filters.decode()(filters.shuffle(buffer)(grouped))
-
-
-def _opened(shards: list[str]) -> Iterator[dict[str, Any]]:
-    for shard in shards:
-        with open(shard, "rb") as stream:
-            yield {"url": shard, "stream": stream}
+            with closing(_tar.samples(drawn, self.buffer)) as samples:
+                yield from map(plan.collated, _groups(samples, plan.max_batch_rows))
 
 
 def _groups(samples: Any, most: int) -> Iterator[list[dict[str, Any]]]:
