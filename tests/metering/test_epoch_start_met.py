@@ -68,8 +68,6 @@ class Feed:
 class NoLoader:
     """A loader that has so many batches ready."""
 
-    promised = "order"
-
     def __init__(self, ahead: int) -> None:
         self.ahead = ahead
 

@@ -83,9 +83,6 @@ class RoundTimer:
         )
 
     def _epoch_starts(self) -> EpochStarts | None:
-        if self.prepared.cell.loader.promised == "rows":
-            # Which of its batches begins an epoch, the loader alone knows.
-            return None
         gaps: dict[bool, list[float]] = {True: [], False: []}
         for first, window in zip(self._full_starts, self._gaps, strict=True):
             for number, gap in enumerate(window, first):

@@ -66,8 +66,11 @@ class StreamTimer:
             memory = MemorySampler(prepared.device, feed, plan.epoch_batches / prepared.loop.ranks.count)
             rounds = self._rounds(feed, memory)
             # Of ranks each would decide by its own clock, and the others wait for it in vain.
-            meets = prepared.loop.ranks.count == 1 and loader.promised != "rows"
-            if rounds.epoch_starts is None and prepared.effort.epoch_start_s and meets:
+            meets = prepared.effort.epoch_start_s > 0 and prepared.loop.ranks.count == 1
+            if loader.promised == "rows":
+                # Which of its batches begins an epoch, the loader alone knows.
+                rounds = replace(rounds, epoch_starts=None)
+            elif rounds.epoch_starts is None and meets:
                 rounds = replace(rounds, epoch_starts=met_epoch_start(prepared, feed, plan, rounds))
             # What is held beside the loop is the step's batches that are ready, and those are gone now.
             prepared.device.reset_peaks()
