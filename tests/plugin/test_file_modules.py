@@ -18,6 +18,7 @@ import pytest
 
 from feedrate.errors import PluginError
 from feedrate.plugin.registry import Registry
+from feedrate.runner.forkserver import FORK_SERVER
 from tests.support.commands import feedrate
 
 LIBRARY = '''
@@ -243,7 +244,8 @@ def test_measured_processes_and_their_workers_have_both(file: Path, library: Pat
 
     # Where it stands, so that its folder comes first of all.
     run = ("run", "halves", "--loader", "widgets", "--loader", "workers[count=1]", *how, "--plugin", file.name)
-    done = feedrate(file.parent, *run, PYTHONPATH=path)
+    # A fork server that is there already has another path.
+    done = feedrate(file.parent, *run, PYTHONPATH=path, **{FORK_SERVER: ""})
 
     assert [(each["kind"], each["cell"]) for each in json.loads(done.stdout)] == [
         ("measurement", "halves/own/widgets/none/cpu"),
