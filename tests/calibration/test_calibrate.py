@@ -156,7 +156,10 @@ def test_a_loader_of_known_pace_serves_what_is_planned(
     data = DataSet.open(settings.data / recipe.folder_name, recipe)
     fixture = Fixture(recipe.workload.plan(data, "tiny", epochs=2), recipe)
 
-    assert [(promise, str(error)) for promise, error in check(registry.loader(name), fixture) if error] == []
+    # Their processes are what they stand for: nobody runs them without.
+    unasked = {"serves the same without workers"} if name in ("crew", "understaffed") else set[str]()
+    broken = [(promise, str(error)) for promise, error in check(registry.loader(name), fixture) if error]
+    assert {promise for promise, _ in broken} == unasked, broken
 
 
 def test_expected_against_found_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

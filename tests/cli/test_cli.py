@@ -26,7 +26,7 @@ def test_list_names_what_is_there_what_is_missing_and_how_to_get_it(tmp_path: Pa
     assert re.search(r"^plain +ready", done.stdout, re.MULTILINE)
     assert "Do nothing special. depth=2|4" in done.stdout
     on_request = set(re.findall(r"^(\w+) +on request", done.stdout, re.MULTILINE))
-    assert on_request - {"images"} == {"tokens", "accumulated", "checkpointed", "graphed"}
+    assert on_request - {"images"} == {"tokens", "accumulated", "checkpointed", "graphed", "evaluation", "mapped"}
     assert "`feedrate list --all` shows them" in done.stdout
     assert "needs the package 'nope': `pip install nope` provides it" in done.stdout
     assert "This is not in the list" not in done.stdout

@@ -213,6 +213,7 @@ def _leads_to(link: Path, folder: Path) -> bool:
         (("sums/plain/train", "@OMP_NUM_THREADS=1"), "is set for every process that is measured: by --threads"),
         (("sums/plain/train", "@FEEDRATE_DATA=here"), "is feedrate's own: give its option to both sides"),
         (("sums/plain/train", "@1st=2"), "no commit"),
+        (("daywindows[batch_size=4]/inline/none", "daywindows/inline/none"), "batch_size needs batch=fixed"),
         (("sums/plain/train", "sums/tiny/plain/train/2xcpu"), "2xcpu is several ranks, which `feedrate run --ranks 2"),
         (("sums/plain/train", "sums/inline/train", "--pairs", "3"), "4 are the least that say anything"),
         (("sums/plain/train", "sums/inline/train", "--budget", "soon"), "such as 90s or 10m"),

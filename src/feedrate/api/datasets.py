@@ -15,7 +15,7 @@ from feedrate.errors import DataError
 from feedrate.plugin.workload import SizedWorkload
 from feedrate.report.progress import rows_written
 
-__all__ = ["ensure", "make", "state"]
+__all__ = ["demand_batches", "ensure", "make", "state"]
 
 
 def ensure(
@@ -39,6 +39,16 @@ def ensure(
             if (root / recipe.folder_name).exists() and not quiet:
                 console.print(f"making it again: {problem}", soft_wrap=True)
             make(recipe, root, console, quiet=quiet, says=says)
+
+
+def demand_batches(recipe: SizedWorkload) -> None:
+    """Look whether a workload makes batches as its knobs are set, before anything is written or measured.
+
+    Raises:
+        UsageError: knobs of it do not go together.
+    """
+    if recipe.workload.has_columns:
+        recipe.workload.blocks(recipe.size)
 
 
 def state(recipe: SizedWorkload, root: Path) -> str:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from feedrate.api.datasets import ensure
+from feedrate.api.datasets import demand_batches, ensure
 from feedrate.api.file_patterns import matching
 from feedrate.api.places import Place, demand_folder, demand_writable
 from feedrate.api.settings import NAMED, RANDOM, Caller, Settings
@@ -170,8 +170,16 @@ class Resources:
         demand_writable([*results, Place(f"{prefix}logs", settings.logs), *others], out)
 
     def make_data(self, recipes: Iterable[SizedWorkload]) -> None:
-        """Make the data sets that are missing or stale."""
-        names = {recipe.folder_name: recipe for recipe in recipes}
+        """Make the data sets that are missing or stale.
+
+        Raises:
+            UsageError: a workload makes no batches as its knobs are set.
+            DataError: see `ensure`.
+        """
+        wanted = list(recipes)
+        for recipe in wanted:
+            demand_batches(recipe)
+        names = {recipe.folder_name: recipe for recipe in wanted}
         settings, says = self.settings, f"{self.caller.prefix}data"
         ensure(names.values(), settings.data, self.caller.console, quiet=settings.quiet, says=says)
 

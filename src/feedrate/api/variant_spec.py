@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 from feedrate.api.cells import full_key
+from feedrate.api.datasets import demand_batches
 from feedrate.errors import UnavailableError, UsageError
 from feedrate.plugin.cell import Cell
 from feedrate.plugin.registry import Registry
@@ -114,6 +115,7 @@ class VariantSpec:
         cell = Cell.parse(key, registry)
         if cell.unmet_needs:
             raise UnavailableError(f"{cell}: {'; '.join(need.reason for need in cell.unmet_needs)}")
+        demand_batches(cell.recipe)
         return str(cell)
 
     def recipes(self, registry: Registry) -> dict[str, SizedWorkload]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.random.bit_generator import ISeedSequence
 
 from feedrate.errors import UsageError
@@ -14,6 +13,7 @@ from feedrate.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import torch
     from numpy.typing import DTypeLike, NDArray
 
 __all__ = ["Block", "permuted", "with_batches"]
@@ -79,6 +79,8 @@ class Block:
 
     def batches(self) -> Iterator[torch.Tensor]:
         """Yield, for each batch, int64 (B,): positions of its samples among the rows read."""
+        import torch
+
         positions, lengths = self.positions()
         yield from torch.split(torch.from_numpy(positions), lengths)
 

@@ -85,7 +85,7 @@ def read(part: Part, fields: Sequence[Field], options: Mapping[str, str]) -> dic
     """See `FormatReader`. Opened here and closed before the return: no handle ever crosses a process."""
     del options
     with h5py.File(part.path, "r") as file:
-        return {field.name: _tensor(part, file, field) for field in fields}
+        return _tensors(part, file, fields)
 
 
 class KeptFiles:
@@ -103,7 +103,7 @@ class KeptFiles:
             file = self._files.get(part.path)
             if file is None:
                 file = self._files[part.path] = h5py.File(part.path, "r")
-        return {field.name: _tensor(part, file, field) for field in fields}
+        return _tensors(part, file, fields)
 
     def close(self) -> None:
         """Close all files; nobody may be reading."""
@@ -112,6 +112,10 @@ class KeptFiles:
             self._files.clear()
         for file in files:
             file.close()
+
+
+def _tensors(part: Part, file: h5py.File, fields: Sequence[Field]) -> dict[str, torch.Tensor]:
+    return {field.name: _tensor(part, file, field) for field in fields}
 
 
 def _tensor(part: Part, file: h5py.File, field: Field) -> torch.Tensor:
