@@ -143,6 +143,8 @@ def contradictions(given: Given) -> Iterator[str]:
         "Rust holds no interpreter": cell.loader.name == "rust_prefetch" and "other processes" in text,
         "it works ahead already": given.works_ahead and bool(re.search(r"loader that (works|reads) ahead", text)),
         "it has no queue": not given.works_ahead and bool(re.search(r"deeper queue|further ahead", text)),
+        "it reads a copy of its own": cell.loader.name == "mapped"
+        and bool(re.search(r"blocks|larger reads|codec|compressed", text)),
         "it is compiled": cell.step.name == "compiled" and bool(re.search(r"\bcompiled", text)),
         "it is captured": cell.step.name == "graphed" and "graphed" in text,
         "it is in low precision": bool({"bf16", "fp16"} & parts) and "lower precision" in text,
@@ -210,6 +212,7 @@ def test_no_advice_contradicts_its_loader_its_step_its_device_or_its_knobs(
         ("a loader that decodes in several threads or processes", "decode", "it is not one thread that decodes"),
         ("a deeper queue ({queue})", "coupling", "it has no queue"),
         ("a deeper queue (prefetch)", "coupling", "it has no knob prefetch"),
+        ("smaller blocks", "start-up", "it reads a copy of its own"),
         ("compiled", "launch", "it is compiled"),
         ("graphed", "launch", "it is captured"),
         ("a lower precision", "compute", "it is in low precision"),

@@ -48,6 +48,7 @@ def demand_batches(recipe: SizedWorkload) -> None:
         UsageError: knobs of it do not go together.
     """
     if recipe.workload.has_columns:
+        recipe.workload.sample_fields(recipe.size)
         recipe.workload.blocks(recipe.size)
 
 

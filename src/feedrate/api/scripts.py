@@ -14,6 +14,7 @@ from feedrate.api.changing import ChangeResult
 from feedrate.api.comparing import run_comparisons
 from feedrate.api.comparison_result import ComparisonResult
 from feedrate.api.resources import Resources
+from feedrate.api.variant_spec import variables_of
 from feedrate.comparison.comparison import Comparison, StoppingRule, Variant
 from feedrate.comparison.paired_test import FIRST_LOOK
 from feedrate.errors import UsageError
@@ -111,6 +112,9 @@ def compared_commands(resources: Resources, a: str, b: str, rule: StoppingRule) 
 
         def side(text: str) -> Variant:
             typed, commit = _split(text)
+            if variables_of(commit):
+                named = typed or _split(a)[0]
+                raise UsageError(f"a command takes a variable in front of it: 'env {commit} {named}'")
             command = _typed(typed or _split(a)[0])
             command.demand_program()
             if commit:

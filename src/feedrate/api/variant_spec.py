@@ -18,7 +18,7 @@ from feedrate.plugin.workload import SizedWorkload, Workload
 from feedrate.records.cell_key import SIMULATED, split_spec
 from feedrate.system.threadpools import caps
 
-__all__ = ["ComparisonSpec", "VariantSpec", "control", "pace_of", "pairings"]
+__all__ = ["ComparisonSpec", "VariantSpec", "control", "pace_of", "pairings", "variables_of"]
 
 _ANY = "*"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -62,8 +62,7 @@ class VariantSpec:
     @property
     def variables(self) -> Mapping[str, str]:
         """Variables that its processes have, whatever the environment says; of several each stands after an `@`."""
-        pairs = [part.partition("=") for part in self.code.split("@")]
-        return {name: value for name, _, value in pairs} if all(_is_variable(*pair[:2]) for pair in pairs) else {}
+        return variables_of(self.code)
 
     def _demand_own_variables(self) -> None:
         """Refuse variables that feedrate sets for each process.
@@ -125,8 +124,12 @@ class VariantSpec:
         return {recipe.folder_name: recipe}
 
 
-def _is_variable(name: str, equals: str) -> bool:
-    return bool(equals) and _NAME.fullmatch(name) is not None
+def variables_of(code: str) -> Mapping[str, str]:
+    """Give the variables that `NAME=VALUE` names, with an `@` between several; none: it is none of them."""
+    pairs = [part.partition("=") for part in code.split("@")]
+    if all(equals and _NAME.fullmatch(name) for name, equals, _ in pairs):
+        return {name: value for name, _, value in pairs}
+    return {}
 
 
 _FAMILIES = ("workload", "loader", "step")

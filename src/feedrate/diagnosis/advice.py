@@ -128,6 +128,14 @@ def _widens_before_the_copy(evidence: Evidence) -> bool:
     return _gathers_on_host(evidence) and evidence.traits.cast == "host"
 
 
+def _reads_blocks(evidence: Evidence) -> bool:
+    return not evidence.traits.keeps_copy
+
+
+def _reads_blocks_in_this_process(evidence: Evidence) -> bool:
+    return _in_this_process(evidence) and _reads_blocks(evidence)
+
+
 def _is_compressed(evidence: Evidence) -> bool:
     return evidence.traits.compressed is True
 
@@ -203,7 +211,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice("reads further ahead ({queue})", ("read cold",), _has_queue),
     Advice("a loader that reads ahead", ("read cold",), _works_when_asked),
     Advice("files that memory holds", ("read cold",), _always),
-    Advice("larger reads", ("read warm",), _always),
+    Advice("larger reads", ("read warm",), _reads_blocks),
     Advice("a compressed format", ("read warm",), _is_uncompressed),
     Advice("a quicker codec", ("decode",), _is_compressed),
     Advice("fewer columns", ("read warm", "decode"), _always),
@@ -243,7 +251,7 @@ ADVICE: tuple[Advice, ...] = (
     Advice("workers that outlive the epoch ({restarts}=true)", ("start-up",), _restarts_its_processes),
     Advice("starting {fewer}", ("start-up",), _starts_several_processes),
     Advice("a loader without processes of its own", ("start-up",), _in_processes),
-    Advice("smaller blocks", ("start-up",), _in_this_process),
+    Advice("smaller blocks", ("start-up",), _reads_blocks_in_this_process),
     Advice("larger batches", ("hand-over", "launch", "python", "coupling"), _always),
 )
 SCRIPT_ADVICE: tuple[Advice, ...] = (

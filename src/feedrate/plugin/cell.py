@@ -83,7 +83,8 @@ class Cell:
             cast=loader.cast,
             copy=loader.copy,
             pin=loader.pin,
-            compressed=None if compression is None else compression != "none",
+            compressed=None if compression is None or loader.makes_copy else compression != "none",
+            keeps_copy=loader.makes_copy,
         )
 
     @property

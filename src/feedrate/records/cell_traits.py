@@ -73,7 +73,9 @@ class CellTraits:
     pin: bool | None = None
     """The loader's knob: copies start from page-locked memory."""
     compressed: bool | None = None
-    """Whether the files are; None: their format does not say."""
+    """Whether the files are; None: their format does not say, or others are read."""
+    keeps_copy: bool | None = None
+    """Whether the loader reads a copy of the data set in a format of its own; None: not known."""
     dataloader: DataLoaderTraits | None = None
     """Of a person's own script; None: the loader is one of the registry."""
     cores: int | None = None

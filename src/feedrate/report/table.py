@@ -31,6 +31,8 @@ __all__ = ["COLUMNS", "show"]
 _TERMS = ("T_S", "lead", "noise")
 """What sentences and cells of a table hold besides its columns, as the glossary knows it."""
 
+_DETAILS = ("epoch", "shuffle", "events")
+"""What lines of details begin with."""
 _HEADINGS = (
     *("step", "loader", "", "samples/s", "+-", "T_F ms", "T_L ms", "loader up to", "step up to"),
     *("first s", "host MB", "GPU MB", "notes"),
@@ -97,14 +99,18 @@ def show(
     for line in caption(everything):
         console.print(Text(line, style="dim"), soft_wrap=True)
     asked = [*((*GAP_COLUMNS, *HEALTH_COLUMNS) if details else ()), *(PROJECTION_COLUMNS if length is not None else ())]
-    for line in _legend(asked) if explain else ("`feedrate show --explain` says what each column is",):
+    for line in (
+        _legend(asked, _DETAILS if details else ())
+        if explain
+        else ("`feedrate show --explain` says what each column is",)
+    ):
         console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def _legend(others: Iterable[Column]) -> Iterator[str]:
-    """Yield what each column means, and in which order columns leave."""
+def _legend(others: Iterable[Column], terms: Iterable[str]) -> Iterator[str]:
+    """Yield what each column and further terms mean, and in which order columns leave."""
     headings = [*COLUMNS, *(column.heading for column in others)]
-    yield from (f"{heading:>12}  {text}" for heading, text in explained((*headings, *_TERMS)))
+    yield from (f"{heading:>12}  {text}" for heading, text in explained((*headings, *_TERMS, *terms)))
     yield f"on a narrow terminal these are left out first: {leaving(_COLUMNS)}"
 
 

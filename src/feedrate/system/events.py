@@ -13,7 +13,7 @@ def count_event(name: str, times: int = 1) -> None:
     """Count something that a model, loss, step or loader does: a graph that is built, a file that is opened.
 
     How often it happened for each batch of the stream that was trained on is in the record, as far as it happened in
-    the process that trains. Counting costs less than a microsecond; inside `torch.compile` it breaks the graph.
+    the process that trains. Inside `torch.compile` it breaks the graph.
     """
     _COUNTS[name] += times
 
